@@ -1,0 +1,123 @@
+#include "core/tensor.hpp"
+
+#include <cstring>
+#include <new>
+#include <type_traits>
+
+#include "core/error.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+template <typename T>
+constexpr bool holds(DType type) {
+  if constexpr (std::is_same_v<T, float>) return type == DType::kF32;
+  if constexpr (std::is_same_v<T, double>) return type == DType::kF64;
+  if constexpr (std::is_same_v<T, uint16_t>) return type == DType::kF16 || type == DType::kBF16;
+  if constexpr (std::is_same_v<T, int64_t>) return type == DType::kI64;
+  if constexpr (std::is_same_v<T, int32_t>) return type == DType::kI32;
+  if constexpr (std::is_same_v<T, int16_t>) return type == DType::kI16;
+  if constexpr (std::is_same_v<T, int8_t>) return type == DType::kI8;
+  if constexpr (std::is_same_v<T, uint8_t>) return type == DType::kU8 || type == DType::kBool;
+  return false;
+}
+
+template <typename T>
+void require(DType type) {
+  if (!holds<T>(type)) {
+    throw Error(ErrorCode::kInternal, "tensor of " + std::string(name_of(type)) + " viewed as another type");
+  }
+}
+
+template <typename T>
+void widen(const Tensor& from, std::span<float> to) {
+  const auto values = from.as<T>();
+  for (size_t i = 0; i < to.size(); ++i) to[i] = static_cast<float>(values[i]);
+}
+
+}  // namespace
+
+void Tensor::Free::operator()(std::byte* memory) const noexcept { ::operator delete[](memory, kAlignment); }
+
+Tensor::Tensor(Shape shape, DType dtype) : shape_(std::move(shape)), dtype_(dtype), count_(element_count(shape_)) {
+  if (count_ > (int64_t{1} << 62) / size_of(dtype_)) {
+    throw Error(ErrorCode::kData, "tensor " + to_string(shape_) + " is too large");
+  }
+  if (count_ == 0) return;
+  const auto size = static_cast<size_t>(bytes());
+  data_.reset(static_cast<std::byte*>(::operator new[](size, kAlignment)));
+  std::memset(data_.get(), 0, size);
+}
+
+template <typename T>
+std::span<T> Tensor::as() {
+  require<T>(dtype_);
+  return {reinterpret_cast<T*>(data_.get()), static_cast<size_t>(count_)};
+}
+
+template <typename T>
+std::span<const T> Tensor::as() const {
+  require<T>(dtype_);
+  return {reinterpret_cast<const T*>(data_.get()), static_cast<size_t>(count_)};
+}
+
+#define SPIKELOOM_INSTANTIATE(T)            \
+  template std::span<T> Tensor::as<T>();    \
+  template std::span<const T> Tensor::as<T>() const;
+SPIKELOOM_INSTANTIATE(float)
+SPIKELOOM_INSTANTIATE(double)
+SPIKELOOM_INSTANTIATE(uint16_t)
+SPIKELOOM_INSTANTIATE(int64_t)
+SPIKELOOM_INSTANTIATE(int32_t)
+SPIKELOOM_INSTANTIATE(int16_t)
+SPIKELOOM_INSTANTIATE(int8_t)
+SPIKELOOM_INSTANTIATE(uint8_t)
+#undef SPIKELOOM_INSTANTIATE
+
+Tensor clone(const Tensor& tensor) {
+  Tensor copy(tensor.shape(), tensor.dtype());
+  if (tensor.bytes() > 0) std::memcpy(copy.data(), tensor.data(), static_cast<size_t>(tensor.bytes()));
+  return copy;
+}
+
+Tensor to_f32(const Tensor& tensor) {
+  Tensor result(tensor.shape());
+  const auto to = result.f32();
+  switch (tensor.dtype()) {
+    case DType::kF32: widen<float>(tensor, to); break;
+    case DType::kF64: widen<double>(tensor, to); break;
+    case DType::kI64: widen<int64_t>(tensor, to); break;
+    case DType::kI32: widen<int32_t>(tensor, to); break;
+    case DType::kI16: widen<int16_t>(tensor, to); break;
+    case DType::kI8: widen<int8_t>(tensor, to); break;
+    case DType::kU8:
+    case DType::kBool: widen<uint8_t>(tensor, to); break;
+    case DType::kF16: {
+      const auto values = tensor.as<uint16_t>();
+      for (size_t i = 0; i < to.size(); ++i) to[i] = half_to_float(values[i]);
+      break;
+    }
+    case DType::kBF16: {
+      const auto values = tensor.as<uint16_t>();
+      for (size_t i = 0; i < to.size(); ++i) to[i] = bfloat16_to_float(values[i]);
+      break;
+    }
+  }
+  return result;
+}
+
+Tensor to_f16(const Tensor& tensor) {
+  if (!is_float(tensor.dtype())) {
+    throw Error(ErrorCode::kInternal, "only float tensors can be rounded to float16");
+  }
+  const Tensor wide = to_f32(tensor);
+  Tensor result(tensor.shape(), DType::kF16);
+  const auto from = wide.f32();
+  const auto to = result.as<uint16_t>();
+  for (size_t i = 0; i < to.size(); ++i) to[i] = float_to_half(from[i]);
+  return result;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,40 @@
+#pragma once
+// Named, immutable tensors of a network: what a checkpoint holds.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/tensor.hpp"
+
+namespace spikeloom {
+
+// One stored tensor. `scale` (fp32, one value per output channel, or empty) is for integer weights: the real
+// weight is data * scale[channel].
+struct WeightTensor {
+  Tensor data;
+  Tensor scale;
+};
+
+// Copies share their tensors; tensors themselves never change, so a Weights may be shared between threads.
+class Weights {
+ public:
+  // Throws Error(kData) when the name is already there.
+  void add(std::string name, Tensor data, Tensor scale = {});
+  bool contains(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
+  // Throws Error(kData) when absent.
+  const WeightTensor& at(std::string_view name) const;
+  void erase(std::string_view name);
+  // All names in byte order.
+  std::vector<std::string> names() const;
+  size_t size() const noexcept { return tensors_.size(); }
+  // Sum of stored bytes.
+  int64_t bytes() const;
+
+ private:
+  std::map<std::string, std::shared_ptr<const WeightTensor>, std::less<>> tensors_;
+};
+
+}  // namespace spikeloom

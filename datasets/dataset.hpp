@@ -1,0 +1,35 @@
+#pragma once
+// Samples for a network: one of the three virtual interfaces of the project (design 2).
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/shape.hpp"
+#include "core/tensor.hpp"
+
+namespace spikeloom {
+
+// What a dataset says before anything runs.
+struct DatasetInfo {
+  std::string description;      // "MNIST-style IDX, 10000 images of 28x28"
+  int64_t size = 0;             // samples
+  int64_t classes = 0;          // 0: unknown (no labels)
+  int64_t height = 0, width = 0, channels = 0;  // of one frame, after padding
+  int64_t frames = 1;           // 1: a static image, shown at every time step; otherwise one frame a step
+};
+
+struct Sample {
+  Tensor frames;       // fp32 [frames, height, width, channels], channels last, normalised
+  int64_t label = -1;  // -1: none
+};
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual const DatasetInfo& info() const noexcept = 0;
+  // Sample `index` in [0, info().size). Thread-safe. Throws Error(kData) when the file is damaged there.
+  virtual Sample load(int64_t index) const = 0;
+};
+
+}  // namespace spikeloom

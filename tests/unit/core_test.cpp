@@ -1,0 +1,83 @@
+// core: conversions, hashes, sizes from files, spike bits, parallel ranges.
+
+#include <atomic>
+#include <cmath>
+#include <limits>
+
+#include "core/dtype.hpp"
+#include "core/error.hpp"
+#include "core/hash.hpp"
+#include "core/parallel.hpp"
+#include "core/spike_tensor.hpp"
+#include "core/tensor.hpp"
+#include "core/weights.hpp"
+#include "tests/catch.hpp"
+
+using namespace spikeloom;
+
+TEST_CASE("every half-precision pattern survives the way to fp32 and back") {
+  for (uint32_t bits = 0; bits < 65536; ++bits) {
+    const float wide = half_to_float(static_cast<uint16_t>(bits));
+    if (std::isnan(wide)) continue;
+    REQUIRE(float_to_half(wide) == bits);
+  }
+}
+
+TEST_CASE("halves round to nearest even and overflow to infinity") {
+  CHECK(float_to_half(1.0f + 0x1p-11f) == float_to_half(1.0f));             // tie, even below
+  CHECK(float_to_half(1.0f + 0x1.8p-10f) == float_to_half(1.0f + 0x1p-9f));  // tie, even above
+  CHECK(float_to_half(65504.0f) == 0x7bff);
+  CHECK(float_to_half(65519.9f) == 0x7bff);
+  CHECK(float_to_half(65520.0f) == 0x7c00);
+  CHECK(float_to_half(0x1p-25f) == 0);
+  CHECK(float_to_half(0x1.8p-25f) == 1);
+  CHECK(std::isnan(half_to_float(float_to_half(std::numeric_limits<float>::quiet_NaN()))));
+}
+
+TEST_CASE("SHA-256 and FNV-1a agree with their published vectors") {
+  CHECK(sha256_hex(std::string_view("")) ==
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  CHECK(sha256_hex(std::string_view("abc")) ==
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(sha256_hex(std::string(1000000, 'a')) ==
+        "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  const uint8_t a[] = {'a'};
+  CHECK(fnv1a(a) == 0xaf63dc4c8601ec8cull);
+}
+
+TEST_CASE("shapes from files cannot overflow") {
+  CHECK(element_count({2, 3, 4}) == 24);
+  CHECK(element_count({}) == 1);
+  CHECK(element_count({int64_t{1} << 40, 0}) == 0);
+  CHECK_THROWS_AS(element_count({int64_t{1} << 40, int64_t{1} << 40}), Error);
+  CHECK_THROWS_AS(element_count({-1}), Error);
+}
+
+TEST_CASE("a Weights refuses a second tensor of the same name and names a missing one") {
+  Weights weights;
+  weights.add("a", Tensor({2}));
+  CHECK_THROWS_AS(weights.add("a", Tensor({2})), Error);
+  CHECK_THROWS_WITH(weights.at("b"), Catch::Contains("'b'"));
+}
+
+TEST_CASE("spike bits are counted and visited in ascending order") {
+  SpikeTensor spikes(2, 130);
+  for (const int c : {0, 63, 64, 129}) spikes.set(1, c);
+  CHECK(spikes.view().count() == 4);
+  CHECK(as_const(spikes.view()).count_row(0) == 0);
+  std::vector<int64_t> seen;
+  as_const(spikes.view()).for_each(1, [&](int64_t c) { seen.push_back(c); });
+  CHECK(seen == std::vector<int64_t>{0, 63, 64, 129});
+}
+
+TEST_CASE("parallel_for covers every index once for any grain and thread count") {
+  for (const int threads : {1, 2, 5}) {
+    for (const int64_t grain : {1, 7, 1000}) {
+      std::vector<std::atomic<int>> hits(101);
+      parallel_for(101, grain, threads, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) ++hits[static_cast<size_t>(i)];
+      });
+      for (const auto& hit : hits) REQUIRE(hit == 1);
+    }
+  }
+}
