@@ -1,0 +1,298 @@
+#include "sim/graph/fuse.hpp"
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <set>
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+
+namespace spikeloom {
+namespace {
+
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Vector = Eigen::VectorXd;
+
+// Nodes that merge into one, in order. Convolutions and linears among them are the "parts".
+struct Chain {
+  std::vector<NodeId> nodes;
+};
+
+bool is_pointwise(const Op& op) {
+  const auto* conv = std::get_if<Conv2d>(&op);
+  return std::holds_alternative<Linear>(op) ||
+         (conv != nullptr && conv->kernel == 1 && conv->stride == 1 && conv->padding == 0 && conv->groups == 1);
+}
+
+bool has_bias(const Op& op) {
+  if (const auto* conv = std::get_if<Conv2d>(&op)) return !conv->bias.empty();
+  if (const auto* linear = std::get_if<Linear>(&op)) return !linear->bias.empty();
+  return false;
+}
+
+// Whether `next` may join a chain. `pointwise`: the chain so far has kernel 1 and no bias term before a ring.
+// `ring`: a padding BatchNorm came last.
+bool joins(const Op& next, bool pointwise, bool has_constant, bool ring) {
+  if (const auto* norm = std::get_if<BatchNorm>(&next)) {
+    return norm->pad == 0 ? !ring : pointwise && !has_constant && !ring;
+  }
+  if (ring) {
+    const auto* conv = std::get_if<Conv2d>(&next);
+    return conv != nullptr && conv->padding == 0 && conv->stride == 1 &&
+           (conv->groups == 1 || conv->groups == conv->in_channels);
+  }
+  return is_pointwise(next);
+}
+
+Chain chain_from(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers, NodeId start) {
+  Chain chain{{start}};
+  bool pointwise = is_pointwise(graph.node(start).op);
+  bool has_constant = has_bias(graph.node(start).op);
+  bool ring = false;
+  std::set<NodeId> outputs;
+  for (const auto& [name, id] : graph.outputs()) outputs.insert(id);
+  for (NodeId id = start;;) {
+    const auto& next = consumers[static_cast<size_t>(id)];
+    if (next.size() != 1 || outputs.count(id)) break;
+    const Node& node = graph.node(next[0]);
+    if (node.inputs.size() != 1 || !joins(node.op, pointwise, has_constant, ring)) break;
+    const auto* norm = std::get_if<BatchNorm>(&node.op);
+    if (norm != nullptr) has_constant = true;
+    if (norm == nullptr && !is_pointwise(node.op)) pointwise = false;
+    ring = norm != nullptr && norm->pad > 0;
+    id = next[0];
+    chain.nodes.push_back(id);
+  }
+  // A ring that no convolution consumed cannot be merged: give it back.
+  while (true) {
+    const auto* last = std::get_if<BatchNorm>(&graph.node(chain.nodes.back()).op);
+    if (last == nullptr || last->pad == 0) break;
+    chain.nodes.pop_back();
+  }
+  return chain;
+}
+
+std::string parent_of(const std::string& name) {
+  const size_t dot = name.rfind('.');
+  return dot == std::string::npos ? "" : name.substr(0, dot);
+}
+
+std::string merged_name(const Graph& graph, const Chain& chain) {
+  std::vector<std::string> parts;
+  for (const NodeId id : chain.nodes) {
+    if (!std::holds_alternative<BatchNorm>(graph.node(id).op)) parts.push_back(graph.node(id).name);
+  }
+  if (parts.size() == 1) return parts[0];
+  const std::string parent = parent_of(parts[0]);
+  if (std::all_of(parts.begin(), parts.end(), [&](const auto& p) { return parent_of(p) == parent; })) {
+    std::string name = parts[0];
+    for (size_t i = 1; i < parts.size(); ++i) name += "+" + parts[i].substr(parent.size() + 1);
+    return name;
+  }
+  std::string prefix = parts[0];
+  for (const NodeId id : chain.nodes) {
+    const std::string& name = graph.node(id).name;
+    while (name != prefix && name.compare(0, prefix.size() + 1, prefix + ".") != 0) prefix = parent_of(prefix);
+  }
+  return prefix;
+}
+
+// The one operator a chain becomes.
+Op merged_op(const Graph& graph, const Chain& chain, const std::string& name) {
+  const std::string weight = name + ".fused.weight", bias = name + ".fused.bias";
+  if (const auto* linear = std::get_if<Linear>(&graph.node(chain.nodes[0]).op)) {
+    Linear merged = *linear;
+    for (const NodeId id : chain.nodes) {
+      if (const auto* next = std::get_if<Linear>(&graph.node(id).op)) merged.out_features = next->out_features;
+    }
+    merged.trailing_ones = linear->trailing_ones;
+    merged.weight = weight;
+    merged.bias = bias;
+    return merged;
+  }
+  Conv2d merged = std::get<Conv2d>(graph.node(chain.nodes[0]).op);
+  for (size_t i = 1; i < chain.nodes.size(); ++i) {
+    const Op& op = graph.node(chain.nodes[i]).op;
+    if (const auto* norm = std::get_if<BatchNorm>(&op)) merged.padding += norm->pad;
+    if (const auto* conv = std::get_if<Conv2d>(&op)) {
+      merged.kernel += conv->kernel - 1;
+      merged.out_channels = conv->out_channels;
+      // A depthwise convolution followed or preceded by a dense one is dense.
+      merged.groups = merged.groups == conv->groups && merged.groups != 1 ? merged.groups : 1;
+    }
+  }
+  merged.weight = weight;
+  merged.bias = bias;
+  return merged;
+}
+
+// A chain's function so far: taps[k] is the [out, in] matrix of kernel tap k = ky*kernel + kx (for a depthwise
+// start, in = 1 and the matrix has one column), constant the value added everywhere.
+struct Folded {
+  int64_t kernel = 1;
+  bool depthwise = false;
+  std::vector<Matrix> taps;
+  Vector constant;
+};
+
+std::vector<Matrix> taps_of(std::span<const float> weight, int64_t out, int64_t in, int64_t kernel) {
+  std::vector<Matrix> taps(static_cast<size_t>(kernel * kernel), Matrix(out, in));
+  for (int64_t o = 0; o < out; ++o) {
+    for (int64_t i = 0; i < in; ++i) {
+      for (int64_t k = 0; k < kernel * kernel; ++k) {
+        taps[static_cast<size_t>(k)](o, i) =
+            static_cast<double>(weight[static_cast<size_t>((o * in + i) * kernel * kernel + k)]);
+      }
+    }
+  }
+  return taps;
+}
+
+Vector bias_of(const std::string& name, int64_t out, const Weights& weights) {
+  Vector bias = Vector::Zero(out);
+  if (name.empty()) return bias;
+  const auto values = weights.at(name).data.f32();
+  for (int64_t o = 0; o < out; ++o) bias[o] = static_cast<double>(values[static_cast<size_t>(o)]);
+  return bias;
+}
+
+Folded start_of(const Op& op, const Weights& weights) {
+  Folded folded;
+  if (const auto* linear = std::get_if<Linear>(&op)) {
+    folded.taps = taps_of(weights.at(linear->weight).data.f32(), linear->out_features, linear->in_features, 1);
+    folded.constant = bias_of(linear->bias, linear->out_features, weights);
+    return folded;
+  }
+  const auto& conv = std::get<Conv2d>(op);
+  folded.kernel = conv.kernel;
+  folded.depthwise = conv.groups > 1;
+  folded.taps = taps_of(weights.at(conv.weight).data.f32(), conv.out_channels,
+                        conv.in_channels / conv.groups, conv.kernel);
+  folded.constant = bias_of(conv.bias, conv.out_channels, weights);
+  return folded;
+}
+
+void apply_norm(Folded& folded, const BatchNorm& norm, const Weights& weights) {
+  const Affine affine = affine_of(norm, weights);
+  const Eigen::Map<const Vector> scale(affine.scale.data(), norm.channels);
+  const Eigen::Map<const Vector> shift(affine.shift.data(), norm.channels);
+  for (Matrix& tap : folded.taps) tap.array().colwise() *= scale.array();
+  folded.constant = folded.constant.cwiseProduct(scale) + shift;
+}
+
+// 1x1 after anything: every tap and the constant go through the matrix.
+void apply_pointwise(Folded& folded, const Matrix& matrix, const Vector& bias, int threads) {
+  if (folded.depthwise) {
+    for (Matrix& tap : folded.taps) tap = Matrix(matrix * tap.col(0).asDiagonal());
+    folded.depthwise = false;
+  } else {
+    parallel_for(static_cast<int64_t>(folded.taps.size()), 1, threads, [&](int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; ++k) {
+        auto& tap = folded.taps[static_cast<size_t>(k)];
+        tap = Matrix(matrix * tap);
+      }
+    });
+  }
+  folded.constant = Vector(matrix * folded.constant + bias);
+}
+
+// A convolution without padding behind a ring: the chain so far is one matrix.
+void apply_conv(Folded& folded, const Conv2d& conv, const Weights& weights) {
+  const Folded next = start_of(conv, weights);
+  const Matrix before = folded.taps[0];
+  const Vector constant = folded.constant;
+  folded.kernel = conv.kernel;
+  folded.taps.clear();
+  folded.constant = next.constant;
+  for (const Matrix& tap : next.taps) {
+    if (next.depthwise) {
+      folded.taps.push_back(tap.col(0).asDiagonal() * before);
+      folded.constant += tap.col(0).cwiseProduct(constant);
+    } else {
+      folded.taps.push_back(tap * before);
+      folded.constant += tap * constant;
+    }
+  }
+}
+
+Folded fold(const Graph& graph, const Chain& chain, const Weights& weights, int threads) {
+  Folded folded = start_of(graph.node(chain.nodes[0]).op, weights);
+  for (size_t i = 1; i < chain.nodes.size(); ++i) {
+    const Op& op = graph.node(chain.nodes[i]).op;
+    if (const auto* norm = std::get_if<BatchNorm>(&op)) {
+      apply_norm(folded, *norm, weights);
+    } else if (is_pointwise(op)) {
+      const Folded next = start_of(op, weights);
+      apply_pointwise(folded, next.taps[0], next.constant, threads);
+    } else {
+      apply_conv(folded, std::get<Conv2d>(op), weights);
+    }
+  }
+  return folded;
+}
+
+void store(const Folded& folded, const Op& op, Weights& weights) {
+  const auto parameters = parameters_of(op);
+  Tensor weight(parameters[0].shape), bias(parameters[1].shape);
+  const auto w = weight.f32(), b = bias.f32();
+  const int64_t out = folded.taps[0].rows(), in = folded.taps[0].cols();
+  const int64_t area = folded.kernel * folded.kernel;
+  for (int64_t o = 0; o < out; ++o) {
+    for (int64_t i = 0; i < in; ++i) {
+      for (int64_t k = 0; k < area; ++k) {
+        w[static_cast<size_t>((o * in + i) * area + k)] =
+            static_cast<float>(folded.taps[static_cast<size_t>(k)](o, i));
+      }
+    }
+    b[static_cast<size_t>(o)] = static_cast<float>(folded.constant[o]);
+  }
+  weights.add(parameters[0].name, std::move(weight));
+  weights.add(parameters[1].name, std::move(bias));
+}
+
+Model rewrite(const Graph& graph, const Weights* weights, int threads) {
+  const auto consumers = consumers_of(graph);
+  Model model;
+  model.graph.form = "fused";
+  std::vector<NodeId> moved(graph.nodes().size(), -1);
+  std::vector<bool> merged(graph.nodes().size(), false);
+  for (NodeId id = 0; id < graph.size(); ++id) {
+    const Node& node = graph.node(id);
+    if (merged[static_cast<size_t>(id)]) continue;
+    std::vector<NodeId> inputs;
+    for (const NodeId input : node.inputs) inputs.push_back(moved[static_cast<size_t>(input)]);
+    Chain chain{{id}};
+    if (std::holds_alternative<Conv2d>(node.op) || std::holds_alternative<Linear>(node.op)) {
+      chain = chain_from(graph, consumers, id);
+    }
+    NodeId placed = 0;
+    if (chain.nodes.size() == 1) {
+      placed = model.graph.add(node.name, node.op, inputs);
+      if (weights != nullptr) {
+        for (const Parameter& parameter : parameters_of(node.op)) {
+          if (model.weights.contains(parameter.name)) continue;
+          model.weights.add(parameter.name, clone(weights->at(parameter.name).data));
+        }
+      }
+    } else {
+      const std::string name = merged_name(graph, chain);
+      const Op op = merged_op(graph, chain, name);
+      placed = model.graph.add(name, op, inputs);
+      if (weights != nullptr) store(fold(graph, chain, *weights, threads), op, model.weights);
+    }
+    for (const NodeId part : chain.nodes) {
+      merged[static_cast<size_t>(part)] = true;
+      moved[static_cast<size_t>(part)] = placed;
+    }
+  }
+  for (const auto& [name, id] : graph.outputs()) model.graph.output(name, moved[static_cast<size_t>(id)]);
+  return model;
+}
+
+}  // namespace
+
+Graph fuse(const Graph& graph) { return rewrite(graph, nullptr, 1).graph; }
+
+Model fuse(const Graph& graph, const Weights& weights, int threads) { return rewrite(graph, &weights, threads); }
+
+}  // namespace spikeloom

@@ -1,0 +1,192 @@
+#include "sim/graph/graph.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "core/error.hpp"
+
+namespace spikeloom {
+
+int64_t rows_of(const Shape& shape) {
+  int64_t rows = 1;
+  for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
+  return rows;
+}
+
+int64_t channels_of(const Shape& shape) { return shape.empty() ? 1 : shape.back(); }
+
+std::string describe(const Op& op) {
+  return std::visit(
+      Overloaded{
+          [](const Input&) -> std::string { return "input"; },
+          [](const Conv2d& c) {
+            return fmt::format("conv2d k{} s{} p{} g{}", c.kernel, c.stride, c.padding, c.groups);
+          },
+          [](const Linear& l) -> std::string {
+            return l.trailing_ones == 0 ? "linear" : "conv1d k1 s1 p0 g1";
+          },
+          [](const BatchNorm& b) { return b.pad == 0 ? std::string("batchnorm") : fmt::format("batchnorm pad{}", b.pad); },
+          [](const Neuron&) -> std::string { return "neuron"; },
+          [](const KtV&) -> std::string { return "k^t v"; },
+          [](const QApply&) -> std::string { return "q (k^t v)"; },
+          [](const Add&) -> std::string { return "add"; },
+          [](const Scale&) -> std::string { return "scale"; },
+          [](const View&) -> std::string { return "view"; },
+          [](const SpatialMean&) -> std::string { return "spatial mean"; },
+          [](const StepMean&) -> std::string { return "step mean"; },
+          [](const Activation&) -> std::string { return "relu"; },
+          [](const SoftmaxAttention&) -> std::string { return "softmax attention"; },
+      },
+      op);
+}
+
+std::optional<NodeId> Graph::find(std::string_view node_name) const {
+  for (NodeId id = 0; id < size(); ++id) {
+    if (node(id).name == node_name) return id;
+  }
+  return std::nullopt;
+}
+
+std::optional<NodeId> Graph::find_output(std::string_view name) const {
+  for (const auto& [output_name, id] : outputs_) {
+    if (output_name == name) return id;
+  }
+  return std::nullopt;
+}
+
+void Graph::output(std::string name, NodeId id) {
+  if (find_output(name)) throw Error(ErrorCode::kInternal, "output '" + name + "' is named twice");
+  outputs_.emplace_back(std::move(name), id);
+}
+
+std::vector<Parameter> parameters_of(const Op& op) {
+  std::vector<Parameter> result;
+  if (const auto* conv = std::get_if<Conv2d>(&op)) {
+    result.push_back({conv->weight,
+                      {conv->out_channels, conv->in_channels / conv->groups, conv->kernel, conv->kernel}});
+    if (!conv->bias.empty()) result.push_back({conv->bias, {conv->out_channels}});
+  } else if (const auto* linear = std::get_if<Linear>(&op)) {
+    Shape shape = {linear->out_features, linear->in_features};
+    shape.resize(2 + static_cast<size_t>(linear->trailing_ones), 1);
+    result.push_back({linear->weight, shape});
+    if (!linear->bias.empty()) result.push_back({linear->bias, {linear->out_features}});
+  } else if (const auto* norm = std::get_if<BatchNorm>(&op)) {
+    for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"}) {
+      result.push_back({norm->prefix + part, {norm->channels}});
+    }
+  }
+  return result;
+}
+
+std::vector<StateSlot> state_of(const Node& node) {
+  if (const auto* neuron = std::get_if<Neuron>(&node.op)) {
+    return {{"v", node.shape, neuron->params.v_initial()}};
+  }
+  if (std::holds_alternative<StepMean>(node.op)) return {{"sum", node.shape, 0.0f}};
+  return {};
+}
+
+std::vector<std::vector<NodeId>> consumers_of(const Graph& graph) {
+  std::vector<std::vector<NodeId>> result(graph.nodes().size());
+  for (NodeId id = 0; id < graph.size(); ++id) {
+    for (const NodeId input : graph.node(id).inputs) result[static_cast<size_t>(input)].push_back(id);
+  }
+  return result;
+}
+
+NodeId source_of(const Graph& graph, NodeId id) {
+  while (std::holds_alternative<View>(graph.node(id).op)) id = graph.node(id).inputs[0];
+  return id;
+}
+
+int64_t parameter_count(const Graph& graph) {
+  std::set<std::string> seen;
+  int64_t sum = 0;
+  for (const Node& node : graph.nodes()) {
+    for (const Parameter& parameter : parameters_of(node.op)) {
+      const bool statistic = parameter.name.ends_with(".running_mean") || parameter.name.ends_with(".running_var");
+      if (!statistic && seen.insert(parameter.name).second) sum += element_count(parameter.shape);
+    }
+  }
+  return sum;
+}
+
+Affine affine_of(const BatchNorm& op, const Weights& weights) {
+  const auto values = [&](const char* part) { return weights.at(op.prefix + part).data.f32(); };
+  const auto gamma = values(".weight"), beta = values(".bias");
+  const auto mean = values(".running_mean"), variance = values(".running_var");
+  Affine result;
+  for (size_t c = 0; c < gamma.size(); ++c) {
+    const double scale = static_cast<double>(gamma[c]) / std::sqrt(static_cast<double>(variance[c]) + op.eps);
+    result.scale.push_back(scale);
+    result.shift.push_back(static_cast<double>(beta[c]) - static_cast<double>(mean[c]) * scale);
+  }
+  return result;
+}
+
+namespace {
+
+// What is wrong with the values of one array, or "".
+std::string value_fault(const std::string& name, const Tensor& tensor) {
+  for (const float value : tensor.f32()) {
+    if (!std::isfinite(value)) return "holds NaN or infinity";
+    if (value < 0 && name.ends_with(".running_var")) return "holds a negative variance";
+  }
+  return "";
+}
+
+}  // namespace
+
+Weights bind_weights(const Graph& graph, const Weights& weights) {
+  Weights bound;
+  std::vector<std::string> faults;
+  for (const Node& node : graph.nodes()) {
+    for (const Parameter& parameter : parameters_of(node.op)) {
+      if (bound.contains(parameter.name)) continue;
+      if (!weights.contains(parameter.name)) {
+        faults.push_back(fmt::format("missing {} {}", parameter.name, to_string(parameter.shape)));
+        continue;
+      }
+      const Tensor& stored = weights.at(parameter.name).data;
+      if (stored.shape() != parameter.shape) {
+        faults.push_back(fmt::format("{} has shape {}, the network needs {}", parameter.name,
+                                     to_string(stored.shape()), to_string(parameter.shape)));
+        continue;
+      }
+      Tensor values = to_f32(stored);
+      const std::string fault = value_fault(parameter.name, values);
+      if (!fault.empty()) faults.push_back(parameter.name + " " + fault);
+      bound.add(parameter.name, std::move(values));
+    }
+  }
+  std::set<std::string> needed;
+  for (const Node& node : graph.nodes()) {
+    for (const Parameter& parameter : parameters_of(node.op)) needed.insert(parameter.name);
+  }
+  for (const std::string& name : weights.names()) {
+    if (!needed.count(name) && !name.ends_with("num_batches_tracked")) faults.push_back("surplus " + name);
+  }
+  if (!faults.empty()) {
+    std::string text = fmt::format("weights do not fit the network, {} faults: ", faults.size());
+    for (size_t i = 0; i < faults.size(); ++i) text += (i == 0 ? "" : "; ") + faults[i];
+    throw Error(ErrorCode::kData, text);
+  }
+  return bound;
+}
+
+std::vector<Population> populations_of(const Graph& graph) {
+  std::vector<Population> result;
+  for (NodeId id = 0; id < graph.size(); ++id) {
+    const Node& node = graph.node(id);
+    const auto* neuron = std::get_if<Neuron>(&node.op);
+    if (neuron == nullptr) continue;
+    const char* axes = node.shape.size() == 3 ? "H,W,C" : node.shape.size() == 2 ? "N,C" : "C";
+    result.push_back({node.name, id, node.shape, axes, neuron->params});
+  }
+  return result;
+}
+
+}  // namespace spikeloom

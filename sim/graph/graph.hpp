@@ -1,0 +1,98 @@
+#pragma once
+// The operator graph of a network: nodes in execution order, typed edges, named outputs. Immutable once built.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/weights.hpp"
+#include "sim/graph/op.hpp"
+
+namespace spikeloom {
+
+using NodeId = int32_t;
+
+struct Node {
+  std::string name;  // dotted module path, unique
+  Op op;
+  std::vector<NodeId> inputs;
+  // Inferred by Graph::add:
+  EdgeKind kind = EdgeKind::kReal;
+  Shape shape;             // of one sample at one step
+  bool is_static = false;  // equal at every step of a sample: computed once
+};
+
+// One named array a node needs.
+struct Parameter {
+  std::string name;
+  Shape shape;
+};
+
+// One state array a node owns; lives in the Session.
+struct StateSlot {
+  std::string name;
+  Shape shape;
+  float initial = 0;
+};
+
+// Rows (pixels or tokens) and channels of a value: [H, W, C] -> H*W and C, [N, C] -> N and C, [C] -> 1 and C.
+int64_t rows_of(const Shape& shape);
+int64_t channels_of(const Shape& shape);
+
+class Graph {
+ public:
+  // Appends a node, infers kind and shape. Throws Error(kUsage) naming node and reason when inputs do not fit,
+  // Error(kCapacity) when an attention sum could leave the exact integers of fp32.
+  NodeId add(std::string name, Op op, std::vector<NodeId> inputs = {});
+  // Names a node as an output of the network ("logits", feature maps). Throws when the name is taken.
+  void output(std::string name, NodeId node);
+
+  const std::vector<Node>& nodes() const noexcept { return nodes_; }
+  const Node& node(NodeId id) const { return nodes_.at(static_cast<size_t>(id)); }
+  const std::vector<std::pair<std::string, NodeId>>& outputs() const noexcept { return outputs_; }
+  std::optional<NodeId> find(std::string_view node_name) const;
+  std::optional<NodeId> find_output(std::string_view name) const;
+  NodeId size() const noexcept { return static_cast<NodeId>(nodes_.size()); }
+  std::string form = "as_written";
+
+ private:
+  std::vector<Node> nodes_;
+  std::vector<std::pair<std::string, NodeId>> outputs_;
+};
+
+// The arrays an operator reads, with the shapes they must have.
+std::vector<Parameter> parameters_of(const Op& op);
+// The state an operator carries from step to step.
+std::vector<StateSlot> state_of(const Node& node);
+// Consumers of every node, by id.
+std::vector<std::vector<NodeId>> consumers_of(const Graph& graph);
+// The node whose value a View chain shows.
+NodeId source_of(const Graph& graph, NodeId id);
+
+// Sum of the sizes of all distinct trainable arrays (running statistics excluded).
+int64_t parameter_count(const Graph& graph);
+
+// Checks that `weights` holds every array the graph needs with its shape, that all values are finite, and nothing
+// else (names ending in "num_batches_tracked" are ignored). Returns fp32 copies of exactly the needed arrays.
+// Throws one Error(kData) that lists every missing, surplus, misshapen and non-finite array.
+Weights bind_weights(const Graph& graph, const Weights& weights);
+
+// Scale and shift of a batch normalisation, computed in double and rounded to fp32 once.
+struct Affine {
+  std::vector<double> scale, shift;
+};
+Affine affine_of(const BatchNorm& op, const Weights& weights);
+
+// A layer of binary values: what a trace records.
+struct Population {
+  std::string name;
+  NodeId node = 0;
+  Shape shape;         // channels last
+  std::string axes;    // "H,W,C" | "N,C" | "C"
+  NeuronParams neuron;
+};
+std::vector<Population> populations_of(const Graph& graph);
+
+}  // namespace spikeloom

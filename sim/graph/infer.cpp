@@ -1,0 +1,187 @@
+// Shape and kind rules of every operator: Graph::add.
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "sim/graph/graph.hpp"
+
+namespace spikeloom {
+namespace {
+
+[[noreturn]] void misfit(const std::string& reason) { throw Error(ErrorCode::kUsage, reason); }
+
+struct Inferred {
+  EdgeKind kind = EdgeKind::kReal;
+  Shape shape;
+};
+
+using Inputs = std::vector<const Node*>;
+
+void require_inputs(const Inputs& in, size_t count) {
+  if (in.size() != count) misfit(fmt::format("needs {} inputs, got {}", count, in.size()));
+}
+
+void require_kind(const Node& in, EdgeKind kind, const char* what) {
+  if (in.kind != kind) misfit(fmt::format("input {} must be {}", in.name, what));
+}
+
+void require_not_counts(const Node& in) {
+  if (in.kind == EdgeKind::kCounts) misfit(fmt::format("input {} holds counts", in.name));
+}
+
+int64_t head_dim(int64_t channels, int64_t heads) {
+  if (heads <= 0 || channels % heads != 0) {
+    misfit(fmt::format("{} channels do not divide into {} heads", channels, heads));
+  }
+  return channels / heads;
+}
+
+Inferred infer(const Input& op, const Inputs& in) {
+  require_inputs(in, 0);
+  for (const int64_t extent : op.shape) {
+    if (extent <= 0) misfit("input shape " + to_string(op.shape) + " has an empty axis");
+  }
+  return {EdgeKind::kReal, op.shape};
+}
+
+Inferred infer(const Conv2d& op, const Inputs& in) {
+  require_inputs(in, 1);
+  require_not_counts(*in[0]);
+  const Shape& from = in[0]->shape;
+  if (from.size() != 3 || from[2] != op.in_channels) {
+    misfit(fmt::format("needs a map of {} channels, got {}", op.in_channels, to_string(from)));
+  }
+  if (op.groups <= 0 || op.in_channels % op.groups != 0 || op.out_channels % op.groups != 0 ||
+      op.out_channels <= 0 || op.kernel <= 0 || op.stride <= 0 || op.padding < 0) {
+    misfit("has impossible channels, groups, kernel, stride or padding");
+  }
+  const auto extent = [&](int64_t n) { return n + 2 * op.padding < op.kernel ? 0 : (n + 2 * op.padding - op.kernel) / op.stride + 1; };
+  const Shape shape = {extent(from[0]), extent(from[1]), op.out_channels};
+  if (shape[0] == 0 || shape[1] == 0) {
+    misfit(fmt::format("a {}x{} map is smaller than the {}x{} kernel", from[0], from[1], op.kernel, op.kernel));
+  }
+  return {EdgeKind::kReal, shape};
+}
+
+Inferred infer(const Linear& op, const Inputs& in) {
+  require_inputs(in, 1);
+  require_not_counts(*in[0]);
+  Shape shape = in[0]->shape;
+  if (shape.empty() || shape.back() != op.in_features || op.out_features <= 0) {
+    misfit(fmt::format("needs {} features, got {}", op.in_features, to_string(shape)));
+  }
+  shape.back() = op.out_features;
+  return {EdgeKind::kReal, shape};
+}
+
+Inferred infer(const BatchNorm& op, const Inputs& in) {
+  require_inputs(in, 1);
+  require_kind(*in[0], EdgeKind::kReal, "real");
+  Shape shape = in[0]->shape;
+  if (channels_of(shape) != op.channels) {
+    misfit(fmt::format("needs {} channels, got {}", op.channels, to_string(shape)));
+  }
+  if (op.pad > 0) {
+    if (shape.size() != 3) misfit("pads something that is not a map");
+    shape[0] += 2 * op.pad;
+    shape[1] += 2 * op.pad;
+  }
+  return {EdgeKind::kReal, shape};
+}
+
+Inferred infer(const Neuron&, const Inputs& in) {
+  require_inputs(in, 1);
+  if (in[0]->kind == EdgeKind::kSpikes) misfit("neurons need a real input or counts");
+  return {EdgeKind::kSpikes, in[0]->shape};
+}
+
+Inferred infer(const KtV& op, const Inputs& in) {
+  require_inputs(in, 2);
+  for (const Node* node : in) require_kind(*node, EdgeKind::kSpikes, "spikes");
+  if (in[0]->shape != in[1]->shape) misfit("K and V differ in shape");
+  const int64_t d = head_dim(channels_of(in[0]->shape), op.heads);
+  return {EdgeKind::kCounts, {op.heads, d, d}};
+}
+
+Inferred infer(const QApply& op, const Inputs& in) {
+  require_inputs(in, 2);
+  require_kind(*in[0], EdgeKind::kSpikes, "spikes");
+  require_kind(*in[1], EdgeKind::kCounts, "counts");
+  const int64_t channels = channels_of(in[0]->shape), rows = rows_of(in[0]->shape);
+  const int64_t d = head_dim(channels, op.heads);
+  if (in[1]->shape != Shape{op.heads, d, d}) misfit("K^T V does not fit Q");
+  if (d * rows >= int64_t{1} << 24) {
+    throw Error(ErrorCode::kCapacity, fmt::format("attention over {} tokens of {} channels a head could exceed 2^24, "
+                                                  "where fp32 stops counting exactly", rows, d));
+  }
+  return {EdgeKind::kCounts, {rows, channels}};
+}
+
+Inferred infer(const Add&, const Inputs& in) {
+  require_inputs(in, 2);
+  for (const Node* node : in) require_kind(*node, EdgeKind::kReal, "real");
+  if (in[0]->shape != in[1]->shape) {
+    misfit("adds " + to_string(in[0]->shape) + " and " + to_string(in[1]->shape));
+  }
+  return {EdgeKind::kReal, in[0]->shape};
+}
+
+Inferred infer(const View& op, const Inputs& in) {
+  require_inputs(in, 1);
+  if (element_count(op.shape) != element_count(in[0]->shape) ||
+      channels_of(op.shape) != channels_of(in[0]->shape)) {
+    misfit("views " + to_string(in[0]->shape) + " as " + to_string(op.shape));
+  }
+  return {in[0]->kind, op.shape};
+}
+
+Inferred infer(const SpatialMean&, const Inputs& in) {
+  require_inputs(in, 1);
+  require_kind(*in[0], EdgeKind::kReal, "real");
+  return {EdgeKind::kReal, {channels_of(in[0]->shape)}};
+}
+
+Inferred infer_same(const Inputs& in) {
+  require_inputs(in, 1);
+  require_kind(*in[0], EdgeKind::kReal, "real");
+  return {EdgeKind::kReal, in[0]->shape};
+}
+
+Inferred infer(const Scale&, const Inputs& in) { return infer_same(in); }
+Inferred infer(const StepMean&, const Inputs& in) { return infer_same(in); }
+Inferred infer(const Activation&, const Inputs& in) { return infer_same(in); }
+
+Inferred infer(const SoftmaxAttention& op, const Inputs& in) {
+  require_inputs(in, 3);
+  for (const Node* node : in) {
+    require_kind(*node, EdgeKind::kReal, "real");
+    if (node->shape != in[0]->shape) misfit("Q, K and V differ in shape");
+  }
+  head_dim(channels_of(in[0]->shape), op.heads);
+  return {EdgeKind::kReal, in[0]->shape};
+}
+
+}  // namespace
+
+NodeId Graph::add(std::string name, Op op, std::vector<NodeId> inputs) {
+  if (find(name)) throw Error(ErrorCode::kInternal, "node '" + name + "' occurs twice");
+  Inputs in;
+  bool is_static = true;
+  for (const NodeId id : inputs) {
+    in.push_back(&node(id));
+    is_static = is_static && node(id).is_static;
+  }
+  if (const auto* input = std::get_if<Input>(&op)) is_static = input->repeated;
+  try {
+    Inferred out = std::visit([&](const auto& o) { return infer(o, in); }, op);
+    element_count(out.shape);
+    Node added{name, std::move(op), std::move(inputs), out.kind, std::move(out.shape), false};
+    added.is_static = is_static && state_of(added).empty();
+    nodes_.push_back(std::move(added));
+  } catch (const Error& error) {
+    throw error.in(name);
+  }
+  return size() - 1;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,26 @@
+#pragma once
+// The run signature (formats 2.6): per population FNV-1a 64 over the little-endian u32 spike count of each step, in
+// order of samples and steps; then FNV-1a 64 over (name, hash) of all populations in graph order, the hash as 8
+// little-endian bytes. Printed as 16 hex digits. It belongs to one form.
+
+#include <string>
+#include <vector>
+
+#include "sim/plan/trace_sink.hpp"
+
+namespace spikeloom {
+
+class Signature final : public TraceSink {
+ public:
+  explicit Signature(const Graph& graph);
+  void begin_sample(const SampleStart&) override {}
+  void chunk(const SpikeChunk& chunk) override;
+  void end_sample(const SampleEnd&) override {}
+  std::string text() const;
+
+ private:
+  std::vector<std::string> names_;
+  std::vector<uint64_t> hashes_;
+};
+
+}  // namespace spikeloom
