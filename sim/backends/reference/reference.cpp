@@ -1,0 +1,239 @@
+#include "sim/backends/reference/reference.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "core/error.hpp"
+
+namespace spikeloom {
+namespace {
+
+// What prepare() keeps: the arrays as stored, and a batch normalisation's scale and shift rounded to fp32.
+struct Prepared {
+  std::vector<float> weight, bias, scale, shift;
+};
+
+std::vector<float> values_of(const Weights& weights, const std::string& name) {
+  if (name.empty()) return {};
+  const auto values = weights.at(name).data.f32();
+  return {values.begin(), values.end()};
+}
+
+// Element of either kind of value as a number.
+float element(const ValueRef& value, int64_t step, int64_t row, int64_t channel) {
+  if (value.bits != nullptr) return value.bits_at(step).test(row, channel) ? 1.0f : 0.0f;
+  return value.real_row(step, row)[channel];
+}
+
+void clear_padding(const ValueRef& value, int64_t step) {
+  for (int64_t row = 0; row < value.rows; ++row) {
+    float* at = value.real_row(step, row);
+    std::fill(at + value.channels, at + padded(value.channels), 0.0f);
+  }
+}
+
+void run_op(const Conv2d& op, const Prepared& p, const UnitIo& io, int64_t t) {
+  const int64_t height = (*io.in[0].shape)[0], width = (*io.in[0].shape)[1];
+  const int64_t out_height = (*io.real.shape)[0], out_width = (*io.real.shape)[1];
+  const int64_t group_in = op.in_channels / op.groups, group_out = op.out_channels / op.groups;
+  const int64_t k = op.kernel;
+  for (int64_t oy = 0; oy < out_height; ++oy) {
+    for (int64_t ox = 0; ox < out_width; ++ox) {
+      float* out = io.real.real_row(t, oy * out_width + ox);
+      for (int64_t o = 0; o < op.out_channels; ++o) {
+        const int64_t first = o / group_out * group_in;
+        float acc = 0.0f;
+        for (int64_t kx = 0; kx < k; ++kx) {
+          for (int64_t ky = 0; ky < k; ++ky) {
+            const int64_t y = oy * op.stride + ky - op.padding, x = ox * op.stride + kx - op.padding;
+            if (y < 0 || y >= height || x < 0 || x >= width) continue;
+            for (int64_t c = 0; c < group_in; ++c) {
+              const float input = element(io.in[0], t, y * width + x, first + c);
+              if (input == 0.0f) continue;  // fma(w, 0, acc) = acc
+              acc = std::fma(p.weight[static_cast<size_t>(((o * group_in + c) * k + ky) * k + kx)], input, acc);
+            }
+          }
+        }
+        out[o] = p.bias.empty() ? acc : acc + p.bias[static_cast<size_t>(o)];
+      }
+    }
+  }
+}
+
+void run_op(const Linear& op, const Prepared& p, const UnitIo& io, int64_t t) {
+  for (int64_t row = 0; row < io.real.rows; ++row) {
+    for (int64_t o = 0; o < op.out_features; ++o) {
+      float acc = 0.0f;
+      for (int64_t i = 0; i < op.in_features; ++i) {
+        const float input = element(io.in[0], t, row, i);
+        if (input == 0.0f) continue;
+        acc = std::fma(p.weight[static_cast<size_t>(o * op.in_features + i)], input, acc);
+      }
+      io.real.real_row(t, row)[o] = p.bias.empty() ? acc : acc + p.bias[static_cast<size_t>(o)];
+    }
+  }
+}
+
+void run_op(const BatchNorm& op, const Prepared& p, const UnitIo& io, int64_t t) {
+  const bool is_map = io.in[0].shape->size() == 3;
+  const int64_t width = is_map ? (*io.in[0].shape)[1] : 1;
+  const int64_t height = io.in[0].rows / width, out_width = width + 2 * op.pad;
+  for (int64_t row = 0; row < io.real.rows; ++row) {
+    const int64_t y = row / out_width - op.pad, x = row % out_width - op.pad;
+    const bool inside = y >= 0 && y < height && x >= 0 && x < width;
+    for (int64_t c = 0; c < op.channels; ++c) {
+      const float s = p.scale[static_cast<size_t>(c)], shift = p.shift[static_cast<size_t>(c)];
+      io.real.real_row(t, row)[c] = inside ? io.in[0].real_row(t, y * width + x)[c] * s + shift : shift;
+    }
+  }
+}
+
+void run_op(const Neuron& op, const Prepared&, const UnitIo& io, int64_t t) {
+  const MutableSpikeView out = io.spikes.bits_at(t);
+  std::fill(out.words, out.words + out.rows * out.row_words(), uint64_t{0});
+  for (int64_t row = 0; row < out.rows; ++row) {
+    for (int64_t c = 0; c < out.channels; ++c) {
+      float& v = io.state[row * padded(out.channels) + c];
+      if (step(op.params, io.in[0].real_row(t, row)[c], v)) out.row(row)[c >> 6] |= uint64_t{1} << (c & 63);
+    }
+  }
+}
+
+void run_op(const KtV& op, const Prepared&, const UnitIo& io, int64_t t) {
+  const int64_t d = io.in[0].channels / op.heads;
+  for (int64_t h = 0; h < op.heads; ++h) {
+    for (int64_t i = 0; i < d; ++i) {
+      for (int64_t j = 0; j < d; ++j) {
+        int64_t count = 0;
+        for (int64_t n = 0; n < io.in[0].rows; ++n) {
+          count += io.in[0].bits_at(t).test(n, h * d + i) && io.in[1].bits_at(t).test(n, h * d + j);
+        }
+        io.real.real_row(t, h * d + i)[j] = static_cast<float>(count);
+      }
+    }
+  }
+}
+
+void run_op(const QApply& op, const Prepared&, const UnitIo& io, int64_t t) {
+  const int64_t d = io.in[0].channels / op.heads;
+  for (int64_t n = 0; n < io.real.rows; ++n) {
+    for (int64_t h = 0; h < op.heads; ++h) {
+      for (int64_t j = 0; j < d; ++j) {
+        float sum = 0.0f;  // integers below 2^24: exact in any order
+        for (int64_t i = 0; i < d; ++i) {
+          if (io.in[0].bits_at(t).test(n, h * d + i)) sum += io.in[1].real_row(t, h * d + i)[j];
+        }
+        io.real.real_row(t, n)[h * d + j] = sum * op.scale;
+      }
+    }
+  }
+}
+
+template <typename F>
+void elementwise(const UnitIo& io, int64_t t, F f) {
+  for (int64_t row = 0; row < io.real.rows; ++row) {
+    for (int64_t c = 0; c < io.real.channels; ++c) io.real.real_row(t, row)[c] = f(row, c);
+  }
+}
+
+void run_op(const Add&, const Prepared&, const UnitIo& io, int64_t t) {
+  elementwise(io, t, [&](int64_t r, int64_t c) { return io.in[0].real_row(t, r)[c] + io.in[1].real_row(t, r)[c]; });
+}
+
+void run_op(const Scale& op, const Prepared&, const UnitIo& io, int64_t t) {
+  elementwise(io, t, [&](int64_t r, int64_t c) { return io.in[0].real_row(t, r)[c] * op.factor; });
+}
+
+void run_op(const Activation&, const Prepared&, const UnitIo& io, int64_t t) {
+  elementwise(io, t, [&](int64_t r, int64_t c) {
+    const float x = io.in[0].real_row(t, r)[c];
+    return x > 0.0f ? x : 0.0f;
+  });
+}
+
+void run_op(const SpatialMean&, const Prepared&, const UnitIo& io, int64_t t) {
+  for (int64_t c = 0; c < io.in[0].channels; ++c) {
+    std::array<float, 32> lane{};
+    for (int64_t row = 0; row < io.in[0].rows; ++row) lane[static_cast<size_t>(row % 32)] += io.in[0].real_row(t, row)[c];
+    for (size_t fold = 16; fold > 0; fold /= 2) {
+      for (size_t l = 0; l < fold; ++l) lane[l] += lane[l + fold];
+    }
+    io.real.real_row(t, 0)[c] = lane[0] / static_cast<float>(io.in[0].rows);
+  }
+}
+
+void run_op(const StepMean&, const Prepared&, const UnitIo& io, int64_t t) {
+  const auto steps = static_cast<float>(io.steps_before + t + 1);
+  elementwise(io, t, [&](int64_t r, int64_t c) {
+    float& sum = io.state[r * padded(io.real.channels) + c];
+    sum += io.in[0].real_row(t, r)[c];
+    return sum / steps;
+  });
+}
+
+void run_op(const SoftmaxAttention& op, const Prepared&, const UnitIo& io, int64_t t) {
+  const int64_t rows = io.real.rows, d = io.real.channels / op.heads;
+  std::vector<double> score(static_cast<size_t>(rows));
+  for (int64_t h = 0; h < op.heads; ++h) {
+    for (int64_t n = 0; n < rows; ++n) {
+      double largest = -HUGE_VAL, total = 0;
+      for (int64_t m = 0; m < rows; ++m) {
+        double dot = 0;
+        for (int64_t j = h * d; j < (h + 1) * d; ++j) {
+          dot += static_cast<double>(io.in[0].real_row(t, n)[j]) * static_cast<double>(io.in[1].real_row(t, m)[j]);
+        }
+        score[static_cast<size_t>(m)] = dot * static_cast<double>(op.scale);
+        largest = std::max(largest, score[static_cast<size_t>(m)]);
+      }
+      for (double& s : score) total += s = std::exp(s - largest);
+      for (int64_t j = h * d; j < (h + 1) * d; ++j) {
+        double sum = 0;
+        for (int64_t m = 0; m < rows; ++m) sum += score[static_cast<size_t>(m)] * static_cast<double>(io.in[2].real_row(t, m)[j]);
+        io.real.real_row(t, n)[j] = static_cast<float>(sum / total);
+      }
+    }
+  }
+}
+
+void run_op(const Input&, const Prepared&, const UnitIo&, int64_t) {}
+void run_op(const View&, const Prepared&, const UnitIo&, int64_t) {}
+
+class ReferenceBackend final : public Backend {
+ public:
+  std::string name() const override { return "reference"; }
+  std::string simd() const override { return "none"; }
+  bool groups_units() const noexcept override { return false; }
+
+  std::shared_ptr<const void> prepare(const Graph& graph, const Unit& unit, const Weights& weights) const override {
+    auto prepared = std::make_shared<Prepared>();
+    const Op& op = graph.node(unit.main).op;
+    if (const auto* conv = std::get_if<Conv2d>(&op)) {
+      prepared->weight = values_of(weights, conv->weight);
+      prepared->bias = values_of(weights, conv->bias);
+    } else if (const auto* linear = std::get_if<Linear>(&op)) {
+      prepared->weight = values_of(weights, linear->weight);
+      prepared->bias = values_of(weights, linear->bias);
+    } else if (const auto* norm = std::get_if<BatchNorm>(&op)) {
+      const Affine affine = affine_of(*norm, weights);
+      prepared->scale.assign(affine.scale.begin(), affine.scale.end());
+      prepared->shift.assign(affine.shift.begin(), affine.shift.end());
+    }
+    return prepared;
+  }
+
+  void run(const Graph& graph, const Unit& unit, const void* prepared, const UnitIo& io) const noexcept override {
+    const auto& p = *static_cast<const Prepared*>(prepared);
+    for (int64_t t = 0; t < io.steps; ++t) {
+      std::visit([&](const auto& op) { run_op(op, p, io, t); }, graph.node(unit.main).op);
+      if (io.real.real != nullptr) clear_padding(io.real, t);
+    }
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<const Backend> make_reference_backend() { return std::make_shared<ReferenceBackend>(); }
+
+}  // namespace spikeloom

@@ -1,0 +1,237 @@
+#include "sim/plan/plan.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "core/error.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
+
+std::vector<bool> kept_nodes(const Graph& graph, const PlanOptions& options) {
+  std::vector<bool> kept(graph.nodes().size(), false);
+  for (const auto& [name, id] : graph.outputs()) kept[static_cast<size_t>(source_of(graph, id))] = true;
+  for (const std::string& name : options.keep) {
+    const auto id = graph.find(name);
+    if (!id) throw Error(ErrorCode::kUsage, "the network has no node '" + name + "' to keep");
+    kept[static_cast<size_t>(source_of(graph, *id))] = true;
+  }
+  return kept;
+}
+
+// Grows a unit from its main node through the elementwise nodes behind it.
+class UnitBuilder {
+ public:
+  UnitBuilder(const Graph& graph, const std::vector<bool>& kept)
+      : graph_(graph), consumers_(consumers_of(graph)), kept_(kept) {}
+
+  Unit grow(NodeId main) const {
+    Unit unit{.main = main};
+    if (std::holds_alternative<Neuron>(graph_.node(main).op)) return unit;
+    for (NodeId at = main;;) {
+      const NodeId next = sole_consumer(at);
+      if (next < 0 || !absorb(unit, at, next)) break;
+      if (unit.neuron >= 0) return unit;
+      at = next;
+    }
+    // The real value is wanted elsewhere too: a neuron directly behind it may still share the pass.
+    for (const NodeId next : consumers_[static_cast<size_t>(unit.real_last())]) {
+      if (std::holds_alternative<Neuron>(graph_.node(next).op) && graph_.node(main).is_static == graph_.node(next).is_static) {
+        unit.neuron = next;
+        break;
+      }
+    }
+    return unit;
+  }
+
+ private:
+  NodeId sole_consumer(NodeId id) const {
+    const auto& next = consumers_[static_cast<size_t>(id)];
+    return next.size() == 1 && !kept_[static_cast<size_t>(id)] ? next[0] : -1;
+  }
+
+  bool absorb(Unit& unit, NodeId at, NodeId next) const {
+    const Node& node = graph_.node(next);
+    if (node.is_static != graph_.node(unit.main).is_static) return false;
+    if (const auto* norm = std::get_if<BatchNorm>(&node.op)) {
+      if (norm->pad != 0 || unit.affine >= 0 || unit.residual >= 0) return false;
+      unit.affine = next;
+      return true;
+    }
+    if (std::holds_alternative<Add>(node.op)) {
+      const NodeId other = node.inputs[0] == at ? node.inputs[1] : node.inputs[0];
+      if (unit.residual >= 0 || other == at || other > unit.main) return false;
+      unit.residual = next;
+      unit.residual_other = other;
+      return true;
+    }
+    if (std::holds_alternative<Neuron>(node.op)) {
+      unit.neuron = next;
+      return true;
+    }
+    return false;
+  }
+
+  const Graph& graph_;
+  std::vector<std::vector<NodeId>> consumers_;
+  const std::vector<bool>& kept_;
+};
+
+std::vector<Unit> make_units(const Graph& graph, const std::vector<bool>& kept, bool grouped) {
+  const UnitBuilder builder(graph, kept);
+  std::vector<bool> done(graph.nodes().size(), false);
+  std::vector<Unit> units;
+  for (NodeId id = 0; id < graph.size(); ++id) {
+    const Op& op = graph.node(id).op;
+    if (done[static_cast<size_t>(id)] || std::holds_alternative<Input>(op) || std::holds_alternative<View>(op)) {
+      continue;
+    }
+    const Unit unit = grouped ? builder.grow(id) : Unit{.main = id};
+    for (const NodeId part : {unit.main, unit.affine, unit.residual, unit.neuron}) {
+      if (part >= 0) done[static_cast<size_t>(part)] = true;
+    }
+    units.push_back(unit);
+  }
+  return units;
+}
+
+// First-fit placement of values whose lifetimes are ranges of units.
+class Arena {
+ public:
+  int64_t place(int64_t size, int64_t begin, int64_t end) {
+    std::erase_if(blocks_, [&](const Block& block) { return block.end < begin; });
+    std::sort(blocks_.begin(), blocks_.end(), [](const Block& a, const Block& b) { return a.offset < b.offset; });
+    int64_t offset = 0;
+    for (const Block& block : blocks_) {
+      if (block.offset - offset >= size) break;
+      offset = std::max(offset, block.offset + block.size);
+    }
+    blocks_.push_back({offset, size, end});
+    total_ = std::max(total_, offset + size);
+    return offset;
+  }
+  int64_t total() const noexcept { return total_; }
+
+ private:
+  struct Block {
+    int64_t offset, size, end;
+  };
+  std::vector<Block> blocks_;
+  int64_t total_ = 0;
+};
+
+struct Lifetime {
+  int64_t begin = -1;  // unit that writes it, -1: the input
+  int64_t end = -1;    // last unit that reads it
+  bool exists = false;
+};
+
+std::vector<Lifetime> lifetimes(const Plan& plan, const std::vector<bool>& kept) {
+  std::vector<Lifetime> life(plan.graph.nodes().size());
+  const auto at = [&](NodeId id) -> Lifetime& { return life[static_cast<size_t>(id)]; };
+  for (NodeId id = 0; id < plan.graph.size(); ++id) {
+    if (std::holds_alternative<Input>(plan.graph.node(id).op)) at(id).exists = true;
+  }
+  std::vector<int64_t> unit_of(plan.graph.nodes().size(), -1);
+  for (size_t u = 0; u < plan.units.size(); ++u) {
+    const Unit& unit = plan.units[u];
+    for (const NodeId part : {unit.main, unit.affine, unit.residual, unit.neuron}) {
+      if (part >= 0) unit_of[static_cast<size_t>(part)] = static_cast<int64_t>(u);
+    }
+    at(unit.last()).exists = true;
+    at(unit.last()).begin = at(unit.real_last()).begin = static_cast<int64_t>(u);
+  }
+  for (NodeId id = 0; id < plan.graph.size(); ++id) {
+    const int64_t reader = unit_of[static_cast<size_t>(id)];
+    if (reader < 0) continue;
+    for (const NodeId input : plan.graph.node(id).inputs) {
+      const NodeId source = source_of(plan.graph, input);
+      const bool inside = unit_of[static_cast<size_t>(source)] == reader;
+      if (!inside) {
+        at(source).exists = true;
+        at(source).end = std::max(at(source).end, reader);
+      }
+    }
+  }
+  for (NodeId id = 0; id < plan.graph.size(); ++id) {
+    if (kept[static_cast<size_t>(id)]) at(id).exists = true;
+    if (kept[static_cast<size_t>(id)] || plan.graph.node(id).is_static) at(id).end = kForever;
+    at(id).end = std::max(at(id).end, at(id).begin);
+  }
+  return life;
+}
+
+void place_values(Plan& plan, const std::vector<bool>& kept) {
+  const auto life = lifetimes(plan, kept);
+  plan.values.resize(plan.graph.nodes().size());
+  std::vector<NodeId> order;
+  for (NodeId id = 0; id < plan.graph.size(); ++id) {
+    if (life[static_cast<size_t>(id)].exists) order.push_back(id);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](NodeId a, NodeId b) {
+    return life[static_cast<size_t>(a)].begin < life[static_cast<size_t>(b)].begin;
+  });
+  Arena arena;
+  for (const NodeId id : order) {
+    const Node& node = plan.graph.node(id);
+    ValueSlot& slot = plan.values[static_cast<size_t>(id)];
+    slot.exists = true;
+    const int64_t rows = rows_of(node.shape), channels = channels_of(node.shape);
+    if (node.kind == EdgeKind::kSpikes) {
+      slot.is_bits = true;
+      slot.step_stride = rows * words_for(channels);
+      slot.offset = plan.spike_words;
+      plan.spike_words += slot.step_stride * plan.options.chunk_steps;
+      continue;
+    }
+    const int64_t size = rows * padded(channels);
+    const bool every_step = !node.is_static && (plan.options.schedule == Schedule::kLayerMajor ||
+                                                kept[static_cast<size_t>(id)] ||
+                                                std::holds_alternative<Input>(node.op));
+    slot.step_stride = every_step ? size : 0;
+    const Lifetime& range = life[static_cast<size_t>(id)];
+    slot.offset = arena.place(size * (every_step ? plan.options.chunk_steps : 1), range.begin, range.end);
+  }
+  plan.real_floats = arena.total();
+}
+
+void place_state(Plan& plan) {
+  for (const Unit& unit : plan.units) {
+    int64_t index = -1;
+    for (const NodeId part : {unit.main, unit.neuron}) {
+      if (part < 0) continue;
+      for (const StateSlot& slot : state_of(plan.graph.node(part))) {
+        index = static_cast<int64_t>(plan.states.size());
+        plan.states.push_back({part, slot, plan.state_floats});
+        plan.state_floats += rows_of(slot.shape) * padded(channels_of(slot.shape));
+      }
+    }
+    plan.state_of_unit.push_back(index);
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights, std::shared_ptr<const Backend> backend,
+                                    PlanOptions options) {
+  if (options.chunk_steps < 1) throw Error(ErrorCode::kInternal, "a chunk needs at least one step");
+  auto plan = std::make_shared<Plan>();
+  plan->graph = std::move(graph);
+  plan->options = std::move(options);
+  plan->backend = std::move(backend);
+  const std::vector<bool> kept = kept_nodes(plan->graph, plan->options);
+  plan->units = make_units(plan->graph, kept, plan->backend->groups_units());
+  for (const Unit& unit : plan->units) {
+    plan->unit_is_static.push_back(plan->graph.node(unit.main).is_static);
+    plan->prepared.push_back(plan->backend->prepare(plan->graph, unit, weights));
+  }
+  place_values(*plan, kept);
+  place_state(*plan);
+  plan->populations = populations_of(plan->graph);
+  return plan;
+}
+
+}  // namespace spikeloom
