@@ -1,0 +1,155 @@
+#include "core/io/file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <new>
+#include <string>
+#include <system_error>
+
+#include "core/error.hpp"
+#include "core/io/bytes.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr size_t kBufferBytes = 1 << 18;
+// Linux moves at most 2 GiB per call; stay below it.
+constexpr size_t kChunkBytes = size_t{1} << 30;
+
+// strerror is not thread-safe; the standard category is.
+std::string reason(int error) {
+  return std::generic_category().message(error);
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const noexcept { return value_; }
+
+ private:
+  int value_;
+};
+
+std::vector<std::byte> read_exactly(int descriptor, size_t size, const std::string& name) {
+  std::vector<std::byte> bytes;
+  try {
+    bytes.resize(size);
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::kData,
+                name + ": " + std::to_string(size) + " bytes do not fit in memory");
+  }
+  for (size_t done = 0; done < size;) {
+    const ssize_t got = ::read(descriptor, bytes.data() + done, std::min(size - done, kChunkBytes));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Error(ErrorCode::kData, name + ": cannot be read: " + reason(errno));
+    if (got == 0) throw Error(ErrorCode::kData, name + ": became shorter while it was read");
+    done += static_cast<size_t>(got);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+std::vector<std::byte> read_file(const std::filesystem::path& path, int64_t cap) {
+  const std::string name = path.string();
+  // O_NONBLOCK: opening a pipe that nobody writes to must not hang; it has no effect on regular
+  // files.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) throw Error(ErrorCode::kData, name + ": cannot be opened: " + reason(errno));
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) {
+    throw Error(ErrorCode::kData, name + ": cannot be read: " + reason(errno));
+  }
+  if (S_ISDIR(info.st_mode)) throw Error(ErrorCode::kData, name + ": is a directory, not a file");
+  if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::kData, name + ": is not a regular file");
+  if (info.st_size > cap) {
+    throw Error(ErrorCode::kData, name + ": has " + std::to_string(info.st_size) +
+                                      " bytes, more than the limit of " + std::to_string(cap));
+  }
+  return read_exactly(file.get(), static_cast<size_t>(info.st_size), name);
+}
+
+OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {
+  temporary_ += ".tmp";
+  buffer_.reserve(kBufferBytes);
+  descriptor_ =
+      ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (descriptor_ < 0) fail("cannot be created", errno);
+}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!committed_) ::unlink(temporary_.c_str());
+}
+
+void OutputFile::fail(const char* doing, int error) const {
+  throw Error(ErrorCode::kRuntime, path_.string() + ": " + doing + ": " + reason(error));
+}
+
+void OutputFile::write_all(const std::byte* bytes, size_t count, int64_t offset) {
+  if (descriptor_ < 0) throw Error(ErrorCode::kInternal, path_.string() + ": written after commit");
+  for (size_t done = 0; done < count;) {
+    const ssize_t put = ::pwrite(descriptor_, bytes + done, std::min(count - done, kChunkBytes),
+                                 offset + static_cast<int64_t>(done));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail("cannot be written", errno);
+    if (put == 0) fail("cannot be written", ENOSPC);
+    done += static_cast<size_t>(put);
+  }
+}
+
+void OutputFile::flush() {
+  write_all(buffer_.data(), buffer_.size(), flushed_);
+  flushed_ += static_cast<int64_t>(buffer_.size());
+  buffer_.clear();
+}
+
+void OutputFile::write(std::span<const std::byte> bytes) {
+  if (bytes.size() > kBufferBytes - buffer_.size()) flush();
+  if (bytes.size() > kBufferBytes) {
+    write_all(bytes.data(), bytes.size(), flushed_);
+    flushed_ += static_cast<int64_t>(bytes.size());
+  } else {
+    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  }
+}
+
+void OutputFile::write(std::string_view text) {
+  write(as_bytes_of(text));
+}
+
+void OutputFile::write_at(int64_t offset, std::span<const std::byte> bytes) {
+  if (offset < 0 || offset > size() || static_cast<int64_t>(bytes.size()) > size() - offset) {
+    throw Error(ErrorCode::kInternal, path_.string() + ": rewrite of bytes not yet written");
+  }
+  flush();
+  write_all(bytes.data(), bytes.size(), offset);
+}
+
+void OutputFile::commit() {
+  flush();
+  if (::fsync(descriptor_) != 0) fail("cannot be written", errno);
+  const int closed = ::close(descriptor_);
+  descriptor_ = -1;
+  if (closed != 0) fail("cannot be written", errno);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be renamed", errno);
+  committed_ = true;
+}
+
+void write_text_file(const std::filesystem::path& path, std::string_view text) {
+  OutputFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,60 @@
+#pragma once
+// Whole files in, and files out that never carry their final name half-written (design 6).
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace spikeloom {
+
+// Largest file any reader accepts unless told otherwise, in bytes.
+constexpr int64_t kMaxFileBytes = int64_t{64} << 30;
+
+// The bytes of a regular file. Throws Error(kData) naming the path when it is missing, a directory
+// or device, unreadable, larger than `cap` bytes, or changes while it is read.
+std::vector<std::byte> read_file(const std::filesystem::path& path, int64_t cap = kMaxFileBytes);
+
+// Writes to "<name>.tmp" beside the final name; commit() gives it the final name. Without commit()
+// the destructor removes the temporary file. Every failure (no such folder, disk full, ...) throws
+// Error(kRuntime) with the path and the system's reason. Not thread-safe; two writers of one name
+// at a time are not supported.
+class OutputFile {
+ public:
+  explicit OutputFile(std::filesystem::path path);
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  // Appends (buffered).
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text);
+  // Overwrites bytes that were appended before, such as a header; the append position does not
+  // move.
+  void write_at(int64_t offset, std::span<const std::byte> bytes);
+  // Flush, fsync, close, rename. No writing after it.
+  void commit();
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+  // Bytes appended so far.
+  int64_t size() const noexcept { return flushed_ + static_cast<int64_t>(buffer_.size()); }
+
+ private:
+  void flush();
+  void write_all(const std::byte* bytes, size_t count, int64_t offset);
+  [[noreturn]] void fail(const char* doing, int error) const;
+
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int descriptor_ = -1;
+  bool committed_ = false;
+  int64_t flushed_ = 0;
+  std::vector<std::byte> buffer_;
+};
+
+// The whole text as one file, by way of OutputFile.
+void write_text_file(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace spikeloom
