@@ -1,0 +1,279 @@
+#include "core/io/npy.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/io/bytes.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr std::string_view kMagic = "\x93NUMPY";
+
+[[noreturn]] void fail(const std::string& what, const std::string& why) {
+  throw Error(ErrorCode::kData, what + ": " + why);
+}
+
+// The dict literal of a header. Only what NumPy writes is accepted; nothing is evaluated.
+class HeaderText {
+ public:
+  HeaderText(std::string_view text, const std::string& what) : text_(text), what_(what) {}
+
+  void read(NpyHeader& header) {
+    bool seen[3] = {};
+    expect('{');
+    while (!accept('}')) {
+      const std::string_view key = string();
+      const int field = key == "descr" ? 0 : key == "fortran_order" ? 1 : key == "shape" ? 2 : -1;
+      if (field < 0 || seen[field]) refuse("key '" + printable(key) + "' unknown or repeated");
+      seen[field] = true;
+      expect(':');
+      if (field == 0) header.descr = descr();
+      if (field == 1) header.fortran_order = boolean();
+      if (field == 2) header.shape = tuple();
+      if (!accept(',') && peek() != '}') refuse("expected ',' or '}'");
+    }
+    if (!seen[0] || !seen[1] || !seen[2]) refuse("descr, fortran_order and shape are all needed");
+    skip();
+    if (at_ != text_.size()) refuse("text after the closing brace");
+  }
+
+ private:
+  [[noreturn]] void refuse(const std::string& why) const {
+    fail(what_, "npy header, character " + std::to_string(at_) + ": " + why);
+  }
+  void skip() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
+  }
+  char peek() {
+    skip();
+    return at_ < text_.size() ? text_[at_] : '\0';
+  }
+  bool accept(char c) {
+    if (peek() != c) return false;
+    ++at_;
+    return true;
+  }
+  void expect(char c) {
+    if (!accept(c)) refuse(std::string("expected '") + c + "'");
+  }
+
+  std::string_view string() {
+    const char quote = peek();
+    if (quote != '\'' && quote != '"') refuse("expected a quoted string");
+    const size_t begin = ++at_;
+    while (at_ < text_.size() && text_[at_] != quote && text_[at_] != '\\') ++at_;
+    if (at_ == text_.size() || text_[at_] != quote) refuse("string without end");
+    return text_.substr(begin, at_++ - begin);
+  }
+
+  std::string descr() {
+    if (peek() == '[' || peek() == '(') {
+      fail(what_, "structured element type; only plain numbers are read");
+    }
+    return std::string(string());
+  }
+
+  bool boolean() {
+    skip();
+    for (const std::string_view word : {std::string_view("True"), std::string_view("False")}) {
+      if (text_.substr(at_, word.size()) == word) {
+        at_ += word.size();
+        return word == "True";
+      }
+    }
+    refuse("expected True or False");
+  }
+
+  Shape tuple() {
+    Shape shape;
+    expect('(');
+    while (!accept(')')) {
+      if (shape.size() == kMaxRank) refuse("too many dimensions");
+      shape.push_back(integer());
+      if (!accept(',') && peek() != ')') refuse("expected ',' or ')'");
+    }
+    return shape;
+  }
+
+  int64_t integer() {
+    constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+    if (std::isdigit(static_cast<unsigned char>(peek())) == 0) refuse("expected an extent >= 0");
+    int64_t value = 0;
+    for (; at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9'; ++at_) {
+      const int64_t digit = text_[at_] - '0';
+      if (value > (kMax - digit) / 10) refuse("extent overflows");
+      value = value * 10 + digit;
+    }
+    if (at_ < text_.size() && text_[at_] == 'L') ++at_;  // written by Python 2
+    return value;
+  }
+
+  std::string_view text_;
+  const std::string& what_;
+  size_t at_ = 0;
+};
+
+struct NumberType {
+  std::string_view code;
+  std::optional<DType> dtype;
+  int64_t bytes;
+};
+
+constexpr NumberType kNumberTypes[] = {
+    {"f4", DType::kF32, 4},  {"f8", DType::kF64, 8},    {"f2", DType::kF16, 2},
+    {"i8", DType::kI64, 8},  {"i4", DType::kI32, 4},    {"i2", DType::kI16, 2},
+    {"i1", DType::kI8, 1},   {"u1", DType::kU8, 1},     {"b1", DType::kBool, 1},
+    {"u2", std::nullopt, 2}, {"u4", std::nullopt, 4},   {"u8", std::nullopt, 8},
+    {"c8", std::nullopt, 8}, {"c16", std::nullopt, 16},
+};
+
+void read_descr(NpyHeader& header, const std::string& what) {
+  const std::string_view descr = header.descr;
+  if (descr.find('O') != std::string_view::npos) {
+    fail(what, "object array; pickled Python objects are never read");
+  }
+  const std::string_view code = descr.empty() ? descr : descr.substr(1);
+  for (const NumberType& type : kNumberTypes) {
+    if (type.code != code) continue;
+    const char order = descr[0];
+    if (order != '<' && order != '>' && order != '=' && (order != '|' || type.bytes != 1)) break;
+    header.dtype = type.dtype;
+    header.element_bytes = type.bytes;
+    header.swapped = order == '>' && type.bytes > 1;
+    return;
+  }
+  fail(what, "element type '" + printable(descr) + "' is not supported");
+}
+
+std::string_view descr_of(DType dtype) {
+  switch (dtype) {
+    case DType::kF32:
+    case DType::kBF16: return "<f4";
+    case DType::kF64: return "<f8";
+    case DType::kF16: return "<f2";
+    case DType::kI64: return "<i8";
+    case DType::kI32: return "<i4";
+    case DType::kI16: return "<i2";
+    case DType::kI8: return "|i1";
+    case DType::kU8: return "|u1";
+    case DType::kBool: return "|b1";
+  }
+  return "";
+}
+
+// Version 1 header, a multiple of 64 bytes. Room is left for any first extent, so that a header
+// with another row count has the same length.
+std::string make_header(std::string_view descr, const Shape& shape) {
+  constexpr size_t kLongestExtent = 20;
+  std::string text = "{'descr': '" + std::string(descr) + "', 'fortran_order': False, 'shape': (";
+  for (size_t i = 0; i < shape.size(); ++i) {
+    text += std::to_string(shape[i]) + (i + 1 < shape.size() ? ", " : shape.size() == 1 ? "," : "");
+  }
+  text += "), }";
+  const size_t first = shape.empty() ? kLongestExtent : std::to_string(shape[0]).size();
+  const size_t unpadded = kMagic.size() + 4 + text.size() + 1 + (kLongestExtent - first);
+  const size_t total = (unpadded + 63) / 64 * 64;
+  const size_t length = total - kMagic.size() - 4;
+  text.resize(length - 1, ' ');
+  std::string header(kMagic);
+  header += {'\1', '\0', static_cast<char>(length & 0xff), static_cast<char>(length >> 8)};
+  return header + text + '\n';
+}
+
+}  // namespace
+
+NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& what) {
+  const std::string_view text = as_text(bytes);
+  if (text.size() < 10 || !text.starts_with(kMagic)) fail(what, "not a NumPy array");
+  const int major = text[6];
+  const int minor = text[7];
+  if (major < 1 || major > 3 || minor != 0) {
+    fail(what,
+         "npy version " + std::to_string(major) + "." + std::to_string(minor) + " is unknown");
+  }
+  const size_t start = major == 1 ? 10 : 12;
+  if (text.size() < start) fail(what, "npy header ends early");
+  const size_t length = major == 1 ? load_le<uint16_t>(bytes, 8) : load_le<uint32_t>(bytes, 8);
+  if (length > (64 << 10)) fail(what, "npy header of " + std::to_string(length) + " bytes");
+  if (length > text.size() - start) fail(what, "npy header ends early");
+  const std::string_view literal = text.substr(start, length);
+  if (!literal.ends_with('\n')) fail(what, "npy header does not end in a line end");
+  NpyHeader header;
+  HeaderText(literal, what).read(header);
+  read_descr(header, what);
+  header.data_offset = start + length;
+  header.data_bytes = checked_bytes(header.shape, header.element_bytes, what);
+  return header;
+}
+
+Tensor parse_npy(std::span<const std::byte> bytes, const std::string& what) {
+  const NpyHeader header = parse_npy_header(bytes, what);
+  const std::span<const std::byte> data = bytes.subspan(header.data_offset);
+  if (static_cast<uint64_t>(header.data_bytes) != data.size()) {
+    fail(what, "shape " + to_string(header.shape) + " of '" + header.descr + "' needs " +
+                   std::to_string(header.data_bytes) + " bytes of data, found " +
+                   std::to_string(data.size()));
+  }
+  if (!header.dtype) fail(what, "element type '" + header.descr + "' is not supported");
+  Tensor tensor(header.shape, *header.dtype);
+  if (data.empty()) return tensor;
+  if (header.fortran_order) {
+    std::vector<int64_t> strides;
+    int64_t stride = 1;
+    for (const int64_t extent : header.shape) {
+      strides.push_back(stride);
+      stride *= extent;
+    }
+    gather_strided(data.data(), header.element_bytes, header.shape, strides, tensor.data());
+  } else {
+    std::memcpy(tensor.data(), data.data(), data.size());
+  }
+  if (header.swapped) swap_elements({tensor.data(), data.size()}, header.element_bytes);
+  return tensor;
+}
+
+Tensor load_npy(const std::filesystem::path& path) {
+  return parse_npy(read_file(path), path.string());
+}
+
+void save_npy(const std::filesystem::path& path, const Tensor& tensor) {
+  if (tensor.dtype() == DType::kBF16) return save_npy(path, to_f32(tensor));
+  OutputFile file(path);
+  file.write(make_header(descr_of(tensor.dtype()), tensor.shape()));
+  file.write({tensor.data(), static_cast<size_t>(tensor.bytes())});
+  file.commit();
+}
+
+NpyWriter::NpyWriter(const std::filesystem::path& path, Shape row_shape)
+    : row_shape_(std::move(row_shape)), row_size_(element_count(row_shape_)), file_(path) {
+  if (row_size_ == 0) throw Error(ErrorCode::kInternal, path.string() + ": rows without elements");
+  file_.write(header());
+}
+
+std::string NpyWriter::header() const {
+  Shape shape = row_shape_;
+  shape.insert(shape.begin(), rows_);
+  return make_header("<f4", shape);
+}
+
+void NpyWriter::append(std::span<const float> values) {
+  if (static_cast<int64_t>(values.size()) % row_size_ != 0) {
+    throw Error(ErrorCode::kInternal, file_.path().string() + ": " + std::to_string(values.size()) +
+                                          " values are not whole rows of " +
+                                          std::to_string(row_size_));
+  }
+  file_.write(std::as_bytes(values));
+  rows_ += static_cast<int64_t>(values.size()) / row_size_;
+}
+
+void NpyWriter::finish() {
+  file_.write_at(0, as_bytes_of(header()));
+  file_.commit();
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,65 @@
+#pragma once
+// NumPy's .npy arrays (formats 3.3): versions 1 to 3 in, version 1 out.
+//
+// Read: f2 f4 f8 i1 i2 i4 i8 u1 b1 of either byte order; Fortran order becomes C order. Other
+// element types throw Error(kData) by name: object arrays (pickled Python), structured types,
+// strings, complex numbers, wider unsigned integers. Sizes are checked against the bytes present
+// before anything is allocated.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "core/io/file.hpp"
+#include "core/tensor.hpp"
+
+namespace spikeloom {
+
+struct NpyHeader {
+  std::string descr;           // as written, "<f4"
+  std::optional<DType> dtype;  // empty for plain numbers a Tensor cannot hold (complex, u2, u4, u8)
+  int64_t element_bytes = 0;
+  bool swapped = false;  // big-endian
+  bool fortran_order = false;
+  Shape shape;
+  size_t data_offset = 0;  // bytes from the start of the file
+  int64_t data_bytes = 0;
+};
+
+// Most bytes a header can take, magic included.
+constexpr size_t kMaxNpyHeaderBytes = (64 << 10) + 12;
+
+// `what` (a path, an entry name) starts every error message.
+NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& what);
+Tensor parse_npy(std::span<const std::byte> bytes, const std::string& what);
+Tensor load_npy(const std::filesystem::path& path);
+
+// C order, little-endian. bfloat16, which NumPy lacks, is written as float32 (exact).
+// Throws Error(kRuntime) when the file cannot be written.
+void save_npy(const std::filesystem::path& path, const Tensor& tensor);
+
+// Streams float32 rows of one shape to a file of shape [rows, row_shape...]; the row count is
+// written last. Nothing appears under the final name before finish(). Throws Error(kRuntime) when
+// writing fails.
+class NpyWriter {
+ public:
+  // Throws Error(kInternal) when a row has no elements.
+  NpyWriter(const std::filesystem::path& path, Shape row_shape);
+  // One or more whole rows; Error(kInternal) otherwise.
+  void append(std::span<const float> values);
+  void finish();
+  int64_t rows() const noexcept { return rows_; }
+
+ private:
+  std::string header() const;
+
+  Shape row_shape_;
+  int64_t row_size_ = 0;
+  int64_t rows_ = 0;
+  OutputFile file_;
+};
+
+}  // namespace spikeloom
