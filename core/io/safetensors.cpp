@@ -1,0 +1,319 @@
+#include "core/io/safetensors.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <unordered_set>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/io/bytes.hpp"
+#include "core/io/file.hpp"
+
+namespace spikeloom {
+namespace {
+
+using nlohmann::json;
+
+constexpr uint64_t kMaxHeaderBytes = 100'000'000;
+constexpr size_t kMaxTensors = 1'000'000;
+constexpr const char* kMetadataKey = "__metadata__";
+
+// In the order in which the official writer lays tensors out.
+struct StoredType {
+  std::string_view name;
+  DType dtype;
+};
+constexpr std::array<StoredType, 10> kStoredTypes = {{{"I64", DType::kI64},
+                                                      {"F64", DType::kF64},
+                                                      {"F32", DType::kF32},
+                                                      {"I32", DType::kI32},
+                                                      {"BF16", DType::kBF16},
+                                                      {"F16", DType::kF16},
+                                                      {"I16", DType::kI16},
+                                                      {"I8", DType::kI8},
+                                                      {"U8", DType::kU8},
+                                                      {"BOOL", DType::kBool}}};
+
+size_t rank_of(DType dtype) {
+  size_t i = 0;
+  while (kStoredTypes[i].dtype != dtype) ++i;
+  return i;
+}
+
+[[noreturn]] void fail(const std::string& what, const std::string& why) {
+  throw Error(ErrorCode::kData, what + ": safetensors header: " + why);
+}
+
+struct Entry {
+  std::string name;
+  std::optional<DType> dtype;
+  Shape shape;
+  std::vector<uint64_t> offsets;
+  bool has_shape = false;
+  bool has_offsets = false;
+};
+
+// Follows the fixed nesting of a header (object of objects with two arrays of integers); anything
+// else is refused at once, so neither depth nor stray values cost memory.
+class HeaderReader final : public nlohmann::json_sax<json> {
+ public:
+  HeaderReader(std::string what, uint64_t data_bytes)
+      : what_(std::move(what)), data_bytes_(data_bytes) {}
+
+  std::vector<Entry> entries;
+  std::map<std::string, std::string> metadata;
+
+  bool start_object(std::size_t /*elements*/) override {
+    if (place_ == Place::kStart) return go(Place::kTop);
+    if (place_ != Place::kTop) refuse("an object");
+    if (key_ == kMetadataKey) return go(Place::kMetadata);
+    if (entries.size() == kMaxTensors) fail(what_, "more than 1000000 tensors");
+    entries.emplace_back().name = key_;
+    return go(Place::kEntry);
+  }
+
+  bool key(string_t& key) override {
+    if (place_ == Place::kTop) {
+      check_name(key, what_);
+      if (!names_.insert(key).second) repeated(key);
+    } else if (place_ == Place::kMetadata) {
+      check_name(key, what_);
+      if (metadata.contains(key)) repeated(key);
+    } else {
+      const Entry& entry = entries.back();
+      const bool seen = (key == "dtype" && entry.dtype) || (key == "shape" && entry.has_shape) ||
+                        (key == "data_offsets" && entry.has_offsets);
+      if (seen) repeated(key);
+      if (key != "dtype" && key != "shape" && key != "data_offsets") {
+        fail(what_, "tensor '" + entry.name + "' has unknown key '" + printable(key) + "'");
+      }
+    }
+    key_ = key;
+    return true;
+  }
+
+  bool end_object() override {
+    if (place_ == Place::kTop) return go(Place::kDone);
+    if (place_ == Place::kEntry) {
+      const Entry& entry = entries.back();
+      if (!entry.dtype || !entry.has_shape || !entry.has_offsets) {
+        fail(what_, "tensor '" + entry.name + "' needs dtype, shape and data_offsets");
+      }
+    }
+    return go(Place::kTop);
+  }
+
+  bool start_array(std::size_t /*elements*/) override {
+    if (place_ != Place::kEntry || key_ == "dtype") refuse("an array");
+    (key_ == "shape" ? entries.back().has_shape : entries.back().has_offsets) = true;
+    return go(key_ == "shape" ? Place::kShape : Place::kOffsets);
+  }
+
+  bool end_array() override {
+    const Entry& entry = entries.back();
+    if (place_ == Place::kOffsets && entry.offsets.size() != 2) {
+      fail(what_, "data_offsets of '" + entry.name + "' are not two integers");
+    }
+    return go(Place::kEntry);
+  }
+
+  bool string(string_t& value) override {
+    if (place_ == Place::kMetadata) {
+      metadata[key_] = value;
+      return true;
+    }
+    if (place_ != Place::kEntry || key_ != "dtype") refuse("a string");
+    Entry& entry = entries.back();
+    for (const StoredType& type : kStoredTypes) {
+      if (type.name == value) entry.dtype = type.dtype;
+    }
+    if (!entry.dtype) {
+      fail(what_, "dtype '" + printable(value) + "' of '" + entry.name + "' is not supported");
+    }
+    return true;
+  }
+
+  bool number_unsigned(number_unsigned_t value) override {
+    if (place_ == Place::kShape) {
+      Entry& entry = entries.back();
+      if (entry.shape.size() == kMaxRank || value > uint64_t{1} << 62) {
+        fail(what_, "shape of '" + entry.name + "' is too large");
+      }
+      entry.shape.push_back(static_cast<int64_t>(value));
+    } else if (place_ == Place::kOffsets) {
+      Entry& entry = entries.back();
+      if (entry.offsets.size() == 2 || value > data_bytes_) {
+        fail(what_, "data_offsets of '" + entry.name + "' are not two integers inside the file");
+      }
+      entry.offsets.push_back(value);
+    } else {
+      refuse("a number");
+    }
+    return true;
+  }
+
+  bool null() override { refuse("null"); }
+  bool boolean(bool /*value*/) override { refuse("a boolean"); }
+  bool number_integer(number_integer_t /*value*/) override { refuse("a negative number"); }
+  bool number_float(number_float_t /*value*/, const string_t& /*text*/) override {
+    refuse("a fraction or an overflowing number");
+  }
+  bool binary(binary_t& /*value*/) override { refuse("binary data"); }
+  bool parse_error(std::size_t position, const std::string& /*token*/,
+                   const nlohmann::detail::exception& /*error*/) override {
+    fail(what_, "not valid JSON at byte " + std::to_string(8 + position));
+  }
+
+ private:
+  enum class Place { kStart, kTop, kMetadata, kEntry, kShape, kOffsets, kDone };
+
+  bool go(Place place) {
+    place_ = place;
+    return true;
+  }
+  [[noreturn]] void refuse(const char* found) const {
+    fail(what_, std::string("unexpected ") + found +
+                    (key_.empty() ? "" : " near key '" + printable(key_) + "'"));
+  }
+  [[noreturn]] void repeated(const std::string& key) const {
+    fail(what_, "key '" + printable(key) + "' occurs twice");
+  }
+
+  std::string what_;
+  uint64_t data_bytes_;
+  Place place_ = Place::kStart;
+  std::string key_;
+  std::unordered_set<std::string> names_;
+};
+
+// Rules 5 to 7: the tensors tile the data without holes, and each has the size of its shape.
+void check_layout(std::vector<Entry>& entries, uint64_t data_bytes, const std::string& what) {
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return a.offsets != b.offsets ? a.offsets < b.offsets : a.name < b.name;
+  });
+  uint64_t end = 0;
+  for (const Entry& entry : entries) {
+    if (entry.offsets[0] != end || entry.offsets[1] < end) {
+      fail(what, "data of '" + entry.name + "' begin at " + std::to_string(entry.offsets[0]) +
+                     " and end at " + std::to_string(entry.offsets[1]) + ", expected to begin at " +
+                     std::to_string(end));
+    }
+    const std::string where = what + ": tensor '" + entry.name + "'";
+    const int64_t need = checked_bytes(entry.shape, size_of(*entry.dtype), where);
+    end = entry.offsets[1];
+    if (static_cast<uint64_t>(need) != end - entry.offsets[0]) {
+      fail(what, "tensor '" + entry.name + "' of shape " + to_string(entry.shape) + " needs " +
+                     std::to_string(need) + " bytes, data_offsets give " +
+                     std::to_string(end - entry.offsets[0]));
+    }
+  }
+  if (end != data_bytes) {
+    fail(what, "the tensors end at data byte " + std::to_string(end) + ", the file at " +
+                   std::to_string(data_bytes));
+  }
+}
+
+std::string quoted(const std::string& text) {
+  try {
+    return json(text).dump();
+  } catch (const nlohmann::detail::exception&) {
+    throw Error(ErrorCode::kInternal, "safetensors text '" + printable(text) + "' is not UTF-8");
+  }
+}
+
+std::string make_header(const Weights& weights, const std::vector<std::string>& names,
+                        const std::map<std::string, std::string>& metadata) {
+  std::string text = "{";
+  if (!metadata.empty()) {
+    text += quoted(kMetadataKey) + ":{";
+    for (const auto& [key, value] : metadata) text += quoted(key) + ":" + quoted(value) + ",";
+    text.back() = '}';
+    text += ',';
+  }
+  int64_t offset = 0;
+  for (const std::string& name : names) {
+    const Tensor& tensor = weights.at(name).data;
+    text += quoted(name) + ":{\"dtype\":\"";
+    text += kStoredTypes[rank_of(tensor.dtype())].name;
+    text += "\",\"shape\":[";
+    for (const int64_t extent : tensor.shape()) text += std::to_string(extent) + ",";
+    if (!tensor.shape().empty()) text.pop_back();
+    text += "],\"data_offsets\":[" + std::to_string(offset) + ",";
+    offset += tensor.bytes();
+    text += std::to_string(offset) + "]},";
+  }
+  if (text.back() == ',') text.pop_back();
+  text += '}';
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return text;
+}
+
+}  // namespace
+
+SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::string& what) {
+  if (bytes.size() < 8) fail(what, "the file has only " + std::to_string(bytes.size()) + " bytes");
+  const auto length = load_le<uint64_t>(bytes, 0);
+  if (length > kMaxHeaderBytes || length > bytes.size() - 8) {
+    fail(what, "length " + std::to_string(length) + " in a file of " +
+                   std::to_string(bytes.size()) + " bytes");
+  }
+  const std::string_view text = as_text(bytes.subspan(8, length));
+  if (!text.starts_with('{')) fail(what, "does not start with '{'");
+  // nlohmann takes a NUL for the end of its input and checks UTF-8 only inside strings.
+  if (text.find('\0') != std::string_view::npos || !is_utf8(text)) fail(what, "is not UTF-8 text");
+  const std::span<const std::byte> data = bytes.subspan(8 + length);
+  HeaderReader header(what, data.size());
+  json::sax_parse(text.begin(), text.end(), &header);
+  check_layout(header.entries, data.size(), what);
+
+  SafetensorsFile file;
+  file.metadata = std::move(header.metadata);
+  for (Entry& entry : header.entries) {
+    Tensor tensor(std::move(entry.shape), *entry.dtype);
+    if (tensor.bytes() > 0) {
+      std::memcpy(tensor.data(), data.data() + entry.offsets[0],
+                  static_cast<size_t>(tensor.bytes()));
+    }
+    file.weights.add(std::move(entry.name), std::move(tensor));
+  }
+  return file;
+}
+
+SafetensorsFile read_safetensors(const std::filesystem::path& path) {
+  return parse_safetensors(read_file(path), path.string());
+}
+
+Weights load_safetensors(const std::filesystem::path& path) {
+  return read_safetensors(path).weights;
+}
+
+void save_safetensors(const std::filesystem::path& path, const Weights& weights,
+                      const std::map<std::string, std::string>& metadata) {
+  std::vector<std::string> names = weights.names();
+  for (const std::string& name : names) {
+    const std::string where = path.string() + ": tensor '" + printable(name) + "'";
+    if (name.empty() || name == kMetadataKey || !is_utf8(name)) {
+      throw Error(ErrorCode::kInternal, where + " has a name that safetensors cannot hold");
+    }
+    if (weights.at(name).scale.size() > 0 || !weights.at(name).scale.shape().empty()) {
+      throw Error(ErrorCode::kInternal, where + " has a scale, which cannot be stored yet");
+    }
+  }
+  std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
+    return rank_of(weights.at(a).data.dtype()) < rank_of(weights.at(b).data.dtype());
+  });
+  const std::string header = make_header(weights, names, metadata);
+  const uint64_t length = header.size();
+  OutputFile file(path);
+  file.write(std::as_bytes(std::span(&length, 1)));
+  file.write(header);
+  for (const std::string& name : names) {
+    const Tensor& tensor = weights.at(name).data;
+    file.write({tensor.data(), static_cast<size_t>(tensor.bytes())});
+  }
+  file.commit();
+}
+
+}  // namespace spikeloom
