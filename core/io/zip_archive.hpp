@@ -1,0 +1,63 @@
+#pragma once
+// Read access to a zip archive in memory (libzip). Used for .npz and .pth.
+//
+// Everything is checked before memory is allocated: names, duplicate names, encryption, methods
+// other than stored and deflate, stored sizes that exceed the archive (overlapping entries), sizes
+// that deflate cannot reach. Failures throw Error(kData). Not thread-safe.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct zip;
+
+namespace spikeloom {
+
+struct ZipEntry {
+  std::string name;
+  int64_t index = 0;
+  int64_t size = 0;         // bytes after inflation
+  int64_t stored_size = 0;  // bytes in the archive
+  bool deflated = false;    // otherwise stored as it is
+};
+
+enum class ZipCrc {
+  kCheck,
+  kIgnoreWhenStored,  // PyTorch can be told to write wrong checksums (formats 3.2)
+};
+
+class ZipArchive {
+ public:
+  // The bytes must outlive the archive. `what` (the path) starts every error message.
+  ZipArchive(std::span<const std::byte> bytes, std::string what);
+
+  // In the order of the central directory.
+  const std::vector<ZipEntry>& entries() const noexcept { return entries_; }
+  // nullptr when absent.
+  const ZipEntry* find(std::string_view name) const noexcept;
+  // The content. Error(kData) when it is damaged or has more than `cap` bytes.
+  std::vector<std::byte> read(const ZipEntry& entry, int64_t cap, ZipCrc crc) const;
+  // At most the first `count` bytes, unchecked.
+  std::vector<std::byte> read_start(const ZipEntry& entry, int64_t count) const;
+
+  const std::string& what() const noexcept { return what_; }
+
+ private:
+  struct Close {
+    void operator()(zip* archive) const noexcept;
+  };
+  void read_directory(int64_t archive_bytes);
+
+  std::string what_;
+  std::unique_ptr<zip, Close> archive_;
+  std::vector<ZipEntry> entries_;
+};
+
+// Starts with the signature of a zip entry or of an empty archive.
+bool is_zip(std::span<const std::byte> bytes) noexcept;
+
+}  // namespace spikeloom
