@@ -1,0 +1,40 @@
+#pragma once
+// PyTorch checkpoints (formats 3.2): zip form (since 1.6) and the legacy form before it.
+//
+// The pickle inside is decoded, never executed. The state dict is the root or stands under "model",
+// "state_dict", "model_state_dict", "net", "model_ema" or "module"; a prefix "module." or
+// "_orig_mod." common to all tensors is removed. Tensors are copied out in C order, so transposed,
+// expanded and shared ones are fine; a tensor may need at most 16 times its storage (or 1 MiB) and
+// all together at most 16 times the file (or 16 MiB).
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/weights.hpp"
+
+namespace spikeloom {
+
+struct PthFile {
+  Weights weights;
+  // Symbols of the pickle without a meaning for tensors, sorted: "argparse.Namespace". Dangerous
+  // ones ("os.system") are evidence of tampering; they were not run.
+  std::vector<std::string> opaque;
+  // Tensors that a Tensor cannot hold (complex, quantised, sparse), as "name (reason)".
+  std::vector<std::string> left_out;
+};
+
+// Throw Error(kData) on damage, on a TorchScript or tar archive (with a hint), on pickle protocols
+// other than 2 and when no state dict is found. Thread-safe.
+PthFile load_pth(const std::filesystem::path& path);
+// `what` starts every error message.
+PthFile parse_pth(std::span<const std::byte> bytes, const std::string& what);
+
+// Starts like the legacy form.
+bool is_legacy_pth(std::span<const std::byte> bytes) noexcept;
+// Is a tar archive, the form before the legacy one.
+bool is_tar(std::span<const std::byte> bytes) noexcept;
+
+}  // namespace spikeloom
