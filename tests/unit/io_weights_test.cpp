@@ -1,0 +1,159 @@
+// core/io: zip archives, .npz, any weight file; damage to all of them.
+
+#include <cmath>
+#include <random>
+
+#include "core/io/npz.hpp"
+#include "core/io/safetensors.hpp"
+#include "core/io/weights_file.hpp"
+#include "core/io/zip_archive.hpp"
+#include "tests/unit/io_helpers.hpp"
+
+using namespace spikeloom;
+using namespace spikeloom::io_test;
+
+namespace {
+
+using Strings = std::vector<std::string>;
+
+// Parses; success and Error are both fine.
+void survive(std::span<const std::byte> bytes) {
+  try {
+    std::vector<std::string> left_out;
+    parse_weights(bytes, "damaged", &left_out);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kData) FAIL("wrong code: " << error.what());
+    if (std::string_view(error.what()).find('\n') != std::string_view::npos) FAIL(error.what());
+  }
+}
+
+void damage(const std::vector<std::byte>& bytes, int flips, uint32_t seed) {
+  survive(bytes);
+  for (size_t length = 0; length < bytes.size(); ++length) {
+    // A copy of its own, so that a sanitizer sees reads beyond the end.
+    const std::vector<std::byte> cut(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(length));
+    survive(cut);
+  }
+  std::mt19937 random(seed);
+  for (int i = 0; i < flips; ++i) {
+    std::vector<std::byte> flipped = bytes;
+    for (uint32_t n = 1 + random() % 3; n > 0; --n) {
+      flipped[random() % flipped.size()] ^= std::byte(1 << random() % 8);
+    }
+    survive(flipped);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a stored zip archive lists and reads its entries under a cap") {
+  const auto bytes = bytes_of(make_zip({{"a", "hello"}, {"b/c", ""}}));
+  const ZipArchive zip(bytes, "z");
+  REQUIRE(zip.entries().size() == 2);
+  CHECK(zip.entries()[0].size == 5);
+  CHECK(zip.find("none") == nullptr);
+  CHECK(zip.read(*zip.find("b/c"), 0, ZipCrc::kCheck).empty());
+  CHECK(as_text(zip.read(*zip.find("a"), 5, ZipCrc::kCheck)) == "hello");
+  CHECK(as_text(zip.read_start(*zip.find("a"), 3)) == "hel");
+  has(error_of([&] { zip.read(*zip.find("a"), 4, ZipCrc::kCheck); }), "z: entry 'a': has 5 bytes");
+}
+
+TEST_CASE("a wrong checksum is an error only where it is checked") {
+  std::string text = make_zip({{"a", "hello"}});
+  text[text.find("hello")] = 'j';
+  const auto bytes = bytes_of(text);
+  const ZipArchive zip(bytes, "z");
+  has(error_of([&] { zip.read(*zip.find("a"), 5, ZipCrc::kCheck); }), "is damaged");
+  CHECK(as_text(zip.read(*zip.find("a"), 5, ZipCrc::kIgnoreWhenStored)) == "jello");
+}
+
+TEST_CASE("zip archives that lie are refused") {
+  const auto open = [](const std::vector<ZipContent>& entries) {
+    return error_of([&] { ZipArchive(bytes_of(make_zip(entries)), "z"); });
+  };
+  has(open({{"a", "1"}, {"a", "2"}}), "occurs twice");
+  has(open({{"a\n", "1"}}), "control character");
+  has(open({{"a", "1", 12}}), "compression method 12");
+  has(open({{"a", "1", 0, 1000}}), "claims 1000 bytes");
+  has(open({{"a", "1", 8, 0xfffffffe}}), "claims 4294967294 bytes in 1 stored");
+  // Two entries of the directory point at the same data.
+  std::string text = make_zip({{"a", std::string(5000, 'x')}, {"b", ""}});
+  const size_t second = text.rfind("PK\1\2");
+  text.replace(second + 20, 4, le(uint32_t{5000}));
+  text.replace(second + 24, 4, le(uint32_t{5000}));
+  text.replace(second + 42, 4, le(uint32_t{0}));
+  has(error_of([&] { ZipArchive(bytes_of(text), "z"); }), "overlap");
+}
+
+TEST_CASE("npz archives are read stored and deflated") {
+  for (const char* name : {"stored.npz", "deflated.npz"}) {
+    std::vector<std::string> left_out;
+    const Weights weights = load_npz(data_file(name), &left_out);
+    CHECK(weights.names() == Strings{"a/b", "big", "w"});
+    CHECK(floats(weights, "w") == ramp(6));
+    CHECK(weights.at("w").data.shape() == Shape{2, 3});
+    CHECK(values_of<double>(weights.at("a/b").data) == std::vector<double>{1, 0, 0, 1});
+    CHECK(weights.at("big").data.dtype() == DType::kI16);
+    CHECK(left_out == Strings{"c (<c8)"});
+  }
+  has(error_of([] { load_npz(data_file("object.npz")); }), "entry 'w.npy': object array");
+  has(error_of([] { parse_npz(bytes_of(make_zip({{"a.txt", "1"}})), "z"); }), "not a named .npy");
+}
+
+TEST_CASE("load_weights tells the format by content") {
+  const Scratch scratch;
+  const Weights weights = load_npz(data_file("stored.npz"));
+  save_safetensors(scratch / "odd.npz", weights);
+  CHECK(same(load_weights(scratch / "odd.npz"), weights));
+  CHECK(same(load_weights(data_file("deflated.npz")), weights));
+  CHECK(load_weights(data_file("plain.pth")).size() == 13);
+  std::vector<std::string> left_out;
+  CHECK(load_weights(data_file("plain_legacy.pth"), &left_out).size() == 13);
+  CHECK(left_out == Strings{"complex (ComplexFloatStorage)"});
+  has(error_of([] { parse_weights({}, "x"); }), "x: not a weight file; accepted are safetensors");
+  has(error_of([] { load_weights(data_file("make_pth_fixtures.py")); }), "accepted are");
+}
+
+TEST_CASE("the weights hash depends on names, types, shapes and values only") {
+  const auto make = [](const std::string& name, Shape shape, DType dtype, float value) {
+    Weights weights;
+    Tensor tensor(std::move(shape), dtype);
+    if (dtype == DType::kF32) tensor.f32()[0] = value;
+    weights.add(name, std::move(tensor));
+    weights.add("z", Tensor({1}));
+    return weights_hash(weights);
+  };
+  const std::string base = make("w", {2}, DType::kF32, 1);
+  CHECK(base.size() == 64);
+  CHECK(make("w", {2}, DType::kF32, 1) == base);
+  CHECK(make("v", {2}, DType::kF32, 1) != base);
+  CHECK(make("w", {2, 1}, DType::kF32, 1) != base);
+  CHECK(make("w", {2}, DType::kF32, 2) != base);
+  CHECK(make("w", {2}, DType::kI32, 0) != make("w", {2}, DType::kF32, 0));
+  CHECK(weights_hash(load_npz(data_file("stored.npz"))) ==
+        weights_hash(load_npz(data_file("deflated.npz"))));
+}
+
+TEST_CASE("rounding to float16 touches float tensors only and refuses to overflow") {
+  Weights weights;
+  weights.add("f", tensor_of<float>({4}, DType::kF32, {1, 0.1f, 65504, -INFINITY}));
+  weights.add("i", tensor_of<int64_t>({1}, DType::kI64, {70000}));
+  const Weights half = round_to_f16(weights);
+  CHECK(half.at("f").data.dtype() == DType::kF16);
+  CHECK(values_of<uint16_t>(half.at("f").data) ==
+        std::vector<uint16_t>{0x3c00, 0x2e66, 0x7bff, 0xfc00});
+  CHECK(same(half.at("i").data, weights.at("i").data));
+  weights.add("g", tensor_of<double>({1}, DType::kF64, {1e300}));
+  has(error_of([&] { round_to_f16(weights); }), "tensor 'g', element 0: value exceeds");
+}
+
+TEST_CASE("no truncation and no flipped bit of a weight file crashes a reader") {
+  const Scratch scratch;
+  save_safetensors(scratch / "w.st", load_npz(data_file("stored.npz")), {{"format", "pt"}});
+  damage(read_file(scratch / "w.st"), 20'000, 1);
+  damage(read_file(data_file("stored.npz")), 20'000, 2);
+  damage(read_file(data_file("deflated.npz")), 20'000, 3);
+  damage(read_file(data_file("views.pth")), 20'000, 4);
+  damage(read_file(data_file("checkpoint.pth")), 20'000, 5);
+  damage(read_file(data_file("plain_legacy.pth")), 20'000, 6);
+}
