@@ -1,0 +1,17 @@
+#pragma once
+// The commands of `spikeloom`; each gets the words behind its name, returns the exit code and may throw Error.
+
+#include <string>
+#include <vector>
+
+namespace spikeloom {
+
+using Arguments = std::vector<std::string>;
+
+int command_run(const Arguments& arguments);
+int command_inspect(const Arguments& arguments);
+int command_compare(const Arguments& arguments);
+int command_convert(const Arguments& arguments);
+int command_list(const Arguments& arguments);
+
+}  // namespace spikeloom

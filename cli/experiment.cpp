@@ -1,0 +1,124 @@
+#include "cli/experiment.hpp"
+
+#include <algorithm>
+
+#include "core/parallel.hpp"
+
+namespace spikeloom {
+namespace {
+
+template <size_t N>
+std::array<int64_t, N> read_extents(Config& config, const std::string& key, const std::array<int64_t, N>& preset,
+                                    int64_t min) {
+  const auto values = config.integers(key, {preset.begin(), preset.end()}, min, 65536);
+  if (values.size() != N) {
+    throw config.error_at(key, "needs " + std::to_string(N) + " values, got " + std::to_string(values.size()));
+  }
+  std::array<int64_t, N> result{};
+  std::copy(values.begin(), values.end(), result.begin());
+  return result;
+}
+
+Experiment::Model read_model(Config& config) {
+  Experiment::Model model;
+  model.family = config.require_choice("model.family", {"meta_spikeformer"});
+  model.preset = config.text("model.preset", "");
+  SpikeformerConfig& net = model.spikeformer;
+  if (!model.preset.empty()) {
+    try {
+      net = spikeformer_preset(model.preset);
+    } catch (const Error& error) {
+      throw config.error_at("model.preset", error.what());
+    }
+  } else if (!config.has("model.embed_dim")) {
+    throw config.error_at("model.family", "give model.preset or model.embed_dim");
+  }
+  net.embed_dim = read_extents(config, "model.embed_dim", net.embed_dim, 1);
+  net.depths = read_extents(config, "model.depths", net.depths, 0);
+  net.strides = read_extents(config, "model.strides", net.strides, 1);
+  net.num_heads = config.integer("model.num_heads", net.num_heads, 1, 1024);
+  net.num_classes = config.integer("model.num_classes", net.num_classes, 1, 1000000);
+  net.in_channels = config.integer("model.in_channels", net.in_channels, 1, 4096);
+  net.mlp_ratio = config.integer("model.mlp_ratio", net.mlp_ratio, 1, 64);
+  net.kd = config.flag("model.kd", net.kd);
+  net.head_mode = config.choice("model.head_mode", "spike", {"spike", "mean"}) == "spike" ? HeadMode::kSpike : HeadMode::kMean;
+  net.tau = static_cast<float>(config.real("model.tau", net.tau, 1.0, 1e6));
+  net.v_threshold = static_cast<float>(config.real("model.v_threshold", net.v_threshold, 1e-6, 1e6));
+  net.attn_v_threshold = static_cast<float>(config.real("model.attn_v_threshold", net.attn_v_threshold, 1e-6, 1e6));
+  net.attn_scale = static_cast<float>(config.real("model.attn_scale", net.attn_scale, 1e-6, 1e6));
+  model.time_steps = config.integer("model.time_steps", 4, 1, 4096);
+  return model;
+}
+
+Experiment::WeightSource read_weights(Config& config) {
+  Experiment::WeightSource weights;
+  weights.path = config.path_of("weights.path", "");
+  weights.random_seed = config.integer("weights.random_seed", 1, 0);
+  weights.note = config.text("weights.note", "");
+  return weights;
+}
+
+DatasetSpec read_dataset(Config& config) {
+  std::vector<std::string> kinds;
+  for (const DatasetKind& kind : dataset_kinds()) kinds.emplace_back(kind.name);
+  DatasetSpec dataset;
+  dataset.kind = config.require_choice("dataset.kind", kinds);
+  dataset.path = config.require_path("dataset.path");
+  dataset.labels = config.path_of("dataset.labels", "");
+  dataset.limit = config.integer("dataset.limit", -1, -1);
+  dataset.skip = config.integer("dataset.skip", 0, 0);
+  dataset.pad = config.integer("dataset.pad", 0, 0, 4096);
+  dataset.classes = config.integer("dataset.classes", 0, 0, 1000000);
+  dataset.mean = config.reals("dataset.mean", {});
+  dataset.std = config.reals("dataset.std", {});
+  dataset.split = config.text("dataset.split", "");
+  return dataset;
+}
+
+Experiment::Run read_run(Config& config) {
+  Experiment::Run run;
+  run.device = config.choice("run.device", "auto", {"auto", "cpu", "reference"});
+  if (run.device == "auto") run.device = "cpu";
+  const int cores = available_threads();
+  run.threads = static_cast<int>(config.integer("run.threads", 0, 0, 1024));
+  if (run.threads == 0) run.threads = cores;
+  run.schedule = config.choice("run.schedule", "layer-major", {"layer-major", "step-major"}) == "layer-major"
+                     ? Schedule::kLayerMajor
+                     : Schedule::kStepMajor;
+  run.form = config.choice("run.form", "as_written", {"as_written", "fused"});
+  run.batch = config.integer("run.batch", 0, 0, 4096);
+  if (run.batch == 0) run.batch = run.threads;
+  return run;
+}
+
+Experiment::Trace read_trace(Config& config) {
+  Experiment::Trace trace;
+  trace.layers = config.text_or_texts("trace.layers", {"all"});
+  trace.enabled = trace.layers != std::vector<std::string>{"none"};
+  if (trace.layers == std::vector<std::string>{"all"}) trace.layers.clear();
+  trace.every = config.integer("trace.every", 1, 1);
+  trace.samples = config.integers("trace.samples", {}, 0);
+  trace.events = config.text_or_texts("trace.events", {"auto"});
+  trace.events_auto = trace.events == std::vector<std::string>{"auto"};
+  if (trace.events_auto || trace.events == std::vector<std::string>{"none"}) trace.events.clear();
+  return trace;
+}
+
+}  // namespace
+
+Experiment read_experiment(Config& config) {
+  Experiment experiment;
+  experiment.model = read_model(config);
+  experiment.weights = read_weights(config);
+  experiment.twin_weights = config.path_of("twin.weights", "");
+  experiment.dataset = read_dataset(config);
+  experiment.run = read_run(config);
+  experiment.trace = read_trace(config);
+  experiment.output.dir = config.path_of("output.dir", "out");
+  experiment.output.features = config.text_or_texts("output.features", {});
+  config.reject_unknown();
+  if (experiment.dataset.classes == 0) experiment.dataset.classes = experiment.model.spikeformer.num_classes;
+  return experiment;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,53 @@
+#pragma once
+// An experiment file as checked values. Reading is the schema: every key the program knows is read here, once.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/io/config.hpp"
+#include "datasets/open.hpp"
+#include "models/spikeformer/spikeformer.hpp"
+#include "sim/plan/plan.hpp"
+
+namespace spikeloom {
+
+struct Experiment {
+  struct Model {
+    std::string family;
+    std::string preset;  // "" when dimensions are given one by one
+    SpikeformerConfig spikeformer;
+    int64_t time_steps = 4;
+  } model;
+  struct WeightSource {
+    std::filesystem::path path;  // "": random
+    int64_t random_seed = 1;
+    std::string note;  // where they come from, for the report
+  } weights;
+  std::filesystem::path twin_weights;  // "": the twin is counted, not executed
+  DatasetSpec dataset;
+  struct Run {
+    std::string device;  // "cpu" | "reference"
+    int threads = 1;
+    Schedule schedule = Schedule::kLayerMajor;
+    std::string form;  // "as_written" | "fused"
+    int64_t batch = 1;  // samples in flight
+  } run;
+  struct Trace {
+    bool enabled = true;
+    std::vector<std::string> layers;  // empty: all
+    int64_t every = 1;
+    std::vector<int64_t> samples;  // empty: all
+    bool events_auto = true;
+    std::vector<std::string> events;
+  } trace;
+  struct Output {
+    std::filesystem::path dir;
+    std::vector<std::string> features;
+  } output;
+};
+
+// Reads and checks everything but the image size, which the dataset gives. Throws Error(kUsage).
+Experiment read_experiment(Config& config);
+
+}  // namespace spikeloom

@@ -1,0 +1,73 @@
+// spikeloom: the program. One table of commands, one place that catches errors.
+
+#include <fmt/format.h>
+
+#include <array>
+#include <new>
+#include <string_view>
+
+#include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/version.hpp"
+#include "core/error.hpp"
+
+namespace spikeloom {
+namespace {
+
+struct Command {
+  std::string_view name, about;
+  int (*run)(const Arguments&);
+};
+
+constexpr std::array kCommands = {
+    Command{"run", "run an experiment file: accuracy, spikes, operation counts, energy, trace", command_run},
+    Command{"inspect", "look into a spike trace: shapes, rates, activity; verify it; export events", command_inspect},
+    Command{"compare", "put two or more energy reports side by side", command_compare},
+    Command{"convert", "convert weights (.pth, .npz, .safetensors) to safetensors", command_convert},
+    Command{"list", "list models, presets, datasets, devices and energy schemes", command_list},
+};
+
+void print_help() {
+  fmt::print("spikeloom {}: runs spiking transformers event by event and prices what they do\n\n"
+             "usage: spikeloom COMMAND [ARGUMENTS]\n\n", kVersion);
+  for (const Command& command : kCommands) fmt::print("  {:<8}  {}\n", command.name, command.about);
+  fmt::print("\n  --help, --version; 'spikeloom COMMAND --help' explains a command\n\n"
+             "exit codes: 0 ok, 1 run-time, 2 usage or config, 3 data or format, 4 capacity, 70 internal, 130 interrupted\n");
+}
+
+int dispatch(const Arguments& words) {
+  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    print_help();
+    return words.empty() ? exit_code(ErrorCode::kUsage) : 0;
+  }
+  if (words[0] == "--version") {
+    fmt::print("spikeloom {}\n", kVersion);
+    return 0;
+  }
+  for (const Command& command : kCommands) {
+    if (words[0] == command.name) return command.run({words.begin() + 1, words.end()});
+  }
+  throw Error(ErrorCode::kUsage, "no command '" + words[0] + "'; try spikeloom --help");
+}
+
+int report(ErrorCode code, std::string_view message) {
+  fmt::print(stderr, "spikeloom: {}\n", message);
+  return exit_code(code);
+}
+
+}  // namespace
+}  // namespace spikeloom
+
+int main(int argc, char** argv) {
+  using namespace spikeloom;
+  try {
+    install_interrupt_handler();
+    return dispatch({argv + 1, argv + argc});
+  } catch (const Error& error) {
+    return report(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return report(ErrorCode::kCapacity, "out of memory");
+  } catch (const std::exception& error) {
+    return report(ErrorCode::kInternal, std::string("internal error, please report it: ") + error.what());
+  }
+}

@@ -1,0 +1,33 @@
+#pragma once
+// Runs the samples of a dataset through a plan.
+
+#include <functional>
+#include <memory>
+
+#include "datasets/dataset.hpp"
+#include "sim/plan/session.hpp"
+
+namespace spikeloom {
+
+struct LoopOptions {
+  int64_t steps = 1;    // per sample
+  int64_t batch = 1;    // samples in flight, each with a session of its own
+  int threads = 1;
+};
+
+// Most steps of one chunk; a plan for the loop is compiled with chunk_steps = min(steps, this).
+constexpr int64_t kMaxChunkSteps = 32;
+
+struct LoopCallbacks {
+  std::function<void(int64_t index, const Sample&)> begin;
+  std::function<void(const Session&)> chunk;  // after every chunk of the current sample
+  std::function<void(int64_t index, const Sample&, const Session&)> end;
+};
+
+// Calls begin, chunk.., end for every sample in dataset order, from this thread, whatever the batch. Samples run side
+// by side when there are enough of them, otherwise one after the other on all threads: the results are the same.
+// Stops early, between samples, after Ctrl-C. Returns the number of samples that ended.
+int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& dataset, const LoopOptions& options,
+                    const LoopCallbacks& callbacks);
+
+}  // namespace spikeloom
