@@ -1,0 +1,117 @@
+#include "sim/backends/cpu/cpu.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "core/error.hpp"
+#include "sim/backends/cpu/attention.hpp"
+#include "sim/backends/cpu/conv.hpp"
+#include "sim/backends/cpu/depthwise.hpp"
+#include "sim/backends/cpu/elementwise.hpp"
+#include "sim/backends/cpu/targets.hpp"
+// After targets.hpp:
+#include <hwy/highway.h>
+
+namespace spikeloom {
+namespace {
+
+struct Target {
+  int64_t id;
+  std::string name;
+};
+
+// Targets this program holds and this machine supports, best first (Highway numbers better ones lower).
+std::vector<Target> supported_targets() {
+  constexpr int64_t kPlain = HWY_SCALAR | HWY_EMU128;
+  std::vector<Target> result;
+  const int64_t held = HWY_TARGETS;
+  for (int64_t left = held & (hwy::SupportedTargets() | HWY_STATIC_TARGET | kPlain); left != 0; left &= left - 1) {
+    const int64_t id = left & -left;
+    std::string name = (id & kPlain) != 0 ? "scalar" : hwy::TargetName(id);
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    result.push_back({id, std::move(name)});
+  }
+  return result;
+}
+
+Target find_target(std::string_view name) {
+  const std::vector<Target> targets = supported_targets();
+  if (name.empty()) return targets.front();
+  std::string names;
+  for (const Target& target : targets) {
+    if (target.name == name) return target;
+    names += (names.empty() ? "" : ", ") + target.name;
+  }
+  throw Error(ErrorCode::kUsage, "SIMD target '" + std::string(name) + "' is not supported here; choose one of " + names);
+}
+
+// One function per operator family, of one target.
+struct Kernels {
+  cpu::ConvKernel event_conv, dense_conv;
+  cpu::DepthwiseKernel event_depthwise, dense_depthwise;
+  cpu::GroupedKernel grouped;
+  cpu::KtVKernel ktv;
+  cpu::QApplyKernel qapply;
+  cpu::SoftmaxKernel softmax;
+  cpu::ElementwiseKernel elementwise;
+
+  explicit Kernels(int64_t target)
+      : event_conv(cpu::event_conv_for(target)),
+        dense_conv(cpu::dense_conv_for(target)),
+        event_depthwise(cpu::event_depthwise_for(target)),
+        dense_depthwise(cpu::dense_depthwise_for(target)),
+        grouped(cpu::grouped_for(target)),
+        ktv(cpu::ktv_for(target)),
+        qapply(cpu::qapply_for(target)),
+        softmax(cpu::softmax_for(target)),
+        elementwise(cpu::elementwise_for(target)) {}
+};
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(const Target& target) : simd_(target.name), kernels_(target.id) {}
+
+  std::string name() const override { return "cpu"; }
+  std::string simd() const override { return simd_; }
+  bool groups_units() const noexcept override { return true; }
+
+  std::shared_ptr<const void> prepare(const Graph& graph, const Unit& unit, const Weights& weights) const override {
+    return std::make_shared<const cpu::PackedUnit>(cpu::pack(graph, unit, weights));
+  }
+
+  void run(const Graph&, const Unit&, const void* prepared, const UnitIo& io) const noexcept override {
+    const auto& unit = *static_cast<const cpu::PackedUnit*>(prepared);
+    const cpu::PackedEpilogue& e = unit.epilogue;
+    const bool spikes = io.in[0].bits != nullptr;
+    std::visit(Overloaded{
+                   [&](const cpu::PackedConv& p) { (spikes ? kernels_.event_conv : kernels_.dense_conv)(p, e, io); },
+                   [&](const cpu::PackedDepthwise& p) {
+                     (p.column_floats > 0 ? kernels_.event_depthwise : kernels_.dense_depthwise)(p, e, io);
+                   },
+                   [&](const cpu::PackedGrouped& p) { kernels_.grouped(p, e, io); },
+                   [&](const cpu::PackedKtV& p) { kernels_.ktv(p, e, io); },
+                   [&](const cpu::PackedQApply& p) { kernels_.qapply(p, e, io); },
+                   [&](const cpu::PackedSoftmax& p) { kernels_.softmax(p, e, io); },
+                   [&](const auto&) { kernels_.elementwise(unit, io); },
+               },
+               unit.main);
+  }
+
+ private:
+  std::string simd_;
+  Kernels kernels_;
+};
+
+}  // namespace
+
+std::vector<std::string> cpu_simd_targets() {
+  std::vector<std::string> names;
+  for (const Target& target : supported_targets()) names.push_back(target.name);
+  return names;
+}
+
+std::shared_ptr<const Backend> make_cpu_backend(std::string_view simd) {
+  return std::make_shared<CpuBackend>(find_target(simd));
+}
+
+}  // namespace spikeloom

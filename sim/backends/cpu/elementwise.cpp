@@ -1,0 +1,158 @@
+#include "sim/backends/cpu/elementwise.hpp"
+
+#include "core/parallel.hpp"
+#include "sim/backends/cpu/targets.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "sim/backends/cpu/elementwise.cpp"
+#include <hwy/foreach_target.h>
+
+#include "sim/backends/cpu/simd-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace spikeloom::cpu {
+namespace HWY_NAMESPACE {
+
+// What one call works on.
+struct Rows {
+  const UnitIo& io;
+  int64_t floats;  // of a row
+
+  const float* in(int i, int64_t t, int64_t row) const { return io.in[i].real_at(t) + row * floats; }
+};
+
+template <typename F>
+HWY_INLINE void each_vector(int64_t floats, float* to, F f) {
+  for (int64_t c = 0; c < floats; c += kLanes) hn::StoreU(f(c), kD, to + c);
+}
+
+// One overload per operator: the row of main values, in `to` or in place. Returns where it stands.
+inline const float* make_row(const PackedCopy&, const Rows& rows, int64_t t, int64_t row, float*) {
+  return rows.in(0, t, row);
+}
+
+inline const float* make_row(const PackedNorm& p, const Rows& rows, int64_t t, int64_t row, float* to) {
+  const int64_t out_width = p.in_width + 2 * p.pad;
+  const int64_t y = row / out_width - p.pad, x = row % out_width - p.pad;
+  const float* shift = p.shift.f32().data();
+  if (y < 0 || y >= p.in_height || x < 0 || x >= p.in_width) return shift;
+  const float* scale = p.scale.f32().data();
+  const float* from = rows.in(0, t, y * p.in_width + x);
+  each_vector(rows.floats, to, [&](int64_t c) {
+    return hn::Add(hn::Mul(hn::LoadU(kD, from + c), hn::LoadU(kD, scale + c)), hn::LoadU(kD, shift + c));
+  });
+  return to;
+}
+
+inline const float* make_row(const PackedAdd&, const Rows& rows, int64_t t, int64_t row, float* to) {
+  const float *a = rows.in(0, t, row), *b = rows.in(1, t, row);
+  each_vector(rows.floats, to, [&](int64_t c) { return hn::Add(hn::LoadU(kD, a + c), hn::LoadU(kD, b + c)); });
+  return to;
+}
+
+inline const float* make_row(const PackedScale& p, const Rows& rows, int64_t t, int64_t row, float* to) {
+  const float* from = rows.in(0, t, row);
+  const V factor = hn::Set(kD, p.factor);
+  each_vector(rows.floats, to, [&](int64_t c) { return hn::Mul(hn::LoadU(kD, from + c), factor); });
+  return to;
+}
+
+inline const float* make_row(const PackedRelu&, const Rows& rows, int64_t t, int64_t row, float* to) {
+  const float* from = rows.in(0, t, row);
+  each_vector(rows.floats, to, [&](int64_t c) {
+    const V x = hn::LoadU(kD, from + c);
+    return hn::IfThenElseZero(hn::Gt(x, hn::Zero(kD)), x);
+  });
+  return to;
+}
+
+inline const float* make_row(const PackedStepMean&, const Rows& rows, int64_t t, int64_t row, float* to) {
+  const float* from = rows.in(0, t, row);
+  float* sums = rows.io.state + row * rows.floats;
+  const V steps = hn::Set(kD, static_cast<float>(rows.io.steps_before + t + 1));
+  each_vector(rows.floats, to, [&](int64_t c) {
+    const V sum = hn::Add(hn::LoadU(kD, sums + c), hn::LoadU(kD, from + c));
+    hn::StoreU(sum, kD, sums + c);
+    return hn::Div(sum, steps);
+  });
+  return to;
+}
+
+template <typename P>
+void run_rows(const P& p, const PackedEpilogue& packed, const UnitIo& io, int64_t count) {
+  const Epilogue epilogue(packed, io);
+  const Rows rows{io, padded(packed.channels)};
+  const int64_t grain = std::max<int64_t>(1, 4096 / rows.floats);
+  parallel_for(count, grain, io.threads, [&](int64_t first, int64_t last) {
+    float* tile = scratch<float>(ScratchSlot::kTile, rows.floats);
+    for (int64_t row = first; row < last; ++row) {
+      for (int64_t t = 0; t < io.steps; ++t) {
+        finish(epilogue, make_row(p, rows, t, row, tile), 0, t, row, 1, 1, 0, rows.floats);
+      }
+    }
+  });
+}
+
+// 16 channels from c on.
+HWY_INLINE void mean_of_rows(const ValueRef& in, int64_t t, int64_t c, float* to) {
+  const int64_t floats = padded(in.channels);
+  for (int part = 0; part < 16; part += kLanes) {
+    V lanes[32];
+    for (V& lane : lanes) lane = hn::Zero(kD);
+    const float* from = in.real_at(t) + c + part;
+    for (int64_t row = 0; row < in.rows; ++row) {
+      lanes[row % 32] = hn::Add(lanes[row % 32], hn::LoadU(kD, from + row * floats));
+    }
+    for (int fold = 16; fold > 0; fold /= 2) {
+      for (int l = 0; l < fold; ++l) lanes[l] = hn::Add(lanes[l], lanes[l + fold]);
+    }
+    hn::StoreU(hn::Div(lanes[0], hn::Set(kD, static_cast<float>(in.rows))), kD, to + part);
+  }
+}
+
+void spatial_mean(const PackedEpilogue& packed, const UnitIo& io) {
+  const Epilogue epilogue(packed, io);
+  parallel_for(padded(packed.channels) / 16, 1, io.threads, [&](int64_t first, int64_t last) {
+    HWY_ALIGN float sums[16];
+    for (int64_t block = first; block < last; ++block) {
+      for (int64_t t = 0; t < io.steps; ++t) {
+        mean_of_rows(io.in[0], t, block * 16, sums);
+        finish(epilogue, sums, 0, t, 0, 1, 1, block * 16, 16);
+      }
+    }
+  });
+}
+
+template <typename P>
+void run_one(const P& p, const PackedEpilogue& packed, const UnitIo& io) {
+  if constexpr (std::is_same_v<P, PackedSpatialMean>) {
+    spatial_mean(packed, io);
+  } else if constexpr (std::is_same_v<P, PackedNorm>) {
+    run_rows(p, packed, io, (p.in_height + 2 * p.pad) * (p.in_width + 2 * p.pad));
+  } else {
+    run_rows(p, packed, io, io.in[0].rows);
+  }
+}
+
+void elementwise(const PackedUnit& unit, const UnitIo& io) {
+  const PackedEpilogue& e = unit.epilogue;
+  if (const auto* norm = std::get_if<PackedNorm>(&unit.main)) run_one(*norm, e, io);
+  if (const auto* copy = std::get_if<PackedCopy>(&unit.main)) run_one(*copy, e, io);
+  if (const auto* add = std::get_if<PackedAdd>(&unit.main)) run_one(*add, e, io);
+  if (const auto* scale = std::get_if<PackedScale>(&unit.main)) run_one(*scale, e, io);
+  if (const auto* relu = std::get_if<PackedRelu>(&unit.main)) run_one(*relu, e, io);
+  if (const auto* mean = std::get_if<PackedSpatialMean>(&unit.main)) run_one(*mean, e, io);
+  if (const auto* mean = std::get_if<PackedStepMean>(&unit.main)) run_one(*mean, e, io);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace spikeloom::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace spikeloom::cpu {
+
+ElementwiseKernel elementwise_for(int64_t target) { SPIKELOOM_PICK(target, elementwise) }
+
+}  // namespace spikeloom::cpu
+#endif

@@ -1,0 +1,172 @@
+#include "sim/backends/cpu/packed.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+
+namespace spikeloom::cpu {
+namespace {
+
+Tensor padded_copy(std::span<const float> values) {
+  Tensor result({padded(static_cast<int64_t>(values.size()))});
+  std::copy(values.begin(), values.end(), result.f32().begin());
+  return result;
+}
+
+Tensor padded_copy(const std::vector<double>& values) {
+  Tensor result({padded(static_cast<int64_t>(values.size()))});
+  std::transform(values.begin(), values.end(), result.f32().begin(), [](double v) { return static_cast<float>(v); });
+  return result;
+}
+
+Window window_of(const Conv2d& op, const Shape& in, const Shape& out) {
+  if (op.kernel == 1 && op.stride == 1 && op.padding == 0) {  // rows do not matter: one long one
+    return {op.in_channels, op.out_channels, 1, 1, 0, 1, rows_of(in), 1, rows_of(in)};
+  }
+  return {op.in_channels, op.out_channels, op.kernel, op.stride, op.padding, in[0], in[1], out[0], out[1]};
+}
+
+// Outputs per tile: rows of one fan-in element stay in registers, the tile's weights in the fast caches.
+int64_t tile_outputs(int64_t fan_in) {
+  constexpr int64_t kL2Bytes = 640 * 1024;
+  for (const int64_t outputs : {64, 32}) {
+    if (fan_in * outputs * 4 <= kL2Bytes) return outputs;
+  }
+  return 16;
+}
+
+// weight(o, kx, ky, c) into tiles.
+template <typename F>
+PackedConv pack_conv(const Window& window, F weight) {
+  PackedConv conv{window, 0, {}};
+  const int64_t fan_in = conv.fan_in(), outputs = padded(window.out_channels);
+  // Event numbers are 32 bits wide and count the inputs of up to 64 neighbouring outputs.
+  if ((64 * window.stride + window.kernel) * fan_in >= int64_t{1} << 31) {
+    throw Error(ErrorCode::kCapacity, "64 outputs of the convolution see 2^31 inputs or more");
+  }
+  conv.tile = tile_outputs(fan_in);
+  conv.weights = Tensor({outputs, fan_in});
+  float* to = conv.weights.f32().data();
+  for (int64_t first = 0; first < outputs; first += conv.tile) {
+    const int64_t width = std::min(conv.tile, outputs - first);
+    for (int64_t kx = 0; kx < window.kernel; ++kx) {
+      for (int64_t ky = 0; ky < window.kernel; ++ky) {
+        for (int64_t c = 0; c < window.in_channels; ++c) {
+          for (int64_t o = first; o < first + width; ++o) {
+            *to++ = o < window.out_channels ? weight(o, kx, ky, c) : 0.0f;
+          }
+        }
+      }
+    }
+  }
+  return conv;
+}
+
+PackedDepthwise pack_depthwise(const Window& window, std::span<const float> weight, bool spikes) {
+  PackedDepthwise result{window, {}, {}, 0};
+  const int64_t channels = window.in_channels, k = window.kernel;
+  const auto at = [&](int64_t c, int64_t kx, int64_t ky) { return weight[static_cast<size_t>((c * k + ky) * k + kx)]; };
+  result.taps = Tensor({k * k, padded(channels)});
+  for (int64_t tap = 0; tap < k * k; ++tap) {
+    float* row = result.taps.f32().data() + tap * padded(channels);
+    for (int64_t c = 0; c < channels; ++c) row[c] = at(c, tap / k, tap % k);
+  }
+  if (!spikes || window.stride != 1 || k > 16 || window.padding >= k) return result;
+  result.column_floats = k <= 4 ? 4 : k <= 8 ? 8 : 16;
+  result.columns = Tensor({padded(channels), 2 * k, result.column_floats});
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t j = 0; j < 2 * k; ++j) {
+      float* column = result.columns.f32().data() + (c * 2 * k + j) * result.column_floats;
+      for (int64_t i = 0; i < k; ++i) column[i] = at(c, k - 1 - j % k, k - 1 - i);
+    }
+  }
+  return result;
+}
+
+PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node, const Weights& weights) {
+  const Node& in = graph.node(node.inputs[0]);
+  const Window window = window_of(op, in.shape, node.shape);
+  const auto weight = weights.at(op.weight).data.f32();
+  const int64_t k = op.kernel;
+  if (op.groups == 1) {
+    return pack_conv(window, [&](int64_t o, int64_t kx, int64_t ky, int64_t c) {
+      return weight[static_cast<size_t>(((o * op.in_channels + c) * k + ky) * k + kx)];
+    });
+  }
+  if (op.groups == op.in_channels && op.groups == op.out_channels) {
+    return pack_depthwise(window, weight, in.kind == EdgeKind::kSpikes);
+  }
+  return PackedGrouped{window, op.groups, clone(weights.at(op.weight).data)};
+}
+
+PackedMain pack_main(const Linear& op, const Graph&, const Node& node, const Weights& weights) {
+  const auto weight = weights.at(op.weight).data.f32();
+  const int64_t rows = rows_of(node.shape);
+  return pack_conv({op.in_features, op.out_features, 1, 1, 0, 1, rows, 1, rows},
+                   [&](int64_t o, int64_t, int64_t, int64_t c) {
+                     return weight[static_cast<size_t>(o * op.in_features + c)];
+                   });
+}
+
+PackedMain pack_main(const BatchNorm& op, const Graph& graph, const Node& node, const Weights& weights) {
+  const Shape& in = graph.node(node.inputs[0]).shape;
+  const Affine affine = affine_of(op, weights);
+  const int64_t width = in.size() == 3 ? in[1] : 1;
+  return PackedNorm{padded_copy(affine.scale), padded_copy(affine.shift), rows_of(in) / width, width, op.pad};
+}
+
+PackedMain pack_main(const Neuron&, const Graph&, const Node&, const Weights&) { return PackedCopy{}; }
+PackedMain pack_main(const Add&, const Graph&, const Node&, const Weights&) { return PackedAdd{}; }
+PackedMain pack_main(const Scale& op, const Graph&, const Node&, const Weights&) { return PackedScale{op.factor}; }
+PackedMain pack_main(const Activation&, const Graph&, const Node&, const Weights&) { return PackedRelu{}; }
+PackedMain pack_main(const SpatialMean&, const Graph&, const Node&, const Weights&) { return PackedSpatialMean{}; }
+PackedMain pack_main(const StepMean&, const Graph&, const Node&, const Weights&) { return PackedStepMean{}; }
+PackedMain pack_main(const KtV& op, const Graph&, const Node&, const Weights&) { return PackedKtV{op.heads}; }
+PackedMain pack_main(const QApply& op, const Graph&, const Node&, const Weights&) {
+  return PackedQApply{op.heads, op.scale};
+}
+PackedMain pack_main(const SoftmaxAttention& op, const Graph&, const Node&, const Weights&) {
+  return PackedSoftmax{op.heads, op.scale};
+}
+[[noreturn]] PackedMain never_run(const Node& node) {
+  throw Error(ErrorCode::kInternal, node.name + ": " + describe(node.op) + " reached a backend");
+}
+PackedMain pack_main(const Input&, const Graph&, const Node& node, const Weights&) { return never_run(node); }
+PackedMain pack_main(const View&, const Graph&, const Node& node, const Weights&) { return never_run(node); }
+
+std::string bias_name(const Op& op) {
+  if (const auto* conv = std::get_if<Conv2d>(&op)) return conv->bias;
+  if (const auto* linear = std::get_if<Linear>(&op)) return linear->bias;
+  return "";
+}
+
+PackedEpilogue pack_epilogue(const Graph& graph, const Unit& unit, const Weights& weights) {
+  PackedEpilogue result;
+  const Node& main = graph.node(unit.main);
+  result.channels = channels_of(main.shape);
+  if (const std::string name = bias_name(main.op); !name.empty()) result.bias = padded_copy(weights.at(name).data.f32());
+  if (unit.affine >= 0) {
+    const auto& norm = std::get<BatchNorm>(graph.node(unit.affine).op);
+    if (norm.pad > 0) throw Error(ErrorCode::kInternal, main.name + ": a padding batch normalisation in an epilogue");
+    const Affine affine = affine_of(norm, weights);
+    result.scale = padded_copy(affine.scale);
+    result.shift = padded_copy(affine.shift);
+  }
+  result.adds_other = unit.residual >= 0;
+  const NodeId neuron = unit.neuron >= 0 ? unit.neuron : unit.main;
+  if (const auto* op = std::get_if<Neuron>(&graph.node(neuron).op)) {
+    result.fires = true;
+    result.neuron = op->params;
+  }
+  return result;
+}
+
+}  // namespace
+
+PackedUnit pack(const Graph& graph, const Unit& unit, const Weights& weights) {
+  const Node& node = graph.node(unit.main);
+  return {pack_epilogue(graph, unit, weights),
+          std::visit([&](const auto& op) { return pack_main(op, graph, node, weights); }, node.op)};
+}
+
+}  // namespace spikeloom::cpu

@@ -1,0 +1,82 @@
+#pragma once
+// What prepare() keeps of a unit: weights in kernel layout, everything a kernel needs besides the values themselves.
+// Immutable. Real arrays over channels are padded with zeros to padded(channels).
+
+#include <variant>
+
+#include "core/tensor.hpp"
+#include "core/weights.hpp"
+#include "sim/plan/backend.hpp"
+
+namespace spikeloom::cpu {
+
+// What follows the main sum of an output: + bias, * scale + shift (two roundings), + other, neuron; each optional.
+struct PackedEpilogue {
+  int64_t channels = 0;
+  Tensor bias, scale, shift;  // empty: absent
+  bool adds_other = false;
+  bool fires = false;
+  NeuronParams neuron;
+};
+
+// Geometry of a convolution. Linear and 1x1 convolutions of stride 1 see their rows as one row of pixels.
+struct Window {
+  int64_t in_channels = 0, out_channels = 0;
+  int64_t kernel = 1, stride = 1, padding = 0;
+  int64_t in_height = 0, in_width = 0, out_height = 0, out_width = 0;
+};
+
+// groups = 1. Weights in tiles of `tile` outputs, the last one narrower (a multiple of 16): the tile of outputs from o
+// on starts at o * fan_in() and holds [kx][ky][channel][its width].
+struct PackedConv {
+  Window window;
+  int64_t tile = 64;
+  Tensor weights;
+  int64_t fan_in() const noexcept { return window.kernel * window.kernel * window.in_channels; }
+};
+
+// groups = channels, one output each.
+struct PackedDepthwise {
+  Window window;
+  Tensor taps;     // [kx][ky][padded channels]
+  // For spikes at stride 1 (else empty): [channel][2 * kernel columns][column_floats]. Column j of a channel is
+  // weight[.., ky, kx = kernel-1 - j mod kernel] with ky descending, then zeros: what one spike adds to the sums of an
+  // output column. The columns stand twice, so that any rotation of them is a contiguous run.
+  Tensor columns;
+  int64_t column_floats = 0;
+};
+
+// Any other grouping: the weights as stored, [out][in / groups][ky][kx].
+struct PackedGrouped {
+  Window window;
+  int64_t groups = 1;
+  Tensor weights;
+};
+
+struct PackedNorm {
+  Tensor scale, shift;
+  int64_t in_height = 0, in_width = 0, pad = 0;
+};
+
+struct PackedCopy {};  // a Neuron as main node: the input goes straight to the epilogue
+struct PackedAdd {};
+struct PackedScale { float factor = 1; };
+struct PackedRelu {};
+struct PackedSpatialMean {};
+struct PackedStepMean {};
+struct PackedKtV { int64_t heads = 1; };
+struct PackedQApply { int64_t heads = 1; float scale = 1; };
+struct PackedSoftmax { int64_t heads = 1; float scale = 1; };
+
+using PackedMain = std::variant<PackedConv, PackedDepthwise, PackedGrouped, PackedNorm, PackedCopy, PackedAdd, PackedScale,
+                                PackedRelu, PackedSpatialMean, PackedStepMean, PackedKtV, PackedQApply, PackedSoftmax>;
+
+struct PackedUnit {
+  PackedEpilogue epilogue;
+  PackedMain main;
+};
+
+// Throws Error(kInternal) for a unit no backend should see, Error(kCapacity) for a window beyond 32-bit event ids.
+PackedUnit pack(const Graph& graph, const Unit& unit, const Weights& weights);
+
+}  // namespace spikeloom::cpu

@@ -1,0 +1,157 @@
+// Neurons, elementwise operators, reductions and attention.
+
+#include "core/error.hpp"
+#include "sim/backends/cpu/cpu.hpp"
+#include "tests/catch.hpp"
+#include "tests/parity/parity_case.hpp"
+
+namespace spikeloom {
+namespace {
+
+const Shape kShapes[] = {{1}, {16}, {70}, {5, 3, 3}, {7, 33}, {14, 14, 64}, {130, 7}};
+
+std::vector<NeuronParams> neuron_table() {
+  std::vector<NeuronParams> table;
+  for (const NeuronModel model : {NeuronModel::kIf, NeuronModel::kLif, NeuronModel::kPlif}) {
+    for (const bool decay_input : {false, true}) {
+      for (const float v_reset : {0.0f, -0.25f}) {
+        for (const Reset reset : {Reset::kHard, Reset::kSoft}) {
+          for (const FireRule fire : {FireRule::kAtThreshold, FireRule::kAboveThreshold}) {
+            table.push_back({model, 0.3f, decay_input, 0.7f, v_reset, reset, fire});
+          }
+        }
+      }
+    }
+  }
+  return table;
+}
+
+void check_all(Op op, bool with_neuron = true) {
+  uint64_t seed = 10;
+  for (const Shape& shape : kShapes) {
+    for (const int64_t steps : {1, 3}) {
+      ParityCase c;
+      c.main = op;
+      c.in = shape;
+      c.spikes = false;
+      c.steps = steps;
+      c.seed = ++seed;
+      check_parity(c);
+      c.affine = c.residual = true;
+      check_parity(c);
+      if (with_neuron) {
+        c.neuron = lif(2.0f);
+        check_parity(c);
+        c.stores_real = false;
+        check_parity(c);
+      }
+    }
+  }
+}
+
+TEST_CASE("every neuron model, reset and fire rule equals the reference", "[parity]") {
+  for (const NeuronParams& params : neuron_table()) {
+    for (const Shape& shape : kShapes) {
+      ParityCase c;
+      c.main = Neuron{params};
+      c.in = shape;
+      c.spikes = false;
+      c.steps = 3;
+      check_parity(c);
+      c.main = Scale{1.5f};  // the same neuron in an epilogue
+      c.neuron = params;
+      check_parity(c);
+    }
+  }
+}
+
+TEST_CASE("a membrane exactly at the threshold fires only under >=", "[parity]") {
+  for (const FireRule fire : {FireRule::kAtThreshold, FireRule::kAboveThreshold}) {
+    ParityCase c;
+    NeuronParams params = integrate_and_fire(0.0f);  // relu makes half of the inputs exactly 0
+    params.fire = fire;
+    params.reset = Reset::kSoft;
+    c.main = Activation{};
+    c.neuron = params;
+    c.in = {9, 33};
+    c.spikes = false;
+    c.steps = 3;
+    check_parity(c);
+  }
+}
+
+TEST_CASE("elementwise operators equal the reference", "[parity]") {
+  check_all(Add{});
+  check_all(Scale{0.3f});
+  check_all(Activation{});
+  check_all(StepMean{}, false);  // one state slot per unit
+  check_all(SpatialMean{});
+}
+
+TEST_CASE("batch normalisation with and without a ring equals the reference", "[parity]") {
+  for (const int64_t pad : {0, 1, 3}) {
+    for (const int64_t channels : {1, 7, 16, 33, 70}) {
+      ParityCase c;
+      c.main = BatchNorm{channels, "bn", 1e-5, pad};
+      c.in = {5, 3, channels};
+      c.spikes = false;
+      c.steps = 3;
+      check_parity(c);
+      c.affine = c.residual = true;
+      c.neuron = lif(2.0f);
+      check_parity(c);
+    }
+  }
+}
+
+TEST_CASE("spike attention equals the reference", "[parity]") {
+  struct Heads {
+    int64_t channels, heads;
+  };
+  for (const Heads h : {Heads{1, 1}, Heads{16, 1}, Heads{70, 1}, Heads{64, 4}, Heads{360, 8}, Heads{70, 7}, Heads{33, 3}}) {
+    for (const int64_t tokens : {1, 15, 49}) {
+      for (const double density : {0.0, 0.1, 0.5, 1.0}) {
+        ParityCase c;
+        c.in = {tokens, h.channels};
+        c.density = density;
+        c.steps = density == 0.5 ? 3 : 1;
+        c.main = KtV{h.heads};
+        check_parity(c);
+        c.main = QApply{h.heads, 0.125f};
+        check_parity(c);
+        c.neuron = lif(2.0f, 0.5f);
+        check_parity(c);
+      }
+    }
+  }
+}
+
+TEST_CASE("softmax attention is within NMSE 1e-7 of the reference", "[parity]") {
+  for (const int64_t tokens : {1, 15, 49}) {
+    ParityCase c;
+    c.main = SoftmaxAttention{3, 0.3f};
+    c.in = {tokens, 33};
+    c.spikes = false;
+    c.steps = 3;
+    c.tolerance = 1e-7;
+    check_parity(c);
+  }
+}
+
+TEST_CASE("a SIMD target can be forced by name and an unknown one is a usage error", "[parity]") {
+  const std::vector<std::string> targets = cpu_simd_targets();
+  REQUIRE(!targets.empty());
+  CHECK(targets.back() == "scalar");
+  CHECK(make_cpu_backend()->simd() == targets.front());
+  for (const std::string& name : targets) CHECK(make_cpu_backend(name)->simd() == name);
+  try {
+    make_cpu_backend("mmx");
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::kUsage);
+    CHECK(std::string(error.what()).find("scalar") != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace spikeloom
