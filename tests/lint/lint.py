@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""What no compiler checks: include rules, text conventions, links in documents.
+
+usage: lint.py SOURCE_DIR; prints one line per fault, exit code 1 when there is one.
+"""
+import os
+import re
+import subprocess
+import sys
+
+# The design's table: what a folder may include besides itself. Longest match names a file's folder.
+CORE, IO, NEURONS, GRAPH, PLAN = "core", "core/io", "neurons", "sim/graph", "sim/plan"
+BACKENDS, TRACE, MODELS, DATASETS = "sim/backends", "sim/trace", "models", "datasets"
+CHIP, REPORT = "hw_model/chip", "hw_model/report"
+ALLOWED = {
+    CORE: set(),
+    IO: {CORE},
+    NEURONS: {CORE},
+    GRAPH: {CORE, NEURONS},
+    PLAN: {CORE, NEURONS, GRAPH},
+    BACKENDS: {CORE, NEURONS, GRAPH, PLAN},
+    TRACE: {CORE, IO, NEURONS, GRAPH, PLAN},
+    MODELS: {CORE, NEURONS, GRAPH},
+    DATASETS: {CORE, IO},
+    CHIP: {CORE, IO, NEURONS, GRAPH, TRACE},
+    REPORT: {CORE, IO, NEURONS, GRAPH, TRACE, CHIP},
+    "cli": None,  # everything
+    "tests": None,
+}
+# Libraries that may appear in some folders only.
+LIBRARIES = {
+    r"<hdf5|<H5": {IO, TRACE},
+    r"<boost/": {"cli"},
+    r"<cuda": {"sim/backends/cuda"},
+    r"<hwy/": {BACKENDS},
+    r"<omp\.h>": {CORE},
+    r"<toml": {IO},
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|(<[^>]+>))', re.M)
+# A path of one machine: home folders, temporary folders with a name in them.
+MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:home|root|work|Users)/\w+")
+
+
+def folder_of(path, table):
+    candidates = [f for f in table if path == f or path.startswith(f + "/")]
+    return max(candidates, key=len) if candidates else None
+
+
+def check_includes(path, text, faults):
+    folder = folder_of(path, ALLOWED)
+    if folder is None or ALLOWED[folder] is None:
+        return
+    for quoted, angled in INCLUDE.findall(text):
+        if quoted:
+            target = folder_of(quoted, ALLOWED)
+            if target is None and "/" in quoted:
+                faults.append(f"{path}: includes \"{quoted}\", which is in no known folder")
+            elif target not in (None, folder) and target not in ALLOWED[folder]:
+                faults.append(f"{path}: {folder} may not include {target} (\"{quoted}\")")
+        for pattern, folders in LIBRARIES.items():
+            if re.match(pattern, angled) and not any(path.startswith(f + "/") for f in folders):
+                faults.append(f"{path}: {angled} belongs to {', '.join(sorted(folders))}")
+
+
+def check_source(path, text, faults):
+    check_includes(path, text, faults)
+    if path.endswith(".hpp") and not path.endswith("-inl.hpp") and "#pragma once" not in text:
+        faults.append(f"{path}: no #pragma once")
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.search(r"\b(TODO|FIXME|XXX)\b", line):
+            faults.append(f"{path}:{number}: unfinished")
+
+
+def check_links(root, path, text, faults):
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        if not os.path.exists(os.path.join(root, os.path.dirname(path), target)):
+            faults.append(f"{path}: broken link {target}")
+
+
+def check_format(root, sources, faults):
+    try:
+        result = subprocess.run(["clang-format", "--dry-run", *sources], cwd=root, text=True, capture_output=True)
+    except FileNotFoundError:
+        print("skipped: clang-format is not installed")
+        return
+    bad = sorted({line.split(":")[0] for line in result.stderr.splitlines() if "warning:" in line})
+    faults.extend(f"{path}: not formatted (clang-format -i {path})" for path in bad)
+
+
+def main():
+    root = os.path.abspath(sys.argv[1])
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, text=True, capture_output=True)
+    files = [f for f in listed.stdout.split("\0") if f and os.path.exists(os.path.join(root, f))]
+    if listed.returncode != 0 or not files:
+        print("skipped: not a git checkout")
+        return 77
+    faults, sources = [], []
+    for path in files:
+        if not path.endswith((".hpp", ".cpp", ".h", ".py", ".md", ".toml", ".txt", ".json", ".cmake")) and "." in path:
+            continue
+        with open(os.path.join(root, path), encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        for number, line in enumerate(text.splitlines(), 1):
+            if MACHINE_PATH.search(line) and path != "tests/lint/lint.py":
+                faults.append(f"{path}:{number}: a path of one machine")
+        if path.endswith((".hpp", ".cpp")):
+            sources.append(path)
+            check_source(path, text, faults)
+        if path.endswith(".md"):
+            check_links(root, path, text, faults)
+    check_format(root, sources, faults)
+    for fault in faults:
+        print(fault)
+    print(f"{len(files)} files, {len(faults)} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
