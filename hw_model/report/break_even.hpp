@@ -1,0 +1,58 @@
+#pragma once
+// Spikes per synapse and inference against the published conditions under which spiking pays
+// (docs/energy.md).
+//
+//   s = event_adds / (synapses x samples), synapses = connections of one pass (dense MACs of one
+//   step, padding
+//       included): r*T but for the border, the quantity the published limits are about
+//   event_adds_per_weight = event_adds / (stored weights x samples): a shared kernel is used at
+//   many positions, so
+//       for convolutions it is far above s
+//   rate = input spikes / input elements of a layer; spikes / neuron updates of the network
+// Every condition is shown, never only the flattering one. Thread-safe: pure functions.
+
+#include <string>
+#include <vector>
+
+#include "sim/graph/op_counts.hpp"
+
+namespace spikeloom {
+
+struct BreakEvenCondition {
+  std::string id;
+  std::string source;
+  std::string quantity;      // "s" or "rate"
+  double low = 0, high = 0;  // equal where one limit was published
+  std::string note;
+  bool nearest = false;  // published for other numbers of steps than this run's
+};
+
+// "below": spikes are sparse enough under every reading of the source; "inside": depends on the
+// baseline's implementation; "above": the dense network is cheaper.
+std::string position_of(const BreakEvenCondition& condition, double value);
+
+// The conditions that speak about runs of `steps` steps (the nearest published one where none does;
+// note says so).
+std::vector<BreakEvenCondition> break_even_conditions(int64_t steps);
+
+struct LayerBreakEven {
+  std::string name;
+  double s = 0;
+  double event_adds_per_weight = 0;
+  double rate = 0;
+  std::vector<std::string> positions;  // one per condition
+};
+
+struct BreakEvenReport {
+  std::string form;
+  int64_t bit_budget =
+      0;  // steps x weight bits x spike bits (Shen et al. 2024), equal for all layers
+  std::vector<BreakEvenCondition> conditions;
+  std::vector<LayerBreakEven> layers;  // layers with spike operand
+  LayerBreakEven network;
+};
+
+// `weight_bits`: 32 in the fp32 mode.
+BreakEvenReport break_even(const OpCounts& counts, int64_t steps, int weight_bits);
+
+}  // namespace spikeloom

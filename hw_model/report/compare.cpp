@@ -1,0 +1,270 @@
+#include "hw_model/report/compare.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <functional>
+#include <map>
+#include <set>
+
+#include "core/error.hpp"
+#include "core/io/hint.hpp"
+#include "hw_model/report/text.hpp"
+
+namespace spikeloom {
+namespace {
+
+using Json = nlohmann::json;
+
+[[noreturn]] void fail(const NamedReport& report, const std::string& pointer, const char* what) {
+  throw Error(ErrorCode::kData, printable(report.name) + ": report key " + pointer + " " + what);
+}
+
+// Null when absent.
+const Json* find(const NamedReport& report, const std::string& pointer) {
+  const Json* value = &report.json;
+  for (size_t at = 1; at <= pointer.size();) {
+    const size_t end = std::min(pointer.find('/', at), pointer.size());
+    if (!value->is_object()) return nullptr;
+    const auto member = value->find(pointer.substr(at, end - at));
+    if (member == value->end()) return nullptr;
+    value = &*member;
+    at = end + 1;
+  }
+  return value;
+}
+
+const Json& need(const NamedReport& report, const std::string& pointer) {
+  const Json* value = find(report, pointer);
+  if (value == nullptr) fail(report, pointer, "is missing");
+  return *value;
+}
+
+double number(const NamedReport& report, const std::string& pointer) {
+  const Json& value = need(report, pointer);
+  if (!value.is_number()) fail(report, pointer, "is not a number");
+  const double result = value.get<double>();
+  if (!std::isfinite(result) || result < 0)
+    fail(report, pointer, "is not a finite, non-negative number");
+  return result;
+}
+
+// What may be null (accuracy without labels, no twin): NaN stands for "not known".
+double optional_number(const NamedReport& report, const std::string& pointer) {
+  const Json* value = find(report, pointer);
+  return value == nullptr || value->is_null() ? std::nan("") : number(report, pointer);
+}
+
+void check_schema(const NamedReport& report) {
+  if (!report.json.is_object()) fail(report, "/", "is not an object");
+  const Json& version = need(report, "/schema_version");
+  if (!version.is_string()) fail(report, "/schema_version", "is not a string");
+  if (!version.get_ref<const std::string&>().starts_with("1.")) {
+    fail(report, "/schema_version", "is not of the 1.x line this program reads");
+  }
+}
+
+// One line of figures: how it is read, and how it is shown.
+struct Row {
+  std::string name;
+  std::string unit;
+  std::function<double(const NamedReport&)> read;
+  std::function<std::string(double)> show;
+  bool with_ratio = true;
+};
+
+Row counts_row(const std::string& name, const std::string& form, const std::string& total) {
+  return {fmt::format("{}, {}", name, form), "per sample",
+          [=](const NamedReport& report) {
+            const double samples = number(report, "/run/samples");
+            if (samples < 1) fail(report, "/run/samples", "is not positive");
+            return number(report, "/counts/" + form + "/totals/" + total) / samples;
+          },
+          count_text};
+}
+
+Row energy_row(const std::string& name, const std::string& pointer, bool required) {
+  return {name, "pJ per sample",
+          [=](const NamedReport& report) {
+            const std::string key = "/energy/" + pointer + "/per_sample_nJ";
+            return 1e3 * (required ? number(report, key) : optional_number(report, key));
+          },
+          energy_text};
+}
+
+std::vector<Row> all_rows() {
+  const auto plain = [](const char* pointer) {
+    return [=](const NamedReport& report) { return number(report, pointer); };
+  };
+  const auto maybe = [](const char* pointer) {
+    return [=](const NamedReport& report) { return optional_number(report, pointer); };
+  };
+  std::vector<Row> rows{
+      {"accuracy", "fraction", maybe("/accuracy"), percent_text, false},
+      {"accuracy of the dense twin", "fraction", maybe("/dense_twin/accuracy"), percent_text,
+       false},
+      {"samples", "", plain("/run/samples"), count_text, false},
+      {"steps", "", plain("/run/steps"), count_text, false},
+      {"mean firing rate", "fraction", plain("/run/mean_rate"), percent_text},
+      {"spikes per synapse", "per sample", plain("/break_even/network/s"),
+       [](double value) { return fmt::format("{:.4g}", value); }},
+  };
+  for (const char* form : {"as_written", "fused"}) {
+    rows.push_back(counts_row("dense MACs", form, "dense_macs"));
+    rows.push_back(counts_row("exact additions", form, "event_adds"));
+    rows.push_back(counts_row("MACs besides the stem", form, "real_macs_without_stem"));
+  }
+  rows.push_back(counts_row("neuron updates", "as_written", "neuron_updates"));
+  rows.push_back(counts_row("spikes", "as_written", "spikes"));
+  rows.push_back(energy_row("energy paper, fused", "paper", true));
+  rows.push_back(energy_row("energy as_built, as run", "as_built", true));
+  rows.push_back(energy_row("energy as_built, as_written", "as_built/forms/as_written", true));
+  rows.push_back(energy_row("energy as_built, fused", "as_built/forms/fused", true));
+  rows.push_back(energy_row("energy event, as run", "event", true));
+  for (const char* precision : {"fp32", "int8", "qnn_equiv"}) {
+    rows.push_back(energy_row(fmt::format("energy dense_same {}", precision),
+                              fmt::format("dense_same/precisions/{}", precision), true));
+  }
+  for (const char* precision : {"fp32", "int8", "qnn_equiv"}) {
+    rows.push_back(energy_row(fmt::format("energy dense_twin {}", precision),
+                              fmt::format("dense_twin/precisions/{}", precision), false));
+  }
+  return rows;
+}
+
+// Scalars of a JSON value by dotted path; arrays stand as one text.
+void flatten(const Json& value, const std::string& path, std::map<std::string, std::string>& out) {
+  if (value.is_object() && !value.empty()) {
+    for (const auto& [key, member] : value.items()) flatten(member, path + "." + key, out);
+  } else {
+    // replace: text from an untrusted file need not be UTF-8
+    out[path] = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+}
+
+void flatten_prices(const NamedReport& report, const std::string& scheme,
+                    std::map<std::string, std::string>& out) {
+  const Json* prices = find(report, "/energy/" + scheme + "/prices");
+  if (prices == nullptr) return;
+  if (!prices->is_array()) fail(report, "/energy/" + scheme + "/prices", "is not an array");
+  for (const Json& price : *prices) {
+    const auto name = price.is_object() ? price.find("name") : price.end();
+    if (!price.is_object() || name == price.end() || !name->is_string() ||
+        !price.contains("value_pJ")) {
+      fail(report, "/energy/" + scheme + "/prices", "holds an entry without name or value_pJ");
+    }
+    flatten(price.at("value_pJ"), "price." + scheme + "." + name->get<std::string>(), out);
+  }
+}
+
+std::map<std::string, std::string> assumptions_of(const NamedReport& report) {
+  std::map<std::string, std::string> out;
+  flatten(need(report, "/config"), "config", out);
+  for (const char* key : {"version", "backend", "simd", "schedule", "form", "weights_sha256",
+                          "weights_trained", "weights_text", "rate_source"}) {
+    if (const Json* value = find(report, std::string("/provenance/") + key))
+      flatten(*value, key, out);
+  }
+  if (const Json* value = find(report, "/dataset")) flatten(*value, "dataset", out);
+  if (const Json* value = find(report, "/dense_twin/description"))
+    flatten(*value, "dense_twin", out);
+  for (const char* scheme : {"paper", "as_built", "event", "dense_same", "dense_twin"}) {
+    flatten_prices(report, scheme, out);
+  }
+  for (const char* precision : {"int8", "qnn_equiv"}) {
+    flatten_prices(report, std::string("dense_same/precisions/") + precision, out);
+  }
+  return out;
+}
+
+// [{key, values}] of the assumptions that are not equal everywhere.
+Json differences(const std::vector<NamedReport>& reports) {
+  std::vector<std::map<std::string, std::string>> all;
+  std::set<std::string> keys;
+  for (const NamedReport& report : reports) {
+    all.push_back(assumptions_of(report));
+    for (const auto& [key, value] : all.back()) keys.insert(key);
+  }
+  Json list = Json::array();
+  for (const std::string& key : keys) {
+    Json values = Json::array();
+    bool equal = true;
+    for (const auto& assumptions : all) {
+      const auto found = assumptions.find(key);
+      values.push_back(found == assumptions.end() ? Json(nullptr) : Json(found->second));
+      equal = equal && values.back() == values.front();
+    }
+    if (!equal) list.push_back({{"key", key}, {"values", std::move(values)}});
+  }
+  return list;
+}
+
+struct ShownRow {
+  Json json;
+  std::vector<std::string> cells;
+};
+
+ShownRow compare_row(const Row& row, const std::vector<NamedReport>& reports) {
+  ShownRow shown;
+  shown.cells.push_back("  " + row.name);
+  Json values = Json::array(), ratios = Json::array();
+  double first = std::nan("");
+  for (size_t i = 0; i < reports.size(); ++i) {
+    const double value = row.read(reports[i]);
+    const bool known = !std::isnan(value);
+    if (i == 0) first = value;
+    const bool comparable = row.with_ratio && known && first > 0;
+    values.push_back(known ? Json(value) : Json(nullptr));
+    ratios.push_back(comparable ? Json(value / first) : Json(nullptr));
+    std::string cell = known ? row.show(value) : "not known";
+    if (i > 0 && comparable) cell += fmt::format(" ({})", ratio_text(value, first));
+    shown.cells.push_back(std::move(cell));
+  }
+  shown.json = {{"name", row.name}, {"unit", row.unit}, {"values", values}, {"ratios", ratios}};
+  return shown;
+}
+
+std::string differences_text(const Json& list, size_t reports) {
+  if (list.empty()) return "no differing assumptions\n";
+  std::string out = "differing assumptions\n";
+  for (const Json& entry : list) {
+    out += "  " + printable(entry["key"].get<std::string>(), 90) + "\n";
+    for (size_t i = 0; i < reports; ++i) {
+      const Json& value = entry["values"][i];
+      out += fmt::format("    [{}] {}\n", i + 1,
+                         value.is_null() ? "absent" : printable(value.get<std::string>(), 88));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+ComparisonResult compare(const std::vector<NamedReport>& reports) {
+  if (reports.size() < 2) throw Error(ErrorCode::kUsage, "compare needs at least two reports");
+  ComparisonResult result;
+  result.json = {{"reports", Json::array()}, {"rows", Json::array()}};
+  std::vector<std::vector<std::string>> cells{{"report"}};
+  for (size_t i = 0; i < reports.size(); ++i) {
+    check_schema(reports[i]);
+    result.json["reports"].push_back(reports[i].name);
+    result.text += fmt::format("[{}] {}\n", i + 1, printable(reports[i].name, 90));
+    const Json* verdict = find(reports[i], "/verdict");
+    if (verdict != nullptr && verdict->is_array() && !verdict->empty() &&
+        verdict->front().is_string()) {
+      result.text += wrap("    " + printable(verdict->front().get<std::string>()), 4);
+    }
+    cells[0].push_back(fmt::format("[{}]", i + 1));
+  }
+  for (const Row& row : all_rows()) {
+    ShownRow shown = compare_row(row, reports);
+    result.json["rows"].push_back(std::move(shown.json));
+    cells.push_back(std::move(shown.cells));
+  }
+  result.json["differences"] = differences(reports);
+  result.text += '\n' + columns(cells) + '\n';
+  result.text += differences_text(result.json["differences"], reports.size());
+  return result;
+}
+
+}  // namespace spikeloom

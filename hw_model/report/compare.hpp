@@ -1,0 +1,29 @@
+#pragma once
+// Two or more reports side by side: figures with ratios to the first, then every assumption that
+// differs.
+//
+// Report files are untrusted: whatever is missing or of the wrong type is Error(kData) naming
+// report and key.
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace spikeloom {
+
+struct NamedReport {
+  std::string name;  // file name, appears in columns and errors
+  nlohmann::json json;
+};
+
+struct ComparisonResult {
+  std::string text;  // at most 100 columns while four reports or fewer are compared
+  nlohmann::json
+      json;  // {reports, rows: [{name, unit, values, ratios}], differences: [{key, values}]}
+};
+
+// Throws Error(kUsage) for fewer than two reports, Error(kData) for a report without the keys it
+// needs.
+ComparisonResult compare(const std::vector<NamedReport>& reports);
+
+}  // namespace spikeloom

@@ -1,0 +1,49 @@
+#include "hw_model/report/elementwise.hpp"
+
+namespace spikeloom {
+namespace {
+
+void add_node(const Graph& graph, const Node& node, int64_t evaluations, ElementwiseCounts& sum) {
+  const int64_t out = element_count(node.shape) * evaluations;
+  const auto in = [&] { return element_count(graph.node(node.inputs[0]).shape) * evaluations; };
+  std::visit(Overloaded{
+                 [&](const Input&) {},
+                 [&](const Conv2d& op) { sum.bias_additions += op.bias.empty() ? 0 : out; },
+                 [&](const Linear& op) { sum.bias_additions += op.bias.empty() ? 0 : out; },
+                 [&](const BatchNorm&) { sum.batch_norm += out; },
+                 [&](const Neuron&) {},  // counted by OpCounts
+                 [&](const KtV&) {},     // priced as attention
+                 [&](const QApply& op) { sum.scalings += op.scale == 1.0f ? 0 : out; },
+                 [&](const Add&) { sum.residual_additions += out; },
+                 [&](const Scale&) { sum.scalings += out; },
+                 [&](const View&) {},
+                 [&](const SpatialMean&) { sum.spatial_mean += in(); },
+                 [&](const StepMean&) { sum.step_mean += in(); },
+                 [&](const Activation&) { sum.activations += out; },
+                 [&](const SoftmaxAttention& op) {
+                   const int64_t tokens = rows_of(node.shape);
+                   sum.softmax_exponentials += evaluations * op.heads * tokens * tokens;
+                   sum.softmax_divisions += evaluations * op.heads * tokens * tokens;
+                   sum.scalings += op.scale == 1.0f ? 0 : evaluations * op.heads * tokens * tokens;
+                 },
+             },
+             node.op);
+}
+
+}  // namespace
+
+ElementwiseCounts count_elementwise(const Graph& graph, int64_t evaluations) {
+  ElementwiseCounts sum;
+  for (const Node& node : graph.nodes()) add_node(graph, node, evaluations, sum);
+  return sum;
+}
+
+CountedGraph count_run(const Graph& graph, const RunStatistics& statistics) {
+  return {count_operations(graph, statistics), count_elementwise(graph, statistics.evaluations)};
+}
+
+CountedGraph count_dense_run(const Graph& graph, int64_t samples) {
+  return {count_dense(graph, samples), count_elementwise(graph, samples)};
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,40 @@
+#pragma once
+// Elementwise work of a graph that no energy scheme prices, so that a report can list it with
+// counts.
+//
+// Counts are elements over all steps and samples of the run (nodes that are equal at every step are
+// counted at every step, like the stem in `paper` and `as_built`). Thread-safe: pure functions.
+
+#include <cstdint>
+
+#include "sim/graph/op_counts.hpp"
+
+namespace spikeloom {
+
+struct ElementwiseCounts {
+  int64_t batch_norm = 0;  // one multiplication and one addition each
+  int64_t residual_additions = 0;
+  int64_t bias_additions = 0;
+  int64_t scalings = 0;
+  int64_t spatial_mean = 0;  // elements added up
+  int64_t step_mean = 0;     // elements added up
+  int64_t activations = 0;   // ReLU evaluations
+  int64_t softmax_exponentials = 0;
+  int64_t softmax_divisions = 0;
+};
+
+// `evaluations`: steps summed over samples (a dense baseline makes one per sample).
+ElementwiseCounts count_elementwise(const Graph& graph, int64_t evaluations);
+
+// Everything the report needs to know of one graph.
+struct CountedGraph {
+  OpCounts ops;
+  ElementwiseCounts elementwise;
+};
+
+// A spiking graph after a run; throws like count_operations().
+CountedGraph count_run(const Graph& graph, const RunStatistics& statistics);
+// A dense baseline: one pass over `samples` samples.
+CountedGraph count_dense_run(const Graph& graph, int64_t samples);
+
+}  // namespace spikeloom

@@ -1,0 +1,218 @@
+#include "hw_model/report/energy.hpp"
+
+#include <fmt/format.h>
+
+namespace spikeloom {
+namespace {
+
+enum class Stem { kEveryStep, kOnce };
+enum class KtvRule { kKGated, kCoincidences };
+
+void charge(SchemeReport& report, EnergyLine line, const Price& price) {
+  line.price = price.name;
+  line.price_pJ = price.value_pJ;
+  line.price_source = price.source;
+  line.energy_pJ = line.count * price.value_pJ;
+  report.lines.push_back(std::move(line));
+}
+
+// Counts are added before they are priced: the total then carries one rounding per price, as by
+// hand.
+double total_of(const SchemeReport& report) {
+  double total = 0;
+  for (const Price& price : report.prices) {
+    double count = 0;
+    for (const EnergyLine& line : report.lines) {
+      if (line.price == price.name) count += line.count;
+    }
+    total += count * price.value_pJ;
+  }
+  return total;
+}
+
+void charge_real(SchemeReport& report, const LayerCount& layer, Stem stem) {
+  const bool once = layer.is_static && stem == Stem::kOnce;
+  const int64_t count = once ? layer.dense_macs_once : layer.dense_macs;
+  const char* rule = !layer.is_static ? "dense MACs"
+                     : once           ? "dense MACs, once per sample"
+                                      : "dense MACs, at every step";
+  charge(report, {layer.name, "real", static_cast<double>(count), rule, "", 0, "", 0},
+         report.prices[0]);
+}
+
+void charge_attention(SchemeReport& report, const OpCounts& counts, KtvRule rule) {
+  for (const AttentionCount& a : counts.attention) {
+    const bool gated = rule == KtvRule::kKGated;
+    const int64_t kv = gated ? a.kv_k_gated_adds : a.kv_coincidences;
+    const std::string kv_rule =
+        gated ? fmt::format("ones in K x head size = {} x {}", a.spikes_k, a.head_dim)
+              : std::string("sum over tokens and heads of ones(K) x ones(V)");
+    charge(report, {a.name + ".kv", "attention", static_cast<double>(kv), kv_rule, "", 0, "", 0},
+           report.prices[1]);
+    charge(report,
+           {a.name + ".qkv", "attention", static_cast<double>(a.qkv_q_gated_adds),
+            fmt::format("ones in Q x head size = {} x {}", a.spikes_q, a.head_dim), "", 0, "", 0},
+           report.prices[1]);
+  }
+}
+
+void list_unpriced(SchemeReport& report, const CountedGraph& counted) {
+  const auto add = [&](const char* text, int64_t count) {
+    if (count > 0) report.unpriced.push_back({text, count});
+  };
+  const CountTotals& totals = counted.ops.totals;
+  const ElementwiseCounts& e = counted.elementwise;
+  add("neuron updates (decay, charge, compare, reset)", totals.neuron_updates);
+  add("batch normalisation, elements", e.batch_norm);
+  add("residual additions", e.residual_additions);
+  add("bias additions", e.bias_additions);
+  add("multiplications by a constant", e.scalings);
+  add("spatial means, elements added", e.spatial_mean);
+  add("step means, elements added", e.step_mean);
+  add("ReLU evaluations", e.activations);
+  add("softmax exponentials", e.softmax_exponentials);
+  add("softmax divisions", e.softmax_divisions);
+  add("memory: weight reads without reuse", totals.weight_reads);
+  add("memory: membrane reads and writes", totals.state_accesses);
+  add("routing: spikes to be sent", totals.spikes);
+}
+
+SchemeReport begin(std::string scheme, const CountedGraph& counted, Precision precision,
+                   int64_t steps) {
+  SchemeReport report;
+  report.scheme = std::move(scheme);
+  report.form = counted.ops.form;
+  report.precision = precision;
+  const ArithmeticPrices prices = arithmetic_prices(precision, steps);
+  report.prices = {prices.mac, prices.ac};
+  report.samples = counted.ops.samples;
+  return report;
+}
+
+SchemeReport exact_energy(const char* scheme, const CountedGraph& counted, Precision precision,
+                          Stem stem, KtvRule rule) {
+  SchemeReport report = begin(scheme, counted, precision, 0);
+  for (const LayerCount& layer : counted.ops.layers) {
+    if (!layer.spike_operand) {
+      charge_real(report, layer, stem);
+      continue;
+    }
+    charge(report,
+           {layer.name, "spikes", static_cast<double>(layer.event_adds),
+            fmt::format("deliveries of {} spikes to existing outputs", layer.input_events), "", 0,
+            "", 0},
+           report.prices[1]);
+  }
+  charge_attention(report, counted.ops, rule);
+  report.total_pJ = total_of(report);
+  list_unpriced(report, counted);
+  return report;
+}
+
+}  // namespace
+
+SchemeReport paper_energy(const CountedGraph& fused, Precision precision) {
+  SchemeReport report = begin("paper", fused, precision, 0);
+  report.formula =
+      "E = E_MAC * (stem MACs at every step + MACs of other real-operand layers) + E_AC * sum over "
+      "spike "
+      "layers(input spikes / input elements * dense MACs, padding included) + E_AC * (ones(K) * d "
+      "+ "
+      "ones(Q) * d)";
+  for (const LayerCount& layer : fused.ops.layers) {
+    if (!layer.spike_operand) {
+      charge_real(report, layer, Stem::kEveryStep);
+      continue;
+    }
+    charge(report,
+           {layer.name, "spikes", layer.rate_adds(),
+            fmt::format("input rate x dense MACs = {} / {} x {}", layer.input_events,
+                        layer.input_elements, layer.dense_macs),
+            "", 0, "", 0},
+           report.prices[1]);
+  }
+  charge_attention(report, fused.ops, KtvRule::kKGated);
+  report.total_pJ = total_of(report);
+  list_unpriced(report, fused);
+  return report;
+}
+
+SchemeReport as_built_energy(const CountedGraph& counted, Precision precision) {
+  SchemeReport report =
+      exact_energy("as_built", counted, precision, Stem::kEveryStep, KtvRule::kKGated);
+  report.formula =
+      "E = E_MAC * (stem MACs at every step + MACs of other real-operand layers) + E_AC * exact "
+      "spike "
+      "deliveries + E_AC * (ones(K) * d + ones(Q) * d)";
+  return report;
+}
+
+SchemeReport event_energy(const CountedGraph& counted, Precision precision) {
+  SchemeReport report =
+      exact_energy("event", counted, precision, Stem::kOnce, KtvRule::kCoincidences);
+  report.formula =
+      "E = E_MAC * (stem MACs once per sample + MACs of other real-operand layers) + E_AC * exact "
+      "spike "
+      "deliveries + E_AC * (coincidences of K and V + ones(Q) * d)";
+  return report;
+}
+
+SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted,
+                          Precision precision, int64_t steps) {
+  SchemeReport report = begin(scheme, counted, precision, steps);
+  report.prices.pop_back();  // no accumulate-only operations
+  report.formula =
+      "E = E_MAC * (all dense MACs of one pass per sample + MACs of both attention products)";
+  for (const LayerCount& layer : counted.ops.layers) {
+    charge(report,
+           {layer.name, "real", static_cast<double>(layer.dense_macs), "dense MACs", "", 0, "", 0},
+           report.prices[0]);
+  }
+  for (const AttentionCount& a : counted.ops.attention) {
+    const char* first = a.spiking ? ".kv" : ".qk";
+    const char* second = a.spiking ? ".qkv" : ".av";
+    const char* rule = a.spiking ? "dense MACs, K^T V first" : "dense MACs, Q K^T first";
+    charge(report,
+           {a.name + first, "attention", static_cast<double>(a.dense_macs_kv), rule, "", 0, "", 0},
+           report.prices[0]);
+    charge(
+        report,
+        {a.name + second, "attention", static_cast<double>(a.dense_macs_qkv), rule, "", 0, "", 0},
+        report.prices[0]);
+  }
+  report.total_pJ = total_of(report);
+  list_unpriced(report, counted);
+  return report;
+}
+
+const SchemeReport* EnergyReport::find(const std::string& scheme, Precision precision,
+                                       const std::string& form) const {
+  const SchemeReport* any = nullptr;
+  for (const SchemeReport& report : schemes) {
+    if (report.scheme != scheme || report.precision != precision) continue;
+    if (report.form == (form.empty() ? executed_form : form)) return &report;
+    if (form.empty() && any == nullptr) any = &report;
+  }
+  return any;
+}
+
+EnergyReport price_run(const RunCounts& run) {
+  EnergyReport report;
+  report.executed_form = run.executed_form;
+  for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
+    report.schemes.push_back(paper_energy(run.fused, precision));
+    for (const CountedGraph* counted : {&run.as_written, &run.fused}) {
+      report.schemes.push_back(as_built_energy(*counted, precision));
+      report.schemes.push_back(event_energy(*counted, precision));
+    }
+  }
+  for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {
+    report.schemes.push_back(dense_energy("dense_same", run.dense_same, precision, run.steps));
+    if (run.dense_twin) {
+      report.schemes.push_back(dense_energy("dense_twin", *run.dense_twin, precision, run.steps));
+    }
+  }
+  return report;
+}
+
+}  // namespace spikeloom

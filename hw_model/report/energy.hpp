@@ -1,0 +1,91 @@
+#pragma once
+// Energy schemes: counted operations times printed prices (design 5, docs/energy.md).
+//
+// Energies are pJ over all steps and samples of the run; per_sample_pJ() divides. Each line of a
+// scheme is one layer or attention product with count, rule and price, so every number can be
+// recomputed by hand; total_pJ is the sum of the lines. What a scheme leaves out stands in
+// `unpriced`, never silently. Thread-safe: pure functions.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hw_model/chip/energy_table.hpp"
+#include "hw_model/report/elementwise.hpp"
+
+namespace spikeloom {
+
+struct EnergyLine {
+  std::string layer;
+  std::string operand;  // "spikes", "real" or "attention"
+  double count = 0;     // operations; a fraction only where a rate is multiplied
+  std::string rule;     // how the count came about
+  std::string price;    // name of a price of the scheme
+  double price_pJ = 0;
+  std::string price_source;
+  double energy_pJ = 0;
+};
+
+struct UnpricedTerm {
+  std::string text;
+  int64_t count = 0;
+};
+
+struct SchemeReport {
+  std::string scheme;  // "paper", "as_built", "event", "dense_same", "dense_twin"
+  std::string form;    // "as_written" or "fused"
+  Precision precision = Precision::kFp32;
+  std::string formula;
+  std::vector<Price> prices;
+  std::vector<EnergyLine> lines;
+  double total_pJ = 0;
+  int64_t samples = 0;
+  std::vector<UnpricedTerm> unpriced;
+
+  double per_sample_pJ() const {
+    return samples > 0 ? total_pJ / static_cast<double>(samples) : 0.0;
+  }
+};
+
+// The literature's estimate: input rate x dense MACs (padding included) at AC price, real operands
+// at MAC price, the stem at every step, K and Q gated attention. `fused` must be the fused form:
+// that is what the papers count.
+SchemeReport paper_energy(const CountedGraph& fused, Precision precision);
+
+// What this engine executes: exact deliveries at AC price, every real operand at MAC price, the
+// stem at every step, K and Q gated attention; any form.
+SchemeReport as_built_energy(const CountedGraph& counted, Precision precision);
+
+// What event-driven hardware would be asked to deliver: as as_built, but only coincidences of K and
+// V, and static layers once per sample.
+SchemeReport event_energy(const CountedGraph& counted, Precision precision);
+
+// One dense pass per sample, every MAC charged, attention included. `scheme` is "dense_same" or
+// "dense_twin"; `steps` of the spiking run sets the activation bits of qnn_equiv.
+SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted,
+                          Precision precision, int64_t steps);
+
+// What one run did in both forms, and its dense baselines.
+struct RunCounts {
+  CountedGraph as_written;
+  CountedGraph fused;
+  CountedGraph dense_same;
+  std::optional<CountedGraph> dense_twin;
+  std::string executed_form;  // "as_written" or "fused"
+  int64_t steps = 0;          // per sample
+};
+
+struct EnergyReport {
+  std::string executed_form;
+  std::vector<SchemeReport> schemes;
+  // Null when the scheme was not priced. An empty form means: the executed form if there, else the
+  // only one.
+  const SchemeReport* find(const std::string& scheme, Precision precision,
+                           const std::string& form = "") const;
+};
+
+// All schemes: spiking ones at fp32 (what ran) and at int8 prices (an estimate: fp32 ran),
+// baselines in all three.
+EnergyReport price_run(const RunCounts& run);
+
+}  // namespace spikeloom

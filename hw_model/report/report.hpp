@@ -1,0 +1,81 @@
+#pragma once
+// The report of one run: JSON (complete), CSV (one row per layer, product and population) and a
+// terminal table.
+//
+// `cli` fills a ReportInput after the run; nothing here reads files or the clock. Units stand in
+// the keys: energies in pJ or nJ over the whole run, `per_sample_nJ` divided by the samples.
+// Integers above 2^53 stand a second time as text under `<key>_str`. Rates are fractions.
+// Thread-safe: pure functions.
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hw_model/report/memory_traffic.hpp"
+#include "hw_model/report/verdict.hpp"
+
+namespace spikeloom {
+
+// Identity of the dense twin, where one was built. Its counts are in
+// ReportInput::counts.dense_twin.
+struct TwinInfo {
+  std::string description;  // "same topology, ReLU, softmax attention"
+  Accuracy accuracy;
+  std::string weights_sha256;  // empty: no weights, counted only
+};
+
+struct ReportInput {
+  // Provenance
+  std::string version;
+  std::string generator;  // "spikeloom 0.1.0"
+  nlohmann::json config;  // fully resolved
+  std::string config_sha256;
+  std::string weights_sha256;
+  bool weights_trained = false;
+  std::string weights_text;  // how and on what they were trained, or why not
+  std::string backend, simd, schedule;
+  int threads = 1;
+  int64_t batch = 1;
+  std::string dataset;      // description for people
+  std::string rate_source;  // where the firing rates come from: "spikes of this run, 256 samples"
+  double wall_seconds = 0;
+  std::vector<std::string> warnings;
+  // What ran. counts.executed_form and counts.steps belong to the run; samples are those of the
+  // counts.
+  RunCounts counts;
+  Accuracy accuracy;
+  std::optional<TwinInfo> twin;
+  std::string signature;
+};
+
+// Everything derived from the counts, computed once for the three outputs.
+struct Report {
+  ReportInput input;
+  EnergyReport energy;
+  BreakEvenReport break_even;  // executed form
+  std::vector<MemoryTraffic> memory;
+  Verdict verdict;
+
+  const CountedGraph& executed() const {
+    return input.counts.executed_form == "fused" ? input.counts.fused : input.counts.as_written;
+  }
+};
+
+// Throws Error(kInternal) when executed_form is neither "as_written" nor "fused", or samples are
+// not positive.
+Report make_report(ReportInput input);
+
+nlohmann::json to_json(const Report& report);
+nlohmann::json to_json(const ReportInput& input);
+
+// A fixed header, then for each form the layers, attention products and populations. Energies are
+// fp32 pJ.
+std::string to_csv(const Report& report);
+
+// At most 100 columns of ASCII without colour: verdict first, then accuracy, rates, operations of
+// both forms, energy per sample of every scheme beside the dense baselines, then what no scheme
+// prices.
+std::string to_table(const Report& report);
+
+}  // namespace spikeloom

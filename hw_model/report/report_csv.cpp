@@ -1,0 +1,152 @@
+#include <fmt/format.h>
+
+#include <map>
+
+#include "hw_model/report/report.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr const char* kColumns[] = {"form",
+                                    "kind",
+                                    "name",
+                                    "op",
+                                    "operand",
+                                    "weights",
+                                    "dense_macs",
+                                    "input_elements",
+                                    "input_events",
+                                    "rate",
+                                    "event_adds",
+                                    "rate_adds",
+                                    "real_macs",
+                                    "kv_coincidences",
+                                    "kv_k_gated_adds",
+                                    "qkv_q_gated_adds",
+                                    "qkv_nonzero_adds",
+                                    "neurons",
+                                    "updates",
+                                    "spikes",
+                                    "paper_pJ",
+                                    "as_built_pJ",
+                                    "event_pJ"};
+
+using Row = std::map<std::string, std::string>;  // by column; absent cells stay empty
+
+// RFC 4180: names that hold commas, quotes or line breaks are quoted.
+std::string quoted(const std::string& cell) {
+  if (cell.find_first_of(",\"\r\n") == cell.npos) return cell;
+  std::string out = "\"";
+  for (const char c : cell) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + '"';
+}
+
+void write(std::string& csv, const Row& row) {
+  bool first = true;
+  for (const char* column : kColumns) {
+    const auto cell = row.find(column);
+    if (!first) csv += ',';
+    if (cell != row.end()) csv += quoted(cell->second);
+    first = false;
+  }
+  csv += "\n";
+}
+
+// Energies of one form by line name.
+class LineEnergies {
+ public:
+  LineEnergies(const EnergyReport& energy, const std::string& form) {
+    for (const char* scheme : {"paper", "as_built", "event"}) {
+      const SchemeReport* report = energy.find(scheme, Precision::kFp32, form);
+      if (report == nullptr) continue;
+      for (const EnergyLine& line : report->lines) {
+        by_name_[line.layer][fmt::format("{}_pJ", scheme)] += line.energy_pJ;
+      }
+    }
+  }
+  void add(Row& row, const std::string& name) const {
+    const auto found = by_name_.find(name);
+    if (found == by_name_.end()) return;
+    for (const auto& [column, energy] : found->second) row[column] = fmt::format("{}", energy);
+  }
+
+ private:
+  std::map<std::string, std::map<std::string, double>> by_name_;
+};
+
+std::string text(int64_t value) {
+  return fmt::format("{}", value);
+}
+
+Row layer_row(const LayerCount& layer) {
+  const double rate =
+      layer.spike_operand && layer.input_elements > 0
+          ? static_cast<double>(layer.input_events) / static_cast<double>(layer.input_elements)
+          : 1.0;
+  return {{"kind", "layer"},
+          {"name", layer.name},
+          {"op", layer.op},
+          {"operand", layer.spike_operand ? "spikes" : "real"},
+          {"weights", text(layer.weights)},
+          {"dense_macs", text(layer.dense_macs)},
+          {"input_elements", text(layer.input_elements)},
+          {"input_events", text(layer.input_events)},
+          {"rate", layer.spike_operand ? fmt::format("{}", rate) : ""},
+          {"event_adds", text(layer.event_adds)},
+          {"rate_adds", fmt::format("{}", layer.rate_adds())},
+          {"real_macs", text(layer.real_macs)}};
+}
+
+Row product_row(const AttentionCount& a, bool first) {
+  Row row{{"kind", "attention"},
+          {"name", a.name + (first ? ".kv" : ".qkv")},
+          {"op", first ? "ktv" : "qapply"},
+          {"operand", "spikes"},
+          {"dense_macs", text(first ? a.dense_macs_kv : a.dense_macs_qkv)},
+          {"input_events", text(first ? a.spikes_k + a.spikes_v : a.spikes_q)}};
+  if (first) {
+    row["kv_coincidences"] = text(a.kv_coincidences);
+    row["kv_k_gated_adds"] = text(a.kv_k_gated_adds);
+  } else {
+    row["qkv_q_gated_adds"] = text(a.qkv_q_gated_adds);
+    row["qkv_nonzero_adds"] = text(a.qkv_nonzero_adds);
+  }
+  return row;
+}
+
+void write_form(std::string& csv, const Report& report, const OpCounts& counts) {
+  const LineEnergies energies(report.energy, counts.form);
+  const auto emit = [&](Row row) {
+    row["form"] = counts.form;
+    energies.add(row, row["name"]);
+    write(csv, row);
+  };
+  for (const LayerCount& layer : counts.layers) emit(layer_row(layer));
+  for (const AttentionCount& a : counts.attention) {
+    emit(product_row(a, true));
+    emit(product_row(a, false));
+  }
+  for (const NeuronCount& n : counts.neurons) {
+    write(csv, {{"form", counts.form},
+                {"kind", "neurons"},
+                {"name", n.name},
+                {"rate", fmt::format("{}", n.rate())},
+                {"neurons", text(n.neurons)},
+                {"updates", text(n.updates)},
+                {"spikes", text(n.spikes)}});
+  }
+}
+
+}  // namespace
+
+std::string to_csv(const Report& report) {
+  Row header;
+  for (const char* column : kColumns) header[column] = column;
+  std::string csv;
+  write(csv, header);
+  write_form(csv, report, report.input.counts.as_written.ops);
+  write_form(csv, report, report.input.counts.fused.ops);
+  return csv;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,191 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "hw_model/report/report.hpp"
+#include "hw_model/report/text.hpp"
+
+namespace spikeloom {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+std::string run_block(const Report& report) {
+  const ReportInput& in = report.input;
+  const OpCounts& executed = report.executed().ops;
+  std::string out;
+  out += wrap(fmt::format("data      {}", in.dataset), 10);
+  out += wrap(fmt::format("weights   {}{}", in.weights_trained ? "trained" : "NOT TRAINED",
+                          in.weights_text.empty() ? "" : ": " + in.weights_text),
+              10);
+  out +=
+      wrap(fmt::format("run       {} samples x {} steps, form {}, {} backend ({}), {} threads, {}",
+                       executed.samples, in.counts.steps, in.counts.executed_form, in.backend,
+                       in.simd, in.threads, in.schedule),
+           10);
+  out += fmt::format("signature {}\n", in.signature);
+  if (in.accuracy.known) {
+    out += fmt::format("accuracy  {} ({} of {})", percent_text(in.accuracy.fraction()),
+                       in.accuracy.correct, in.accuracy.total);
+  } else {
+    out += "accuracy  not known: no labels";
+  }
+  if (in.twin && in.twin->accuracy.known) {
+    out += fmt::format("; dense twin {} ({} of {})", percent_text(in.twin->accuracy.fraction()),
+                       in.twin->accuracy.correct, in.twin->accuracy.total);
+  }
+  return out + '\n';
+}
+
+std::string rates_block(const Report& report) {
+  const auto& neurons = report.executed().ops.neurons;
+  const CountTotals& totals = report.executed().ops.totals;
+  std::string out = wrap(fmt::format("rates     mean {} ({} spikes in {} neuron updates); from {}",
+                                     percent_text(report.break_even.network.rate), totals.spikes,
+                                     totals.neuron_updates, report.input.rate_source),
+                         10);
+  if (neurons.empty()) return out;
+  const auto [low, high] = std::minmax_element(
+      neurons.begin(), neurons.end(),
+      [](const NeuronCount& a, const NeuronCount& b) { return a.rate() < b.rate(); });
+  out += wrap(fmt::format("          lowest {} {}, highest {} {}", percent_text(low->rate()),
+                          low->name, percent_text(high->rate()), high->name),
+              10);
+  return out;
+}
+
+std::string operations_block(const Report& report) {
+  const OpCounts& written = report.input.counts.as_written.ops;
+  const OpCounts& fused = report.input.counts.fused.ops;
+  Rows rows{{"operations per sample", "as_written", "fused"}};
+  const auto add = [&](const char* name, auto member) {
+    std::vector<std::string> row{std::string("  ") + name};
+    for (const OpCounts* counts : {&written, &fused}) {
+      const double samples = static_cast<double>(std::max<int64_t>(1, counts->samples));
+      row.push_back(count_text(static_cast<double>(counts->totals.*member) / samples));
+    }
+    rows.push_back(std::move(row));
+  };
+  add("dense MACs of the layers, all steps", &CountTotals::dense_macs);
+  add("dense MACs of attention, all steps", &CountTotals::dense_macs_attention);
+  add("exact additions (spike deliveries)", &CountTotals::event_adds);
+  add("additions estimated from rates", &CountTotals::rate_adds);
+  add("MACs of the stem, at every step", &CountTotals::stem_macs);
+  add("MACs of the stem, once", &CountTotals::stem_macs_once);
+  add("MACs of other real operands", &CountTotals::real_macs_without_stem);
+  add("attention K^T V, gated by K", &CountTotals::kv_k_gated_adds);
+  add("attention K^T V, coincidences", &CountTotals::kv_coincidences);
+  add("attention Q(K^T V), gated by Q", &CountTotals::qkv_q_gated_adds);
+  add("neuron updates", &CountTotals::neuron_updates);
+  add("spikes", &CountTotals::spikes);
+  rows.push_back({"  synaptic weights stored",
+                  count_text(static_cast<double>(written.totals.weights)),
+                  count_text(static_cast<double>(fused.totals.weights))});
+  return columns(rows);
+}
+
+// One scheme: its energy, and how many times that of each baseline of the same precision or of fp32
+// and int8.
+std::vector<std::string> energy_row(const Report& report, const SchemeReport& scheme) {
+  const bool spiking = !scheme.scheme.starts_with("dense");
+  const bool estimate =
+      scheme.precision == Precision::kQnnEquiv || (spiking && scheme.precision == Precision::kInt8);
+  std::string name =
+      fmt::format("  {} {}{}", scheme.scheme,
+                  scheme.precision == Precision::kQnnEquiv ? "qnn" : name_of(scheme.precision),
+                  estimate ? "*" : "");
+  std::string form = spiking ? scheme.form : "-";
+  if (spiking && scheme.scheme != "paper" && scheme.form == report.energy.executed_form)
+    form += " (ran)";
+  std::vector<std::string> row{std::move(name), std::move(form),
+                               energy_text(scheme.per_sample_pJ())};
+  for (const char* baseline : {"dense_same", "dense_twin"}) {
+    for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {
+      const SchemeReport* dense = report.energy.find(baseline, precision);
+      row.push_back(dense == nullptr ? "-"
+                                     : ratio_text(scheme.per_sample_pJ(), dense->per_sample_pJ()));
+    }
+  }
+  return row;
+}
+
+std::string energy_block(const Report& report) {
+  Rows rows{
+      {"energy per sample", "form", "energy", "/ same", "same", "same", "/ twin", "twin", "twin"},
+      {"", "", "", "fp32", "int8", "qnn*", "fp32", "int8", "qnn*"}};
+  for (const SchemeReport& scheme : report.energy.schemes)
+    rows.push_back(energy_row(report, scheme));
+  std::string out = columns(rows);
+  out +=
+      wrap(fmt::format("  columns: energy divided by that of the dense baseline (same = "
+                       "dense_same, twin = dense_twin; below 1x the row "
+                       "is cheaper). * estimate: int8 rows price this fp32 run at int8; qnn has "
+                       "{}-bit activations. Dense rows "
+                       "are priced, not executed: accuracy below fp32 was not measured.",
+                       activation_bits(report.input.counts.steps)));
+  for (const char* scheme : {"paper", "as_built", "event", "dense_same"}) {
+    out += wrap(
+        fmt::format("  {}: {}", scheme, report.energy.find(scheme, Precision::kFp32)->formula), 4);
+  }
+  for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {
+    const ArithmeticPrices prices = arithmetic_prices(precision, report.input.counts.steps);
+    out += wrap(fmt::format("  prices {}: E_MAC {:.4g} pJ ({}), E_AC {:.4g} pJ ({}) [marks {}, {}]",
+                            name_of(precision), prices.mac.value_pJ, prices.mac.source,
+                            prices.ac.value_pJ, prices.ac.source, prices.mac.mark, prices.ac.mark),
+                4);
+  }
+  return out;
+}
+
+std::string unpriced_block(const Report& report) {
+  const auto one = [&](const std::string& title, const SchemeReport* scheme) {
+    std::string list;
+    const double samples = static_cast<double>(std::max<int64_t>(1, scheme->samples));
+    for (const UnpricedTerm& term : scheme->unpriced) {
+      list += fmt::format("{}{} {}", list.empty() ? "" : "; ",
+                          count_text(static_cast<double>(term.count) / samples), term.text);
+    }
+    return wrap(fmt::format("  {}: {}", title, list.empty() ? "nothing" : list), 4);
+  };
+  std::string out = "not priced, per sample (these energies are of arithmetic only)\n";
+  out += one("spiking, " + report.energy.executed_form,
+             report.energy.find("as_built", Precision::kFp32));
+  out += one("dense_same", report.energy.find("dense_same", Precision::kFp32));
+  const SchemeReport* twin = report.energy.find("dense_twin", Precision::kFp32);
+  if (twin != nullptr) out += one("dense_twin", twin);
+  return out;
+}
+
+std::string memory_block(const Report& report) {
+  Rows rows{{"memory traffic per sample (bounds, in no total)", "accesses", "bits", "low", "high"}};
+  for (const MemoryTraffic& traffic : report.memory) {
+    const bool spiking = traffic.scheme == "as_built";
+    if (spiking && traffic.form != report.energy.executed_form) continue;
+    const double samples = static_cast<double>(report.executed().ops.samples);
+    for (const MemoryLine& line : traffic.lines) {
+      rows.push_back({fmt::format("  {}: {}", spiking ? "spiking" : traffic.scheme, line.what),
+                      count_text(static_cast<double>(line.accesses) / samples),
+                      fmt::format("{}", line.bits), energy_text(line.low_pJ / samples),
+                      energy_text(line.high_pJ / samples)});
+    }
+  }
+  return columns(rows);
+}
+
+}  // namespace
+
+std::string to_table(const Report& report) {
+  std::string out;
+  out += wrap(report.verdict.headline, 7);
+  out += wrap("  " + report.verdict.equal_precision, 4);
+  out += wrap("  " + report.verdict.break_even, 4);
+  out += '\n' + run_block(report) + rates_block(report);
+  out += '\n' + operations_block(report);
+  out += '\n' + energy_block(report);
+  out += '\n' + unpriced_block(report);
+  out += '\n' + memory_block(report);
+  for (const std::string& warning : report.input.warnings) out += wrap("warning: " + warning, 9);
+  return out;
+}
+
+}  // namespace spikeloom
