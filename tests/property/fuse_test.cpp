@@ -1,0 +1,110 @@
+// The fused form is the same function as the modules as written, up to rounding; populations keep their names.
+
+#include <cmath>
+
+#include "core/rng.hpp"
+#include "models/spikeformer/spikeformer.hpp"
+#include "sim/backends/reference/reference.hpp"
+#include "sim/graph/fuse.hpp"
+#include "sim/graph/random_weights.hpp"
+#include "sim/plan/session.hpp"
+#include "tests/catch.hpp"
+
+using namespace spikeloom;
+
+namespace {
+
+// Input -> neurons -> the given chain; the chain's value is the output.
+struct ChainGraph {
+  Graph graph;
+  NodeId last = 0;
+  explicit ChainGraph(int64_t channels) {
+    graph.add("input", Input{{5, 7, channels}, true});
+    last = graph.add("lif", Neuron{lif(2.0f, 0.25f)}, {0});
+  }
+  void conv(const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t padding, int64_t groups, bool bias = false) {
+    last = graph.add(name, Conv2d{in, out, kernel, 1, padding, groups, name + ".weight", bias ? name + ".bias" : ""}, {last});
+  }
+  void norm(const std::string& name, int64_t pad = 0) {
+    last = graph.add(name, BatchNorm{.channels = channels_of(graph.node(last).shape), .prefix = name, .pad = pad}, {last});
+  }
+};
+
+Tensor run(const Graph& graph, const Weights& weights) {
+  Session session(compile(graph, weights, make_reference_backend(), {Schedule::kLayerMajor, 1, {}}));
+  Tensor frame({1, 5, 7, channels_of(graph.node(0).shape)});
+  uint64_t index = 0;
+  for (float& value : frame.f32()) value = 4.0f * random_uniform(9, 9, index++) - 2.0f;
+  session.run_chunk(frame, 1, 1);
+  return session.value(*graph.find_output("out"), 0);
+}
+
+void check_same(ChainGraph& chain, const std::string& merged, const std::string& op) {
+  chain.graph.output("out", chain.last);
+  const Weights weights = random_weights(chain.graph, 21);
+  const Model fused = fuse(chain.graph, weights, 2);
+  REQUIRE(fused.graph.find(merged));
+  CHECK(describe(fused.graph.node(*fused.graph.find(merged)).op) == op);
+  CHECK(fused.graph.size() == 3);
+  const Tensor expected = run(chain.graph, weights), got = run(fused.graph, fused.weights);
+  REQUIRE(got.shape() == expected.shape());
+  double worst = 0;
+  for (size_t i = 0; i < expected.f32().size(); ++i) {
+    worst = std::max(worst, std::abs(static_cast<double>(got.f32()[i]) - static_cast<double>(expected.f32()[i])));
+  }
+  CHECK(worst < 2e-5);
+}
+
+}  // namespace
+
+TEST_CASE("a RepConv with its ring and the norm behind it is one dense 3x3, borders included") {
+  ChainGraph chain(6);
+  chain.conv("q_conv.0.body.0", 6, 6, 1, 0, 1);
+  chain.norm("q_conv.0.body.1.bn", 1);
+  chain.conv("q_conv.0.body.2.0", 6, 6, 3, 0, 6);
+  chain.conv("q_conv.0.body.2.1", 6, 4, 1, 0, 1);
+  chain.norm("q_conv.0.body.2.2");
+  chain.norm("q_conv.1");
+  check_same(chain, "q_conv", "conv2d k3 s1 p1 g1");
+}
+
+TEST_CASE("a depthwise 7x7 and a 1x1 behind it are one dense 7x7") {
+  ChainGraph chain(6);
+  chain.conv("Conv.dwconv", 6, 6, 7, 3, 6);
+  chain.conv("Conv.pwconv2", 6, 3, 1, 0, 1);
+  chain.norm("Conv.bn2");
+  check_same(chain, "Conv.dwconv+pwconv2", "conv2d k7 s1 p3 g1");
+}
+
+TEST_CASE("a convolution with bias takes in its norm") {
+  ChainGraph chain(3);
+  chain.conv("encode_conv", 3, 5, 3, 1, 1, true);
+  chain.norm("encode_bn");
+  check_same(chain, "encode_conv", "conv2d k3 s1 p1 g1");
+}
+
+TEST_CASE("a ring behind a biased convolution is left alone, because its border would not be zero padding") {
+  ChainGraph chain(4);
+  chain.conv("a", 4, 4, 1, 0, 1, true);
+  chain.norm("b", 1);
+  chain.conv("c", 4, 4, 3, 0, 4);
+  chain.graph.output("out", chain.last);
+  const Weights weights = random_weights(chain.graph, 2);
+  const Model fused = fuse(chain.graph, weights, 1);
+  CHECK(fused.graph.size() == chain.graph.size());
+  const Tensor expected = run(chain.graph, weights), got = run(fused.graph, fused.weights);
+  CHECK(std::equal(expected.f32().begin(), expected.f32().end(), got.f32().begin()));
+}
+
+TEST_CASE("populations and outputs keep names and shapes in the fused form") {
+  const Graph graph = build_spikeformer(spikeformer_preset("15M"));
+  const Graph fused = fuse(graph);
+  const auto before = populations_of(graph), after = populations_of(fused);
+  REQUIRE(before.size() == after.size());
+  for (size_t i = 0; i < before.size(); ++i) {
+    CHECK(before[i].name == after[i].name);
+    CHECK(before[i].shape == after[i].shape);
+  }
+  CHECK(graph.outputs().size() == fused.outputs().size());
+  CHECK(fused.form == "fused");
+}
