@@ -38,6 +38,8 @@ MemoryTraffic dense_traffic(const std::string& scheme, const OpCounts& counts, i
   int64_t inputs = 0;
   for (const LayerCount& layer : counts.layers) inputs += layer.input_elements;
   traffic.lines.push_back(weights_once(counts, bits));
+  traffic.lines.push_back(line_of("weight reads, none reused, SRAM 8 KB to 1 MB",
+                                  counts.totals.weight_reads, bits, "sram_8KB", "sram_1MB"));
   traffic.lines.push_back(line_of("layer inputs, each read once, SRAM 8 KB to 1 MB", inputs, bits,
                                   "sram_8KB", "sram_1MB"));
   return traffic;

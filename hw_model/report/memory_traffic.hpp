@@ -29,7 +29,7 @@ struct MemoryTraffic {
 // Event-driven: one weight read per operation (nothing reused), one state read and write per neuron
 // update, weights once per sample from DRAM.
 MemoryTraffic spiking_traffic(const OpCounts& counts);
-// Dense: weights once per sample from DRAM, every input element read once. `bits` 32 or 8.
+// As above, without states; every input element of a layer read once. `bits` 32 or 8.
 MemoryTraffic dense_traffic(const std::string& scheme, const OpCounts& counts, int bits);
 
 std::vector<MemoryTraffic> memory_traffic(const RunCounts& run);
