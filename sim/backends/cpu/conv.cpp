@@ -86,16 +86,30 @@ HWY_INLINE void add_rows(const uint32_t* events, int64_t count, uint32_t base, c
   }
 }
 
-// Main sums of one span at one step.
+// Main sums of one span at one step. Meanwhile asks for what the epilogue will read of `ahead` and the rows after it
+// (row_floats apart; may be null): it is as large as the layer's output and comes from far caches. Only here, not in a
+// function: the compiler drops calls that do nothing but prefetch.
 template <int kSixteens>
-void add_span(const Window& w, const EventLists& lists, int64_t list, int64_t pixels, const float* weights, float* sums) {
+HWY_NOINLINE void add_span(const Window& w, const EventLists& lists, int64_t list, int64_t pixels, const float* weights,
+                         float* sums, const float* ahead, int64_t row_floats) {
   const uint32_t* offsets = lists.offsets + list * lists.offset_stride;
   const auto column_inputs = static_cast<uint32_t>(w.kernel * w.in_channels * w.stride);
   for (int64_t x = 0; x < pixels; ++x) {
+    if (ahead != nullptr) {
+#pragma GCC unroll 8
+      for (int c = 0; c < kSixteens; ++c) __builtin_prefetch(ahead + x * row_floats + 16 * c, 1, 2);
+    }
     const uint32_t begin = offsets[x * w.stride], end = offsets[x * w.stride + w.kernel];
     add_rows<kSixteens>(lists.events + begin, end - begin, static_cast<uint32_t>(x) * column_inputs, weights,
                         sums + x * 16 * kSixteens);
   }
+}
+
+// add_span for a tile of `width` outputs.
+template <int kSixteens = 4, typename... Args>
+HWY_INLINE void add_span_of(int64_t width, const Args&... args) {
+  if (width == 16 * kSixteens) return add_span<kSixteens>(args...);
+  if constexpr (kSixteens > 1) add_span_of<kSixteens - 1>(width, args...);
 }
 
 // One group of spans, tiles [tile_begin, tile_end), all steps.
@@ -127,17 +141,16 @@ inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const Un
     const float* weights = conv.weights.f32().data() + o * conv.fan_in();
     for (int64_t i = begin; i < end; ++i) {
       const Span span = spans.at(i);
+      const int64_t pixel = span.y * w.out_width + span.x;
+      const int64_t row_floats = padded(w.out_channels);
+      const float* ahead = epilogue.packed.fires ? io.state + pixel * row_floats + o : nullptr;
       for (int64_t t = 0; t < io.steps; ++t) {
         if (t < distinct) {
           const int64_t list = (i - begin) * distinct + t;
-          switch (width / 16) {
-            case 1: add_span<1>(w, lists, list, span.pixels, weights, sums); break;
-            case 2: add_span<2>(w, lists, list, span.pixels, weights, sums); break;
-            case 3: add_span<3>(w, lists, list, span.pixels, weights, sums); break;
-            default: add_span<4>(w, lists, list, span.pixels, weights, sums); break;
-          }
+          add_span_of(width, w, lists, list, span.pixels, weights, sums, ahead, row_floats);
+          ahead = nullptr;
         }
-        finish(epilogue, sums, width, t, span.y * w.out_width + span.x, 1, span.pixels, o, width);
+        finish(epilogue, sums, width, t, pixel, 1, span.pixels, o, width);
       }
     }
   }

@@ -112,7 +112,7 @@ struct Epilogue {
 
 // Finishes outputs [first, first + width) (multiples of 16, within padded(channels)) of `rows` rows at one step. Row i
 // of the call is row `row + i * row_step` of the value; its main sums stand at sums + i * sum_stride.
-inline void finish(const Epilogue& e, const float* sums, int64_t sum_stride, int64_t at_step, int64_t row,
+HWY_NOINLINE inline void finish(const Epilogue& e, const float* sums, int64_t sum_stride, int64_t at_step, int64_t row,
                    int64_t row_step, int64_t rows, int64_t first, int64_t width) {
   const int64_t channels = e.packed.channels, row_floats = padded(channels);
   const float* bias = e.packed.bias.size() == 0 ? nullptr : e.packed.bias.f32().data();
