@@ -1,5 +1,6 @@
 #pragma once
-// Gathers from real spikes what count_operations needs. Memory: one integer per pixel and population.
+// Gathers from real spikes what count_operations needs. Memory: one integer per pixel and
+// population.
 
 #include <memory>
 #include <vector>
