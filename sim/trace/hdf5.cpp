@@ -1,0 +1,241 @@
+#include "sim/trace/hdf5.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/io/hint.hpp"
+
+namespace spikeloom::hdf5 {
+namespace {
+
+constexpr size_t kMaxAttributeText = 64 << 10;
+constexpr size_t kMaxDatasetText = 100'000'000;  // formats 0.1: JSON text
+constexpr hssize_t kMaxAttributeValues = 64;
+
+// The innermost message of HDF5's error stack, or "".
+std::string last_message() {
+  std::string text;
+  const auto visit = [](unsigned, const H5E_error2_t* entry, void* out) -> herr_t {
+    try {
+      if (entry->desc != nullptr) *static_cast<std::string*>(out) = entry->desc;
+    } catch (...) {
+      return -1;
+    }
+    return 1;  // the first is the innermost
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, visit, &text);
+  return printable(text);
+}
+
+[[noreturn]] void fail(const std::string& doing) {
+  const std::string message = last_message();
+  H5Eclear2(H5E_DEFAULT);
+  throw Error(ErrorCode::kData, "cannot " + doing + (message.empty() ? "" : ": " + message));
+}
+
+Id text_type(size_t bytes) {
+  Id type(H5Tcopy(H5T_C_S1), H5Tclose, "make a text type");
+  check(H5Tset_size(type.get(), bytes), "size a text type");
+  check(H5Tset_cset(type.get(), H5T_CSET_UTF8), "make a UTF-8 type");
+  check(H5Tset_strpad(type.get(), H5T_STR_NULLPAD), "make a padded type");
+  return type;
+}
+
+Id scalar_space() {
+  return Id(H5Screate(H5S_SCALAR), H5Sclose, "make a scalar space");
+}
+
+Id new_attribute(hid_t where, const std::string& name, hid_t type, hid_t space) {
+  return Id(H5Acreate2(where, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+            "create attribute " + name);
+}
+
+std::optional<Id> find_attribute(hid_t where, const std::string& name) {
+  const htri_t exists = H5Aexists(where, name.c_str());
+  if (exists < 0) fail("look for attribute " + name);
+  if (exists == 0) return std::nullopt;
+  return Id(H5Aopen(where, name.c_str(), H5P_DEFAULT), H5Aclose, "open attribute " + name);
+}
+
+// Number of values of an attribute of class integer, enum or float.
+int64_t count_values(const Id& attribute, const std::string& name) {
+  const Id space(H5Aget_space(attribute.get()), H5Sclose, "read attribute " + name);
+  const Id type(H5Aget_type(attribute.get()), H5Tclose, "read attribute " + name);
+  const H5T_class_t kind = H5Tget_class(type.get());
+  const hssize_t count = H5Sget_simple_extent_npoints(space.get());
+  if ((kind != H5T_INTEGER && kind != H5T_FLOAT && kind != H5T_ENUM) || count < 1 ||
+      count > kMaxAttributeValues || H5Tget_size(type.get()) > 8) {
+    throw Error(ErrorCode::kData, "attribute " + name + " is no number or short array");
+  }
+  return count;
+}
+
+// Bytes of a single text of fixed length. Variable lengths are refused: they lie in HDF5's global
+// heap, which has no checksum, and HDF5 1.10.8 crashes on a damaged one (H5HG_read; found by
+// flipping bits).
+size_t text_bytes(const Id& type, const Id& space, const std::string& what, size_t limit) {
+  if (H5Tget_class(type.get()) != H5T_STRING || H5Sget_simple_extent_npoints(space.get()) != 1) {
+    throw Error(ErrorCode::kData, what + " is no text");
+  }
+  if (H5Tis_variable_str(type.get()) != 0) {
+    throw Error(ErrorCode::kData, what + " is a text of variable length; only fixed ones are read");
+  }
+  const size_t size = H5Tget_size(type.get());
+  if (size > limit) throw Error(ErrorCode::kData, what + " is too long");
+  return size;
+}
+
+void trim(std::string& text) {
+  const size_t end = text.find('\0');
+  if (end != std::string::npos) text.resize(end);
+}
+
+}  // namespace
+
+Id::Id(hid_t id, Close close, const std::string& doing) : id_(id), close_(close) {
+  if (id < 0) fail(doing);
+}
+
+Id& Id::operator=(Id&& other) noexcept {
+  if (this != &other) {
+    reset();
+    id_ = std::exchange(other.id_, -1);
+    close_ = other.close_;
+  }
+  return *this;
+}
+
+void Id::reset() noexcept {
+  if (id_ >= 0) close_(std::exchange(id_, -1));
+}
+
+void enter() {
+  H5open();
+  H5PLset_loading_state(0);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
+
+void check(herr_t status, const std::string& doing) {
+  if (status < 0) fail(doing);
+}
+
+Id create_file(const std::string& path, WriteFault* fault) {
+  const Id access = writing_access(fault);
+  check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V110), "set file versions");
+  check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG), "set file closing");
+  return Id(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose,
+            "create the file");
+}
+
+Id open_file(const std::string& path) {
+  return Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, "open as HDF5");
+}
+
+Id create_group(hid_t where, const std::string& name) {
+  const Id properties(H5Pcreate(H5P_GROUP_CREATE), H5Pclose, "make group properties");
+  check(H5Pset_obj_track_times(properties.get(), false), "switch off time stamps");
+  return Id(H5Gcreate2(where, name.c_str(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Gclose,
+            "create group " + name);
+}
+
+void write_text(hid_t where, const std::string& attribute, const std::string& text) {
+  const Id type = text_type(std::max<size_t>(1, text.size())), space = scalar_space();
+  const Id id = new_attribute(where, attribute, type.get(), space.get());
+  check(H5Awrite(id.get(), type.get(), text.c_str()), "write attribute " + attribute);
+}
+
+void write_number(hid_t where, const std::string& attribute, hid_t file_type, double value) {
+  const Id space = scalar_space();
+  const Id id = new_attribute(where, attribute, file_type, space.get());
+  check(H5Awrite(id.get(), H5T_NATIVE_DOUBLE, &value), "write attribute " + attribute);
+}
+
+void write_integers(hid_t where, const std::string& attribute, hid_t file_type,
+                    std::span<const int64_t> values, bool scalar) {
+  const hsize_t count = values.size();
+  const Id space =
+      scalar ? scalar_space() : Id(H5Screate_simple(1, &count, nullptr), H5Sclose, "make a space");
+  const Id id = new_attribute(where, attribute, file_type, space.get());
+  check(H5Awrite(id.get(), H5T_NATIVE_INT64, values.data()), "write attribute " + attribute);
+}
+
+void write_text_dataset(hid_t where, const std::string& name, const std::string& text) {
+  const Id type = text_type(std::max<size_t>(1, text.size())), space = scalar_space();
+  const Id properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make dataset properties");
+  check(H5Pset_obj_track_times(properties.get(), false), "switch off time stamps");
+  const Id id(H5Dcreate2(where, name.c_str(), type.get(), space.get(), H5P_DEFAULT,
+                         properties.get(), H5P_DEFAULT),
+              H5Dclose, "create " + name);
+  check(H5Dwrite(id.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, text.c_str()),
+        "write " + name);
+}
+
+std::optional<std::string> read_text(hid_t where, const std::string& attribute) {
+  const std::optional<Id> id = find_attribute(where, attribute);
+  if (!id) return std::nullopt;
+  const Id type(H5Aget_type(id->get()), H5Tclose, "read attribute " + attribute);
+  const Id space(H5Aget_space(id->get()), H5Sclose, "read attribute " + attribute);
+  std::string text(text_bytes(type, space, "attribute " + attribute, kMaxAttributeText), '\0');
+  check(H5Aread(id->get(), type.get(), text.data()), "read attribute " + attribute);
+  trim(text);
+  return text;
+}
+
+std::optional<double> read_number(hid_t where, const std::string& attribute) {
+  const std::optional<Id> id = find_attribute(where, attribute);
+  if (!id) return std::nullopt;
+  double value = 0;
+  if (count_values(*id, attribute) != 1) {
+    throw Error(ErrorCode::kData, "attribute " + attribute + " is no single number");
+  }
+  check(H5Aread(id->get(), H5T_NATIVE_DOUBLE, &value), "read attribute " + attribute);
+  if (!std::isfinite(value)) {
+    throw Error(ErrorCode::kData, "attribute " + attribute + " is not finite");
+  }
+  return value;
+}
+
+std::optional<std::vector<int64_t>> read_integers(hid_t where, const std::string& attribute) {
+  const std::optional<Id> id = find_attribute(where, attribute);
+  if (!id) return std::nullopt;
+  std::vector<int64_t> values(static_cast<size_t>(count_values(*id, attribute)));
+  check(H5Aread(id->get(), H5T_NATIVE_INT64, values.data()), "read attribute " + attribute);
+  return values;
+}
+
+std::string read_text_dataset(hid_t where, const std::string& name) {
+  const Id id(H5Dopen2(where, name.c_str(), H5P_DEFAULT), H5Dclose, "open " + name);
+  const Id type(H5Dget_type(id.get()), H5Tclose, "read " + name);
+  const Id space(H5Dget_space(id.get()), H5Sclose, "read " + name);
+  const size_t size = text_bytes(type, space, name, kMaxDatasetText);
+  if (size > H5Dget_storage_size(id.get())) {
+    throw Error(ErrorCode::kData, name + " is longer than what is stored");
+  }
+  std::string text(size, '\0');
+  check(H5Dread(id.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()), "read " + name);
+  trim(text);
+  return text;
+}
+
+bool has_link(hid_t where, const std::string& name) {
+  const htri_t exists = H5Lexists(where, name.c_str(), H5P_DEFAULT);
+  if (exists < 0) fail("look for " + name);
+  return exists > 0;
+}
+
+std::vector<Link> links_of(hid_t group) {
+  std::vector<Link> links;
+  const auto visit = [](hid_t, const char* name, const H5L_info_t* info, void* out) -> herr_t {
+    try {
+      static_cast<std::vector<Link>*>(out)->push_back({name, info->type});
+    } catch (...) {
+      return -1;
+    }
+    return 0;
+  };
+  check(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, visit, &links), "list a group");
+  return links;
+}
+
+}  // namespace spikeloom::hdf5

@@ -1,0 +1,99 @@
+#pragma once
+// The HDF5 C API with ownership and exceptions. Internal to sim/trace; nothing else includes HDF5
+// from here.
+//
+// Functions throw Error(kData) with what was done and HDF5's own innermost message; callers that
+// write turn that into Error(kRuntime) and name the file. HDF5 holds one global lock, so calls are
+// thread-safe but never parallel.
+
+#include <hdf5.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace spikeloom::hdf5 {
+
+// Owns one HDF5 identifier.
+class Id {
+ public:
+  using Close = herr_t (*)(hid_t);
+  Id() = default;
+  // Throws Error(kData) "cannot <doing>: ..." when the identifier says that the call failed.
+  Id(hid_t id, Close close, const std::string& doing);
+  Id(Id&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
+  Id& operator=(Id&& other) noexcept;
+  ~Id() { reset(); }
+  // Closes it; what closing says is ignored.
+  void reset() noexcept;
+  hid_t get() const noexcept { return id_; }
+  explicit operator bool() const noexcept { return id_ >= 0; }
+
+ private:
+  hid_t id_ = -1;
+  Close close_ = nullptr;
+};
+
+// To be called by every public entry of sim/trace, since the printer is a setting of each thread:
+// no plug-ins, no error printing.
+void enter();
+
+// Throws Error(kData) when an HDF5 call returned a negative number.
+void check(herr_t status, const std::string& doing);
+
+// errno of the first write that failed, or 0. HDF5 1.10 crashes when a file cannot be flushed at
+// close, so the driver below reports every write as done, keeps what no longer reaches the disk in
+// memory until the file is closed, and leaves the fault here. Whoever writes looks at it after
+// every call and stops.
+struct WriteFault {
+  int error = 0;
+};
+
+// A new file (an existing one is emptied), metadata readable by HDF5 1.8. `fault` must outlive the
+// file.
+Id create_file(const std::string& path, WriteFault* fault);
+Id open_file(const std::string& path);
+
+// The driver of create_file. Internal to hdf5.cpp and its tests.
+Id writing_access(WriteFault* fault);
+
+// Size of a regular file that starts with the HDF5 signature, at 0 or behind a user block. Throws
+// Error(kData).
+int64_t check_signature(const std::filesystem::path& path);
+
+// Refuses what a trace file never has and what could hurt: links out of the file, soft links,
+// external or virtual storage, unknown filters, chunks or extents that the stored bytes cannot
+// hold, groups deeper than 32, more than 10^6 objects (formats 0.2). Throws Error(kData) naming the
+// object.
+void refuse_hostile(hid_t file, int64_t file_bytes);
+
+// Writing. Groups and datasets carry no time stamps, so that equal runs give equal bytes.
+Id create_group(hid_t where, const std::string& name);
+void write_text(hid_t where, const std::string& attribute, const std::string& text);
+void write_number(hid_t where, const std::string& attribute, hid_t file_type, double value);
+void write_integers(hid_t where, const std::string& attribute, hid_t file_type,
+                    std::span<const int64_t> values, bool scalar);
+// A scalar dataset of fixed length, UTF-8.
+void write_text_dataset(hid_t where, const std::string& name, const std::string& text);
+
+// Reading; nullopt when there is no such attribute. Texts: of fixed length, at most 64 KiB;
+// arrays at most 64 values.
+std::optional<std::string> read_text(hid_t where, const std::string& attribute);
+std::optional<double> read_number(hid_t where, const std::string& attribute);
+std::optional<std::vector<int64_t>> read_integers(hid_t where, const std::string& attribute);
+std::string read_text_dataset(hid_t where, const std::string& name);
+
+bool has_link(hid_t where, const std::string& name);
+
+struct Link {
+  std::string name;
+  H5L_type_t type;
+};
+// In order of names.
+std::vector<Link> links_of(hid_t group);
+
+}  // namespace spikeloom::hdf5
