@@ -1,0 +1,335 @@
+#include "sim/trace/recorder.hpp"
+
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <ctime>
+#include <optional>
+#include <set>
+
+#include "core/error.hpp"
+#include "core/io/hint.hpp"
+#include "sim/trace/event_writer.hpp"
+#include "sim/trace/graph_json.hpp"
+#include "sim/trace/population_writer.hpp"
+#include "sim/trace/sample_table.hpp"
+
+namespace spikeloom {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using hdf5::Id;
+
+constexpr double kEventRate = 0.02;  // below it lists are smaller than bits (formats 2.6)
+constexpr int kFlushShare = 20;      // flushing takes at most 1/20 of the time
+constexpr std::chrono::seconds kFlushPause{1};
+
+std::string link_name(std::string name) {
+  std::replace(name.begin(), name.end(), '/', '.');
+  return name;
+}
+
+struct Recorded {
+  size_t population = 0;  // index in the graph's populations
+  std::string name;       // in the file
+  bool events = false;    // list wanted whatever the rate
+  Id activity;
+  hdf5::PopulationWriter writer;
+};
+
+// Positions of `wanted` in `names`. Throws Error(kUsage) with the nearest name.
+std::set<size_t> select(const std::vector<std::string>& wanted,
+                        const std::vector<std::string>& names, const char* option) {
+  std::set<size_t> result;
+  for (const std::string& name : wanted) {
+    const auto found = std::find(names.begin(), names.end(), link_name(name));
+    if (found == names.end()) {
+      const std::string hint = nearest(link_name(name), names);
+      throw Error(ErrorCode::kUsage,
+                  fmt::format("{}: no recorded layer is called '{}'{}", option, printable(name),
+                              hint.empty() ? "" : fmt::format("; did you mean '{}'?", hint)));
+    }
+    result.insert(static_cast<size_t>(found - names.begin()));
+  }
+  return result;
+}
+
+std::vector<std::string> link_names(const std::vector<Population>& populations) {
+  std::vector<std::string> names;
+  for (const Population& population : populations) {
+    names.push_back(link_name(population.name));
+    if (names.back().empty() || names.back() == ".") {
+      throw Error(ErrorCode::kUsage, "a layer called '" + population.name + "' cannot be recorded");
+    }
+  }
+  std::set<std::string> seen;
+  for (const std::string& name : names) {
+    if (!seen.insert(name).second) {
+      throw Error(ErrorCode::kUsage, "two layers would be recorded as '" + name + "'");
+    }
+  }
+  return names;
+}
+
+void check_options(const RecorderOptions& options) {
+  if (options.every < 1) throw Error(ErrorCode::kUsage, "trace: every must be at least 1");
+  if (!(options.dt_ms > 0) || !std::isfinite(options.dt_ms)) {
+    throw Error(ErrorCode::kUsage, "trace: dt must be above 0 ms");
+  }
+  if (options.steps_per_sample < 0 || options.steps_per_sample > UINT32_MAX) {
+    throw Error(ErrorCode::kUsage, "trace: impossible steps per sample");
+  }
+}
+
+}  // namespace
+
+struct Recorder::Impl {
+  Impl(const Graph& graph, RecorderOptions given)
+      : options(std::move(given)),
+        temporary(options.path.string() + ".tmp"),
+        populations(populations_of(graph)),
+        names(link_names(populations)) {
+    check_options(options);
+    chosen = select(options.layers, names, "trace layers");
+    wanted_samples.insert(options.samples.begin(), options.samples.end());
+    std::vector<std::string> kept;
+    for (size_t p = 0; p < names.size(); ++p) {
+      if (chosen.empty() || chosen.count(p)) kept.push_back(names[p]);
+    }
+    select(options.events, kept, "trace events");
+    events = select(options.events, names, "trace events");
+  }
+
+  // Apart from the constructor, so that a failure here is cleaned up by the destructor.
+  void start() {
+    guarded([&] {
+      file = hdf5::create_file(temporary.string(), &fault);
+      write_header();
+      for (size_t p = 0; p < names.size(); ++p) {
+        if (chosen.empty() || chosen.count(p)) add_population(p, events.count(p) != 0);
+      }
+    });
+  }
+
+  ~Impl() {
+    if (finished) return;
+    close_file();
+    std::error_code ignored;
+    if (created && !options.keep_partial) std::filesystem::remove(temporary, ignored);
+  }
+
+  bool with_steps() const { return options.every > 1 || !wanted_samples.empty(); }
+
+  // Runs what writes; whatever fails becomes one kRuntime error that names the file, then and ever
+  // after.
+  template <typename F>
+  void guarded(F&& write) {
+    if (failure) throw *failure;
+    std::string reason;
+    try {
+      hdf5::enter();
+      write();
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kInternal) throw;
+      reason = error.what();
+    }
+    if (fault.error != 0) reason = std::string("cannot write: ") + std::strerror(fault.error);
+    created = created || file;
+    if (reason.empty()) return;
+    failure = Error(ErrorCode::kRuntime, options.path.string() + ": " + reason);
+    throw *failure;
+  }
+
+  void write_header() {
+    created = true;
+    const hid_t root = file.get();
+    const int64_t magic = 0x0A7A, version[2] = {0, 1}, zero = 0;
+    hdf5::write_integers(root, "magic", H5T_STD_U32LE, {&magic, 1}, true);
+    hdf5::write_integers(root, "version", H5T_STD_U32LE, version, false);
+    hdf5::write_text(root, "spikeloom_trace_version", "1.0");
+    hdf5::write_text(root, "generator", options.generator);
+    hdf5::write_text(root, "created",
+                     fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))));
+    hdf5::write_text(root, "run_id", options.run_id);
+    hdf5::write_text(root, "config_sha256", options.config_sha256);
+    hdf5::write_integers(root, "complete", H5T_STD_U8LE, {&zero, 1}, true);
+    spikes = hdf5::create_group(root, "spikes");
+    own = hdf5::create_group(root, "spikeloom");
+    hdf5::write_integers(own.get(), "every", H5T_STD_U32LE, {&options.every, 1}, true);
+    const auto count = static_cast<int64_t>(populations.size());
+    hdf5::write_integers(own.get(), "n_populations", H5T_STD_U32LE, {&count, 1}, true);
+    hdf5::write_text_dataset(own.get(), "config", options.config_json);
+    hdf5::write_text_dataset(own.get(), "graph", options.graph_json);
+    samples_group = hdf5::create_group(own.get(), "samples");
+    populations_group = hdf5::create_group(own.get(), "populations");
+    activity_group = hdf5::create_group(own.get(), "activity");
+    samples.emplace(samples_group.get());
+  }
+
+  void add_population(size_t p, bool listed) {
+    const Population& population = populations[p];
+    const Id group = hdf5::create_group(populations_group.get(), names[p]);
+    const int64_t neurons = element_count(population.shape), index = static_cast<int64_t>(p);
+    hdf5::write_integers(group.get(), "shape", H5T_STD_I64LE, population.shape, false);
+    hdf5::write_text(group.get(), "axes", population.axes);
+    hdf5::write_integers(group.get(), "n_neurons", H5T_STD_U64LE, {&neurons, 1}, true);
+    hdf5::write_text(group.get(), "layer", population.name);
+    hdf5::write_text(group.get(), "neuron_model", name_of(population.neuron.model));
+    hdf5::write_number(group.get(), "dt_ms", H5T_IEEE_F64LE, options.dt_ms);
+    hdf5::write_integers(group.get(), "steps_per_sample", H5T_STD_U32LE,
+                         {&options.steps_per_sample, 1}, true);
+    hdf5::write_number(group.get(), "threshold", H5T_IEEE_F64LE, population.neuron.v_threshold);
+    hdf5::write_text(group.get(), "kind", "spike");
+    hdf5::write_integers(group.get(), "index", H5T_STD_U32LE, {&index, 1}, true);
+    Id activity = hdf5::create_group(activity_group.get(), names[p]);
+    const hid_t where = activity.get();
+    recorded.push_back({p, names[p], listed, std::move(activity),
+                        hdf5::PopulationWriter(where, population.shape, with_steps())});
+  }
+
+  void flush(bool final) {
+    const auto start = Clock::now();
+    for (Recorded& entry : recorded) entry.writer.flush(final);
+    samples->flush();
+    hdf5::check(H5Fflush(file.get(), H5F_SCOPE_LOCAL), "flush the file");
+    const auto cost = Clock::now() - start;
+    next_flush = Clock::now() + std::max<Clock::duration>(kFlushPause, kFlushShare * cost);
+  }
+
+  void write_event_lists() {
+    for (const Recorded& entry : recorded) {
+      const double neuron_steps =
+          static_cast<double>(entry.writer.rows()) * static_cast<double>(entry.writer.neurons());
+      const bool quiet = static_cast<double>(entry.writer.spikes()) < kEventRate * neuron_steps;
+      if (!entry.events && !(options.events_auto && quiet)) continue;
+      hdf5::write_events(spikes.get(), entry.name, entry.writer, *samples, with_steps(),
+                         options.dt_ms, options.events_gzip);
+    }
+  }
+
+  // Ends all HDF5 activity; a fault on the way shows in `fault`.
+  void close_file() noexcept {
+    recorded.clear();
+    samples.reset();
+    for (Id* id : {&samples_group, &activity_group, &populations_group, &own, &spikes, &file}) {
+      id->reset();
+    }
+  }
+
+  void finish() {
+    for (Recorded& entry : recorded) entry.writer.drop_uncommitted();
+    flush(true);
+    write_event_lists();
+    const uint8_t one = 1;
+    if (!signature.empty()) hdf5::write_text(file.get(), "signature", signature);
+    const Id complete(H5Aopen(file.get(), "complete", H5P_DEFAULT), H5Aclose, "open complete");
+    hdf5::check(H5Awrite(complete.get(), H5T_NATIVE_UINT8, &one), "set complete");
+  }
+
+  // The bytes are on the disk before the file gets its name.
+  void publish() {
+    close_file();
+    const int descriptor = ::open(temporary.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0 || ::fsync(descriptor) != 0) {
+      if (fault.error == 0) fault.error = errno;
+    }
+    if (descriptor >= 0) ::close(descriptor);
+    if (fault.error != 0) return;
+    std::error_code error;
+    std::filesystem::rename(temporary, options.path, error);
+    if (error) fault.error = error.value();
+    finished = !error;
+  }
+
+  RecorderOptions options;
+  std::filesystem::path temporary;
+  std::vector<Population> populations;
+  std::vector<std::string> names;  // in the file, by population
+  std::set<size_t> chosen;         // empty: all
+  std::set<size_t> events;         // lists wanted whatever the rate
+  std::set<int64_t> wanted_samples;
+
+  hdf5::WriteFault fault;
+  std::optional<Error> failure;
+  bool created = false, finished = false;
+  Id file, own, spikes, samples_group, populations_group, activity_group;
+  std::optional<hdf5::SampleWriter> samples;
+  std::vector<Recorded> recorded;
+  std::string signature;
+
+  hdf5::SampleRow sample;
+  bool in_sample = false, wanted = false;
+  int64_t end_step = 0;  // global step after the last sample
+  Clock::time_point next_flush = Clock::now() + kFlushPause;
+};
+
+Recorder::Recorder(const Graph& graph, RecorderOptions options)
+    : impl_(std::make_unique<Impl>(graph, std::move(options))) {
+  impl_->start();
+}
+
+Recorder::~Recorder() = default;
+
+void Recorder::begin_sample(const SampleStart& start) {
+  Impl& it = *impl_;
+  if (it.in_sample || start.first_step < it.end_step) {
+    throw Error(ErrorCode::kInternal, "recorder: samples overlap");
+  }
+  it.sample = {start.index, start.label, -1, start.first_step, 0};
+  it.in_sample = true;
+  it.wanted = it.wanted_samples.empty() || it.wanted_samples.count(start.index) != 0;
+}
+
+void Recorder::chunk(const SpikeChunk& chunk) {
+  Impl& it = *impl_;
+  if (!it.in_sample || chunk.populations.size() != it.populations.size() ||
+      chunk.first_step != it.sample.steps) {
+    throw Error(ErrorCode::kInternal, "recorder: a chunk out of order or of another graph");
+  }
+  it.sample.steps += chunk.steps;
+  if (!it.wanted) return;
+  it.guarded([&] {
+    for (Recorded& entry : it.recorded) {
+      for (int64_t t = 0; t < chunk.steps; ++t) {
+        const int64_t step = chunk.first_step + t;
+        if (step % it.options.every != 0) continue;
+        entry.writer.add(chunk.spikes(entry.population, t), it.sample.first_step + step);
+      }
+    }
+  });
+}
+
+void Recorder::end_sample(const SampleEnd& end) {
+  Impl& it = *impl_;
+  if (!it.in_sample || end.steps != it.sample.steps) {
+    throw Error(ErrorCode::kInternal, "recorder: a sample ends after other steps than it had");
+  }
+  it.sample.prediction = end.prediction;
+  it.in_sample = false;
+  it.end_step = it.sample.first_step + it.sample.steps;
+  it.guarded([&] {
+    it.samples->add(it.sample);
+    for (Recorded& entry : it.recorded) entry.writer.commit();
+    if (Clock::now() >= it.next_flush) it.flush(false);
+  });
+}
+
+void Recorder::set_signature(std::string signature) {
+  impl_->signature = std::move(signature);
+}
+
+void Recorder::close() {
+  Impl& it = *impl_;
+  if (it.finished) return;
+  it.guarded([&] { it.finish(); });
+  it.guarded([&] { it.publish(); });
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,87 @@
+#include "sim/trace/sample_table.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+
+namespace spikeloom::hdf5 {
+namespace {
+
+constexpr int64_t kChunkRows = 1024;
+
+int64_t& field(SampleRow& row, size_t column) noexcept {
+  switch (column) {
+    case 0: return row.index;
+    case 1: return row.label;
+    case 2: return row.prediction;
+    case 3: return row.first_step;
+    default: return row.steps;
+  }
+}
+
+hid_t file_type(size_t column) {
+  switch (column) {
+    case 0: return H5T_STD_U64LE;
+    case 1: return H5T_STD_I32LE;
+    case 2: return H5T_STD_I32LE;
+    case 3: return H5T_STD_U64LE;
+    default: return H5T_STD_U32LE;
+  }
+}
+
+std::vector<SampleRow> read_rows(const std::array<RowDataset, 5>& columns, int64_t first,
+                                 int64_t count) {
+  std::vector<SampleRow> rows(static_cast<size_t>(count));
+  std::vector<int64_t> values(rows.size());
+  for (size_t c = 0; c < columns.size(); ++c) {
+    columns[c].read(first, count, H5T_NATIVE_INT64, values.data());
+    for (size_t i = 0; i < rows.size(); ++i) field(rows[i], c) = values[i];
+  }
+  return rows;
+}
+
+}  // namespace
+
+SampleWriter::SampleWriter(hid_t samples) {
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    columns_[c] = RowDataset::create(samples, kSampleColumns[c], {file_type(c), 0, kChunkRows});
+  }
+}
+
+void SampleWriter::add(const SampleRow& row) {
+  const auto fits = [](int64_t value) { return value >= INT32_MIN && value <= INT32_MAX; };
+  if (!fits(row.label) || !fits(row.prediction) || row.steps < 0 || row.steps > UINT32_MAX) {
+    throw Error(ErrorCode::kInternal, "sample " + std::to_string(row.index) +
+                                          ": label, prediction or steps do not fit 32 bits");
+  }
+  pending_.push_back(row);
+  if (static_cast<int64_t>(pending_.size()) == kChunkRows) flush();
+}
+
+void SampleWriter::flush() {
+  std::vector<int64_t> values(pending_.size());
+  const int64_t first = columns_[0].rows();
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    for (size_t i = 0; i < values.size(); ++i) values[i] = field(pending_[i], c);
+    columns_[c].write(first, static_cast<int64_t>(values.size()), H5T_NATIVE_INT64, values.data());
+  }
+  pending_.clear();
+}
+
+std::vector<SampleRow> SampleWriter::read(int64_t first, int64_t count) const {
+  return read_rows(columns_, first, count);
+}
+
+std::vector<SampleRow> read_samples(hid_t samples) {
+  std::array<RowDataset, 5> columns;
+  int64_t count = INT64_MAX;
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const std::string name = kSampleColumns[c];
+    columns[c] = RowDataset::open(samples, name, H5T_INTEGER, c == 0 || c == 3 ? 8 : 4);
+    if (columns[c].width() != 0) throw Error(ErrorCode::kData, name + " is no list");
+    count = std::min(count, columns[c].rows());
+  }
+  return read_rows(columns, 0, count);
+}
+
+}  // namespace spikeloom::hdf5
