@@ -1,0 +1,124 @@
+#include "sim/trace/inspect.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <ostream>
+
+#include "core/error.hpp"
+#include "sim/trace/bit_packing.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr size_t kTop = 5;
+
+// Calls f(row, packed bits) for every row, a block of rows at a time.
+template <typename F>
+void for_each_row(const TraceFile& trace, size_t p, F&& f) {
+  const TracePopulation& population = trace.populations()[p];
+  const auto row_bytes = static_cast<size_t>(packed_bytes(population.neurons));
+  const int64_t block = trace.block_rows(p);
+  for (int64_t first = 0; first < population.rows; first += block) {
+    const int64_t rows = std::min(block, population.rows - first);
+    const std::vector<uint8_t> bits = trace.bits(p, first, rows);
+    for (int64_t r = 0; r < rows; ++r) {
+      f(first + r, std::span(bits).subspan(static_cast<size_t>(r) * row_bytes, row_bytes));
+    }
+  }
+}
+
+void rank_neurons(const TraceFile& trace, size_t p, PopulationSummary& summary) {
+  const int64_t neurons = summary.neurons;
+  std::vector<int64_t> spikes(static_cast<size_t>(neurons));
+  for_each_row(trace, p, [&](int64_t, std::span<const uint8_t> bits) {
+    for_each_packed(bits, [&](int64_t i) {
+      if (i < neurons) ++spikes[static_cast<size_t>(i)];
+    });
+  });
+  std::vector<int64_t> order(spikes.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  const auto top = static_cast<std::ptrdiff_t>(std::min(kTop, order.size()));
+  const auto count = [&](int64_t i) { return spikes[static_cast<size_t>(i)]; };
+  const auto take = [&](auto before, std::vector<NeuronActivity>& out) {
+    std::partial_sort(order.begin(), order.begin() + top, order.end(), before);
+    for (std::ptrdiff_t i = 0; i < top; ++i) {
+      out.push_back({order[static_cast<size_t>(i)], count(order[static_cast<size_t>(i)])});
+    }
+  };
+  take([&](int64_t a, int64_t b) { return count(a) != count(b) ? count(a) > count(b) : a < b; },
+       summary.most_active);
+  take([&](int64_t a, int64_t b) { return count(a) != count(b) ? count(a) < count(b) : a < b; },
+       summary.least_active);
+}
+
+PopulationSummary summarise_population(const TraceFile& trace, size_t p, bool neurons) {
+  const TracePopulation& population = trace.populations()[p];
+  PopulationSummary summary;
+  summary.name = population.name;
+  summary.axes = population.axes;
+  summary.shape = population.shape;
+  summary.neurons = population.neurons;
+  summary.rows = population.rows;
+  try {
+    const std::vector<uint32_t> counts = trace.popcounts(p);
+    const std::vector<TraceRow> rows = trace.rows(p);
+    for (size_t r = 0; r < counts.size(); ++r) {
+      const auto step = static_cast<size_t>(rows[r].step);
+      if (step >= summary.spikes_per_step.size()) summary.spikes_per_step.resize(step + 1);
+      summary.spikes_per_step[step] += counts[r];
+      summary.spikes += counts[r];
+    }
+    if (neurons) rank_neurons(trace, p, summary);
+  } catch (const Error& error) {
+    summary.fault = error.what();
+  }
+  return summary;
+}
+
+}  // namespace
+
+TraceSummary summarise(const TraceFile& trace, bool neurons) {
+  TraceSummary summary;
+  summary.header = trace.header();
+  summary.warning = trace.warning();
+  summary.partial = trace.is_partial();
+  summary.samples = static_cast<int64_t>(trace.samples().size());
+  for (const TraceSample& sample : trace.samples()) summary.steps += sample.steps;
+  for (size_t p = 0; p < trace.populations().size(); ++p) {
+    summary.populations.push_back(summarise_population(trace, p, neurons));
+  }
+  return summary;
+}
+
+std::string coordinates(const TracePopulation& population, int64_t neuron) {
+  const int64_t channels = population.shape.back();
+  const int64_t channel = neuron % channels, place = neuron / channels;
+  if (population.shape.size() == 1) return fmt::format("{}", channel);
+  if (population.shape.size() == 2) return fmt::format("{},{}", channel, place);
+  return fmt::format("{},{},{}", channel, place / population.shape[1], place % population.shape[1]);
+}
+
+void export_events(const TraceFile& trace, const std::string& population, std::ostream& out) {
+  static constexpr const char* kColumns[] = {"c", "c,n", "c,y,x"};
+  const size_t p = trace.at(population);
+  const TracePopulation& entry = trace.populations()[p];
+  const std::vector<TraceRow> rows = trace.rows(p);
+  out << "sample,step,node," << kColumns[entry.shape.size() - 1] << '\n';
+  for_each_row(trace, p, [&](int64_t r, std::span<const uint8_t> bits) {
+    const TraceRow& row = rows[static_cast<size_t>(r)];
+    const int64_t index = trace.samples()[static_cast<size_t>(row.sample)].index;
+    for_each_packed(bits, [&](int64_t node) {
+      if (node >= entry.neurons) {
+        throw Error(ErrorCode::kData, fmt::format("{}: {}: pad bits of row {} are set",
+                                                  trace.path().string(), entry.name, r));
+      }
+      out << fmt::format("{},{},{},{}\n", index, row.step, node, coordinates(entry, node));
+    });
+    if (!out) throw Error(ErrorCode::kRuntime, "cannot write the events of " + entry.name);
+  });
+  if (!out.flush()) throw Error(ErrorCode::kRuntime, "cannot write the events of " + entry.name);
+}
+
+}  // namespace spikeloom
