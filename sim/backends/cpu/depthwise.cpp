@@ -13,6 +13,8 @@ HWY_BEFORE_NAMESPACE();
 namespace spikeloom::cpu {
 namespace HWY_NAMESPACE {
 
+constexpr double kDenseRate = 0.18;  // firing rate above which the dense kernel is faster
+
 // Sums of one channel block: [channel][kernel columns][column_stride], indexed by output y + kernel - 1 - padding.
 struct Ring {
   float* sums;
@@ -96,6 +98,13 @@ inline void depthwise_block(const PackedDepthwise& p, const Epilogue& epilogue, 
   const float* columns = p.columns.f32().data() + channel * 2 * kernel * p.column_floats;
   for (int64_t x = std::max<int64_t>(0, x_begin + shift - (kernel - 1)); x < x_end + shift; ++x) {
     const int64_t slot = x % kernel;
+    // What the epilogue of this column will read comes from far caches: ask now.
+    if (epilogue.packed.fires && x - shift >= x_begin) {
+      const float* ahead = io.state + (x - shift) * padded(w.out_channels) + channel;
+      for (int64_t y = 0; y < w.out_height; ++y) {
+        __builtin_prefetch(ahead + y * w.out_width * padded(w.out_channels), 1, 2);
+      }
+    }
     if (x < w.in_width) {
       uint32_t* end = events;
       for (int64_t y = 0; y < w.in_height; ++y) {
@@ -120,7 +129,85 @@ inline void depthwise_block(const PackedDepthwise& p, const Epilogue& epilogue, 
   }
 }
 
+// acc += w where the operand's bit is set: bits of 16 * n channels from c on.
+template <int kVectors>
+HWY_INLINE void add_masked(const uint64_t* bits, int64_t c, const float* weights, V* acc) {
+#pragma GCC unroll 16
+  for (int v = 0; v < kVectors; ++v) {
+    const uint64_t set = load_bits16(bits, c + v * kLanes / 16 * 16) >> (v * kLanes % 16);
+    const auto mask = hn::LoadMaskBits(kD, reinterpret_cast<const uint8_t*>(&set));
+    acc[v] = hn::Add(acc[v], hn::IfThenElseZero(mask, hn::LoadU(kD, weights + v * kLanes)));
+  }
+}
+
+// One output pixel, `kVectors` vectors of channels from `c` on.
+template <int kVectors, bool kSpikes>
+HWY_INLINE void dense_pixel(const PackedDepthwise& p, const ValueRef& in, int64_t t, int64_t pixel, int64_t c, float* sums) {
+  const Window& w = p.window;
+  const int64_t row_floats = padded(w.in_channels), row_words = words_for(w.in_channels);
+  const int64_t left = pixel % w.out_width * w.stride - w.padding, top = pixel / w.out_width * w.stride - w.padding;
+  const int64_t kx_end = std::min(w.kernel, w.in_width - left), ky_end = std::min(w.kernel, w.in_height - top);
+  const int64_t ky_begin = std::max<int64_t>(0, -top);
+  const float* real = kSpikes ? nullptr : in.real_at(t);
+  const uint64_t* bits = kSpikes ? in.bits + t * in.step_stride : nullptr;
+  V acc[kVectors];
+#pragma GCC unroll 16
+  for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(kD);
+  for (int64_t kx = std::max<int64_t>(0, -left); kx < kx_end; ++kx) {
+    int64_t row = (top + ky_begin) * w.in_width + left + kx;
+    const float* weights = p.taps.f32().data() + (kx * w.kernel + ky_begin) * row_floats + c;
+    for (int64_t ky = ky_begin; ky < ky_end; ++ky, row += w.in_width, weights += row_floats) {
+      if constexpr (kSpikes) {
+        add_masked<kVectors>(bits + row * row_words, c, weights, acc);
+      } else {
+        const float* x = real + row * row_floats + c;
+#pragma GCC unroll 16
+        for (int v = 0; v < kVectors; ++v) {
+          acc[v] = exact_fma(hn::LoadU(kD, weights + v * kLanes), hn::LoadU(kD, x + v * kLanes), acc[v]);
+        }
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int v = 0; v < kVectors; ++v) hn::StoreU(acc[v], kD, sums + v * kLanes);
+}
+
+// All channels of one output pixel.
+template <bool kSpikes>
+void dense_channels(const PackedDepthwise& p, const ValueRef& in, int64_t t, int64_t pixel, float* sums) {
+  const int64_t channels = padded(p.window.out_channels);
+  constexpr int64_t kWide = HWY_MAX(16, 4 * kLanes);
+  int64_t c = 0;
+  for (; c + kWide <= channels; c += kWide) dense_pixel<kWide / kLanes, kSpikes>(p, in, t, pixel, c, sums + c);
+  for (; c < channels; c += 16) dense_pixel<16 / kLanes, kSpikes>(p, in, t, pixel, c, sums + c);
+}
+
+void dense_depthwise(const PackedDepthwise& p, const PackedEpilogue& packed, const UnitIo& io) {
+  const Epilogue epilogue(packed, io);
+  const int64_t pixels = p.window.out_height * p.window.out_width, channels = padded(p.window.out_channels);
+  const int64_t distinct = io.in[0].step_stride == 0 ? 1 : io.steps;
+  const auto main_sums = io.in[0].bits != nullptr ? dense_channels<true> : dense_channels<false>;
+  parallel_for(pixels, 32, io.threads, [&](int64_t first, int64_t last) {
+    float* sums = scratch<float>(ScratchSlot::kSums, channels);
+    for (int64_t pixel = first; pixel < last; ++pixel) {
+      for (int64_t t = 0; t < io.steps; ++t) {
+        if (t < distinct) main_sums(p, io.in[0], t, pixel, sums);
+        finish(epilogue, sums, channels, t, pixel, 1, 1, 0, channels);
+      }
+    }
+  });
+}
+
+// Share of set bits of a spike operand.
+inline double firing_rate(const ValueRef& in, int64_t steps) {
+  const int64_t distinct = in.step_stride == 0 ? 1 : steps;
+  int64_t count = 0;
+  for (int64_t t = 0; t < distinct; ++t) count += in.bits_at(t).count();
+  return static_cast<double>(count) / static_cast<double>(distinct * in.rows * in.channels);
+}
+
 void event_depthwise(const PackedDepthwise& p, const PackedEpilogue& packed, const UnitIo& io) {
+  if (firing_rate(io.in[0], io.steps) > kDenseRate) return dense_depthwise(p, packed, io);
   const Epilogue epilogue(packed, io);
   const int64_t blocks = padded(p.window.out_channels) / 16, width = p.window.out_width;
   const int64_t splits = std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / blocks, 1, std::max<int64_t>(1, width / 8));
@@ -129,65 +216,6 @@ void event_depthwise(const PackedDepthwise& p, const PackedEpilogue& packed, con
       const int64_t split = item % splits;
       for (int64_t t = 0; t < io.steps; ++t) {
         depthwise_block(p, epilogue, io, t, item / splits * 16, width * split / splits, width * (split + 1) / splits);
-      }
-    }
-  });
-}
-
-// One output pixel, `kVectors` vectors of channels from `c` on.
-template <int kVectors>
-HWY_INLINE void dense_pixel(const PackedDepthwise& p, const ValueRef& in, int64_t t, int64_t pixel, int64_t c, float* sums) {
-  const Window& w = p.window;
-  const int64_t row_floats = padded(w.in_channels);
-  const int64_t left = pixel % w.out_width * w.stride - w.padding, top = pixel / w.out_width * w.stride - w.padding;
-  const float* taps = p.taps.f32().data() + c;
-  V acc[kVectors];
-#pragma GCC unroll 8
-  for (V& a : acc) a = hn::Zero(kD);
-  const int64_t kx_end = std::min(w.kernel, w.in_width - left), ky_end = std::min(w.kernel, w.in_height - top);
-  for (int64_t kx = std::max<int64_t>(0, -left); kx < kx_end; ++kx) {
-    for (int64_t ky = std::max<int64_t>(0, -top); ky < ky_end; ++ky) {
-      const int64_t row = (top + ky) * w.in_width + left + kx;
-      const float* weights = taps + (kx * w.kernel + ky) * row_floats;
-      if (in.bits != nullptr) {
-        HWY_ALIGN float ones[16];
-        const uint64_t* bits = in.bits_at(t).row(row);
-        for (int v = 0; v < kVectors * kLanes; v += 16) {
-          const uint32_t set = load_bits16(bits, c + v);
-          for (int i = 0; i < 16; ++i) ones[i] = static_cast<float>((set >> i) & 1);
-          for (int i = 0; i < 16; i += kLanes) {
-            V& a = acc[(v + i) / kLanes];
-            a = exact_fma(hn::LoadU(kD, weights + v + i), hn::Load(kD, ones + i), a);
-          }
-        }
-      } else {
-        const float* x = in.real_row(t, row) + c;
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) {
-          acc[v] = exact_fma(hn::LoadU(kD, weights + v * kLanes), hn::LoadU(kD, x + v * kLanes), acc[v]);
-        }
-      }
-    }
-  }
-#pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v) hn::StoreU(acc[v], kD, sums + v * kLanes);
-}
-
-void dense_depthwise(const PackedDepthwise& p, const PackedEpilogue& packed, const UnitIo& io) {
-  const Epilogue epilogue(packed, io);
-  const int64_t pixels = p.window.out_height * p.window.out_width, channels = padded(p.window.out_channels);
-  const int64_t distinct = io.in[0].step_stride == 0 ? 1 : io.steps;
-  constexpr int64_t kWide = HWY_MAX(16, 4 * kLanes);
-  parallel_for(pixels, 32, io.threads, [&](int64_t first, int64_t last) {
-    float* sums = scratch<float>(ScratchSlot::kSums, channels);
-    for (int64_t pixel = first; pixel < last; ++pixel) {
-      for (int64_t t = 0; t < io.steps; ++t) {
-        int64_t c = 0;
-        if (t < distinct) {
-          for (; c + kWide <= channels; c += kWide) dense_pixel<kWide / kLanes>(p, io.in[0], t, pixel, c, sums + c);
-          for (; c < channels; c += 16) dense_pixel<16 / kLanes>(p, io.in[0], t, pixel, c, sums + c);
-        }
-        finish(epilogue, sums, channels, t, pixel, 1, 1, 0, channels);
       }
     }
   });
