@@ -10,7 +10,6 @@
 #include <random>
 #include <string>
 
-#include "sim/backends/cpu/conv.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/graph/graph.hpp"
 

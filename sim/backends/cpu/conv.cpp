@@ -114,7 +114,7 @@ HWY_INLINE void add_span_of(int64_t width, const Args&... args) {
 
 // One group of spans, tiles [tile_begin, tile_end), all steps.
 inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const UnitIo& io, const Spans& spans,
-                      int64_t begin, int64_t end, int64_t tile_begin, int64_t tile_end, double dense_rate) {
+                      int64_t begin, int64_t end, int64_t tile_begin, int64_t tile_end) {
   const Window& w = conv.window;
   const int64_t distinct = io.in[0].step_stride == 0 ? 1 : io.steps;
   EventLists lists;
@@ -127,7 +127,7 @@ inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const Un
       inputs += static_cast<double>(lists.offset_stride - 1) * static_cast<double>(w.kernel * w.in_channels);
     }
   }
-  if (static_cast<double>(lists.used) > dense_rate * inputs) {
+  if (static_cast<double>(lists.used) > kDenseRate * inputs) {
     for (int64_t i = begin; i < end; ++i) {
       const Span span = spans.at(i);
       const int64_t pixel = span.y * w.out_width + span.x;
@@ -156,7 +156,7 @@ inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const Un
   }
 }
 
-inline void run_events(const PackedConv& conv, const PackedEpilogue& packed, const UnitIo& io, double dense_rate) {
+void event_conv(const PackedConv& conv, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const Spans spans(conv.window);
   const int64_t tiles = (padded(conv.window.out_channels) + conv.tile - 1) / conv.tile;
@@ -167,17 +167,9 @@ inline void run_events(const PackedConv& conv, const PackedEpilogue& packed, con
     for (int64_t item = first; item < last; ++item) {
       const int64_t begin = item / splits * group, split = item % splits;
       run_group(conv, epilogue, io, spans, begin, std::min(begin + group, spans.count), tiles * split / splits,
-                tiles * (split + 1) / splits, dense_rate);
+                tiles * (split + 1) / splits);
     }
   });
-}
-
-void event_conv(const PackedConv& conv, const PackedEpilogue& packed, const UnitIo& io) {
-  run_events(conv, packed, io, kDenseRate);
-}
-
-void event_conv_always(const PackedConv& conv, const PackedEpilogue& packed, const UnitIo& io) {
-  run_events(conv, packed, io, 1.0);
 }
 
 void dense_conv(const PackedConv& conv, const PackedEpilogue& packed, const UnitIo& io) {
@@ -203,7 +195,6 @@ HWY_AFTER_NAMESPACE();
 namespace spikeloom::cpu {
 
 ConvKernel event_conv_for(int64_t target) { SPIKELOOM_PICK(target, event_conv) }
-ConvKernel event_conv_always_for(int64_t target) { SPIKELOOM_PICK(target, event_conv_always) }
 ConvKernel dense_conv_for(int64_t target) { SPIKELOOM_PICK(target, dense_conv) }
 
 }  // namespace spikeloom::cpu

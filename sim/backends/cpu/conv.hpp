@@ -8,8 +8,8 @@
 // built over the input columns the span sees, column by column, in each column ky, then channel:
 // id = (column * K + ky) * C + channel, with the place of each column's first event. The window of an output is then one
 // contiguous run of the list, in the order above, and the weight row of an event is id - first column * K * C. A weight
-// tile serves all outputs of a group of spans and all steps. Work is proportional to spikes; a group that fires densely
-// takes the dense kernel.
+// tile serves all outputs of a group of spans and all steps. Work is proportional to spikes; a group with more
+// than 45 % of its inputs set takes the dense kernel.
 //
 // dense_conv: real operands; see dense-inl.hpp.
 
@@ -20,8 +20,5 @@ namespace spikeloom::cpu {
 using ConvKernel = void (*)(const PackedConv&, const PackedEpilogue&, const UnitIo&);
 ConvKernel event_conv_for(int64_t target);
 ConvKernel dense_conv_for(int64_t target);
-
-// The event kernel without its dense way out and the dense kernel on spikes: for tests and benchmarks.
-ConvKernel event_conv_always_for(int64_t target);
 
 }  // namespace spikeloom::cpu
