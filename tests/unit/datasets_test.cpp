@@ -20,9 +20,11 @@
 using namespace spikeloom;
 namespace fs = std::filesystem;
 
-// Watches the largest single allocation, to see that hostile headers cost nothing.
+// Watches the largest single allocation, to see that hostile headers cost nothing. Sanitizers bring
+// their own operators, which must not be mixed with these: the other builds watch.
 static std::atomic<size_t> largest_allocation{0};
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 [[gnu::noinline]] void* operator new(size_t size) {
   size_t seen = largest_allocation.load();
   while (size > seen && !largest_allocation.compare_exchange_weak(seen, size)) {
@@ -36,6 +38,7 @@ static std::atomic<size_t> largest_allocation{0};
 [[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
   std::free(memory);
 }
+#endif
 
 namespace {
 
