@@ -1,5 +1,6 @@
 #pragma once
-// The commands of `spikeloom`; each gets the words behind its name, returns the exit code and may throw Error.
+// The commands of `spikeloom`; each gets the words behind its name, returns the exit code and may
+// throw Error.
 
 #include <string>
 #include <vector>

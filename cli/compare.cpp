@@ -15,7 +15,8 @@ int command_compare(const Arguments& arguments) {
   CommandLine line;
   line.usage = "spikeloom compare REPORT.json REPORT.json... [--json]";
   line.about =
-      "Puts reports side by side: accuracy, rates, operations and energies with ratios to the first, then every\n"
+      "Puts reports side by side: accuracy, rates, operations and energies with ratios to the "
+      "first, then every\n"
       "assumption that differs. A folder stands for the report.json in it.";
   line.named.add_options()("json", "print the comparison as JSON");
   line.hidden.add_options()("reports", options::value<std::vector<std::string>>());

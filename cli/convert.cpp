@@ -26,7 +26,8 @@ int command_convert(const Arguments& arguments) {
   CommandLine line;
   line.usage = "spikeloom convert INPUT OUTPUT.safetensors [--dtype fp32|fp16]";
   line.about =
-      "Reads PyTorch (.pth, zip or legacy; never executed), NumPy (.npz) or safetensors weights, told apart by\n"
+      "Reads PyTorch (.pth, zip or legacy; never executed), NumPy (.npz) or safetensors weights, "
+      "told apart by\n"
       "content, and writes safetensors.";
   line.named.add_options()("dtype", options::value<std::string>()->default_value("fp32"),
                            "element type of float tensors: fp32 or fp16 (to nearest even)");
@@ -39,13 +40,15 @@ int command_convert(const Arguments& arguments) {
   if (dtype != "fp32" && dtype != "fp16") {
     throw Error(ErrorCode::kUsage, "--dtype is fp32 or fp16, not '" + dtype + "'");
   }
-  const std::string input = (*values)["input"].as<std::string>(), output = (*values)["output"].as<std::string>();
+  const std::string input = (*values)["input"].as<std::string>(),
+                    output = (*values)["output"].as<std::string>();
   std::vector<std::string> left_out;
   const Weights weights = load_weights(input, &left_out);
   const Weights converted = dtype == "fp16" ? round_to_f16(weights) : widen(weights);
   save_safetensors(output, converted, {{"format", "pt"}});
   for (const std::string& name : left_out) fmt::print(stderr, "spikeloom: left out {}\n", name);
-  fmt::print("{} tensors, {} bytes ({}) -> {}\n", converted.size(), converted.bytes(), dtype, output);
+  fmt::print("{} tensors, {} bytes ({}) -> {}\n", converted.size(), converted.bytes(), dtype,
+             output);
   return 0;
 }
 

@@ -8,11 +8,12 @@ namespace spikeloom {
 namespace {
 
 template <size_t N>
-std::array<int64_t, N> read_extents(Config& config, const std::string& key, const std::array<int64_t, N>& preset,
-                                    int64_t min) {
+std::array<int64_t, N> read_extents(Config& config, const std::string& key,
+                                    const std::array<int64_t, N>& preset, int64_t min) {
   const auto values = config.integers(key, {preset.begin(), preset.end()}, min, 65536);
   if (values.size() != N) {
-    throw config.error_at(key, "needs " + std::to_string(N) + " values, got " + std::to_string(values.size()));
+    throw config.error_at(
+        key, "needs " + std::to_string(N) + " values, got " + std::to_string(values.size()));
   }
   std::array<int64_t, N> result{};
   std::copy(values.begin(), values.end(), result.begin());
@@ -41,10 +42,14 @@ Experiment::Model read_model(Config& config) {
   net.in_channels = config.integer("model.in_channels", net.in_channels, 1, 4096);
   net.mlp_ratio = config.integer("model.mlp_ratio", net.mlp_ratio, 1, 64);
   net.kd = config.flag("model.kd", net.kd);
-  net.head_mode = config.choice("model.head_mode", "spike", {"spike", "mean"}) == "spike" ? HeadMode::kSpike : HeadMode::kMean;
+  net.head_mode = config.choice("model.head_mode", "spike", {"spike", "mean"}) == "spike"
+                      ? HeadMode::kSpike
+                      : HeadMode::kMean;
   net.tau = static_cast<float>(config.real("model.tau", net.tau, 1.0, 1e6));
-  net.v_threshold = static_cast<float>(config.real("model.v_threshold", net.v_threshold, 1e-6, 1e6));
-  net.attn_v_threshold = static_cast<float>(config.real("model.attn_v_threshold", net.attn_v_threshold, 1e-6, 1e6));
+  net.v_threshold =
+      static_cast<float>(config.real("model.v_threshold", net.v_threshold, 1e-6, 1e6));
+  net.attn_v_threshold =
+      static_cast<float>(config.real("model.attn_v_threshold", net.attn_v_threshold, 1e-6, 1e6));
   net.attn_scale = static_cast<float>(config.real("model.attn_scale", net.attn_scale, 1e-6, 1e6));
   model.time_steps = config.integer("model.time_steps", 4, 1, 4096);
   return model;
@@ -82,9 +87,10 @@ Experiment::Run read_run(Config& config) {
   const int cores = available_threads();
   run.threads = static_cast<int>(config.integer("run.threads", 0, 0, 1024));
   if (run.threads == 0) run.threads = cores;
-  run.schedule = config.choice("run.schedule", "layer-major", {"layer-major", "step-major"}) == "layer-major"
-                     ? Schedule::kLayerMajor
-                     : Schedule::kStepMajor;
+  run.schedule =
+      config.choice("run.schedule", "layer-major", {"layer-major", "step-major"}) == "layer-major"
+          ? Schedule::kLayerMajor
+          : Schedule::kStepMajor;
   run.form = config.choice("run.form", "as_written", {"as_written", "fused"});
   run.batch = config.integer("run.batch", 0, 0, 4096);
   if (run.batch == 0) run.batch = run.threads;
@@ -94,7 +100,7 @@ Experiment::Run read_run(Config& config) {
 Experiment::Trace read_trace(Config& config) {
   Experiment::Trace trace;
   trace.layers = config.text_or_texts("trace.layers", {"all"});
-  trace.enabled = trace.layers != std::vector<std::string>{"none"};
+  trace.enabled = !trace.layers.empty() && trace.layers != std::vector<std::string>{"none"};
   if (trace.layers == std::vector<std::string>{"all"}) trace.layers.clear();
   trace.every = config.integer("trace.every", 1, 1);
   trace.samples = config.integers("trace.samples", {}, 0);
@@ -117,7 +123,8 @@ Experiment read_experiment(Config& config) {
   experiment.output.dir = config.path_of("output.dir", "out");
   experiment.output.features = config.text_or_texts("output.features", {});
   config.reject_unknown();
-  if (experiment.dataset.classes == 0) experiment.dataset.classes = experiment.model.spikeformer.num_classes;
+  if (experiment.dataset.classes == 0)
+    experiment.dataset.classes = experiment.model.spikeformer.num_classes;
   return experiment;
 }
 

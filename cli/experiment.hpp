@@ -1,5 +1,6 @@
 #pragma once
-// An experiment file as checked values. Reading is the schema: every key the program knows is read here, once.
+// An experiment file as checked values. Reading is the schema: every key the program knows is read
+// here, once.
 
 #include <filesystem>
 #include <string>
@@ -30,7 +31,7 @@ struct Experiment {
     std::string device;  // "cpu" | "reference"
     int threads = 1;
     Schedule schedule = Schedule::kLayerMajor;
-    std::string form;  // "as_written" | "fused"
+    std::string form;   // "as_written" | "fused"
     int64_t batch = 1;  // samples in flight
   } run;
   struct Trace {

@@ -21,7 +21,8 @@ std::string join(const std::vector<int64_t>& values) {
 }
 
 void print_header(const TraceFile& trace, const TraceSummary& summary) {
-  fmt::print("{}: {}, created {}\n", trace.path().string(), summary.header.generator, summary.header.created);
+  fmt::print("{}: {}, created {}\n", trace.path().string(), summary.header.generator,
+             summary.header.created);
   fmt::print("signature {}, run {}, config {}\n", summary.header.signature, summary.header.run_id,
              summary.header.config_sha256.substr(0, 16));
   fmt::print("{} samples, {} steps{}\n", summary.samples, summary.steps,
@@ -31,21 +32,25 @@ void print_header(const TraceFile& trace, const TraceSummary& summary) {
     labelled += sample.label >= 0;
     correct += sample.label >= 0 && sample.label == sample.prediction;
   }
-  if (labelled > 0) fmt::print("accuracy {}/{} = {:.2f} %\n", correct, labelled, 100.0 * static_cast<double>(correct) / static_cast<double>(labelled));
+  if (labelled > 0)
+    fmt::print("accuracy {}/{} = {:.2f} %\n", correct, labelled,
+               100.0 * static_cast<double>(correct) / static_cast<double>(labelled));
   if (!summary.warning.empty()) fmt::print("warning: {}\n", summary.warning);
 }
 
 void print_table(const TraceSummary& summary) {
-  fmt::print("\n{:<34} {:>14} {:>9} {:>8} {:>12}  spikes per step\n", "population", "shape", "rows", "rate %", "spikes");
+  fmt::print("\n{:<34} {:>14} {:>9} {:>8} {:>12}  spikes per step\n", "population", "shape", "rows",
+             "rate %", "spikes");
   for (const PopulationSummary& p : summary.populations) {
     std::string shape;
-    for (const int64_t extent : p.shape) shape += (shape.empty() ? "" : "x") + std::to_string(extent);
+    for (const int64_t extent : p.shape)
+      shape += (shape.empty() ? "" : "x") + std::to_string(extent);
     if (!p.fault.empty()) {
       fmt::print("{:<34} {:>14} damaged: {}\n", p.name, shape, p.fault);
       continue;
     }
-    fmt::print("{:<34} {:>14} {:>9} {:>8.3f} {:>12}  {}\n", p.name, shape, p.rows, 100 * p.rate(), p.spikes,
-               join(p.spikes_per_step));
+    fmt::print("{:<34} {:>14} {:>9} {:>8.3f} {:>12}  {}\n", p.name, shape, p.rows, 100 * p.rate(),
+               p.spikes, join(p.spikes_per_step));
   }
 }
 
@@ -56,7 +61,8 @@ void print_layer(const TraceFile& trace, const PopulationSummary& p) {
   const auto list = [&](const char* title, const std::vector<NeuronActivity>& neurons) {
     fmt::print("  {} active:", title);
     for (const NeuronActivity& neuron : neurons) {
-      fmt::print("  #{} ({}) {}", neuron.neuron, coordinates(population, neuron.neuron), neuron.spikes);
+      fmt::print("  #{} ({}) {}", neuron.neuron, coordinates(population, neuron.neuron),
+                 neuron.spikes);
     }
     fmt::print("\n");
   };
@@ -65,15 +71,27 @@ void print_layer(const TraceFile& trace, const PopulationSummary& p) {
 }
 
 nlohmann::json to_json(const TraceSummary& summary) {
-  nlohmann::json json = {{"signature", summary.header.signature}, {"complete", summary.header.complete},
-                         {"samples", summary.samples}, {"steps", summary.steps}, {"partial", summary.partial}};
+  nlohmann::json json = {{"signature", summary.header.signature},
+                         {"complete", summary.header.complete},
+                         {"samples", summary.samples},
+                         {"steps", summary.steps},
+                         {"partial", summary.partial}};
   for (const PopulationSummary& p : summary.populations) {
     nlohmann::json most = nlohmann::json::array(), least = nlohmann::json::array();
-    for (const auto& n : p.most_active) most.push_back({{"neuron", n.neuron}, {"spikes", n.spikes}});
-    for (const auto& n : p.least_active) least.push_back({{"neuron", n.neuron}, {"spikes", n.spikes}});
-    json["populations"].push_back({{"name", p.name}, {"axes", p.axes}, {"shape", p.shape}, {"rows", p.rows},
-                                   {"spikes", p.spikes}, {"rate", p.rate()}, {"spikes_per_step", p.spikes_per_step},
-                                   {"most_active", most}, {"least_active", least}, {"fault", p.fault}});
+    for (const auto& n : p.most_active)
+      most.push_back({{"neuron", n.neuron}, {"spikes", n.spikes}});
+    for (const auto& n : p.least_active)
+      least.push_back({{"neuron", n.neuron}, {"spikes", n.spikes}});
+    json["populations"].push_back({{"name", p.name},
+                                   {"axes", p.axes},
+                                   {"shape", p.shape},
+                                   {"rows", p.rows},
+                                   {"spikes", p.spikes},
+                                   {"rate", p.rate()},
+                                   {"spikes_per_step", p.spikes_per_step},
+                                   {"most_active", most},
+                                   {"least_active", least},
+                                   {"fault", p.fault}});
   }
   return json;
 }
@@ -81,8 +99,11 @@ nlohmann::json to_json(const TraceSummary& summary) {
 int verify_trace(const TraceFile& trace) {
   const auto faults = verify(trace);
   for (const std::string& fault : faults) fmt::print("fault: {}\n", fault);
-  if (!faults.empty()) throw Error(ErrorCode::kData, fmt::format("{}: {} faults", trace.path().string(), faults.size()));
-  fmt::print("{}: verified, {} populations recounted, no fault\n", trace.path().string(), trace.populations().size());
+  if (!faults.empty())
+    throw Error(ErrorCode::kData,
+                fmt::format("{}: {} faults", trace.path().string(), faults.size()));
+  fmt::print("{}: verified, {} populations recounted, no fault\n", trace.path().string(),
+             trace.populations().size());
   return 0;
 }
 
@@ -91,9 +112,12 @@ int verify_trace(const TraceFile& trace) {
 int command_inspect(const Arguments& arguments) {
   CommandLine line;
   line.usage = "spikeloom inspect TRACE.h5 [--layer NAME] [--verify] [--events NAME] [--json]";
-  line.about = "Shows shape, firing rate and spikes per step of every recorded layer, and its most and least active neurons.";
-  line.named.add_options()("layer", options::value<std::vector<std::string>>()->composing(),
-                           "show the most and least active neurons of this layer (repeatable; 'all')")(
+  line.about =
+      "Shows shape, firing rate and spikes per step of every recorded layer, and its most and "
+      "least active neurons.";
+  line.named.add_options()(
+      "layer", options::value<std::vector<std::string>>()->composing(),
+      "show the most and least active neurons of this layer (repeatable; 'all')")(
       "verify", "recount everything; exit code 3 when a fault is found")(
       "events", options::value<std::string>(), "print the event list of a layer as CSV")(
       "json", "print the summary as JSON");
@@ -101,13 +125,18 @@ int command_inspect(const Arguments& arguments) {
   line.words.add("trace", 1);
   const auto values = parse(line, arguments);
   if (!values) return 0;
+  if (values->count("verify") + values->count("events") + values->count("json") > 1) {
+    throw Error(ErrorCode::kUsage,
+                "give one of --verify, --events and --json; usage: " + line.usage);
+  }
   const TraceFile trace((*values)["trace"].as<std::string>());
   if (values->count("verify")) return verify_trace(trace);
   if (values->count("events")) {
     export_events(trace, (*values)["events"].as<std::string>(), std::cout);
     return 0;
   }
-  const auto layers = values->count("layer") ? (*values)["layer"].as<std::vector<std::string>>() : std::vector<std::string>{};
+  const auto layers = values->count("layer") ? (*values)["layer"].as<std::vector<std::string>>()
+                                             : std::vector<std::string>{};
   const bool all = layers == std::vector<std::string>{"all"};
   if (!all) {
     for (const std::string& layer : layers) trace.at(layer);

@@ -20,6 +20,8 @@ void install_interrupt_handler() {
   std::signal(SIGTERM, on_signal);
 }
 
-bool interrupted() noexcept { return signal_seen != 0; }
+bool interrupted() noexcept {
+  return signal_seen != 0;
+}
 
 }  // namespace spikeloom

@@ -12,19 +12,25 @@ namespace spikeloom {
 int command_list(const Arguments& arguments) {
   CommandLine line;
   line.usage = "spikeloom list";
-  line.about = "Lists model families and presets, dataset kinds, devices and SIMD targets, and energy schemes.";
+  line.about =
+      "Lists model families and presets, dataset kinds, devices and SIMD targets, and energy "
+      "schemes.";
   if (!parse(line, arguments)) return 0;
   fmt::print("models: meta_spikeformer (Spike-driven Transformer V2)\n");
   for (const SpikeformerPreset& preset : spikeformer_presets()) {
     const auto& e = preset.embed_dim;
-    fmt::print("  preset {:<4} embed_dim [{}, {}, {}, {}]  {}\n", preset.name, e[0], e[1], e[2], e[3], preset.note);
+    fmt::print("  preset {:<4} embed_dim [{}, {}, {}, {}]  {}\n", preset.name, e[0], e[1], e[2],
+               e[3], preset.note);
   }
   fmt::print("datasets:\n");
-  for (const DatasetKind& kind : dataset_kinds()) fmt::print("  {:<8} {}\n", kind.name, kind.summary);
+  for (const DatasetKind& kind : dataset_kinds())
+    fmt::print("  {:<8} {}\n", kind.name, kind.summary);
   fmt::print("devices: cpu (SIMD");
   for (const std::string& simd : cpu_simd_targets()) fmt::print(" {}", simd);
   fmt::print("), reference\nforms: as_written, fused\n");
-  fmt::print("energy schemes: paper, as_built, event; baselines dense_same, dense_twin (fp32, int8, qnn_equiv)\n");
+  fmt::print(
+      "energy schemes: paper, as_built, event; baselines dense_same, dense_twin (fp32, int8, "
+      "qnn_equiv)\n");
   return 0;
 }
 

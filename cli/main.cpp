@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstdio>
+#include <iostream>
 #include <new>
 #include <string_view>
+#include <system_error>
 
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
@@ -20,19 +23,26 @@ struct Command {
 };
 
 constexpr std::array kCommands = {
-    Command{"run", "run an experiment file: accuracy, spikes, operation counts, energy, trace", command_run},
-    Command{"inspect", "look into a spike trace: shapes, rates, activity; verify it; export events", command_inspect},
+    Command{"run", "run an experiment file: accuracy, spikes, operation counts, energy, trace",
+            command_run},
+    Command{"inspect", "look into a spike trace: shapes, rates, activity; verify it; export events",
+            command_inspect},
     Command{"compare", "put two or more energy reports side by side", command_compare},
-    Command{"convert", "convert weights (.pth, .npz, .safetensors) to safetensors", command_convert},
+    Command{"convert", "convert weights (.pth, .npz, .safetensors) to safetensors",
+            command_convert},
     Command{"list", "list models, presets, datasets, devices and energy schemes", command_list},
 };
 
 void print_help() {
-  fmt::print("spikeloom {}: runs spiking transformers event by event and prices what they do\n\n"
-             "usage: spikeloom COMMAND [ARGUMENTS]\n\n", kVersion);
+  fmt::print(
+      "spikeloom {}: runs spiking transformers event by event and prices what they do\n\n"
+      "usage: spikeloom COMMAND [ARGUMENTS]\n\n",
+      kVersion);
   for (const Command& command : kCommands) fmt::print("  {:<8}  {}\n", command.name, command.about);
-  fmt::print("\n  --help, --version; 'spikeloom COMMAND --help' explains a command\n\n"
-             "exit codes: 0 ok, 1 run-time, 2 usage or config, 3 data or format, 4 capacity, 70 internal, 130 interrupted\n");
+  fmt::print(
+      "\n  --help, --version; 'spikeloom COMMAND --help' explains a command\n\n"
+      "exit codes: 0 ok, 1 run-time, 2 usage or config, 3 data or format, 4 capacity, 70 internal, "
+      "130 interrupted\n");
 }
 
 int dispatch(const Arguments& words) {
@@ -50,6 +60,15 @@ int dispatch(const Arguments& words) {
   throw Error(ErrorCode::kUsage, "no command '" + words[0] + "'; try spikeloom --help");
 }
 
+// What was printed must have arrived: a full disk behind "> file" is an error.
+int flushed(int code) {
+  std::cout.flush();
+  if (!std::cout || std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw Error(ErrorCode::kRuntime, "standard output cannot be written");
+  }
+  return code;
+}
+
 int report(ErrorCode code, std::string_view message) {
   fmt::print(stderr, "spikeloom: {}\n", message);
   return exit_code(code);
@@ -62,12 +81,17 @@ int main(int argc, char** argv) {
   using namespace spikeloom;
   try {
     install_interrupt_handler();
-    return dispatch({argv + 1, argv + argc});
+    return flushed(dispatch({argv + 1, argv + argc}));
   } catch (const Error& error) {
     return report(error.code(), error.what());
   } catch (const std::bad_alloc&) {
     return report(ErrorCode::kCapacity, "out of memory");
+  } catch (const std::system_error& error) {  // of fmt::print, files or threads
+    const bool printing = std::ferror(stdout) != 0;
+    return report(ErrorCode::kRuntime,
+                  printing ? "standard output cannot be written" : error.what());
   } catch (const std::exception& error) {
-    return report(ErrorCode::kInternal, std::string("internal error, please report it: ") + error.what());
+    return report(ErrorCode::kInternal,
+                  std::string("internal error, please report it: ") + error.what());
   }
 }

@@ -2,20 +2,46 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <sstream>
 
 #include "core/error.hpp"
 
 namespace spikeloom {
+namespace {
+
+std::string upper_case(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+}  // namespace
 
 std::optional<options::variables_map> parse(CommandLine line, const Arguments& arguments) {
   line.named.add_options()("help,h", "print this text");
   options::options_description all;
   all.add(line.named).add(line.hidden);
   options::variables_map values;
+  const auto fail = [&](const std::string& message) {
+    return Error(ErrorCode::kUsage, fmt::format("{}; usage: {}", message, line.usage));
+  };
+  for (const auto& word : line.hidden.options()) {
+    const std::string flag = "--" + word->long_name();
+    for (const std::string& argument : arguments) {
+      if (argument == flag || argument.starts_with(flag + "=")) {
+        throw fail("unrecognised option '" + flag + "'");
+      }
+    }
+  }
   try {
-    const auto style = options::command_line_style::default_style & ~options::command_line_style::allow_guessing;
-    options::store(options::command_line_parser(arguments).options(all).positional(line.words).style(style).run(), values);
+    const auto style =
+        options::command_line_style::default_style & ~options::command_line_style::allow_guessing;
+    options::store(options::command_line_parser(arguments)
+                       .options(all)
+                       .positional(line.words)
+                       .style(style)
+                       .run(),
+                   values);
     if (values.count("help")) {
       std::ostringstream text;
       text << line.named;
@@ -23,8 +49,14 @@ std::optional<options::variables_map> parse(CommandLine line, const Arguments& a
       return std::nullopt;
     }
     options::notify(values);
+  } catch (const options::required_option& error) {
+    std::string name = error.get_option_name();  // "--experiment"
+    name.erase(0, name.find_first_not_of('-'));
+    throw fail("the argument " + upper_case(name) + " is missing");
+  } catch (const options::too_many_positional_options_error&) {
+    throw fail("too many arguments");
   } catch (const options::error& error) {
-    throw Error(ErrorCode::kUsage, fmt::format("{}; usage: {}", error.what(), line.usage));
+    throw fail(error.what());
   }
   return values;
 }

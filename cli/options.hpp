@@ -19,7 +19,8 @@ struct CommandLine {
   options::positional_options_description words;
 };
 
-// Parsed values; nullopt when --help was asked for and printed. Abbreviated options are refused. Throws Error(kUsage).
+// Parsed values; nullopt when --help was asked for and printed. Abbreviated options are refused.
+// Throws Error(kUsage).
 std::optional<options::variables_map> parse(CommandLine line, const Arguments& arguments);
 
 }  // namespace spikeloom

@@ -39,7 +39,9 @@ Progress::Progress(std::string title, int64_t total, bool quiet)
       visible_(!quiet && isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"),
       start_(steady_clock::now()) {}
 
-Progress::~Progress() { erase(); }
+Progress::~Progress() {
+  erase();
+}
 
 void Progress::erase() {
   if (drawn_) fmt::print(stderr, "\r\x1b[K");
@@ -51,11 +53,13 @@ void Progress::update(int64_t done, const std::string& note) {
   if (!visible_ || (drawn_ && now - last_ < std::chrono::milliseconds(100))) return;
   last_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const double left = done > 0 ? seconds * static_cast<double>(total_ - done) / static_cast<double>(done) : 0;
+  const double left =
+      done > 0 ? seconds * static_cast<double>(total_ - done) / static_cast<double>(done) : 0;
   constexpr int64_t kBar = 24;
   const auto filled = static_cast<size_t>(kBar * std::min(done, total_) / total_);
-  std::string line = fmt::format("{} [{}{}] {}/{}  {:.0f} s left  {}", title_, std::string(filled, '#'),
-                                 std::string(kBar - filled, '.'), done, total_, left, note);
+  std::string line =
+      fmt::format("{} [{}{}] {}/{}  {:.0f} s left  {}", title_, std::string(filled, '#'),
+                  std::string(kBar - filled, '.'), done, total_, left, note);
   line.resize(std::min(line.size(), terminal_width() - 1));
   fmt::print(stderr, "\r{}\x1b[K", line);
   std::fflush(stderr);

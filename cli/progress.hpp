@@ -1,6 +1,6 @@
 #pragma once
-// A progress bar on standard error, only when that is a terminal; redrawn at most ten times a second and removed at
-// the end. Without a terminal nothing is printed.
+// A progress bar on standard error, only when that is a terminal; redrawn at most ten times a
+// second and removed at the end. Without a terminal nothing is printed.
 
 #include <chrono>
 #include <cstdint>
@@ -26,8 +26,8 @@ class Progress {
   std::chrono::steady_clock::time_point start_, last_;
 };
 
-// Whether text on this descriptor may be coloured: a terminal, TERM not dumb, NO_COLOR empty, CLICOLOR not 0;
-// CLICOLOR_FORCE set and not 0 forces it.
+// Whether text on this descriptor may be coloured: a terminal, TERM not dumb, NO_COLOR empty,
+// CLICOLOR not 0; CLICOLOR_FORCE set and not 0 forces it.
 bool colour_allowed(int descriptor);
 
 }  // namespace spikeloom

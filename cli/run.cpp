@@ -1,6 +1,7 @@
 // spikeloom run: one experiment from its TOML file to its output folder.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -35,6 +36,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kLogits = "logits";  // output of every network, always written
+
 std::shared_ptr<const Backend> make_backend(const std::string& device) {
   if (device == "reference") return make_reference_backend();
   const char* simd = std::getenv("SPIKELOOM_SIMD");
@@ -58,24 +61,48 @@ Weights load_for(const Graph& graph, const fs::path& path) {
   }
 }
 
+// Refuses what cannot fit before anything is allocated: memory that is merely promised ends in the
+// hands of the system's out-of-memory killer.
+void check_memory(const Graph& graph, int64_t sessions) {
+  auto values = static_cast<double>(parameter_count(graph));
+  for (const Node& node : graph.nodes()) {
+    for (const StateSlot& slot : state_of(node)) {
+      values += static_cast<double>(element_count(slot.shape)) * static_cast<double>(sessions);
+    }
+  }
+  const double needed = values * sizeof(float);
+  const double present =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+  if (needed > present) {
+    throw Error(
+        ErrorCode::kCapacity,
+        fmt::format("weights and neurons need {:.1f} GB, this machine has {:.1f} GB of memory",
+                    needed / 1e9, present / 1e9));
+  }
+}
+
 Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   SpikeformerConfig config = experiment.model.spikeformer;
   config.height = data.height;
   config.width = data.width;
   config.static_input = data.frames == 1;
   if (config.in_channels != data.channels) {
-    throw Error(ErrorCode::kUsage, fmt::format("model.in_channels is {}, but the dataset has {} channels",
-                                               config.in_channels, data.channels));
+    throw Error(ErrorCode::kUsage,
+                fmt::format("model.in_channels is {}, but the dataset has {} channels",
+                            config.in_channels, data.channels));
   }
   Network network;
   network.as_written = build_spikeformer(config);
+  check_memory(network.as_written, std::min(experiment.run.batch, data.size));
   network.random = experiment.weights.path.empty();
   const auto seed = static_cast<uint64_t>(experiment.weights.random_seed);
   Weights weights = network.random ? random_weights(network.as_written, seed)
                                    : load_for(network.as_written, experiment.weights.path);
   network.weights_hash = weights_hash(weights);
-  network.weights_note = network.random ? fmt::format("random weights, seed {}", seed) : experiment.weights.note;
-  if (network.weights_note.empty()) network.weights_note = experiment.weights.path.filename().string();
+  network.weights_note =
+      network.random ? fmt::format("random weights, seed {}", seed) : experiment.weights.note;
+  if (network.weights_note.empty())
+    network.weights_note = experiment.weights.path.filename().string();
   if (experiment.run.form == "fused") {
     network.model = fuse(network.as_written, weights, experiment.run.threads);
   } else {
@@ -87,7 +114,9 @@ Network make_network(const Experiment& experiment, const DatasetInfo& data) {
 int64_t steps_of(const Experiment& experiment, const DatasetInfo& data) {
   const int64_t steps = experiment.model.time_steps;
   if (data.frames > 1 && data.frames != steps) {
-    throw Error(ErrorCode::kUsage, fmt::format("model.time_steps is {}, but every sample has {} frames", steps, data.frames));
+    throw Error(
+        ErrorCode::kUsage,
+        fmt::format("model.time_steps is {}, but every sample has {} frames", steps, data.frames));
   }
   return steps;
 }
@@ -96,15 +125,27 @@ int64_t argmax(std::span<const float> values) {
   return std::max_element(values.begin(), values.end()) - values.begin();
 }
 
-// Streams the named feature maps: <name>.npy, [samples, steps, C, H, W] (logits-like vectors: [samples, steps, C]).
+// Streams the named feature maps: <name>.npy, [samples, steps, C, H, W] (logits-like vectors:
+// [samples, steps, C]).
 class FeatureWriters {
  public:
-  FeatureWriters(const Graph& graph, const std::vector<std::string>& names, const fs::path& dir, int64_t steps) {
+  FeatureWriters(const Graph& graph, const std::vector<std::string>& names, const fs::path& dir,
+                 int64_t steps) {
     std::string known;
-    for (const auto& [name, node] : graph.outputs()) known += (known.empty() ? "" : ", ") + name;
+    for (const auto& [name, node] : graph.outputs()) {
+      if (name != kLogits) known += (known.empty() ? "" : ", ") + name;
+    }
     for (const std::string& name : names) {
       const auto node = graph.find_output(name);
-      if (!node) throw Error(ErrorCode::kUsage, "output.features: no feature '" + name + "'; there are " + known);
+      if (name == kLogits) {
+        throw Error(ErrorCode::kUsage, "output.features: logits.npy is always written");
+      }
+      if (std::count(names.begin(), names.end(), name) > 1) {
+        throw Error(ErrorCode::kUsage, "output.features: '" + name + "' is named twice");
+      }
+      if (!node)
+        throw Error(ErrorCode::kUsage,
+                    "output.features: no feature '" + name + "'; there are " + known);
       const Shape& shape = graph.node(*node).shape;
       Shape row = {steps, channels_of(shape)};
       row.insert(row.end(), shape.begin(), shape.end() - 1);
@@ -117,7 +158,8 @@ class FeatureWriters {
         const Tensor value = session.value(feature.node, t);
         const int64_t rows = rows_of(value.shape()), channels = channels_of(value.shape());
         for (int64_t c = 0; c < channels; ++c) {
-          for (int64_t r = 0; r < rows; ++r) feature.row.push_back(value.f32()[static_cast<size_t>(r * channels + c)]);
+          for (int64_t r = 0; r < rows; ++r)
+            feature.row.push_back(value.f32()[static_cast<size_t>(r * channels + c)]);
         }
       }
     }
@@ -141,8 +183,8 @@ class FeatureWriters {
   std::vector<Feature> features_;
 };
 
-std::unique_ptr<Recorder> make_recorder(const Experiment& experiment, const Network& network, const std::string& config_json,
-                                        int64_t steps) {
+std::unique_ptr<Recorder> make_recorder(const Experiment& experiment, const Network& network,
+                                        const std::string& config_json, int64_t steps) {
   if (!experiment.trace.enabled) return nullptr;
   RecorderOptions options;
   options.path = experiment.output.dir / "trace.h5";
@@ -181,8 +223,8 @@ std::string accuracy_note(const Accuracy& accuracy) {
 }
 
 // Runs the spiking network over the dataset and writes trace, logits and features.
-RunResult run_network(const Experiment& experiment, Network& network, const Dataset& dataset, int64_t steps,
-                      const std::string& config_json, bool quiet) {
+RunResult run_network(const Experiment& experiment, Network& network, const Dataset& dataset,
+                      int64_t steps, const std::string& config_json, bool quiet) {
   const fs::path& dir = experiment.output.dir;
   const Graph& graph = network.model.graph;
   auto recorder = make_recorder(experiment, network, config_json, steps);
@@ -191,7 +233,8 @@ RunResult run_network(const Experiment& experiment, Network& network, const Data
 
   const auto backend = make_backend(experiment.run.device);
   const int64_t chunk = std::min(steps, kMaxChunkSteps);
-  const auto plan = compile(graph, network.model.weights, backend, {experiment.run.schedule, chunk, {}});
+  const auto plan =
+      compile(graph, network.model.weights, backend, {experiment.run.schedule, chunk, {}});
   network.model.weights = {};  // packed by now
 
   OpCounter counter(graph);
@@ -221,7 +264,8 @@ RunResult run_network(const Experiment& experiment, Network& network, const Data
     count_prediction(result.accuracy, sample.label, prediction);
     progress.update(index + 1, accuracy_note(result.accuracy));
   };
-  result.samples = run_samples(plan, dataset, {steps, experiment.run.batch, experiment.run.threads}, callbacks);
+  result.samples =
+      run_samples(plan, dataset, {steps, experiment.run.batch, experiment.run.threads}, callbacks);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.statistics = counter.statistics();
   result.signature = signature.text();
@@ -235,13 +279,15 @@ RunResult run_network(const Experiment& experiment, Network& network, const Data
 }
 
 // Executes the dense twin where weights exist.
-TwinInfo run_twin(const Experiment& experiment, const Graph& twin, const Dataset& dataset, bool quiet) {
+TwinInfo run_twin(const Experiment& experiment, const Graph& twin, const Dataset& dataset,
+                  bool quiet) {
   TwinInfo info;
   info.description = "same topology, ReLU for LIF, softmax attention, one pass";
   if (experiment.twin_weights.empty()) return info;
   const Weights weights = load_for(twin, experiment.twin_weights);
   info.weights_sha256 = weights_hash(weights);
-  const auto plan = compile(twin, weights, make_backend(experiment.run.device), {Schedule::kLayerMajor, 1, {}});
+  const auto plan =
+      compile(twin, weights, make_backend(experiment.run.device), {Schedule::kLayerMajor, 1, {}});
   const NodeId output = *twin.find_output("logits");
   Progress progress("dense twin", dataset.info().size, quiet);
   LoopCallbacks callbacks;
@@ -255,8 +301,9 @@ TwinInfo run_twin(const Experiment& experiment, const Graph& twin, const Dataset
   return info;
 }
 
-ReportInput describe_run(const Experiment& experiment, const Network& network, const RunResult& result,
-                         const nlohmann::json& config, int64_t steps, int64_t requested) {
+ReportInput describe_run(const Experiment& experiment, const Network& network,
+                         const RunResult& result, const nlohmann::json& config, int64_t steps,
+                         int64_t requested) {
   ReportInput input;
   input.version = kVersion;
   input.generator = fmt::format("spikeloom {}", kVersion);
@@ -270,10 +317,12 @@ ReportInput describe_run(const Experiment& experiment, const Network& network, c
   input.schedule = experiment.run.schedule == Schedule::kLayerMajor ? "layer-major" : "step-major";
   input.threads = experiment.run.threads;
   input.batch = experiment.run.batch;
-  input.rate_source = fmt::format("spikes of this run, {} samples x {} steps", result.samples, steps);
+  input.rate_source =
+      fmt::format("spikes of this run, {} samples x {} steps", result.samples, steps);
   input.wall_seconds = result.seconds;
   if (result.samples < requested) {
-    input.warnings.push_back(fmt::format("interrupted after {} of {} samples", result.samples, requested));
+    input.warnings.push_back(
+        fmt::format("interrupted after {} of {} samples", result.samples, requested));
   }
   input.counts.as_written = count_run(network.as_written, result.statistics);
   input.counts.fused = count_run(fuse(network.as_written), result.statistics);
@@ -288,7 +337,9 @@ ReportInput describe_run(const Experiment& experiment, const Network& network, c
 void make_output_folder(const fs::path& dir) {
   std::error_code error;
   fs::create_directories(dir, error);
-  if (error) throw Error(ErrorCode::kRuntime, fmt::format("{}: cannot create the output folder: {}", dir.string(), error.message()));
+  if (error)
+    throw Error(ErrorCode::kRuntime, fmt::format("{}: cannot create the output folder: {}",
+                                                 dir.string(), error.message()));
 }
 
 int run_experiment(Config config, bool quiet) {
@@ -296,28 +347,42 @@ int run_experiment(Config config, bool quiet) {
   const nlohmann::json resolved = config.resolved();
   const auto dataset = open_dataset(experiment.dataset);
   const int64_t steps = steps_of(experiment, dataset->info());
+  for (const int64_t index : experiment.trace.samples) {
+    if (index >= dataset->info().size) {
+      throw config.error_at("trace.samples", fmt::format("there is no sample {}, the run has {}",
+                                                         index, dataset->info().size));
+    }
+  }
   Network network = make_network(experiment, dataset->info());
   make_output_folder(experiment.output.dir);
 
-  const RunResult result = run_network(experiment, network, *dataset, steps, dump_json(resolved), quiet);
-  if (result.samples == 0) throw Error(ErrorCode::kInterrupted, "interrupted before the first sample ended");
-  ReportInput input = describe_run(experiment, network, result, resolved, steps, dataset->info().size);
+  const RunResult result =
+      run_network(experiment, network, *dataset, steps, dump_json(resolved), quiet);
+  if (result.samples == 0)
+    throw Error(ErrorCode::kInterrupted, "interrupted before the first sample ended");
+  ReportInput input =
+      describe_run(experiment, network, result, resolved, steps, dataset->info().size);
   input.dataset = dataset->info().description;
   if (dataset->info().frames == 1) {
     const Graph twin = dense_twin(network.as_written);
     input.counts.dense_twin = count_dense_run(twin, result.samples);
     if (!interrupted()) input.twin = run_twin(experiment, twin, *dataset, quiet);
+    if (interrupted() && !experiment.twin_weights.empty()) {
+      input.warnings.push_back("interrupted: the dense twin saw only a part of the samples");
+    }
   }
   const Report report = make_report(std::move(input));
   write_text_file(experiment.output.dir / "report.json", dump_json(to_json(report)));
   write_text_file(experiment.output.dir / "report.csv", to_csv(report));
   if (!quiet) {
-    fmt::print("{}\noutput folder {}\nsignature {} ({})\n", to_table(report), experiment.output.dir.string(),
-               result.signature, network.model.graph.form);
+    fmt::print("{}\noutput folder {}\nsignature {} ({})\n", to_table(report),
+               experiment.output.dir.string(), result.signature, network.model.graph.form);
   }
   if (interrupted()) {
-    fmt::print(stderr, "spikeloom: interrupted after {} of {} samples; what ended is in the output folder\n",
-               result.samples, dataset->info().size);
+    fmt::print(
+        stderr,
+        "spikeloom: interrupted after {} of {} samples; what ended is in the output folder\n",
+        result.samples, dataset->info().size);
     return exit_code(ErrorCode::kInterrupted);
   }
   return 0;
@@ -329,18 +394,22 @@ int command_run(const Arguments& arguments) {
   CommandLine line;
   line.usage = "spikeloom run EXPERIMENT.toml [--set key=value]... [--quiet]";
   line.about =
-      "Runs the network of an experiment file over its dataset, event by event. The output folder receives\n"
-      "report.json, report.csv, logits.npy, trace.h5 and the feature maps asked for. SPIKELOOM_SIMD forces a\n"
+      "Runs the network of an experiment file over its dataset, event by event. The output folder "
+      "receives\n"
+      "report.json, report.csv, logits.npy, trace.h5 and the feature maps asked for. "
+      "SPIKELOOM_SIMD forces a\n"
       "SIMD target. docs/experiment.md lists every key.";
   line.named.add_options()("set", options::value<std::vector<std::string>>()->composing(),
-                           "override a key: --set run.threads=2")("quiet,q", "print nothing but errors");
+                           "override a key: --set run.threads=2")("quiet,q",
+                                                                  "print nothing but errors");
   line.hidden.add_options()("experiment", options::value<std::string>()->required());
   line.words.add("experiment", 1);
   const auto values = parse(line, arguments);
   if (!values) return 0;
   Config config = Config::load((*values)["experiment"].as<std::string>());
   if (values->count("set")) {
-    for (const std::string& assignment : (*values)["set"].as<std::vector<std::string>>()) config.set(assignment);
+    for (const std::string& assignment : (*values)["set"].as<std::vector<std::string>>())
+      config.set(assignment);
   }
   return run_experiment(std::move(config), values->count("quiet") > 0);
 }

@@ -27,20 +27,22 @@ void check_shape(const Plan& plan, const Sample& sample, int64_t index, int64_t 
   Shape expected = input.shape;
   expected.insert(expected.begin(), input.is_static ? 1 : steps);
   if (sample.frames.shape() != expected) {
-    throw Error(ErrorCode::kData, "sample " + std::to_string(index) + " has shape " + to_string(sample.frames.shape()) +
-                                      ", the network expects " + to_string(expected));
+    throw Error(ErrorCode::kData, "sample " + std::to_string(index) + " has shape " +
+                                      to_string(sample.frames.shape()) + ", the network expects " +
+                                      to_string(expected));
   }
 }
 
 }  // namespace
 
-int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& dataset, const LoopOptions& options,
-                    const LoopCallbacks& callbacks) {
+int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& dataset,
+                    const LoopOptions& options, const LoopCallbacks& callbacks) {
   const bool repeated = plan->graph.node(0).is_static;
   const int64_t chunk = plan->options.chunk_steps;
   const int64_t size = dataset.info().size;
   // A sample of several chunks runs alone: sinks see samples one after the other.
-  const int64_t batch = options.steps > chunk ? 1 : std::clamp<int64_t>(options.batch, 1, std::max<int64_t>(size, 1));
+  const int64_t batch =
+      options.steps > chunk ? 1 : std::clamp<int64_t>(options.batch, 1, std::max<int64_t>(size, 1));
   std::vector<std::unique_ptr<Session>> sessions;
   for (int64_t i = 0; i < batch; ++i) sessions.push_back(std::make_unique<Session>(plan));
 
@@ -57,7 +59,8 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
       const auto run = [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
           const auto s = static_cast<size_t>(i);
-          sessions[s]->run_chunk(samples[s].frames, options.steps, side_by_side ? 1 : options.threads);
+          sessions[s]->run_chunk(samples[s].frames, options.steps,
+                                 side_by_side ? 1 : options.threads);
         }
       };
       if (side_by_side) {
@@ -74,7 +77,8 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
       } else {
         for (int64_t step = 0; step < options.steps; step += chunk) {
           const int64_t steps = std::min(chunk, options.steps - step);
-          sessions[s]->run_chunk(frames_of(samples[s], repeated, step, steps), steps, options.threads);
+          sessions[s]->run_chunk(frames_of(samples[s], repeated, step, steps), steps,
+                                 options.threads);
           callbacks.chunk(*sessions[s]);
         }
       }

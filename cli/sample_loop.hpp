@@ -10,8 +10,8 @@
 namespace spikeloom {
 
 struct LoopOptions {
-  int64_t steps = 1;    // per sample
-  int64_t batch = 1;    // samples in flight, each with a session of its own
+  int64_t steps = 1;  // per sample
+  int64_t batch = 1;  // samples in flight, each with a session of its own
   int threads = 1;
 };
 
@@ -24,10 +24,11 @@ struct LoopCallbacks {
   std::function<void(int64_t index, const Sample&, const Session&)> end;
 };
 
-// Calls begin, chunk.., end for every sample in dataset order, from this thread, whatever the batch. Samples run side
-// by side when there are enough of them, otherwise one after the other on all threads: the results are the same.
-// Stops early, between samples, after Ctrl-C. Returns the number of samples that ended.
-int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& dataset, const LoopOptions& options,
-                    const LoopCallbacks& callbacks);
+// Calls begin, chunk.., end for every sample in dataset order, from this thread, whatever the
+// batch. Samples run side by side when there are enough of them, otherwise one after the other on
+// all threads: the results are the same. Stops early, between samples, after Ctrl-C. Returns the
+// number of samples that ended.
+int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& dataset,
+                    const LoopOptions& options, const LoopCallbacks& callbacks);
 
 }  // namespace spikeloom

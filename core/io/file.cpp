@@ -82,6 +82,11 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, int64_t cap)
 OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {
   temporary_ += ".tmp";
   buffer_.reserve(kBufferBytes);
+  // The final rename would put a plain file in the place of a device, a pipe or a link.
+  struct stat info {};
+  if (::lstat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    throw Error(ErrorCode::kRuntime, path_.string() + ": exists and is not a regular file");
+  }
   descriptor_ =
       ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (descriptor_ < 0) fail("cannot be created", errno);

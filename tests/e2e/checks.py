@@ -1,0 +1,200 @@
+"""Checks too long for a line of a case (`check NAME ARGUMENT...`), and what this machine lacks."""
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import fixtures
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+every_case = []  # set by the driver
+
+
+class Bad(Exception):
+    pass
+
+
+def require(condition, text):
+    if not condition:
+        raise Bad(text)
+
+
+def namespace_command():
+    """A mount that vanishes with the process: a mount namespace, of an own user where we are not root."""
+    return ["unshare", "--mount"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
+
+
+def quiet(words):
+    try:
+        return subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+@functools.lru_cache(maxsize=None)
+def python_with_h5py():
+    """This interpreter, or the system's, whichever has h5py and numpy."""
+    found = [p for p in (sys.executable, "/usr/bin/python3") if quiet([p, "-c", "import h5py, numpy"])]
+    return found[0] if found else None
+
+
+@functools.lru_cache(maxsize=None)
+def missing(what):
+    """Why a case cannot run here; empty: it can."""
+    if what == "h5py":
+        return "" if python_with_h5py() else "no h5py"
+    if what == "tmpfs":
+        with tempfile.TemporaryDirectory() as folder:
+            mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+            return "" if quiet(namespace_command() + mount) else "mounting a tmpfs is not permitted"
+    if what == "dev_full":
+        return "" if os.path.exists("/dev/full") else "no /dev/full"
+    if what == "mnist_weights":
+        path = os.path.join(HERE, "../../experiments/weights/mnist_metaspikeformer_t4.safetensors")
+        return "" if os.path.exists(path) else "no trained weights"
+    raise Bad(f"needs what? {what}")
+
+
+def check_logits(runner, file, golden, tolerance):
+    _, shape, values = fixtures.read_npy(runner.path(file))
+    _, wanted_shape, wanted = fixtures.read_npy(golden)
+    require(shape == wanted_shape, f"shape {shape}, expected {wanted_shape}")
+    worst = max(abs(a - b) for a, b in zip(values, wanted))
+    require(worst <= float(tolerance), f"logits differ by {worst}")
+
+
+def check_npy(runner, file, *shape):
+    """The shape of a float32 file, and that its values are finite."""
+    descr, found, values = fixtures.read_npy(runner.path(file))
+    require(descr == "<f4" and list(found) == [int(e) for e in shape], f"{descr} {found}")
+    require(all(abs(v) < 1e30 for v in values), "values that are not finite")
+
+
+def check_counts(runner, report, opcounts):
+    """Every layer and attention product of both forms, and all totals, as integers."""
+    with open(runner.path(report)) as text:
+        counts = json.load(text)["counts"]
+    with open(opcounts) as text:
+        golden = json.load(text)
+    for form, key in (("as_written", "layers"), ("fused", "fused_layers")):
+        found = {layer["name"]: layer for layer in counts[form]["layers"]}
+        # fused_layers lists the merged layers only; the others are as written.
+        merged = {layer["layer"] for layer in golden[key]}
+        shared = [layer for layer in golden["layers"] if layer["layer"] in found and layer["layer"] not in merged]
+        require(len(found) == len(merged) + len(shared), f"{form}: {len(found)} layers")
+        for layer in golden[key] + shared:
+            mine = found.get(layer["layer"])
+            require(mine, f"{form}: no layer {layer['layer']}")
+            wanted = {"dense_macs": layer["dense_macs"], "input_elements": layer["input_numel"]}
+            if layer.get("input", "spike") == "spike":
+                wanted |= {"input_events": layer["input_spikes"], "event_adds": layer["exact_ac"]}
+            else:
+                wanted |= {"real_macs": layer["dense_macs"], "event_adds": 0}
+            for name, value in wanted.items():
+                require(mine[name] == value, f"{form} {layer['layer']} {name}: {mine[name]}, expected {value}")
+        for product in golden["attention"]:
+            mine = next(a for a in counts[form]["attention"] if a["name"] == product["layer"])
+            for name in ("kv_coincidences", "kv_k_gated_adds", "qkv_q_gated_adds", "qkv_nonzero_adds"):
+                require(mine[name] == product[name], f"{form} {product['layer']} {name}")
+    names = {"dense_macs": "dense_macs_{0}", "event_adds": "{0}_exact_ac", "rate_adds": "{0}_rate_ac",
+             "stem_macs": "stem_macs", "dense_macs_attention": "dense_macs_attention",
+             "kv_coincidences": "attn_kv_coincidences", "kv_k_gated_adds": "attn_kv_k_gated_adds",
+             "qkv_q_gated_adds": "attn_qkv_q_gated_adds", "qkv_nonzero_adds": "attn_qkv_nonzero_adds",
+             "neuron_updates": "lif_updates", "spikes": "lif_spikes"}
+    for form, golden_form in (("as_written", "unfused"), ("fused", "fused")):
+        for name, wanted in names.items():
+            found, wanted = counts[form]["totals"][name], golden["totals"][wanted.format(golden_form)]
+            require(found == wanted, f"{form} totals {name}: {found}, expected {wanted}")
+            require(name == "rate_adds" or isinstance(found, int), f"{form} totals {name} is no integer")
+    require(counts["as_written"]["totals"]["real_macs_without_stem"] ==
+            golden["totals"]["unfused_real_macs_without_stem"], "real_macs_without_stem")
+
+
+def check_printed(runner, report, path, digits):
+    """A number equals the printed digits."""
+    with open(runner.path(report)) as text:
+        value = json.load(text)
+    for name in path.split("."):
+        value = value[name]
+    places = len(digits.partition(".")[2])
+    require(f"{value:.{places}f}" == digits, f"{path} is {value}, expected {digits}")
+
+
+def check_spikes(runner, trace, golden):
+    done = subprocess.run([python_with_h5py(), os.path.join(HERE, "read_spikes.py"), runner.path(trace), golden],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    require(done.returncode == 0, done.stdout)
+
+
+def leaves(value, prefix=""):
+    for key, member in value.items():
+        if isinstance(member, dict):
+            yield from leaves(member, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+def check_documented(runner, report):
+    """docs/experiment.md has a row for every key of the resolved config, and for no other."""
+    with open(runner.path(report)) as text:
+        known = set(leaves(json.load(text)["config"]))
+    with open(os.path.join(HERE, "../../docs/experiment.md")) as text:
+        tables = text.read().split("## What the output folder holds")[0]
+    rows = set(re.findall(r"^\| `([a-z0-9_]+\.[a-z0-9_]+)` \|", tables, re.M))
+    require(known <= rows, f"not in docs/experiment.md: {sorted(known - rows)}")
+    require(rows <= known, f"docs/experiment.md has rows of unknown keys: {sorted(rows - known)}")
+
+
+def check_covered(runner, report):
+    """Every config key, command and flag occurs in a case."""
+    commands = [command for case in every_case for command in case.commands()]
+    lines = [line for case in every_case for _, line in case.lines]
+    with open(runner.path(report)) as text:
+        keys = set(leaves(json.load(text)["config"]))
+    used = set(re.findall(r"--set\s+[\"']?([a-z0-9_.]+)=", "\n".join(commands)))
+    used |= set(re.findall(r"\s([a-z]+\.[a-z0-9_]+)=", "\n".join(x for x in lines if x.startswith("each set "))))
+    table = ""
+    for line in lines:
+        entry = re.match(r"\|\s*(?:\[(\w+)\]|(\w+)\s*=)", line)
+        if entry:
+            table = entry[1] or table
+            used.add(f"{table}.{entry[2]}")
+    for name in sorted(os.listdir(HERE)):
+        if name.endswith(".toml"):
+            with open(os.path.join(HERE, name)) as text:
+                for section, key in re.findall(r"^\[(\w+)\]|^(\w+) *=", text.read(), re.M):
+                    table = section or table
+                    used.add(f"{table}.{key}")
+    require(keys <= used, f"config keys without a case: {sorted(keys - used)}")
+
+    def text_of(*words):
+        return subprocess.run([runner.program, *words], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    for name in re.findall(r"^  ([a-z]+)  ", text_of("--help"), re.M):
+        for flag in re.findall(r"^ .*?(--[a-z-]+)", text_of(name, "--help"), re.M):
+            require(any(re.search(rf"spikeloom {name}\b.*{flag}\b", c) for c in commands),
+                    f"no case of spikeloom {name} {flag}")
+
+
+def check_equal_files(runner, first, second):
+    with open(runner.path(first), "rb") as a, open(runner.path(second), "rb") as b:
+        require(a.read() == b.read(), f"{first} and {second} differ")
+
+
+def check_event_lines(runner, report, layer):
+    """As many lines of events on standard output as the report counts spikes."""
+    with open(runner.path(report)) as text:
+        neurons = json.load(text)["counts"]["as_written"]["neurons"]
+    wanted = next(n for n in neurons if n["name"] == layer)["spikes"]
+    found = len(runner.result.out.splitlines()) - 1
+    require(found == wanted, f"{found} events, {wanted} spikes")
+
+
+def check_event_groups(runner, trace, *names):
+    script = "import h5py, sys; print(*sorted(h5py.File(sys.argv[1])['spikes']))"
+    done = subprocess.run([python_with_h5py(), "-c", script, runner.path(trace)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    require(done.stdout.split() == list(names), done.stdout)

@@ -1,0 +1,203 @@
+"""Files for the cases, made with the standard library alone. Everything is seeded: the same file every time."""
+import array
+import gzip
+import json
+import os
+import random
+import shutil
+import struct
+import sys
+
+
+class Bad(Exception):
+    pass
+
+
+def floats(values):
+    data = array.array("f", values)
+    if sys.byteorder == "big":
+        data.byteswap()
+    return data.tobytes()
+
+
+def write_npy(path, descr, shape, data, version=b"\x01\x00"):
+    header = repr({"descr": descr, "fortran_order": False, "shape": tuple(shape)})
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    with open(path, "wb") as file:
+        file.write(b"\x93NUMPY" + version + struct.pack("<H", len(header)) + header.encode() + data)
+
+
+def read_npy(path):
+    """(descr, shape, flat list) of a float32 or int64 version-1 file."""
+    with open(path, "rb") as file:
+        raw = file.read()
+    size = struct.unpack("<H", raw[8:10])[0]
+    header = eval(raw[10:10 + size].decode(), {"__builtins__": {}})  # a literal this program wrote
+    kind = {"<f4": "f", "<i8": "q"}[header["descr"]]
+    values = array.array(kind, raw[10 + size:])
+    if sys.byteorder == "big":
+        values.byteswap()
+    return header["descr"], header["shape"], list(values)
+
+
+def read_safetensors(path):
+    with open(path, "rb") as file:
+        raw = file.read()
+    size = struct.unpack("<Q", raw[:8])[0]
+    return json.loads(raw[8:8 + size]), bytearray(raw[8 + size:])
+
+
+def write_safetensors(path, header, data):
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + data)
+
+
+def integers(words):
+    return [int(word) for word in words]
+
+
+def make_npy(path, *shape):
+    """npy EXTENT...: random values in [-1, 1], the first sample of the first seed."""
+    shape = integers(shape)
+    generator, count = random.Random(str(shape)), 1
+    for extent in shape:
+        count *= extent
+    write_npy(path, "<f4", shape, floats(generator.uniform(-1, 1) for _ in range(count)))
+
+
+def make_frames(path, source, steps):
+    """frames SOURCE T: [N,C,H,W] with every image T times, [N,T,C,H,W]."""
+    _, shape, values = read_npy(source)
+    image = len(values) // shape[0]
+    repeated = []
+    for n in range(shape[0]):
+        repeated += values[n * image:(n + 1) * image] * int(steps)
+    write_npy(path, "<f4", [shape[0], int(steps), *shape[1:]], floats(repeated))
+
+
+def make_repeated(path, source, times):
+    """repeated SOURCE COUNT: the samples of SOURCE, COUNT times over."""
+    _, shape, values = read_npy(source)
+    write_npy(path, "<f4", [shape[0] * int(times), *shape[1:]], floats(values) * int(times))
+
+
+def make_values(path, descr, *values):
+    """values DESCR V...: a vector, DESCR <f4 or <i8."""
+    data = floats(map(float, values)) if descr == "<f4" else struct.pack(f"<{len(values)}q", *integers(values))
+    write_npy(path, descr, [len(values)], data)
+
+
+def make_npy_filled(path, value, *shape):
+    """npy_filled VALUE EXTENT...: one value everywhere (nan and inf too)."""
+    count = 1
+    for extent in integers(shape):
+        count *= extent
+    write_npy(path, "<f4", integers(shape), floats([float(value)]) * count)
+
+
+def make_idx(path, *shape):
+    """idx EXTENT...: random bytes; the name ends in .gz: compressed."""
+    shape = integers(shape)
+    count = 1
+    for extent in shape:
+        count *= extent
+    data = struct.pack(">HBB", 0, 8, len(shape)) + b"".join(struct.pack(">I", e) for e in shape)
+    data += random.Random(str(shape)).randbytes(count)
+    with open(path, "wb") as file:
+        file.write(gzip.compress(data, mtime=0) if path.endswith(".gz") else data)
+
+
+def make_idx_labels(path, *labels):
+    """idx_labels L...: a vector of bytes."""
+    with open(path, "wb") as file:
+        file.write(struct.pack(">HBBI", 0, 8, 1, len(labels)) + bytes(integers(labels)))
+
+
+def make_cifar10(path, *labels):
+    """cifar10 L...: one random 3 x 32 x 32 record for each label."""
+    generator = random.Random(len(labels))
+    with open(path, "wb") as file:
+        for label in integers(labels):
+            file.write(bytes([label]) + generator.randbytes(3072))
+
+
+def make_cut(path, source, size):
+    """cut SOURCE BYTES: the first bytes; negative: all but the last ones."""
+    with open(source, "rb") as file:
+        data = file.read()
+    with open(path, "wb") as file:
+        file.write(data[:int(size)])
+
+
+def make_cut_part(path, source, part):
+    """cut_part SOURCE PERCENT"""
+    make_cut(path, source, os.path.getsize(source) * int(part) // 100)
+
+
+def make_flipped(path, source, seed):
+    """flipped SOURCE SEED: one to three flipped bits, by turns in the head, the tail or anywhere."""
+    with open(source, "rb") as file:
+        data = bytearray(file.read())
+    generator, seed = random.Random(int(seed)), int(seed)
+    edge = min(len(data), 65536)
+    first, last = [(0, edge), (len(data) - edge, len(data)), (0, len(data))][seed % 3]
+    for _ in range(generator.randint(1, 3)):
+        data[generator.randrange(first, last)] ^= 1 << generator.randrange(8)
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def make_edited(path, source, *edits):
+    """edited SOURCE EDIT...: safetensors with drop:NAME, add:NAME, nan:NAME, inf:NAME, shape:NAME."""
+    header, data = read_safetensors(source)
+    for edit in edits:
+        what, name = edit.split(":", 1)
+        if what == "add":
+            header[name] = {"dtype": "F32", "shape": [2], "data_offsets": [len(data), len(data) + 8]}
+            data += bytes(8)
+            continue
+        entry = header[name]
+        first, last = entry["data_offsets"]
+        if what == "drop":  # its bytes go too: the format allows no holes
+            del header[name], data[first:last]
+            for other in header.values():
+                offsets = other.get("data_offsets", [0, 0])
+                if offsets[0] >= last:
+                    other["data_offsets"] = [o - (last - first) for o in offsets]
+        elif what == "shape":
+            entry["shape"] = entry["shape"] + [1]
+        else:
+            data[first:first + 4] = struct.pack("<f", float(what))
+    write_safetensors(path, header, data)
+
+
+def make_text(path, *words):
+    """text WORD...: one line."""
+    with open(path, "w") as file:
+        file.write(" ".join(words) + "\n")
+
+
+def make_folder(path):
+    os.makedirs(path)
+
+
+def make_fifo(path):
+    os.mkfifo(path)
+
+
+def make_copy(path, source):
+    shutil.copyfile(source, path)
+
+
+def make(folder, words):
+    """KIND FILE ARGUMENT...; names are relative to the folder."""
+    kind, name, *arguments = words
+    arguments = [os.path.join(folder, word) if i == 0 and kind in TAKES_SOURCE else word
+                 for i, word in enumerate(arguments)]
+    MAKERS[kind](os.path.join(folder, name), *arguments)
+
+
+MAKERS = {name[5:]: function for name, function in list(globals().items()) if name.startswith("make_")}
+TAKES_SOURCE = {"frames", "repeated", "cut", "cut_part", "flipped", "edited", "copy"}
