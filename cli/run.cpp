@@ -355,6 +355,9 @@ int run_experiment(Config config, bool quiet) {
   }
   Network network = make_network(experiment, dataset->info());
   make_output_folder(experiment.output.dir);
+  // Created before the run, so that a folder which refuses them does so at once.
+  OutputFile json_file(experiment.output.dir / "report.json");
+  OutputFile csv_file(experiment.output.dir / "report.csv");
 
   const RunResult result =
       run_network(experiment, network, *dataset, steps, dump_json(resolved), quiet);
@@ -372,8 +375,10 @@ int run_experiment(Config config, bool quiet) {
     }
   }
   const Report report = make_report(std::move(input));
-  write_text_file(experiment.output.dir / "report.json", dump_json(to_json(report)));
-  write_text_file(experiment.output.dir / "report.csv", to_csv(report));
+  json_file.write(dump_json(to_json(report)));
+  csv_file.write(to_csv(report));
+  json_file.commit();
+  csv_file.commit();
   if (!quiet) {
     fmt::print("{}\noutput folder {}\nsignature {} ({})\n", to_table(report),
                experiment.output.dir.string(), result.signature, network.model.graph.form);

@@ -49,6 +49,7 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
   for (int64_t first = 0; first < size; first += batch) {
     const int64_t count = std::min(batch, size - first);
     std::vector<Sample> samples;
+    std::vector<char> executed(static_cast<size_t>(count), 0);
     for (int64_t i = 0; i < count; ++i) {
       samples.push_back(dataset.load(first + i));
       check_shape(*plan, samples.back(), first + i, options.steps);
@@ -58,9 +59,11 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
       const bool side_by_side = count >= options.threads;
       const auto run = [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
+          if (interrupted()) return;
           const auto s = static_cast<size_t>(i);
           sessions[s]->run_chunk(samples[s].frames, options.steps,
                                  side_by_side ? 1 : options.threads);
+          executed[s] = 1;
         }
       };
       if (side_by_side) {
@@ -71,8 +74,10 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
     }
     for (int64_t i = 0; i < count; ++i) {
       const auto s = static_cast<size_t>(i);
+      const bool waits = options.steps > chunk;  // has not run yet
+      if (waits ? interrupted() : executed[s] == 0) return first + i;
       callbacks.begin(first + i, samples[s]);
-      if (options.steps <= chunk) {
+      if (!waits) {
         callbacks.chunk(*sessions[s]);
       } else {
         for (int64_t step = 0; step < options.steps; step += chunk) {
@@ -83,7 +88,6 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
         }
       }
       callbacks.end(first + i, samples[s], *sessions[s]);
-      if (interrupted()) return first + i + 1;
     }
   }
   return size;

@@ -23,7 +23,8 @@ float half_to_float(uint16_t bits) noexcept {
   const uint32_t exponent = (bits >> 10) & 0x1fu;
   const uint32_t mantissa = bits & 0x3ffu;
   if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  if (exponent != 0)
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
   // Subnormal (or zero): mantissa * 2^-24 is exact in binary32.
   const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
   return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(magnitude));
@@ -36,7 +37,8 @@ uint16_t float_to_half(float value) noexcept {
   if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u);
   if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // rounds to >= 2^16
   if (magnitude < 0x38800000u) {
-    // Result is subnormal: adding 0.5 aligns the binary32 mantissa to steps of 2^-24 and rounds to even.
+    // Result is subnormal: adding 0.5 aligns the binary32 mantissa to steps of 2^-24 and rounds to
+    // even.
     const float aligned = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(aligned) - 0x3f000000u));
   }

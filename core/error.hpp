@@ -1,9 +1,10 @@
 #pragma once
 // The one exception type of the project (design 6).
 //
-// Thrown while loading, building, planning, mapping and writing; caught once, in cli/main.cpp, which prints
-// `what()` on one line and exits with `exit_code(code)`. Kernels are noexcept and never throw.
-// Context is added from the inside out: `throw e.in("block3.0.attn")` puts "block3.0.attn: " in front.
+// Thrown while loading, building, planning, mapping and writing; caught once, in cli/main.cpp,
+// which prints `what()` on one line and exits with `exit_code(code)`. Kernels are noexcept and
+// never throw. Context is added from the inside out: `throw e.in("block3.0.attn")` puts
+// "block3.0.attn: " in front.
 
 #include <stdexcept>
 #include <string>
@@ -20,7 +21,8 @@ enum class ErrorCode {
   kInterrupted,  // Ctrl-C
 };
 
-// Process exit code: 1 run-time, 2 usage or config, 3 data or format, 4 capacity, 70 internal, 130 interrupted.
+// Process exit code: 1 run-time, 2 usage or config, 3 data or format, 4 capacity, 70 internal, 130
+// interrupted.
 int exit_code(ErrorCode code) noexcept;
 
 class Error : public std::runtime_error {
@@ -28,9 +30,7 @@ class Error : public std::runtime_error {
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
   ErrorCode code() const noexcept { return code_; }
   // The same error with "context: " in front of its message.
-  Error in(std::string_view context) const {
-    return {code_, std::string(context) + ": " + what()};
-  }
+  Error in(std::string_view context) const { return {code_, std::string(context) + ": " + what()}; }
 
  private:
   ErrorCode code_;

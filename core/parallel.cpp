@@ -16,7 +16,8 @@ thread_local bool inside_parallel_for = false;
 
 }  // namespace
 
-void parallel_for(int64_t count, int64_t grain, int threads, const std::function<void(int64_t, int64_t)>& body) {
+void parallel_for(int64_t count, int64_t grain, int threads,
+                  const std::function<void(int64_t, int64_t)>& body) {
   if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);
   const int64_t blocks = (count + grain - 1) / grain;
@@ -25,7 +26,9 @@ void parallel_for(int64_t count, int64_t grain, int threads, const std::function
     body(0, count);
     return;
   }
-  const auto run_block = [&](int64_t block) { body(block * grain, std::min(count, (block + 1) * grain)); };
+  const auto run_block = [&](int64_t block) {
+    body(block * grain, std::min(count, (block + 1) * grain));
+  };
 #ifdef SPIKELOOM_STD_THREADS
   std::atomic<int64_t> next{0};
   const auto work = [&] {

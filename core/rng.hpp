@@ -1,7 +1,7 @@
 #pragma once
-// Counter-based random numbers: a pure function of (seed, stream, index), so that no order of evaluation and no
-// number of threads can change them. Mixing: the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) applied to
-// each word in turn.
+// Counter-based random numbers: a pure function of (seed, stream, index), so that no order of
+// evaluation and no number of threads can change them. Mixing: the finaliser of SplitMix64 (Steele,
+// Lea, Flood, OOPSLA 2014) applied to each word in turn.
 
 #include <cstdint>
 

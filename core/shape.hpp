@@ -9,8 +9,9 @@ namespace spikeloom {
 
 using Shape = std::vector<int64_t>;
 
-// Product of the extents (1 for a scalar). Throws Error(kData) when an extent is negative or the product
-// exceeds 2^62: every size that came from a file passes through here before memory is allocated.
+// Product of the extents (1 for a scalar). Throws Error(kData) when an extent is negative or the
+// product exceeds 2^62: every size that came from a file passes through here before memory is
+// allocated.
 int64_t element_count(const Shape& shape);
 
 // "[2, 3, 4]"

@@ -1,8 +1,9 @@
 #pragma once
 // Binary activations of one time step, bit-packed, channels last.
 //
-// Row r is one pixel (y*W + x) or one token; bit c of a row is channel c. Each row starts on a 64-bit word and
-// bits beyond the last channel are zero, always: kernels count and scan whole words without masking.
+// Row r is one pixel (y*W + x) or one token; bit c of a row is channel c. Each row starts on a
+// 64-bit word and bits beyond the last channel are zero, always: kernels count and scan whole words
+// without masking.
 
 #include <algorithm>
 #include <bit>
@@ -12,7 +13,9 @@
 
 namespace spikeloom {
 
-constexpr int64_t words_for(int64_t channels) noexcept { return (channels + 63) / 64; }
+constexpr int64_t words_for(int64_t channels) noexcept {
+  return (channels + 63) / 64;
+}
 
 // A view of such bits; Word is uint64_t or const uint64_t.
 template <typename Word>
@@ -38,7 +41,8 @@ struct BasicSpikeView {
   template <typename F>
   void for_each(int64_t r, F&& f) const {
     for (int64_t w = 0; w < row_words(); ++w) {
-      for (uint64_t bits = row(r)[w]; bits != 0; bits &= bits - 1) f(w * 64 + std::countr_zero(bits));
+      for (uint64_t bits = row(r)[w]; bits != 0; bits &= bits - 1)
+        f(w * 64 + std::countr_zero(bits));
     }
   }
 };
@@ -46,7 +50,9 @@ struct BasicSpikeView {
 using SpikeView = BasicSpikeView<const uint64_t>;
 using MutableSpikeView = BasicSpikeView<uint64_t>;
 
-inline SpikeView as_const(MutableSpikeView view) noexcept { return {view.words, view.rows, view.channels}; }
+inline SpikeView as_const(MutableSpikeView view) noexcept {
+  return {view.words, view.rows, view.channels};
+}
 
 // Owns the bits of one step.
 class SpikeTensor {

@@ -27,7 +27,8 @@ constexpr bool holds(DType type) {
 template <typename T>
 void require(DType type) {
   if (!holds<T>(type)) {
-    throw Error(ErrorCode::kInternal, "tensor of " + std::string(name_of(type)) + " viewed as another type");
+    throw Error(ErrorCode::kInternal,
+                "tensor of " + std::string(name_of(type)) + " viewed as another type");
   }
 }
 
@@ -39,9 +40,12 @@ void widen(const Tensor& from, std::span<float> to) {
 
 }  // namespace
 
-void Tensor::Free::operator()(std::byte* memory) const noexcept { ::operator delete[](memory, kAlignment); }
+void Tensor::Free::operator()(std::byte* memory) const noexcept {
+  ::operator delete[](memory, kAlignment);
+}
 
-Tensor::Tensor(Shape shape, DType dtype) : shape_(std::move(shape)), dtype_(dtype), count_(element_count(shape_)) {
+Tensor::Tensor(Shape shape, DType dtype)
+    : shape_(std::move(shape)), dtype_(dtype), count_(element_count(shape_)) {
   if (count_ > (int64_t{1} << 62) / size_of(dtype_)) {
     throw Error(ErrorCode::kData, "tensor " + to_string(shape_) + " is too large");
   }
@@ -63,8 +67,8 @@ std::span<const T> Tensor::as() const {
   return {reinterpret_cast<const T*>(data_.get()), static_cast<size_t>(count_)};
 }
 
-#define SPIKELOOM_INSTANTIATE(T)            \
-  template std::span<T> Tensor::as<T>();    \
+#define SPIKELOOM_INSTANTIATE(T)         \
+  template std::span<T> Tensor::as<T>(); \
   template std::span<const T> Tensor::as<T>() const;
 SPIKELOOM_INSTANTIATE(float)
 SPIKELOOM_INSTANTIATE(double)
@@ -78,7 +82,8 @@ SPIKELOOM_INSTANTIATE(uint8_t)
 
 Tensor clone(const Tensor& tensor) {
   Tensor copy(tensor.shape(), tensor.dtype());
-  if (tensor.bytes() > 0) std::memcpy(copy.data(), tensor.data(), static_cast<size_t>(tensor.bytes()));
+  if (tensor.bytes() > 0)
+    std::memcpy(copy.data(), tensor.data(), static_cast<size_t>(tensor.bytes()));
   return copy;
 }
 

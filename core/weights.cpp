@@ -5,14 +5,16 @@
 namespace spikeloom {
 
 void Weights::add(std::string name, Tensor data, Tensor scale) {
-  auto tensor = std::make_shared<const WeightTensor>(WeightTensor{std::move(data), std::move(scale)});
+  auto tensor =
+      std::make_shared<const WeightTensor>(WeightTensor{std::move(data), std::move(scale)});
   const auto [place, is_new] = tensors_.emplace(std::move(name), std::move(tensor));
   if (!is_new) throw Error(ErrorCode::kData, "tensor '" + place->first + "' occurs twice");
 }
 
 const WeightTensor& Weights::at(std::string_view name) const {
   const auto found = tensors_.find(name);
-  if (found == tensors_.end()) throw Error(ErrorCode::kData, "no tensor named '" + std::string(name) + "'");
+  if (found == tensors_.end())
+    throw Error(ErrorCode::kData, "no tensor named '" + std::string(name) + "'");
   return *found->second;
 }
 

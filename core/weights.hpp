@@ -11,14 +11,15 @@
 
 namespace spikeloom {
 
-// One stored tensor. `scale` (fp32, one value per output channel, or empty) is for integer weights: the real
-// weight is data * scale[channel].
+// One stored tensor. `scale` (fp32, one value per output channel, or empty) is for integer weights:
+// the real weight is data * scale[channel].
 struct WeightTensor {
   Tensor data;
   Tensor scale;
 };
 
-// Copies share their tensors; tensors themselves never change, so a Weights may be shared between threads.
+// Copies share their tensors; tensors themselves never change, so a Weights may be shared between
+// threads.
 class Weights {
  public:
   // Throws Error(kData) when the name is already there.

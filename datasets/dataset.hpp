@@ -12,11 +12,11 @@ namespace spikeloom {
 
 // What a dataset says before anything runs.
 struct DatasetInfo {
-  std::string description;      // "MNIST-style IDX, 10000 images of 28x28"
-  int64_t size = 0;             // samples
-  int64_t classes = 0;          // 0: unknown (no labels)
+  std::string description;                      // "MNIST-style IDX, 10000 images of 28x28"
+  int64_t size = 0;                             // samples
+  int64_t classes = 0;                          // 0: unknown (no labels)
   int64_t height = 0, width = 0, channels = 0;  // of one frame, after padding
-  int64_t frames = 1;           // 1: a static image, shown at every time step; otherwise one frame a step
+  int64_t frames = 1;  // 1: a static image, shown at every time step; otherwise one frame a step
 };
 
 struct Sample {
@@ -28,7 +28,8 @@ class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual const DatasetInfo& info() const noexcept = 0;
-  // Sample `index` in [0, info().size). Thread-safe. Throws Error(kData) when the file is damaged there.
+  // Sample `index` in [0, info().size). Thread-safe. Throws Error(kData) when the file is damaged
+  // there.
   virtual Sample load(int64_t index) const = 0;
 };
 

@@ -9,7 +9,8 @@
 namespace spikeloom {
 
 NeuronParams lif(float tau, float v_threshold) {
-  if (!(tau >= 1.0f)) throw Error(ErrorCode::kUsage, fmt::format("tau must be at least 1, not {}", tau));
+  if (!(tau >= 1.0f))
+    throw Error(ErrorCode::kUsage, fmt::format("tau must be at least 1, not {}", tau));
   NeuronParams params;
   params.decay = 1.0f / tau;
   params.v_threshold = v_threshold;
@@ -33,8 +34,8 @@ NeuronParams integrate_and_fire(float v_threshold) {
 
 std::string describe(const NeuronParams& p) {
   const char* fires = p.fire == FireRule::kAtThreshold ? ">=" : ">";
-  const std::string reset =
-      p.reset == Reset::kHard ? fmt::format("hard reset to {}", p.v_reset) : std::string("soft reset");
+  const std::string reset = p.reset == Reset::kHard ? fmt::format("hard reset to {}", p.v_reset)
+                                                    : std::string("soft reset");
   if (p.model == NeuronModel::kIf) {
     return fmt::format("IF(v_th {}, {}, fires at {})", p.v_threshold, reset, fires);
   }

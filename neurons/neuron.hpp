@@ -1,19 +1,23 @@
 #pragma once
-// Point neurons in discrete time: integrate-and-fire (IF), leaky (LIF), leaky with a learned time constant (PLIF).
+// Point neurons in discrete time: integrate-and-fire (IF), leaky (LIF), leaky with a learned time
+// constant (PLIF).
 //
-// State: one membrane potential v per neuron, v = v_reset for hard reset and 0 for soft reset before the first
-// step. One step with input current x (all fp32, one rounding per operator, in this order):
+// State: one membrane potential v per neuron, v = v_reset for hard reset and 0 for soft reset
+// before the first step. One step with input current x (all fp32, one rounding per operator, in
+// this order):
 //
 //   charge   IF                  h = v + x
-//            LIF, decayed input  h = v + (x - (v - v_rest)) * r        r = 1/tau, v_rest = v_reset (0 for soft reset)
-//            LIF, plain input    h = v * (1 - r) + x                   for v_rest = 0
+//            LIF, decayed input  h = v + (x - (v - v_rest)) * r        r = 1/tau, v_rest = v_reset
+//            (0 for soft reset) LIF, plain input    h = v * (1 - r) + x                   for
+//            v_rest = 0
 //                                h = v - (v - v_rest) * r + x          otherwise
 //            PLIF                as LIF with r = sigmoid(w), w learned
 //   fire     s = h >= v_th  (kAtThreshold)   or   h > v_th  (kAboveThreshold)
 //   reset    hard: v = s ? v_reset : h       soft: v = s ? h - v_th : h
 //
-// Source: Fang et al., "Incorporating learnable membrane time constants", ICCV 2021, equations 1 to 4; comparison,
-// order of decay and reset are those of the library the networks were trained with (a parameter here, never a global).
+// Source: Fang et al., "Incorporating learnable membrane time constants", ICCV 2021, equations 1 to
+// 4; comparison, order of decay and reset are those of the library the networks were trained with
+// (a parameter here, never a global).
 
 #include <string>
 
@@ -25,10 +29,10 @@ enum class FireRule { kAtThreshold, kAboveThreshold };
 
 struct NeuronParams {
   NeuronModel model = NeuronModel::kLif;
-  float decay = 0.5f;        // r above; unused for IF
-  bool decay_input = true;   // unused for IF
+  float decay = 0.5f;       // r above; unused for IF
+  bool decay_input = true;  // unused for IF
   float v_threshold = 1.0f;
-  float v_reset = 0.0f;      // for hard reset
+  float v_reset = 0.0f;  // for hard reset
   Reset reset = Reset::kHard;
   FireRule fire = FireRule::kAtThreshold;
 

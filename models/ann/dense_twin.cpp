@@ -6,7 +6,8 @@ namespace spikeloom {
 namespace {
 
 // Neurons that only serve spike-driven attention.
-bool is_attention_neuron(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers, NodeId id) {
+bool is_attention_neuron(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers,
+                         NodeId id) {
   if (std::holds_alternative<QApply>(graph.node(graph.node(id).inputs[0]).op)) return true;
   for (const NodeId next : consumers[static_cast<size_t>(id)]) {
     const Op& op = graph.node(next).op;
@@ -27,24 +28,28 @@ Graph dense_twin(const Graph& spiking) {
     for (const NodeId input : node.inputs) inputs.push_back(moved[static_cast<size_t>(input)]);
     NodeId& place = moved[static_cast<size_t>(id)];
     if (std::holds_alternative<Neuron>(node.op)) {
-      place = is_attention_neuron(spiking, consumers, id) ? inputs[0]
-                                                          : twin.add(node.name, Activation{}, inputs);
+      place = is_attention_neuron(spiking, consumers, id)
+                  ? inputs[0]
+                  : twin.add(node.name, Activation{}, inputs);
     } else if (std::holds_alternative<StepMean>(node.op)) {
       place = inputs[0];  // one pass: the mean over one step
     } else if (std::holds_alternative<KtV>(node.op)) {
       place = -1;  // folded into the attention node below
     } else if (const auto* apply = std::get_if<QApply>(&node.op)) {
       const Node& kv = spiking.node(node.inputs[1]);
-      const NodeId k = moved[static_cast<size_t>(kv.inputs[0])], v = moved[static_cast<size_t>(kv.inputs[1])];
+      const NodeId k = moved[static_cast<size_t>(kv.inputs[0])],
+                   v = moved[static_cast<size_t>(kv.inputs[1])];
       const int64_t d = channels_of(twin.node(k).shape) / apply->heads;
-      const NodeId attention = twin.add(node.name, SoftmaxAttention{apply->heads, 1.0f / std::sqrt(static_cast<float>(d))},
-                                        {inputs[0], k, v});
+      const NodeId attention = twin.add(
+          node.name, SoftmaxAttention{apply->heads, 1.0f / std::sqrt(static_cast<float>(d))},
+          {inputs[0], k, v});
       place = twin.add(node.name + "_tokens", View{node.shape}, {attention});
     } else {
       place = twin.add(node.name, node.op, inputs);
     }
   }
-  for (const auto& [name, id] : spiking.outputs()) twin.output(name, moved[static_cast<size_t>(id)]);
+  for (const auto& [name, id] : spiking.outputs())
+    twin.output(name, moved[static_cast<size_t>(id)]);
   return twin;
 }
 

@@ -5,7 +5,8 @@
 namespace spikeloom {
 namespace {
 
-// Builds the network top down; every function takes the residual stream `u` and returns the new one.
+// Builds the network top down; every function takes the residual stream `u` and returns the new
+// one.
 class Builder {
  public:
   explicit Builder(const SpikeformerConfig& config) : config_(config) {}
@@ -13,13 +14,15 @@ class Builder {
   Graph build() {
     const auto& e = config_.embed_dim;
     const auto& depth = config_.depths;
-    NodeId u = graph_.add("input", Input{{config_.height, config_.width, config_.in_channels}, config_.static_input});
+    NodeId u = graph_.add(
+        "input", Input{{config_.height, config_.width, config_.in_channels}, config_.static_input});
     u = downsampling("downsample1_1", u, e[0] / 2, 7, 3, config_.strides[0], true);
     u = conv_blocks("ConvBlock1_1.", depth[0], u);
     u = downsampling("downsample1_2", u, e[0], 3, 1, config_.strides[1], false);
     u = conv_blocks("ConvBlock1_2.", depth[1], u);
     u = downsampling("downsample2", u, e[1], 3, 1, config_.strides[2], false);
-    for (int64_t i = 1; i <= depth[2]; ++i) u = conv_block("ConvBlock2_" + std::to_string(i) + ".0", u);
+    for (int64_t i = 1; i <= depth[2]; ++i)
+      u = conv_block("ConvBlock2_" + std::to_string(i) + ".0", u);
     feature(u);
     u = downsampling("downsample3", u, e[2], 3, 1, config_.strides[3], false);
     for (int64_t i = 0; i < depth[3]; ++i) u = transformer_block("block3." + std::to_string(i), u);
@@ -43,7 +46,9 @@ class Builder {
   NodeId lif_layer(const std::string& name, NodeId current, float v_threshold) {
     return graph_.add(name, Neuron{lif(config_.tau, v_threshold)}, {current});
   }
-  NodeId lif_layer(const std::string& name, NodeId current) { return lif_layer(name, current, config_.v_threshold); }
+  NodeId lif_layer(const std::string& name, NodeId current) {
+    return lif_layer(name, current, config_.v_threshold);
+  }
 
   NodeId norm(const std::string& name, NodeId x, int64_t pad = 0) {
     return graph_.add(name, BatchNorm{.channels = channels(x), .prefix = name, .pad = pad}, {x});
@@ -55,16 +60,18 @@ class Builder {
   };
   NodeId conv(const std::string& name, NodeId x, int64_t out, ConvShape shape) {
     return graph_.add(name,
-                      Conv2d{channels(x), out, shape.kernel, shape.stride, shape.padding, shape.groups,
-                             name + ".weight", shape.bias ? name + ".bias" : ""},
+                      Conv2d{channels(x), out, shape.kernel, shape.stride, shape.padding,
+                             shape.groups, name + ".weight", shape.bias ? name + ".bias" : ""},
                       {x});
   }
 
-  // LIF (absent in the first layer), convolution with bias, BN: the result is the new residual stream.
-  NodeId downsampling(const std::string& name, NodeId u, int64_t out, int64_t kernel, int64_t padding,
-                      int64_t stride, bool first_layer) {
+  // LIF (absent in the first layer), convolution with bias, BN: the result is the new residual
+  // stream.
+  NodeId downsampling(const std::string& name, NodeId u, int64_t out, int64_t kernel,
+                      int64_t padding, int64_t stride, bool first_layer) {
     if (!first_layer) u = lif_layer(name + ".encode_lif", u);
-    u = conv(name + ".encode_conv", u, out, {.kernel = kernel, .stride = stride, .padding = padding, .bias = true});
+    u = conv(name + ".encode_conv", u, out,
+             {.kernel = kernel, .stride = stride, .padding = padding, .bias = true});
     return norm(name + ".encode_bn", u);
   }
 
@@ -79,7 +86,8 @@ class Builder {
     const NodeId u1 = graph_.add(name + ".sep_add", Add{}, {u, sep_conv(name + ".Conv", u)});
     const int64_t d = channels(u);
     NodeId x = lif_layer(name + ".lif1", u1);
-    x = norm(name + ".bn1", conv(name + ".conv1", x, config_.mlp_ratio * d, {.kernel = 3, .padding = 1}));
+    x = norm(name + ".bn1",
+             conv(name + ".conv1", x, config_.mlp_ratio * d, {.kernel = 3, .padding = 1}));
     x = lif_layer(name + ".lif2", x);
     x = norm(name + ".bn2", conv(name + ".conv2", x, d, {.kernel = 3, .padding = 1}));
     block_ = name;
@@ -96,7 +104,8 @@ class Builder {
     return norm(name + ".bn2", conv(name + ".pwconv2", x, d, {}));
   }
 
-  // RepConv and the BN behind it: 1x1, BN with a ring of BN(0), depthwise 3x3 without padding, 1x1, BN, BN.
+  // RepConv and the BN behind it: 1x1, BN with a ring of BN(0), depthwise 3x3 without padding, 1x1,
+  // BN, BN.
   NodeId rep_conv(const std::string& name, NodeId x) {
     const int64_t c = channels(x);
     const std::string body = name + ".0.body";
@@ -113,7 +122,8 @@ class Builder {
     const NodeId k = lif_layer(name + ".k_lif", rep_conv(name + ".k_conv", x));
     const NodeId v = lif_layer(name + ".v_lif", rep_conv(name + ".v_conv", x));
     const NodeId kv = graph_.add(name + ".kv", KtV{config_.num_heads}, {k, v});
-    const NodeId qkv = graph_.add(name + ".qkv", QApply{config_.num_heads, config_.attn_scale}, {q, kv});
+    const NodeId qkv =
+        graph_.add(name + ".qkv", QApply{config_.num_heads, config_.attn_scale}, {q, kv});
     const NodeId z = lif_layer(name + ".attn_lif", qkv, config_.attn_v_threshold);
     const NodeId map = graph_.add(name + ".attn_map", View{graph_.node(u).shape}, {z});
     return rep_conv(name + ".proj_conv", map);
@@ -128,7 +138,8 @@ class Builder {
   }
 
   NodeId linear(const std::string& name, NodeId x, int64_t out, int64_t trailing_ones) {
-    return graph_.add(name, Linear{channels(x), out, trailing_ones, name + ".weight", name + ".bias"}, {x});
+    return graph_.add(
+        name, Linear{channels(x), out, trailing_ones, name + ".weight", name + ".bias"}, {x});
   }
 
   // u1 = u + attention(u);  u2 = u1 + MLP(u1), the MLP on tokens
@@ -145,10 +156,12 @@ class Builder {
   NodeId classifier(NodeId u) {
     const NodeId mean = graph_.add("spatial_mean", SpatialMean{}, {u});
     const NodeId spikes = lif_layer("lif", mean);
-    NodeId logits = linear("head", config_.head_mode == HeadMode::kSpike ? spikes : mean, config_.num_classes, 0);
+    NodeId logits = linear("head", config_.head_mode == HeadMode::kSpike ? spikes : mean,
+                           config_.num_classes, 0);
     if (config_.kd) {
       const NodeId distilled = linear("head_kd", spikes, config_.num_classes, 0);
-      logits = graph_.add("head_mean", Scale{0.5f}, {graph_.add("head_sum", Add{}, {logits, distilled})});
+      logits = graph_.add("head_mean", Scale{0.5f},
+                          {graph_.add("head_sum", Add{}, {logits, distilled})});
     }
     return graph_.add("logits", StepMean{}, {logits});
   }
@@ -159,11 +172,14 @@ class Builder {
 };
 
 void check(const SpikeformerConfig& config) {
-  const auto fail = [](const std::string& reason) { throw Error(ErrorCode::kUsage, "model: " + reason); };
+  const auto fail = [](const std::string& reason) {
+    throw Error(ErrorCode::kUsage, "model: " + reason);
+  };
   for (const int64_t e : config.embed_dim) {
     if (e < 1 || e > 65536) fail("embed_dim must lie in 1..65536");
   }
-  if (config.embed_dim[0] % 2 != 0) fail("embed_dim[0] must be even, the first stage has half of it");
+  if (config.embed_dim[0] % 2 != 0)
+    fail("embed_dim[0] must be even, the first stage has half of it");
   if (config.num_heads < 1) fail("num_heads must be positive");
   for (const size_t stage : {size_t{2}, size_t{3}}) {
     if (config.embed_dim[stage] % config.num_heads != 0) {
@@ -203,7 +219,8 @@ SpikeformerConfig spikeformer_preset(std::string_view name) {
     }
     known += (known.empty() ? "" : ", ") + std::string(preset.name);
   }
-  throw Error(ErrorCode::kUsage, "no preset '" + std::string(name) + "' of meta_spikeformer; there are " + known);
+  throw Error(ErrorCode::kUsage,
+              "no preset '" + std::string(name) + "' of meta_spikeformer; there are " + known);
 }
 
 Graph build_spikeformer(const SpikeformerConfig& config) {

@@ -1,10 +1,12 @@
 #pragma once
-// Meta-SpikeFormer (Spike-driven Transformer V2): Yao et al., "Spike-driven Transformer V2: Meta Spiking Neural Network
-// Architecture Inspiring the Design of Next-generation Neuromorphic Chips", ICLR 2024.
+// Meta-SpikeFormer (Spike-driven Transformer V2): Yao et al., "Spike-driven Transformer V2: Meta
+// Spiking Neural Network Architecture Inspiring the Design of Next-generation Neuromorphic Chips",
+// ICLR 2024.
 //
-// Node and tensor names are the official module paths, so official checkpoints load unchanged. Feature maps a detector
-// or segmenter uses are named outputs after the last block of each stage: "ConvBlock1_1.0", "ConvBlock1_2.0",
-// "ConvBlock2_2.0", "block3.5", "block4.1": real residual streams [H, W, C], not spikes. "logits" is [classes].
+// Node and tensor names are the official module paths, so official checkpoints load unchanged.
+// Feature maps a detector or segmenter uses are named outputs after the last block of each stage:
+// "ConvBlock1_1.0", "ConvBlock1_2.0", "ConvBlock2_2.0", "block3.5", "block4.1": real residual
+// streams [H, W, C], not spikes. "logits" is [classes].
 
 #include <array>
 #include <cstdint>
@@ -17,8 +19,9 @@
 
 namespace spikeloom {
 
-// What the classifier `head` reads after the spatial mean. kSpike: the final neurons' spikes (official since March
-// 2024). kMean: the real mean (before); a second head always reads the spikes.
+// What the classifier `head` reads after the spatial mean. kSpike: the final neurons' spikes
+// (official since March 2024). kMean: the real mean (before); a second head always reads the
+// spikes.
 enum class HeadMode { kSpike, kMean };
 
 struct SpikeformerConfig {
@@ -51,8 +54,8 @@ const std::vector<SpikeformerPreset>& spikeformer_presets();
 // Throws Error(kUsage) listing the presets.
 SpikeformerConfig spikeformer_preset(std::string_view name);
 
-// Throws Error(kUsage) for impossible dimensions (odd embed_dim[0], channels that do not divide into heads,
-// an image smaller than the network).
+// Throws Error(kUsage) for impossible dimensions (odd embed_dim[0], channels that do not divide
+// into heads, an image smaller than the network).
 Graph build_spikeformer(const SpikeformerConfig& config);
 
 }  // namespace spikeloom

@@ -21,7 +21,8 @@ struct Chain {
 bool is_pointwise(const Op& op) {
   const auto* conv = std::get_if<Conv2d>(&op);
   return std::holds_alternative<Linear>(op) ||
-         (conv != nullptr && conv->kernel == 1 && conv->stride == 1 && conv->padding == 0 && conv->groups == 1);
+         (conv != nullptr && conv->kernel == 1 && conv->stride == 1 && conv->padding == 0 &&
+          conv->groups == 1);
 }
 
 bool has_bias(const Op& op) {
@@ -30,8 +31,8 @@ bool has_bias(const Op& op) {
   return false;
 }
 
-// Whether `next` may join a chain. `pointwise`: the chain so far has kernel 1 and no bias term before a ring.
-// `ring`: a padding BatchNorm came last.
+// Whether `next` may join a chain. `pointwise`: the chain so far has kernel 1 and no bias term
+// before a ring. `ring`: a padding BatchNorm came last.
 bool joins(const Op& next, bool pointwise, bool has_constant, bool ring) {
   if (const auto* norm = std::get_if<BatchNorm>(&next)) {
     return norm->pad == 0 ? !ring : pointwise && !has_constant && !ring;
@@ -44,7 +45,8 @@ bool joins(const Op& next, bool pointwise, bool has_constant, bool ring) {
   return is_pointwise(next);
 }
 
-Chain chain_from(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers, NodeId start) {
+Chain chain_from(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers,
+                 NodeId start) {
   Chain chain{{start}};
   bool pointwise = is_pointwise(graph.node(start).op);
   bool has_constant = has_bias(graph.node(start).op);
@@ -84,7 +86,8 @@ std::string merged_name(const Graph& graph, const Chain& chain) {
   }
   if (parts.size() == 1) return parts[0];
   const std::string parent = parent_of(parts[0]);
-  if (std::all_of(parts.begin(), parts.end(), [&](const auto& p) { return parent_of(p) == parent; })) {
+  if (std::all_of(parts.begin(), parts.end(),
+                  [&](const auto& p) { return parent_of(p) == parent; })) {
     std::string name = parts[0];
     for (size_t i = 1; i < parts.size(); ++i) name += "+" + parts[i].substr(parent.size() + 1);
     return name;
@@ -92,7 +95,8 @@ std::string merged_name(const Graph& graph, const Chain& chain) {
   std::string prefix = parts[0];
   for (const NodeId id : chain.nodes) {
     const std::string& name = graph.node(id).name;
-    while (name != prefix && name.compare(0, prefix.size() + 1, prefix + ".") != 0) prefix = parent_of(prefix);
+    while (name != prefix && name.compare(0, prefix.size() + 1, prefix + ".") != 0)
+      prefix = parent_of(prefix);
   }
   return prefix;
 }
@@ -103,7 +107,8 @@ Op merged_op(const Graph& graph, const Chain& chain, const std::string& name) {
   if (const auto* linear = std::get_if<Linear>(&graph.node(chain.nodes[0]).op)) {
     Linear merged = *linear;
     for (const NodeId id : chain.nodes) {
-      if (const auto* next = std::get_if<Linear>(&graph.node(id).op)) merged.out_features = next->out_features;
+      if (const auto* next = std::get_if<Linear>(&graph.node(id).op))
+        merged.out_features = next->out_features;
     }
     merged.trailing_ones = linear->trailing_ones;
     merged.weight = weight;
@@ -126,8 +131,8 @@ Op merged_op(const Graph& graph, const Chain& chain, const std::string& name) {
   return merged;
 }
 
-// A chain's function so far: taps[k] is the [out, in] matrix of kernel tap k = ky*kernel + kx (for a depthwise
-// start, in = 1 and the matrix has one column), constant the value added everywhere.
+// A chain's function so far: taps[k] is the [out, in] matrix of kernel tap k = ky*kernel + kx (for
+// a depthwise start, in = 1 and the matrix has one column), constant the value added everywhere.
 struct Folded {
   int64_t kernel = 1;
   bool depthwise = false;
@@ -135,7 +140,8 @@ struct Folded {
   Vector constant;
 };
 
-std::vector<Matrix> taps_of(std::span<const float> weight, int64_t out, int64_t in, int64_t kernel) {
+std::vector<Matrix> taps_of(std::span<const float> weight, int64_t out, int64_t in,
+                            int64_t kernel) {
   std::vector<Matrix> taps(static_cast<size_t>(kernel * kernel), Matrix(out, in));
   for (int64_t o = 0; o < out; ++o) {
     for (int64_t i = 0; i < in; ++i) {
@@ -159,7 +165,8 @@ Vector bias_of(const std::string& name, int64_t out, const Weights& weights) {
 Folded start_of(const Op& op, const Weights& weights) {
   Folded folded;
   if (const auto* linear = std::get_if<Linear>(&op)) {
-    folded.taps = taps_of(weights.at(linear->weight).data.f32(), linear->out_features, linear->in_features, 1);
+    folded.taps = taps_of(weights.at(linear->weight).data.f32(), linear->out_features,
+                          linear->in_features, 1);
     folded.constant = bias_of(linear->bias, linear->out_features, weights);
     return folded;
   }
@@ -186,12 +193,13 @@ void apply_pointwise(Folded& folded, const Matrix& matrix, const Vector& bias, i
     for (Matrix& tap : folded.taps) tap = Matrix(matrix * tap.col(0).asDiagonal());
     folded.depthwise = false;
   } else {
-    parallel_for(static_cast<int64_t>(folded.taps.size()), 1, threads, [&](int64_t begin, int64_t end) {
-      for (int64_t k = begin; k < end; ++k) {
-        auto& tap = folded.taps[static_cast<size_t>(k)];
-        tap = Matrix(matrix * tap);
-      }
-    });
+    parallel_for(static_cast<int64_t>(folded.taps.size()), 1, threads,
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t k = begin; k < end; ++k) {
+                     auto& tap = folded.taps[static_cast<size_t>(k)];
+                     tap = Matrix(matrix * tap);
+                   }
+                 });
   }
   folded.constant = Vector(matrix * folded.constant + bias);
 }
@@ -285,14 +293,19 @@ Model rewrite(const Graph& graph, const Weights* weights, int threads) {
       moved[static_cast<size_t>(part)] = placed;
     }
   }
-  for (const auto& [name, id] : graph.outputs()) model.graph.output(name, moved[static_cast<size_t>(id)]);
+  for (const auto& [name, id] : graph.outputs())
+    model.graph.output(name, moved[static_cast<size_t>(id)]);
   return model;
 }
 
 }  // namespace
 
-Graph fuse(const Graph& graph) { return rewrite(graph, nullptr, 1).graph; }
+Graph fuse(const Graph& graph) {
+  return rewrite(graph, nullptr, 1).graph;
+}
 
-Model fuse(const Graph& graph, const Weights& weights, int threads) { return rewrite(graph, &weights, threads); }
+Model fuse(const Graph& graph, const Weights& weights, int threads) {
+  return rewrite(graph, &weights, threads);
+}
 
 }  // namespace spikeloom

@@ -1,16 +1,17 @@
 #pragma once
-// The rewrite from form `as_written` to form `fused` (design 2.7): linear chains become one convolution, batch
-// normalisation moves into weights.
+// The rewrite from form `as_written` to form `fused` (design 2.7): linear chains become one
+// convolution, batch normalisation moves into weights.
 //
 // A chain starts at a Conv2d or Linear and follows single consumers through
 //   BatchNorm (pad 0)                     rows scaled, bias shifted
-//   1x1 convolution after any convolution   W[o,i,k] = sum_c P[o,c] W1[c,i,k]         (SepConv tail: dense 7x7)
-//   BatchNorm with pad after a 1x1, then a depthwise or dense convolution without padding   (RepConv: dense 3x3;
-//   exact at the border, because the ring holds BN(0): it equals zero-padding the chain's input; needs a chain
-//   without bias up to there)
-// All products are formed in double and rounded to fp32 once. Source: reference networks' re-parameterisation,
-// derived in docs/architecture.md. Populations keep their names; a merged layer is called parent.a+b when its parts
-// share a parent ("Conv.dwconv+pwconv2"), otherwise by the parts' common prefix ("block3.0.attn.q_conv").
+//   1x1 convolution after any convolution   W[o,i,k] = sum_c P[o,c] W1[c,i,k]         (SepConv
+//   tail: dense 7x7) BatchNorm with pad after a 1x1, then a depthwise or dense convolution without
+//   padding   (RepConv: dense 3x3; exact at the border, because the ring holds BN(0): it equals
+//   zero-padding the chain's input; needs a chain without bias up to there)
+// All products are formed in double and rounded to fp32 once. Source: reference networks'
+// re-parameterisation, derived in docs/architecture.md. Populations keep their names; a merged
+// layer is called parent.a+b when its parts share a parent ("Conv.dwconv+pwconv2"), otherwise by
+// the parts' common prefix ("block3.0.attn.q_conv").
 
 #include "core/weights.hpp"
 #include "sim/graph/graph.hpp"

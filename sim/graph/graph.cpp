@@ -16,7 +16,9 @@ int64_t rows_of(const Shape& shape) {
   return rows;
 }
 
-int64_t channels_of(const Shape& shape) { return shape.empty() ? 1 : shape.back(); }
+int64_t channels_of(const Shape& shape) {
+  return shape.empty() ? 1 : shape.back();
+}
 
 std::string describe(const Op& op) {
   return std::visit(
@@ -28,7 +30,9 @@ std::string describe(const Op& op) {
           [](const Linear& l) -> std::string {
             return l.trailing_ones == 0 ? "linear" : "conv1d k1 s1 p0 g1";
           },
-          [](const BatchNorm& b) { return b.pad == 0 ? std::string("batchnorm") : fmt::format("batchnorm pad{}", b.pad); },
+          [](const BatchNorm& b) {
+            return b.pad == 0 ? std::string("batchnorm") : fmt::format("batchnorm pad{}", b.pad);
+          },
           [](const Neuron&) -> std::string { return "neuron"; },
           [](const KtV&) -> std::string { return "k^t v"; },
           [](const QApply&) -> std::string { return "q (k^t v)"; },
@@ -65,8 +69,9 @@ void Graph::output(std::string name, NodeId id) {
 std::vector<Parameter> parameters_of(const Op& op) {
   std::vector<Parameter> result;
   if (const auto* conv = std::get_if<Conv2d>(&op)) {
-    result.push_back({conv->weight,
-                      {conv->out_channels, conv->in_channels / conv->groups, conv->kernel, conv->kernel}});
+    result.push_back(
+        {conv->weight,
+         {conv->out_channels, conv->in_channels / conv->groups, conv->kernel, conv->kernel}});
     if (!conv->bias.empty()) result.push_back({conv->bias, {conv->out_channels}});
   } else if (const auto* linear = std::get_if<Linear>(&op)) {
     Shape shape = {linear->out_features, linear->in_features};
@@ -92,7 +97,8 @@ std::vector<StateSlot> state_of(const Node& node) {
 std::vector<std::vector<NodeId>> consumers_of(const Graph& graph) {
   std::vector<std::vector<NodeId>> result(graph.nodes().size());
   for (NodeId id = 0; id < graph.size(); ++id) {
-    for (const NodeId input : graph.node(id).inputs) result[static_cast<size_t>(input)].push_back(id);
+    for (const NodeId input : graph.node(id).inputs)
+      result[static_cast<size_t>(input)].push_back(id);
   }
   return result;
 }
@@ -107,7 +113,8 @@ int64_t parameter_count(const Graph& graph) {
   int64_t sum = 0;
   for (const Node& node : graph.nodes()) {
     for (const Parameter& parameter : parameters_of(node.op)) {
-      const bool statistic = parameter.name.ends_with(".running_mean") || parameter.name.ends_with(".running_var");
+      const bool statistic =
+          parameter.name.ends_with(".running_mean") || parameter.name.ends_with(".running_var");
       if (!statistic && seen.insert(parameter.name).second) sum += element_count(parameter.shape);
     }
   }
@@ -120,7 +127,8 @@ Affine affine_of(const BatchNorm& op, const Weights& weights) {
   const auto mean = values(".running_mean"), variance = values(".running_var");
   Affine result;
   for (size_t c = 0; c < gamma.size(); ++c) {
-    const double scale = static_cast<double>(gamma[c]) / std::sqrt(static_cast<double>(variance[c]) + op.eps);
+    const double scale =
+        static_cast<double>(gamma[c]) / std::sqrt(static_cast<double>(variance[c]) + op.eps);
     result.scale.push_back(scale);
     result.shift.push_back(static_cast<double>(beta[c]) - static_cast<double>(mean[c]) * scale);
   }
@@ -167,7 +175,8 @@ Weights bind_weights(const Graph& graph, const Weights& weights) {
     for (const Parameter& parameter : parameters_of(node.op)) needed.insert(parameter.name);
   }
   for (const std::string& name : weights.names()) {
-    if (!needed.count(name) && !name.ends_with("num_batches_tracked")) faults.push_back("surplus " + name);
+    if (!needed.count(name) && !name.ends_with("num_batches_tracked"))
+      faults.push_back("surplus " + name);
   }
   if (!faults.empty()) {
     std::string text = fmt::format("weights do not fit the network, {} faults: ", faults.size());

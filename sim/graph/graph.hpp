@@ -1,5 +1,6 @@
 #pragma once
-// The operator graph of a network: nodes in execution order, typed edges, named outputs. Immutable once built.
+// The operator graph of a network: nodes in execution order, typed edges, named outputs. Immutable
+// once built.
 
 #include <optional>
 #include <string>
@@ -37,16 +38,18 @@ struct StateSlot {
   float initial = 0;
 };
 
-// Rows (pixels or tokens) and channels of a value: [H, W, C] -> H*W and C, [N, C] -> N and C, [C] -> 1 and C.
+// Rows (pixels or tokens) and channels of a value: [H, W, C] -> H*W and C, [N, C] -> N and C, [C]
+// -> 1 and C.
 int64_t rows_of(const Shape& shape);
 int64_t channels_of(const Shape& shape);
 
 class Graph {
  public:
-  // Appends a node, infers kind and shape. Throws Error(kUsage) naming node and reason when inputs do not fit,
-  // Error(kCapacity) when an attention sum could leave the exact integers of fp32.
+  // Appends a node, infers kind and shape. Throws Error(kUsage) naming node and reason when inputs
+  // do not fit, Error(kCapacity) when an attention sum could leave the exact integers of fp32.
   NodeId add(std::string name, Op op, std::vector<NodeId> inputs = {});
-  // Names a node as an output of the network ("logits", feature maps). Throws when the name is taken.
+  // Names a node as an output of the network ("logits", feature maps). Throws when the name is
+  // taken.
   void output(std::string name, NodeId node);
 
   const std::vector<Node>& nodes() const noexcept { return nodes_; }
@@ -74,9 +77,10 @@ NodeId source_of(const Graph& graph, NodeId id);
 // Sum of the sizes of all distinct trainable arrays (running statistics excluded).
 int64_t parameter_count(const Graph& graph);
 
-// Checks that `weights` holds every array the graph needs with its shape, that all values are finite, and nothing
-// else (names ending in "num_batches_tracked" are ignored). Returns fp32 copies of exactly the needed arrays.
-// Throws one Error(kData) that lists every missing, surplus, misshapen and non-finite array.
+// Checks that `weights` holds every array the graph needs with its shape, that all values are
+// finite, and nothing else (names ending in "num_batches_tracked" are ignored). Returns fp32 copies
+// of exactly the needed arrays. Throws one Error(kData) that lists every missing, surplus,
+// misshapen and non-finite array.
 Weights bind_weights(const Graph& graph, const Weights& weights);
 
 // Scale and shift of a batch normalisation, computed in double and rounded to fp32 once.
@@ -89,8 +93,8 @@ Affine affine_of(const BatchNorm& op, const Weights& weights);
 struct Population {
   std::string name;
   NodeId node = 0;
-  Shape shape;         // channels last
-  std::string axes;    // "H,W,C" | "N,C" | "C"
+  Shape shape;       // channels last
+  std::string axes;  // "H,W,C" | "N,C" | "C"
   NeuronParams neuron;
 };
 std::vector<Population> populations_of(const Graph& graph);

@@ -8,7 +8,9 @@
 namespace spikeloom {
 namespace {
 
-[[noreturn]] void misfit(const std::string& reason) { throw Error(ErrorCode::kUsage, reason); }
+[[noreturn]] void misfit(const std::string& reason) {
+  throw Error(ErrorCode::kUsage, reason);
+}
 
 struct Inferred {
   EdgeKind kind = EdgeKind::kReal;
@@ -55,10 +57,13 @@ Inferred infer(const Conv2d& op, const Inputs& in) {
       op.out_channels <= 0 || op.kernel <= 0 || op.stride <= 0 || op.padding < 0) {
     misfit("has impossible channels, groups, kernel, stride or padding");
   }
-  const auto extent = [&](int64_t n) { return n + 2 * op.padding < op.kernel ? 0 : (n + 2 * op.padding - op.kernel) / op.stride + 1; };
+  const auto extent = [&](int64_t n) {
+    return n + 2 * op.padding < op.kernel ? 0 : (n + 2 * op.padding - op.kernel) / op.stride + 1;
+  };
   const Shape shape = {extent(from[0]), extent(from[1]), op.out_channels};
   if (shape[0] == 0 || shape[1] == 0) {
-    misfit(fmt::format("a {}x{} map is smaller than the {}x{} kernel", from[0], from[1], op.kernel, op.kernel));
+    misfit(fmt::format("a {}x{} map is smaller than the {}x{} kernel", from[0], from[1], op.kernel,
+                       op.kernel));
   }
   return {EdgeKind::kReal, shape};
 }
@@ -111,8 +116,10 @@ Inferred infer(const QApply& op, const Inputs& in) {
   const int64_t d = head_dim(channels, op.heads);
   if (in[1]->shape != Shape{op.heads, d, d}) misfit("K^T V does not fit Q");
   if (d * rows >= int64_t{1} << 24) {
-    throw Error(ErrorCode::kCapacity, fmt::format("attention over {} tokens of {} channels a head could exceed 2^24, "
-                                                  "where fp32 stops counting exactly", rows, d));
+    throw Error(ErrorCode::kCapacity,
+                fmt::format("attention over {} tokens of {} channels a head could exceed 2^24, "
+                            "where fp32 stops counting exactly",
+                            rows, d));
   }
   return {EdgeKind::kCounts, {rows, channels}};
 }
@@ -147,9 +154,15 @@ Inferred infer_same(const Inputs& in) {
   return {EdgeKind::kReal, in[0]->shape};
 }
 
-Inferred infer(const Scale&, const Inputs& in) { return infer_same(in); }
-Inferred infer(const StepMean&, const Inputs& in) { return infer_same(in); }
-Inferred infer(const Activation&, const Inputs& in) { return infer_same(in); }
+Inferred infer(const Scale&, const Inputs& in) {
+  return infer_same(in);
+}
+Inferred infer(const StepMean&, const Inputs& in) {
+  return infer_same(in);
+}
+Inferred infer(const Activation&, const Inputs& in) {
+  return infer_same(in);
+}
 
 Inferred infer(const SoftmaxAttention& op, const Inputs& in) {
   require_inputs(in, 3);

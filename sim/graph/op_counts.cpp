@@ -5,7 +5,8 @@
 namespace spikeloom {
 namespace {
 
-// Output positions along one axis that read input position i: #{o : 0 <= i - o*stride + padding < kernel}.
+// Output positions along one axis that read input position i: #{o : 0 <= i - o*stride + padding <
+// kernel}.
 int64_t reach(int64_t i, int64_t extent_out, const Conv2d& conv) {
   const int64_t last = std::min((i + conv.padding) / conv.stride, extent_out - 1);
   const int64_t below = i + conv.padding - conv.kernel;  // o must exceed below / stride
@@ -42,7 +43,8 @@ int64_t synapses(const Op& op) {
 // MACs of one evaluation of a weighted layer.
 int64_t dense_macs_of(const Node& node) {
   if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
-    return element_count(node.shape) * (conv->in_channels / conv->groups) * conv->kernel * conv->kernel;
+    return element_count(node.shape) * (conv->in_channels / conv->groups) * conv->kernel *
+           conv->kernel;
   }
   if (const auto* linear = std::get_if<Linear>(&node.op)) {
     return element_count(node.shape) * linear->in_features;
@@ -54,8 +56,8 @@ bool is_weighted(const Op& op) {
   return std::holds_alternative<Conv2d>(op) || std::holds_alternative<Linear>(op);
 }
 
-LayerCount count_layer(const Graph& graph, const Node& node, const RunStatistics* run, int64_t samples,
-                       int64_t evaluations) {
+LayerCount count_layer(const Graph& graph, const Node& node, const RunStatistics* run,
+                       int64_t samples, int64_t evaluations) {
   const Node& from = graph.node(node.inputs[0]);
   LayerCount count;
   count.name = node.name;
@@ -157,12 +159,14 @@ OpCounts count(const Graph& graph, const RunStatistics* run, int64_t samples, in
     if (is_weighted(node.op)) {
       counts.layers.push_back(count_layer(graph, node, run, samples, evaluations));
     } else if (std::holds_alternative<QApply>(node.op)) {
-      counts.attention.push_back(count_attention(node, graph.node(node.inputs[0]), run, evaluations));
+      counts.attention.push_back(
+          count_attention(node, graph.node(node.inputs[0]), run, evaluations));
     } else if (std::holds_alternative<SoftmaxAttention>(node.op)) {
       counts.attention.push_back(count_softmax(node, evaluations));
     } else if (std::holds_alternative<Neuron>(node.op) && run != nullptr) {
       const auto& spikes = statistics_of(*run, graph, *graph.find(node.name));
-      counts.neurons.push_back({node.name, spikes.neurons, spikes.neurons * spikes.evaluations, spikes.events});
+      counts.neurons.push_back(
+          {node.name, spikes.neurons, spikes.neurons * spikes.evaluations, spikes.events});
     }
   }
   counts.totals = sum_up(counts);
@@ -171,12 +175,16 @@ OpCounts count(const Graph& graph, const RunStatistics* run, int64_t samples, in
 
 }  // namespace
 
-std::string attention_name(const std::string& node_name) { return node_name.substr(0, node_name.rfind('.')); }
+std::string attention_name(const std::string& node_name) {
+  return node_name.substr(0, node_name.rfind('.'));
+}
 
 OpCounts count_operations(const Graph& graph, const RunStatistics& statistics) {
   return count(graph, &statistics, statistics.samples, statistics.evaluations);
 }
 
-OpCounts count_dense(const Graph& graph, int64_t samples) { return count(graph, nullptr, samples, samples); }
+OpCounts count_dense(const Graph& graph, int64_t samples) {
+  return count(graph, nullptr, samples, samples);
+}
 
 }  // namespace spikeloom

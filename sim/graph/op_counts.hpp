@@ -3,13 +3,15 @@
 //
 // All figures are totals over the steps (and samples) the statistics cover. Rules:
 //   dense_macs     output elements x (input channels / groups) x kernel area, padding taps included
-//   event_adds     deliveries "input spike -> existing output element": per spike, output channels / groups x the
+//   event_adds     deliveries "input spike -> existing output element": per spike, output channels
+//   / groups x the
 //                  number of output positions its pixel reaches (separable in y and x)
 //   rate_adds      input_events / input_elements x dense_macs: the literature's estimate
 //   real_macs      dense_macs of layers whose operand is real
-//   attention      kv_k_gated_adds = ones in K x d (a row of V per K spike), kv_coincidences = sum over tokens of
-//                  ones(K row) x ones(V row) per head, qkv_q_gated_adds = ones in Q x d, qkv_nonzero_adds = the
-//                  same where K^T V is not 0
+//   attention      kv_k_gated_adds = ones in K x d (a row of V per K spike), kv_coincidences = sum
+//   over tokens of
+//                  ones(K row) x ones(V row) per head, qkv_q_gated_adds = ones in Q x d,
+//                  qkv_nonzero_adds = the same where K^T V is not 0
 // The kind of the input edge decides the operand; values are never looked at.
 
 #include <cstdint>
@@ -23,11 +25,11 @@ namespace spikeloom {
 
 // Spikes of one population over a run.
 struct PopulationStatistics {
-  int64_t neurons = 0;                  // per step
-  int64_t evaluations = 0;              // steps x samples seen
+  int64_t neurons = 0;      // per step
+  int64_t evaluations = 0;  // steps x samples seen
   int64_t events = 0;
-  std::vector<int64_t> events_per_row;  // by pixel or token
-  std::vector<int64_t> events_per_step; // by step within the sample
+  std::vector<int64_t> events_per_row;   // by pixel or token
+  std::vector<int64_t> events_per_step;  // by step within the sample
 };
 
 // One attention product over a run.
@@ -48,12 +50,13 @@ struct LayerCount {
   std::string name;
   std::string op;              // describe(op)
   bool spike_operand = false;  // AC, otherwise MAC
-  bool is_static = false;      // the value is the same at every step: `once` = 1 / steps of it is needed
-  int64_t weights = 0;         // synaptic weights, bias excluded
+  bool is_static =
+      false;            // the value is the same at every step: `once` = 1 / steps of it is needed
+  int64_t weights = 0;  // synaptic weights, bias excluded
   int64_t dense_macs = 0;
   int64_t dense_macs_once = 0;  // charged once per sample where is_static, else = dense_macs
   int64_t input_elements = 0;
-  int64_t input_events = 0;    // spikes; for a real operand 0
+  int64_t input_events = 0;  // spikes; for a real operand 0
   int64_t event_adds = 0;
   int64_t real_macs = 0;
   double rate_adds() const {
@@ -84,18 +87,19 @@ struct NeuronCount {
 };
 
 struct CountTotals {
-  int64_t dense_macs = 0;            // layers only
+  int64_t dense_macs = 0;  // layers only
   int64_t dense_macs_attention = 0;
-  int64_t stem_macs = 0;             // static real-operand layers, charged at every step
+  int64_t stem_macs = 0;  // static real-operand layers, charged at every step
   int64_t stem_macs_once = 0;
   int64_t real_macs_without_stem = 0;
   int64_t event_adds = 0;
   double rate_adds = 0;
   int64_t kv_coincidences = 0, kv_k_gated_adds = 0, qkv_q_gated_adds = 0, qkv_nonzero_adds = 0;
   int64_t neuron_updates = 0, spikes = 0;
-  int64_t weights = 0;            // stored synaptic weights
-  int64_t weight_reads = 0;       // one per synaptic operation and real MAC: event-driven, nothing reused
-  int64_t state_accesses = 0;     // one read and one write per neuron update
+  int64_t weights = 0;  // stored synaptic weights
+  int64_t weight_reads =
+      0;  // one per synaptic operation and real MAC: event-driven, nothing reused
+  int64_t state_accesses = 0;  // one read and one write per neuron update
 };
 
 struct OpCounts {
@@ -110,12 +114,14 @@ struct OpCounts {
 // "block3.0.attn" for its products "block3.0.attn.kv" and "block3.0.attn.qkv".
 std::string attention_name(const std::string& node_name);
 
-// Counts of the graph given what the populations did. Populations have the same names in every form, so one run
-// serves all forms. Throws Error(kInternal) when a population is missing from the statistics.
+// Counts of the graph given what the populations did. Populations have the same names in every
+// form, so one run serves all forms. Throws Error(kInternal) when a population is missing from the
+// statistics.
 OpCounts count_operations(const Graph& graph, const RunStatistics& statistics);
 
-// Counts of one pass over `samples` samples of a graph without neurons' spikes: every operand real, every layer MAC,
-// neurons as identity (the `dense_same` and `dense_twin` baselines). K^T V order where the graph has it.
+// Counts of one pass over `samples` samples of a graph without neurons' spikes: every operand real,
+// every layer MAC, neurons as identity (the `dense_same` and `dense_twin` baselines). K^T V order
+// where the graph has it.
 OpCounts count_dense(const Graph& graph, int64_t samples);
 
 }  // namespace spikeloom

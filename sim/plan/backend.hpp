@@ -11,10 +11,13 @@
 namespace spikeloom {
 
 // Floats per row of a real value: rows start on 64 bytes; padded channels hold zeros.
-constexpr int64_t padded(int64_t channels) noexcept { return (channels + 15) / 16 * 16; }
+constexpr int64_t padded(int64_t channels) noexcept {
+  return (channels + 15) / 16 * 16;
+}
 
-// One value of one sample over some steps. Exactly one of `real` and `bits` is set. Real rows are padded(channels)
-// floats apart. Step t lies t * step_stride elements (floats or words) further; 0 for a value equal at every step.
+// One value of one sample over some steps. Exactly one of `real` and `bits` is set. Real rows are
+// padded(channels) floats apart. Step t lies t * step_stride elements (floats or words) further; 0
+// for a value equal at every step.
 struct ValueRef {
   float* real = nullptr;
   uint64_t* bits = nullptr;
@@ -23,28 +26,35 @@ struct ValueRef {
   int64_t step_stride = 0;
 
   float* real_at(int64_t step) const noexcept { return real + step * step_stride; }
-  float* real_row(int64_t step, int64_t row) const noexcept { return real_at(step) + row * padded(channels); }
-  MutableSpikeView bits_at(int64_t step) const noexcept { return {bits + step * step_stride, rows, channels}; }
+  float* real_row(int64_t step, int64_t row) const noexcept {
+    return real_at(step) + row * padded(channels);
+  }
+  MutableSpikeView bits_at(int64_t step) const noexcept {
+    return {bits + step * step_stride, rows, channels};
+  }
 };
 
-// What runs as one kernel call: a main node and the elementwise nodes behind it that are computed in its epilogue, in
-// this order: main (with bias), affine, residual addition, neuron. -1: absent. Grouping changes neither bits nor counts.
+// What runs as one kernel call: a main node and the elementwise nodes behind it that are computed
+// in its epilogue, in this order: main (with bias), affine, residual addition, neuron. -1: absent.
+// Grouping changes neither bits nor counts.
 struct Unit {
   NodeId main = -1;
-  NodeId affine = -1;         // BatchNorm without pad
-  NodeId residual = -1;       // Add
+  NodeId affine = -1;          // BatchNorm without pad
+  NodeId residual = -1;        // Add
   NodeId residual_other = -1;  // the addend that is not the chain
   NodeId neuron = -1;
   NodeId last() const noexcept { return neuron >= 0 ? neuron : real_last(); }
   // The node whose real value the chain produces before the neuron.
-  NodeId real_last() const noexcept { return residual >= 0 ? residual : affine >= 0 ? affine : main; }
+  NodeId real_last() const noexcept {
+    return residual >= 0 ? residual : affine >= 0 ? affine : main;
+  }
 };
 
 struct UnitIo {
   ValueRef in[3];
-  ValueRef other;   // residual_other's value
-  ValueRef real;    // value of real_last(); real == nullptr when nobody reads it
-  ValueRef spikes;  // value of `neuron`
+  ValueRef other;          // residual_other's value
+  ValueRef real;           // value of real_last(); real == nullptr when nobody reads it
+  ValueRef spikes;         // value of `neuron`
   float* state = nullptr;  // the unit's one state slot, rows padded like real values
   int64_t steps = 1;
   int64_t steps_before = 0;  // steps of the sample that ran already (StepMean)
@@ -58,10 +68,13 @@ class Backend {
   virtual std::string simd() const = 0;  // "none", "avx3", ...
   // Whether plans for this backend should group nodes into units.
   virtual bool groups_units() const noexcept = 0;
-  // Packs what the unit needs (weights in kernel layout); immutable, shared between threads. Throws Error.
-  virtual std::shared_ptr<const void> prepare(const Graph& graph, const Unit& unit, const Weights& weights) const = 0;
+  // Packs what the unit needs (weights in kernel layout); immutable, shared between threads. Throws
+  // Error.
+  virtual std::shared_ptr<const void> prepare(const Graph& graph, const Unit& unit,
+                                              const Weights& weights) const = 0;
   // Runs steps [0, io.steps). `prepared` comes from prepare() for this very unit.
-  virtual void run(const Graph& graph, const Unit& unit, const void* prepared, const UnitIo& io) const noexcept = 0;
+  virtual void run(const Graph& graph, const Unit& unit, const void* prepared,
+                   const UnitIo& io) const noexcept = 0;
 };
 
 }  // namespace spikeloom

@@ -13,7 +13,8 @@ constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 
 std::vector<bool> kept_nodes(const Graph& graph, const PlanOptions& options) {
   std::vector<bool> kept(graph.nodes().size(), false);
-  for (const auto& [name, id] : graph.outputs()) kept[static_cast<size_t>(source_of(graph, id))] = true;
+  for (const auto& [name, id] : graph.outputs())
+    kept[static_cast<size_t>(source_of(graph, id))] = true;
   for (const std::string& name : options.keep) {
     const auto id = graph.find(name);
     if (!id) throw Error(ErrorCode::kUsage, "the network has no node '" + name + "' to keep");
@@ -39,7 +40,8 @@ class UnitBuilder {
     }
     // The real value is wanted elsewhere too: a neuron directly behind it may still share the pass.
     for (const NodeId next : consumers_[static_cast<size_t>(unit.real_last())]) {
-      if (std::holds_alternative<Neuron>(graph_.node(next).op) && graph_.node(main).is_static == graph_.node(next).is_static) {
+      if (std::holds_alternative<Neuron>(graph_.node(next).op) &&
+          graph_.node(main).is_static == graph_.node(next).is_static) {
         unit.neuron = next;
         break;
       }
@@ -86,7 +88,8 @@ std::vector<Unit> make_units(const Graph& graph, const std::vector<bool>& kept, 
   std::vector<Unit> units;
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Op& op = graph.node(id).op;
-    if (done[static_cast<size_t>(id)] || std::holds_alternative<Input>(op) || std::holds_alternative<View>(op)) {
+    if (done[static_cast<size_t>(id)] || std::holds_alternative<Input>(op) ||
+        std::holds_alternative<View>(op)) {
       continue;
     }
     const Unit unit = grouped ? builder.grow(id) : Unit{.main = id};
@@ -103,7 +106,8 @@ class Arena {
  public:
   int64_t place(int64_t size, int64_t begin, int64_t end) {
     std::erase_if(blocks_, [&](const Block& block) { return block.end < begin; });
-    std::sort(blocks_.begin(), blocks_.end(), [](const Block& a, const Block& b) { return a.offset < b.offset; });
+    std::sort(blocks_.begin(), blocks_.end(),
+              [](const Block& a, const Block& b) { return a.offset < b.offset; });
     int64_t offset = 0;
     for (const Block& block : blocks_) {
       if (block.offset - offset >= size) break;
@@ -193,7 +197,8 @@ void place_values(Plan& plan, const std::vector<bool>& kept) {
                                                 std::holds_alternative<Input>(node.op));
     slot.step_stride = every_step ? size : 0;
     const Lifetime& range = life[static_cast<size_t>(id)];
-    slot.offset = arena.place(size * (every_step ? plan.options.chunk_steps : 1), range.begin, range.end);
+    slot.offset =
+        arena.place(size * (every_step ? plan.options.chunk_steps : 1), range.begin, range.end);
   }
   plan.real_floats = arena.total();
 }
@@ -215,8 +220,8 @@ void place_state(Plan& plan) {
 
 }  // namespace
 
-std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights, std::shared_ptr<const Backend> backend,
-                                    PlanOptions options) {
+std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights,
+                                    std::shared_ptr<const Backend> backend, PlanOptions options) {
   if (options.chunk_steps < 1) throw Error(ErrorCode::kInternal, "a chunk needs at least one step");
   auto plan = std::make_shared<Plan>();
   plan->graph = std::move(graph);

@@ -1,5 +1,6 @@
 #pragma once
-// A graph made ready to run: units in order, packed weights, buffer layout. Immutable; shared by all sessions.
+// A graph made ready to run: units in order, packed weights, buffer layout. Immutable; shared by
+// all sessions.
 
 #include <memory>
 #include <string>
@@ -9,19 +10,21 @@
 
 namespace spikeloom {
 
-// layer-major: every unit runs all steps of a chunk before the next unit starts (weights stay in cache).
-// step-major: every step runs through all units (what streaming and feedback need). Same bits.
+// layer-major: every unit runs all steps of a chunk before the next unit starts (weights stay in
+// cache). step-major: every step runs through all units (what streaming and feedback need). Same
+// bits.
 enum class Schedule { kLayerMajor, kStepMajor };
 
 struct PlanOptions {
   Schedule schedule = Schedule::kLayerMajor;
-  int64_t chunk_steps = 1;        // most steps one run_chunk() call takes
-  std::vector<std::string> keep;  // nodes whose values can be read back, besides the graph's outputs
+  int64_t chunk_steps = 1;  // most steps one run_chunk() call takes
+  std::vector<std::string>
+      keep;  // nodes whose values can be read back, besides the graph's outputs
 };
 
 // Where a node's value lies in a session.
 struct ValueSlot {
-  bool exists = false;      // false: never written (inside a unit) or shown through a View's source
+  bool exists = false;  // false: never written (inside a unit) or shown through a View's source
   bool is_bits = false;
   int64_t offset = 0;       // floats or words from the start of the session's real or spike memory
   int64_t step_stride = 0;  // 0: static or one step at a time
@@ -40,19 +43,21 @@ struct Plan {
   std::vector<Unit> units;
   std::vector<bool> unit_is_static;
   std::vector<std::shared_ptr<const void>> prepared;
-  std::vector<ValueSlot> values;     // by node
+  std::vector<ValueSlot> values;  // by node
   std::vector<StateLayout> states;
   std::vector<int64_t> state_of_unit;  // index into states, -1: none
   int64_t real_floats = 0, spike_words = 0, state_floats = 0;
   std::vector<Population> populations;
 
   // Bytes one session takes.
-  int64_t session_bytes() const noexcept { return 4 * (real_floats + state_floats) + 8 * spike_words; }
+  int64_t session_bytes() const noexcept {
+    return 4 * (real_floats + state_floats) + 8 * spike_words;
+  }
 };
 
-// `weights` must come from bind_weights (or fuse); they are not needed afterwards. Throws Error(kUsage) when a kept
-// node does not exist.
-std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights, std::shared_ptr<const Backend> backend,
-                                    PlanOptions options);
+// `weights` must come from bind_weights (or fuse); they are not needed afterwards. Throws
+// Error(kUsage) when a kept node does not exist.
+std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights,
+                                    std::shared_ptr<const Backend> backend, PlanOptions options);
 
 }  // namespace spikeloom

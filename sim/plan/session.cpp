@@ -8,7 +8,10 @@
 namespace spikeloom {
 
 Session::Session(std::shared_ptr<const Plan> plan)
-    : plan_(std::move(plan)), real_(plan_->real_floats), state_(plan_->state_floats), spikes_(plan_->spike_words) {
+    : plan_(std::move(plan)),
+      real_(plan_->real_floats),
+      state_(plan_->state_floats),
+      spikes_(plan_->spike_words) {
   for (const Population& population : plan_->populations) {
     const ValueSlot& slot = plan_->values[static_cast<size_t>(population.node)];
     population_bits_.push_back(spikes_.data() + slot.offset);
@@ -63,10 +66,13 @@ Weights Session::save() const {
 }
 
 void Session::load(const Weights& saved) {
-  const auto fail = [](const std::string& reason) { throw Error(ErrorCode::kData, "saved session: " + reason); };
+  const auto fail = [](const std::string& reason) {
+    throw Error(ErrorCode::kData, "saved session: " + reason);
+  };
   if (saved.size() != plan_->states.size() + 1) fail("belongs to another network");
   const Tensor& steps = saved.at("steps_done").data;
-  if (steps.dtype() != DType::kI64 || steps.size() != 1 || steps.as<int64_t>()[0] < 0) fail("steps_done is not a count");
+  if (steps.dtype() != DType::kI64 || steps.size() != 1 || steps.as<int64_t>()[0] < 0)
+    fail("steps_done is not a count");
   for (const StateLayout& state : plan_->states) {
     const std::string name = plan_->graph.node(state.node).name + "/" + state.slot.name;
     const Tensor& values = saved.at(name).data;
@@ -77,7 +83,8 @@ void Session::load(const Weights& saved) {
   reset();
   steps_done_ = steps.as<int64_t>()[0];
   for (const StateLayout& state : plan_->states) {
-    const Tensor& values = saved.at(plan_->graph.node(state.node).name + "/" + state.slot.name).data;
+    const Tensor& values =
+        saved.at(plan_->graph.node(state.node).name + "/" + state.slot.name).data;
     const int64_t channels = channels_of(state.slot.shape);
     float* to = state_.data() + state.offset;
     for (int64_t row = 0; row < rows_of(state.slot.shape); ++row) {
@@ -147,15 +154,18 @@ void Session::load_input(const Tensor& frames, int64_t step, int64_t steps) {
 void Session::run_chunk(const Tensor& frames, int64_t steps, int threads) {
   const Graph& graph = plan_->graph;
   const Node& input = graph.node(0);
-  if (!std::holds_alternative<Input>(input.op)) throw Error(ErrorCode::kInternal, "node 0 is not the input");
+  if (!std::holds_alternative<Input>(input.op))
+    throw Error(ErrorCode::kInternal, "node 0 is not the input");
   if (steps < 1 || steps > plan_->options.chunk_steps) {
-    throw Error(ErrorCode::kInternal, "a chunk of " + std::to_string(steps) + " steps does not fit the plan");
+    throw Error(ErrorCode::kInternal,
+                "a chunk of " + std::to_string(steps) + " steps does not fit the plan");
   }
   const bool repeated = input.is_static;
   Shape expected = input.shape;
   expected.insert(expected.begin(), repeated ? 1 : steps);
   if (frames.shape() != expected) {
-    throw Error(ErrorCode::kData, "input has shape " + to_string(frames.shape()) + ", the network expects " + to_string(expected));
+    throw Error(ErrorCode::kData, "input has shape " + to_string(frames.shape()) +
+                                      ", the network expects " + to_string(expected));
   }
   if (!repeated) load_input(frames, 0, steps);
   if (!statics_valid_) {
@@ -188,7 +198,8 @@ Tensor Session::value(NodeId id, int64_t step) const {
   for (int64_t row = 0; row < at.rows; ++row) {
     for (int64_t c = 0; c < at.channels; ++c) {
       to[static_cast<size_t>(row * at.channels + c)] =
-          at.bits != nullptr ? static_cast<float>(at.bits_at(0).test(row, c)) : at.real_row(0, row)[c];
+          at.bits != nullptr ? static_cast<float>(at.bits_at(0).test(row, c))
+                             : at.real_row(0, row)[c];
     }
   }
   return result;

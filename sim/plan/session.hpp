@@ -1,6 +1,6 @@
 #pragma once
-// All mutable state of one sample in flight: membranes, running sums, buffers. There is none anywhere else.
-// One session is used by one thread at a time; copying is cloning.
+// All mutable state of one sample in flight: membranes, running sums, buffers. There is none
+// anywhere else. One session is used by one thread at a time; copying is cloning.
 
 #include <memory>
 #include <vector>
@@ -22,16 +22,17 @@ class Session {
   void reset();
   int64_t steps_done() const noexcept { return steps_done_; }
 
-  // State as named fp32 tensors "<node>/<slot>" plus "steps_done"; load() accepts exactly what save() of a session
-  // of the same graph gives, else throws Error(kData).
+  // State as named fp32 tensors "<node>/<slot>" plus "steps_done"; load() accepts exactly what
+  // save() of a session of the same graph gives, else throws Error(kData).
   Weights save() const;
   void load(const Weights& saved);
 
-  // Runs `steps` <= chunk_steps further steps. frames: fp32 [1, H, W, C] (repeated) or [steps, H, W, C].
+  // Runs `steps` <= chunk_steps further steps. frames: fp32 [1, H, W, C] (repeated) or [steps, H,
+  // W, C].
   void run_chunk(const Tensor& frames, int64_t steps, int threads);
 
-  // Value of an output or kept node at step t of the last chunk, without padding (spikes as 0/1, counts as such).
-  // Throws Error(kUsage) when the plan does not keep it.
+  // Value of an output or kept node at step t of the last chunk, without padding (spikes as 0/1,
+  // counts as such). Throws Error(kUsage) when the plan does not keep it.
   Tensor value(NodeId node, int64_t step) const;
   // The last chunk as a sink sees it; valid until the next call.
   SpikeChunk last_chunk() const;
@@ -46,7 +47,8 @@ class Session {
 
   template <typename T>
   struct Block {  // 64-byte aligned, zeroed
-    explicit Block(int64_t count) : memory({count * static_cast<int64_t>(sizeof(T)) + 64}, DType::kU8) {}
+    explicit Block(int64_t count)
+        : memory({count * static_cast<int64_t>(sizeof(T)) + 64}, DType::kU8) {}
     Tensor memory;
     T* data() const noexcept { return reinterpret_cast<T*>(const_cast<std::byte*>(memory.data())); }
   };

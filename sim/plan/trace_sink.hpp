@@ -1,5 +1,6 @@
 #pragma once
-// Who wants to see spikes: recorder, operation counter, chip feed. One of the three virtual interfaces (design 2).
+// Who wants to see spikes: recorder, operation counter, chip feed. One of the three virtual
+// interfaces (design 2).
 
 #include <cstdint>
 #include <span>
@@ -35,8 +36,8 @@ struct SampleEnd {
   int64_t prediction = -1;
 };
 
-// Calls come from one thread, in order: for each sample begin, chunks, end. Samples come in dataset order whatever
-// the batch, schedule or thread count. Implementations may throw Error.
+// Calls come from one thread, in order: for each sample begin, chunks, end. Samples come in dataset
+// order whatever the batch, schedule or thread count. Implementations may throw Error.
 class TraceSink {
  public:
   virtual ~TraceSink() = default;

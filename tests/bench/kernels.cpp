@@ -1,8 +1,9 @@
-// How many additions per second do the event kernels reach, and from which firing rate on would the ordered dense
-// kernel, which does the same sums on the same data, be faster? One thread, T = 1, no epilogue but a LIF neuron.
+// How many additions per second do the event kernels reach, and from which firing rate on would the
+// ordered dense kernel, which does the same sums on the same data, be faster? One thread, T = 1, no
+// epilogue but a LIF neuron.
 //
-// Per run: "adds" = weight additions the spikes cause (padding excluded) per second, "gain" is read from the table: time
-// of dense/... over time of event/....
+// Per run: "adds" = weight additions the spikes cause (padding excluded) per second, "gain" is read
+// from the table: time of dense/... over time of event/....
 
 #include <benchmark/benchmark.h>
 
@@ -22,11 +23,18 @@ struct Layer {
   Shape in;
 };
 
-Layer conv3x3() { return {"conv3x3 128->512 28x28", Conv2d{128, 512, 3, 1, 1, 1, "w", ""}, {28, 28, 128}}; }
-Layer linear() { return {"linear 784x360->1440", Linear{360, 1440, 0, "w", ""}, {784, 360}}; }
-Layer depthwise() { return {"depthwise7x7 128 56x56", Conv2d{128, 128, 7, 1, 3, 128, "w", ""}, {56, 56, 128}}; }
+Layer conv3x3() {
+  return {"conv3x3 128->512 28x28", Conv2d{128, 512, 3, 1, 1, 1, "w", ""}, {28, 28, 128}};
+}
+Layer linear() {
+  return {"linear 784x360->1440", Linear{360, 1440, 0, "w", ""}, {784, 360}};
+}
+Layer depthwise() {
+  return {"depthwise7x7 128 56x56", Conv2d{128, 128, 7, 1, 3, 128, "w", ""}, {56, 56, 128}};
+}
 
-// A layer with a LIF behind it, its operand and memory for its results. Real operands hold the same zeros and ones.
+// A layer with a LIF behind it, its operand and memory for its results. Real operands hold the same
+// zeros and ones.
 struct Bench {
   Graph graph;
   Unit unit;
@@ -75,7 +83,12 @@ struct Bench {
         additions += static_cast<double>(reach(layer, r));
       }
     }
-    io.in[0] = {event ? nullptr : real.f32().data(), event ? bits.data() : nullptr, &layer.in, rows, channels, 0};
+    io.in[0] = {event ? nullptr : real.f32().data(),
+                event ? bits.data() : nullptr,
+                &layer.in,
+                rows,
+                channels,
+                0};
   }
   // Additions one spike of pixel r causes.
   static int64_t reach(const Layer& layer, int64_t r) {
@@ -89,7 +102,8 @@ struct Bench {
       }
       return count;
     };
-    return along(r / layer.in[1], layer.in[0]) * along(r % layer.in[1], layer.in[1]) * conv->out_channels / conv->groups;
+    return along(r / layer.in[1], layer.in[0]) * along(r % layer.in[1], layer.in[1]) *
+           conv->out_channels / conv->groups;
   }
 };
 
@@ -97,7 +111,8 @@ void run_layer(benchmark::State& state, const Layer& layer, double rate, bool ev
   Bench bench(layer, rate, event);
   bench.run();
   for (auto _ : state) bench.run();
-  state.counters["adds"] = benchmark::Counter(bench.additions, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["adds"] =
+      benchmark::Counter(bench.additions, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 // A chain of dependent integer additions: one per clock, so its rate is the clock.
@@ -110,8 +125,8 @@ void clock_rate(benchmark::State& state) {
       asm volatile("" : "+r"(x));
     }
   }
-  state.counters["clock"] =
-      benchmark::Counter(static_cast<double>(kChain), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["clock"] = benchmark::Counter(static_cast<double>(kChain),
+                                               benchmark::Counter::kIsIterationInvariantRate);
 }
 
 }  // namespace
@@ -126,9 +141,10 @@ int main(int argc, char** argv) {
   for (const Layer& layer : layers) {
     for (const int percent : {5, 10, 20, 30, 50}) {
       for (const bool event : {true, false}) {
-        const std::string name =
-            std::string(layer.name) + (event ? " event " : " dense ") + std::to_string(percent) + "%";
-        benchmark::RegisterBenchmark(name.c_str(), [&layer, percent, event](benchmark::State& state) {
+        const std::string name = std::string(layer.name) + (event ? " event " : " dense ") +
+                                 std::to_string(percent) + "%";
+        benchmark::RegisterBenchmark(name.c_str(), [&layer, percent,
+                                                    event](benchmark::State& state) {
           run_layer(state, layer, percent / 100.0, event);
         })->Unit(benchmark::kMillisecond);
       }

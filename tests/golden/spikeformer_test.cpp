@@ -1,5 +1,5 @@
-// Do we equal the authors' program? Golden set A of Meta-SpikeFormer: 77 LIF layers, every bit; logits; residual streams;
-// integer attention products; operation counts.
+// Do we equal the authors' program? Golden set A of Meta-SpikeFormer: 77 LIF layers, every bit;
+// logits; residual streams; integer attention products; operation counts.
 
 #include <fmt/format.h>
 
@@ -51,7 +51,8 @@ Tensor frame(int64_t b) {
   const auto from = golden().input.f32();
   const auto to = result.f32();
   for (int64_t c = 0; c < 3; ++c) {
-    for (int64_t p = 0; p < 64 * 64; ++p) to[static_cast<size_t>(p * 3 + c)] = from[static_cast<size_t>((b * 3 + c) * 64 * 64 + p)];
+    for (int64_t p = 0; p < 64 * 64; ++p)
+      to[static_cast<size_t>(p * 3 + c)] = from[static_cast<size_t>((b * 3 + c) * 64 * 64 + p)];
   }
   return result;
 }
@@ -94,7 +95,8 @@ void check_logits(const Session& session, int64_t sample) {
   const NodeId node = *session.plan().graph.find_output("logits");
   const Tensor logits = session.value(node, session.last_chunk().steps - 1);
   for (size_t c = 0; c < 10; ++c) {
-    CHECK(std::abs(logits.f32()[c] - golden().logits.f32()[static_cast<size_t>(sample) * 10 + c]) <= 1e-5f);
+    CHECK(std::abs(logits.f32()[c] - golden().logits.f32()[static_cast<size_t>(sample) * 10 + c]) <=
+          1e-5f);
   }
 }
 
@@ -105,7 +107,8 @@ Model model_of(const std::string& form) {
   return {graph, weights};
 }
 
-void run_and_compare(std::shared_ptr<const Backend> backend, const Model& model, Schedule schedule, int threads) {
+void run_and_compare(std::shared_ptr<const Backend> backend, const Model& model, Schedule schedule,
+                     int threads) {
   const auto plan = compile(model.graph, model.weights, std::move(backend), {schedule, kSteps, {}});
   REQUIRE(plan->populations.size() == 77);
   Session session(plan);
@@ -147,24 +150,29 @@ TEST_CASE("streams and integer attention products agree with the golden ones") {
   }
   REQUIRE(keep.size() == 16);
   const auto backend = reference ? make_reference_backend() : make_cpu_backend();
-  Session session(compile(model.graph, model.weights, backend, {Schedule::kLayerMajor, kSteps, keep}));
+  Session session(
+      compile(model.graph, model.weights, backend, {Schedule::kLayerMajor, kSteps, keep}));
   for (int64_t sample = 0; sample < kSamples; ++sample) {
     session.reset();
     session.run_chunk(frame(sample), kSteps, 2);
     for (const std::string& name : keep) {
       const bool is_kv = name.ends_with(".kv");
-      const Tensor& expected = golden().streams.at((is_kv ? "kv/" : "qkv/") + attention_name(name)).data;
+      const Tensor& expected =
+          golden().streams.at((is_kv ? "kv/" : "qkv/") + attention_name(name)).data;
       const auto values = expected.as<int8_t>();
-      const int64_t heads = expected.shape()[2], rows = expected.shape()[3], d = expected.shape()[4];
+      const int64_t heads = expected.shape()[2], rows = expected.shape()[3],
+                    d = expected.shape()[4];
       int64_t differing = 0;
       for (int64_t t = 0; t < kSteps; ++t) {
         const Tensor value = session.value(*model.graph.find(name), t);
         for (int64_t h = 0; h < heads; ++h) {
           for (int64_t r = 0; r < rows; ++r) {
             for (int64_t j = 0; j < d; ++j) {
-              const float got = is_kv ? value.f32()[static_cast<size_t>((h * d + r) * d + j)]
-                                      : value.f32()[static_cast<size_t>(r * heads * d + h * d + j)] / 0.125f;
-              differing += got != values[static_cast<size_t>((((t * kSamples + sample) * heads + h) * rows + r) * d + j)];
+              const float got =
+                  is_kv ? value.f32()[static_cast<size_t>((h * d + r) * d + j)]
+                        : value.f32()[static_cast<size_t>(r * heads * d + h * d + j)] / 0.125f;
+              differing += got != values[static_cast<size_t>(
+                                      (((t * kSamples + sample) * heads + h) * rows + r) * d + j)];
             }
           }
         }
@@ -174,14 +182,17 @@ TEST_CASE("streams and integer attention products agree with the golden ones") {
     if (sample > 0) continue;
     for (const std::string name : {"ConvBlock1_2.0", "ConvBlock2_2.0", "block3.5", "block4.1"}) {
       const Tensor& expected = golden().streams.at("stream/" + name).data;
-      const int64_t channels = expected.shape()[2], rows = expected.shape()[3] * expected.shape()[4];
+      const int64_t channels = expected.shape()[2],
+                    rows = expected.shape()[3] * expected.shape()[4];
       float worst = 0;
       for (int64_t t = 0; t < kSteps; ++t) {
         const Tensor value = session.value(*model.graph.find_output(name), t);
         for (int64_t c = 0; c < channels; ++c) {
           for (int64_t r = 0; r < rows; ++r) {
-            worst = std::max(worst, std::abs(value.f32()[static_cast<size_t>(r * channels + c)] -
-                                             expected.f32()[static_cast<size_t>((t * channels + c) * rows + r)]));
+            worst = std::max(
+                worst,
+                std::abs(value.f32()[static_cast<size_t>(r * channels + c)] -
+                         expected.f32()[static_cast<size_t>((t * channels + c) * rows + r)]));
           }
         }
       }
@@ -192,7 +203,8 @@ TEST_CASE("streams and integer attention products agree with the golden ones") {
 
 TEST_CASE("saving and loading the session between steps changes no spike") {
   const Model model = model_of("as_written");
-  const auto plan = compile(model.graph, model.weights, make_cpu_backend(), {Schedule::kStepMajor, 1, {}});
+  const auto plan =
+      compile(model.graph, model.weights, make_cpu_backend(), {Schedule::kStepMajor, 1, {}});
   Session session(plan);
   for (int64_t t = 0; t < kSteps; ++t) {
     Session next(plan);
@@ -207,7 +219,8 @@ TEST_CASE("saving and loading the session between steps changes no spike") {
 TEST_CASE("operation counts equal the golden ones as integers, in both forms") {
   const Graph graph = build_spikeformer(golden_config());
   const Model model = model_of("as_written");
-  Session session(compile(model.graph, model.weights, make_cpu_backend(), {Schedule::kLayerMajor, kSteps, {}}));
+  Session session(
+      compile(model.graph, model.weights, make_cpu_backend(), {Schedule::kLayerMajor, kSteps, {}}));
   OpCounter counter(graph);
   for (int64_t sample = 0; sample < kSamples; ++sample) {
     session.reset();
@@ -223,7 +236,8 @@ TEST_CASE("operation counts equal the golden ones as integers, in both forms") {
   const auto check_layer = [](const nlohmann::json& want, const OpCounts& counts) {
     const std::string name = want["layer"];
     INFO(name);
-    const auto found = std::find_if(counts.layers.begin(), counts.layers.end(), [&](const auto& l) { return l.name == name; });
+    const auto found = std::find_if(counts.layers.begin(), counts.layers.end(),
+                                    [&](const auto& l) { return l.name == name; });
     REQUIRE(found != counts.layers.end());
     CHECK(found->dense_macs == want["dense_macs"]);
     CHECK(found->input_elements == want["input_numel"]);

@@ -41,8 +41,8 @@ class Draw {
 };
 
 double macs(const ParityCase& c, const Conv2d& op) {
-  return static_cast<double>(c.in[0] * c.in[1] * c.in[2] / op.groups * op.out_channels * op.kernel * op.kernel *
-                             c.steps / (op.stride * op.stride));
+  return static_cast<double>(c.in[0] * c.in[1] * c.in[2] / op.groups * op.out_channels * op.kernel *
+                             op.kernel * c.steps / (op.stride * op.stride));
 }
 
 void check_conv(Draw& draw, Conv2d op, Map map) {
@@ -71,7 +71,9 @@ TEST_CASE("convolutions of any channels, kernel, stride and map equal the refere
   }
 }
 
-TEST_CASE("convolutions with padding beyond the kernel or stride beyond the kernel equal the reference", "[parity]") {
+TEST_CASE(
+    "convolutions with padding beyond the kernel or stride beyond the kernel equal the reference",
+    "[parity]") {
   Draw draw(2);
   for (int i = 0; i < 3; ++i) {
     check_conv(draw, {5, 20, 1, 3, 0, 1, "", ""}, {14, 14});
@@ -81,7 +83,8 @@ TEST_CASE("convolutions with padding beyond the kernel or stride beyond the kern
   }
 }
 
-TEST_CASE("rows longer than a span and fan-ins that narrow the tile equal the reference", "[parity]") {
+TEST_CASE("rows longer than a span and fan-ins that narrow the tile equal the reference",
+          "[parity]") {
   Draw draw(3);
   for (int i = 0; i < 3; ++i) {
     check_conv(draw, {3, 17, 3, 1, 1, 1, "", ""}, {2, 150});

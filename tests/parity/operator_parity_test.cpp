@@ -108,7 +108,8 @@ TEST_CASE("spike attention equals the reference", "[parity]") {
   struct Heads {
     int64_t channels, heads;
   };
-  for (const Heads h : {Heads{1, 1}, Heads{16, 1}, Heads{70, 1}, Heads{64, 4}, Heads{360, 8}, Heads{70, 7}, Heads{33, 3}}) {
+  for (const Heads h : {Heads{1, 1}, Heads{16, 1}, Heads{70, 1}, Heads{64, 4}, Heads{360, 8},
+                        Heads{70, 7}, Heads{33, 3}}) {
     for (const int64_t tokens : {1, 15, 49}) {
       for (const double density : {0.0, 0.1, 0.5, 1.0}) {
         ParityCase c;

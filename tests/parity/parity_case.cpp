@@ -79,7 +79,8 @@ void fill(Value& value, int64_t steps, double density, Random& random) {
         }
       } else {
         float* at = value.ref.real_row(t, row);
-        for (int64_t c = 0; c < padded(value.ref.channels); ++c) at[c] = c < value.ref.channels ? normal(random) : 0.0f;
+        for (int64_t c = 0; c < padded(value.ref.channels); ++c)
+          at[c] = c < value.ref.channels ? normal(random) : 0.0f;
       }
     }
   }
@@ -104,7 +105,8 @@ Weights random_weights(const Graph& graph, Random& random) {
     for (const Parameter& parameter : parameters_of(node.op)) {
       Tensor tensor(parameter.shape);
       const bool variance = parameter.name.ends_with(".running_var");
-      for (float& value : tensor.f32()) value = variance ? 0.1f + std::abs(normal(random)) : normal(random);
+      for (float& value : tensor.f32())
+        value = variance ? 0.1f + std::abs(normal(random)) : normal(random);
       weights.add(parameter.name, std::move(tensor));
     }
   }
@@ -140,7 +142,8 @@ Net build(const ParityCase& c) {
   net.unit.main = g.add("main", c.main, net.inputs);
   NodeId last = net.unit.main;
   const Shape shape = g.node(last).shape;
-  if (c.affine) last = net.unit.affine = g.add("norm", BatchNorm{channels_of(shape), "norm", 1e-5, 0}, {last});
+  if (c.affine)
+    last = net.unit.affine = g.add("norm", BatchNorm{channels_of(shape), "norm", 1e-5, 0}, {last});
   if (c.residual) {
     net.other = g.add("other", Input{shape, false});
     last = net.unit.residual = g.add("sum", Add{}, {last, net.other});
@@ -226,7 +229,8 @@ std::unique_ptr<Outcome> run_reference(const Setup& s) {
   const auto backend = make_reference_backend();
   auto outcome = std::make_unique<Outcome>(s.net.graph, s.real_node(), s.spike_node(), s.c.steps);
   s.reset_state(*outcome);
-  // Values between the nodes; the input of a static case is spread over the steps by the zero stride.
+  // Values between the nodes; the input of a static case is spread over the steps by the zero
+  // stride.
   std::vector<std::unique_ptr<Value>> between;
   ValueRef chain;
   const auto run = [&](NodeId node, UnitIo io) {
@@ -257,7 +261,8 @@ std::unique_ptr<Outcome> run_reference(const Setup& s) {
 double nmse(const Value& value, const Value& expected) {
   double error = 0, power = 0;
   for (int64_t i = 0; i < expected.real.size(); ++i) {
-    const double e = static_cast<double>(expected.real.data()[i]), d = static_cast<double>(value.real.data()[i]) - e;
+    const double e = static_cast<double>(expected.real.data()[i]),
+                 d = static_cast<double>(value.real.data()[i]) - e;
     error += d * d;
     power += e * e;
   }
@@ -267,7 +272,8 @@ double nmse(const Value& value, const Value& expected) {
 bool state_equal(const Setup& s, const Outcome& a, const Outcome& b) {
   const int64_t channels = s.state_node < 0 ? 0 : channels_of(s.net.graph.node(s.state_node).shape);
   for (int64_t at = 0; at < a.state.size(); at += padded(channels)) {
-    if (std::memcmp(a.state.data() + at, b.state.data() + at, static_cast<size_t>(channels) * sizeof(float)) != 0) {
+    if (std::memcmp(a.state.data() + at, b.state.data() + at,
+                    static_cast<size_t>(channels) * sizeof(float)) != 0) {
       return false;
     }
   }
@@ -291,9 +297,11 @@ void compare(const Setup& s, const Outcome& outcome, const Outcome& expected) {
 }  // namespace
 
 std::string describe(const ParityCase& c) {
-  return fmt::format("{} on {} {} density {} affine {} residual {} neuron {} real {} static {} steps {} seed {}",
-                     describe(c.main), c.spikes ? "spikes" : "real", to_string(c.in), c.density, c.affine, c.residual,
-                     c.neuron ? describe(*c.neuron) : "none", c.stores_real, c.static_input, c.steps, c.seed);
+  return fmt::format(
+      "{} on {} {} density {} affine {} residual {} neuron {} real {} static {} steps {} seed {}",
+      describe(c.main), c.spikes ? "spikes" : "real", to_string(c.in), c.density, c.affine,
+      c.residual, c.neuron ? describe(*c.neuron) : "none", c.stores_real, c.static_input, c.steps,
+      c.seed);
 }
 
 void check_parity(const ParityCase& c) {

@@ -1,8 +1,8 @@
 #pragma once
-// One operator case: a main operator with the elementwise nodes that may follow it in a unit, on random data.
-// check_parity() runs it node by node on the reference backend and as one unit on every SIMD target of the cpu backend
-// with 1, 2 and 3 threads, and requires equal bits in values, spikes and state, zero padding, and untouched sentinels
-// around every output.
+// One operator case: a main operator with the elementwise nodes that may follow it in a unit, on
+// random data. check_parity() runs it node by node on the reference backend and as one unit on
+// every SIMD target of the cpu backend with 1, 2 and 3 threads, and requires equal bits in values,
+// spikes and state, zero padding, and untouched sentinels around every output.
 
 #include <optional>
 #include <string>
@@ -14,15 +14,15 @@ namespace spikeloom {
 
 struct ParityCase {
   Op main;
-  Shape in;                      // of every input; QApply's second input follows from the operator
-  bool spikes = true;            // kind of the operand, where the operator takes both
-  double density = 0.1;          // of spike operands
+  Shape in;              // of every input; QApply's second input follows from the operator
+  bool spikes = true;    // kind of the operand, where the operator takes both
+  double density = 0.1;  // of spike operands
   bool affine = false, residual = false;
   std::optional<NeuronParams> neuron;  // behind the operator
-  bool stores_real = true;       // whether the value before the neuron is read by somebody
-  bool static_input = false;     // one input for all steps
+  bool stores_real = true;             // whether the value before the neuron is read by somebody
+  bool static_input = false;           // one input for all steps
   int64_t steps = 1;
-  double tolerance = 0;          // NMSE; 0: equal bits
+  double tolerance = 0;  // NMSE; 0: equal bits
   uint64_t seed = 1;
 };
 

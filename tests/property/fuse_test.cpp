@@ -1,4 +1,5 @@
-// The fused form is the same function as the modules as written, up to rounding; populations keep their names.
+// The fused form is the same function as the modules as written, up to rounding; populations keep
+// their names.
 
 #include <cmath>
 
@@ -22,16 +23,24 @@ struct ChainGraph {
     graph.add("input", Input{{5, 7, channels}, true});
     last = graph.add("lif", Neuron{lif(2.0f, 0.25f)}, {0});
   }
-  void conv(const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t padding, int64_t groups, bool bias = false) {
-    last = graph.add(name, Conv2d{in, out, kernel, 1, padding, groups, name + ".weight", bias ? name + ".bias" : ""}, {last});
+  void conv(const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t padding,
+            int64_t groups, bool bias = false) {
+    last = graph.add(
+        name,
+        Conv2d{in, out, kernel, 1, padding, groups, name + ".weight", bias ? name + ".bias" : ""},
+        {last});
   }
   void norm(const std::string& name, int64_t pad = 0) {
-    last = graph.add(name, BatchNorm{.channels = channels_of(graph.node(last).shape), .prefix = name, .pad = pad}, {last});
+    last = graph.add(
+        name,
+        BatchNorm{.channels = channels_of(graph.node(last).shape), .prefix = name, .pad = pad},
+        {last});
   }
 };
 
 Tensor run(const Graph& graph, const Weights& weights) {
-  Session session(compile(graph, weights, make_reference_backend(), {Schedule::kLayerMajor, 1, {}}));
+  Session session(
+      compile(graph, weights, make_reference_backend(), {Schedule::kLayerMajor, 1, {}}));
   Tensor frame({1, 5, 7, channels_of(graph.node(0).shape)});
   uint64_t index = 0;
   for (float& value : frame.f32()) value = 4.0f * random_uniform(9, 9, index++) - 2.0f;
@@ -50,7 +59,8 @@ void check_same(ChainGraph& chain, const std::string& merged, const std::string&
   REQUIRE(got.shape() == expected.shape());
   double worst = 0;
   for (size_t i = 0; i < expected.f32().size(); ++i) {
-    worst = std::max(worst, std::abs(static_cast<double>(got.f32()[i]) - static_cast<double>(expected.f32()[i])));
+    worst = std::max(worst, std::abs(static_cast<double>(got.f32()[i]) -
+                                     static_cast<double>(expected.f32()[i])));
   }
   CHECK(worst < 2e-5);
 }
@@ -83,7 +93,9 @@ TEST_CASE("a convolution with bias takes in its norm") {
   check_same(chain, "encode_conv", "conv2d k3 s1 p1 g1");
 }
 
-TEST_CASE("a ring behind a biased convolution is left alone, because its border would not be zero padding") {
+TEST_CASE(
+    "a ring behind a biased convolution is left alone, because its border would not be zero "
+    "padding") {
   ChainGraph chain(4);
   chain.conv("a", 4, 4, 1, 0, 1, true);
   chain.norm("b", 1);

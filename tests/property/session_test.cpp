@@ -60,7 +60,8 @@ void append(Record& record, const Session& session) {
   for (size_t p = 0; p < chunk.populations.size(); ++p) {
     for (int64_t t = 0; t < chunk.steps; ++t) {
       const SpikeView view = chunk.spikes(p, t);
-      record.spikes[p].insert(record.spikes[p].end(), view.words, view.words + view.rows * view.row_words());
+      record.spikes[p].insert(record.spikes[p].end(), view.words,
+                              view.words + view.rows * view.row_words());
     }
   }
   const NodeId node = *session.plan().graph.find_output("logits");
@@ -70,7 +71,8 @@ void append(Record& record, const Session& session) {
 
 // Runs chunks of the given lengths; `between` may replace the session.
 template <typename F>
-Record run(std::unique_ptr<Session> session, const Tensor& frames, const std::vector<int64_t>& chunks, int threads, F between) {
+Record run(std::unique_ptr<Session> session, const Tensor& frames,
+           const std::vector<int64_t>& chunks, int threads, F between) {
   const bool repeated = session->plan().graph.node(0).is_static;
   Record record;
   int64_t done = 0;
@@ -83,7 +85,8 @@ Record run(std::unique_ptr<Session> session, const Tensor& frames, const std::ve
   return record;
 }
 
-Record run(const std::shared_ptr<const Plan>& plan, const Tensor& frames, const std::vector<int64_t>& chunks, int threads = 1) {
+Record run(const std::shared_ptr<const Plan>& plan, const Tensor& frames,
+           const std::vector<int64_t>& chunks, int threads = 1) {
   return run(std::make_unique<Session>(plan), frames, chunks, threads, [](auto&) {});
 }
 
@@ -106,18 +109,23 @@ TEST_CASE("schedules, chunk splits, threads, cloning and saving give the same bi
   const Weights weights = random_weights(graph, 3);
   const Tensor frames = random_frames(static_input ? 1 : kSteps, config, 5);
   const auto backend = make_cpu_backend();
-  const auto plan = [&](Schedule schedule) { return compile(graph, weights, backend, {schedule, kSteps, {}}); };
+  const auto plan = [&](Schedule schedule) {
+    return compile(graph, weights, backend, {schedule, kSteps, {}});
+  };
   const auto layer_major = plan(Schedule::kLayerMajor), step_major = plan(Schedule::kStepMajor);
   const Record expected = run(layer_major, frames, {6});
   REQUIRE(spike_count(expected) > 5000);
 
   CHECK(run(step_major, frames, {6}) == expected);
   CHECK(run(layer_major, frames, {6}, 3) == expected);
-  for (const auto& chunks : std::vector<std::vector<int64_t>>{{1, 1, 1, 1, 1, 1}, {2, 4}, {5, 1}, {3, 2, 1}}) {
+  for (const auto& chunks :
+       std::vector<std::vector<int64_t>>{{1, 1, 1, 1, 1, 1}, {2, 4}, {5, 1}, {3, 2, 1}}) {
     CHECK(run(layer_major, frames, chunks) == expected);
     CHECK(run(step_major, frames, chunks) == expected);
   }
-  const auto cloning = [](std::unique_ptr<Session>& session) { session = std::make_unique<Session>(*session); };
+  const auto cloning = [](std::unique_ptr<Session>& session) {
+    session = std::make_unique<Session>(*session);
+  };
   CHECK(run(std::make_unique<Session>(layer_major), frames, {2, 3, 1}, 1, cloning) == expected);
   const auto saving = [&](std::unique_ptr<Session>& session) {
     auto next = std::make_unique<Session>(step_major);  // state moves between schedules, too
@@ -132,16 +140,20 @@ TEST_CASE("schedules, chunk splits, threads, cloning and saving give the same bi
   CHECK(run(std::make_unique<Session>(*reset), frames, {6}, 1, [](auto&) {}) == expected);
 }
 
-TEST_CASE("the cpu backend equals the reference on an odd network, every SIMD target, both schedules") {
+TEST_CASE(
+    "the cpu backend equals the reference on an odd network, every SIMD target, both schedules") {
   const SpikeformerConfig config = odd_config(true);
   const Graph graph = build_spikeformer(config);
   const Weights weights = random_weights(graph, 11);
   const Tensor frames = random_frames(1, config, 12);
-  const Record expected = run(compile(graph, weights, make_reference_backend(), {Schedule::kLayerMajor, 3, {}}), frames, {3});
+  const Record expected =
+      run(compile(graph, weights, make_reference_backend(), {Schedule::kLayerMajor, 3, {}}), frames,
+          {3});
   for (const std::string& simd : cpu_simd_targets()) {
     for (const Schedule schedule : {Schedule::kLayerMajor, Schedule::kStepMajor}) {
       INFO(simd);
-      CHECK(run(compile(graph, weights, make_cpu_backend(simd), {schedule, 3, {}}), frames, {3}, 2) == expected);
+      CHECK(run(compile(graph, weights, make_cpu_backend(simd), {schedule, 3, {}}), frames, {3},
+                2) == expected);
     }
   }
 }
@@ -155,7 +167,8 @@ TEST_CASE("the cpu backend equals the reference on random weights of all publish
     const Weights weights = random_weights(graph, 1);
     const Tensor frames = random_frames(1, config, 2);
     const PlanOptions options{Schedule::kLayerMajor, 2, {}};
-    const Record expected = run(compile(graph, weights, make_reference_backend(), options), frames, {2});
+    const Record expected =
+        run(compile(graph, weights, make_reference_backend(), options), frames, {2});
     CHECK(spike_count(expected) > 10000);
     CHECK(run(compile(graph, weights, make_cpu_backend(), options), frames, {2}, 2) == expected);
   }
@@ -167,11 +180,13 @@ TEST_CASE("the dense twin's cpu logits agree with the reference within NMSE 1e-7
   const Weights weights = random_weights(twin, 4);
   const Tensor frames = random_frames(1, config, 6);
   const PlanOptions options{Schedule::kLayerMajor, 1, {}};
-  const Record expected = run(compile(twin, weights, make_reference_backend(), options), frames, {1});
+  const Record expected =
+      run(compile(twin, weights, make_reference_backend(), options), frames, {1});
   const Record got = run(compile(twin, weights, make_cpu_backend(), options), frames, {1});
   double error = 0, power = 0;
   for (size_t i = 0; i < expected.logits.size(); ++i) {
-    error += std::pow(static_cast<double>(got.logits[i]) - static_cast<double>(expected.logits[i]), 2);
+    error +=
+        std::pow(static_cast<double>(got.logits[i]) - static_cast<double>(expected.logits[i]), 2);
     power += std::pow(static_cast<double>(expected.logits[i]), 2);
   }
   CHECK(power > 0);
@@ -181,7 +196,8 @@ TEST_CASE("the dense twin's cpu logits agree with the reference within NMSE 1e-7
 TEST_CASE("a saved session of another network, or with damaged tensors, is refused") {
   const SpikeformerConfig config = odd_config(true);
   const Graph graph = build_spikeformer(config);
-  const auto plan = compile(graph, random_weights(graph, 3), make_cpu_backend(), {Schedule::kLayerMajor, 1, {}});
+  const auto plan =
+      compile(graph, random_weights(graph, 3), make_cpu_backend(), {Schedule::kLayerMajor, 1, {}});
   Session session(plan);
   CHECK_THROWS_AS(session.load({}), Error);
   Weights saved = session.save();
@@ -189,5 +205,6 @@ TEST_CASE("a saved session of another network, or with damaged tensors, is refus
   CHECK_THROWS_AS(session.load(saved), Error);
   saved.add("lif/v", Tensor({41}));
   CHECK_THROWS_WITH(session.load(saved), Catch::Contains("lif/v"));
-  CHECK_THROWS_WITH(session.run_chunk(Tensor({1, 3, 3, 2}), 1, 1), Catch::Contains("expects [1, 21, 34, 2]"));
+  CHECK_THROWS_WITH(session.run_chunk(Tensor({1, 3, 3, 2}), 1, 1),
+                    Catch::Contains("expects [1, 21, 34, 2]"));
 }

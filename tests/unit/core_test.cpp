@@ -24,7 +24,7 @@ TEST_CASE("every half-precision pattern survives the way to fp32 and back") {
 }
 
 TEST_CASE("halves round to nearest even and overflow to infinity") {
-  CHECK(float_to_half(1.0f + 0x1p-11f) == float_to_half(1.0f));             // tie, even below
+  CHECK(float_to_half(1.0f + 0x1p-11f) == float_to_half(1.0f));              // tie, even below
   CHECK(float_to_half(1.0f + 0x1.8p-10f) == float_to_half(1.0f + 0x1p-9f));  // tie, even above
   CHECK(float_to_half(65504.0f) == 0x7bff);
   CHECK(float_to_half(65519.9f) == 0x7bff);

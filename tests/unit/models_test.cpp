@@ -1,4 +1,5 @@
-// Meta-SpikeFormer's published sizes: parameters, dense operations by layer type, names and refusals.
+// Meta-SpikeFormer's published sizes: parameters, dense operations by layer type, names and
+// refusals.
 
 #include <map>
 
@@ -30,10 +31,11 @@ std::map<std::string, int64_t> macs_by_type(const Graph& graph) {
                        : ends(name, ".body.2.1")           ? "rep second"
                        : ends(name, ".conv1")              ? "conv1"
                        : ends(name, ".conv2")              ? "conv2"
-                       : ends(name, "_conv") && name.find(".attn.") != std::string::npos ? "rep fused"
-                       : ends(name, "fc1_conv")            ? "fc1"
-                       : ends(name, "fc2_conv")            ? "fc2"
-                                                           : "head";
+                       : ends(name, "_conv") && name.find(".attn.") != std::string::npos
+                           ? "rep fused"
+                       : ends(name, "fc1_conv") ? "fc1"
+                       : ends(name, "fc2_conv") ? "fc2"
+                                                : "head";
     sum[type] += layer.dense_macs;
   }
   return sum;
@@ -48,27 +50,72 @@ struct Size {
 
 const std::vector<Size>& published() {
   static const std::vector<Size> sizes = {
-      {"15M", 15112208, 15473208,
-       {{"stem", 59006976}, {"downsample", 335978496}, {"pwconv1", 102760448}, {"dwconv", 78675968},
-        {"pwconv2", 102760448}, {"conv1", 1849688064}, {"conv2", 1849688064}, {"rep first", 511494144},
-        {"rep depthwise", 15918336}, {"rep second", 511494144}, {"fc1", 511494144}, {"fc2", 511494144},
+      {"15M",
+       15112208,
+       15473208,
+       {{"stem", 59006976},
+        {"downsample", 335978496},
+        {"pwconv1", 102760448},
+        {"dwconv", 78675968},
+        {"pwconv2", 102760448},
+        {"conv1", 1849688064},
+        {"conv2", 1849688064},
+        {"rep first", 511494144},
+        {"rep depthwise", 15918336},
+        {"rep second", 511494144},
+        {"fc1", 511494144},
+        {"fc2", 511494144},
         {"head", 360000}},
        {{"rep fused", 4603447296}, {"sep tail fused", 5035261952}},
-       6472781760, 14891147968, 15984192, 86666496, 11597288},
-      {"31M", 31333864, 31814864,
-       {{"stem", 88510464}, {"downsample", 715309056}, {"pwconv1", 231211008}, {"dwconv", 118013952},
-        {"pwconv2", 231211008}, {"conv1", 4161798144}, {"conv2", 4161798144}, {"rep first", 1054900224},
-        {"rep depthwise", 23030784}, {"rep second", 1054900224}, {"fc1", 1054900224}, {"fc2", 1054900224},
+       6472781760,
+       14891147968,
+       15984192,
+       86666496,
+       11597288},
+      {"31M",
+       31333864,
+       31814864,
+       {{"stem", 88510464},
+        {"downsample", 715309056},
+        {"pwconv1", 231211008},
+        {"dwconv", 118013952},
+        {"pwconv2", 231211008},
+        {"conv1", 4161798144},
+        {"conv2", 4161798144},
+        {"rep first", 1054900224},
+        {"rep depthwise", 23030784},
+        {"rep second", 1054900224},
+        {"fc1", 1054900224},
+        {"fc2", 1054900224},
         {"head", 480000}},
        {{"rep fused", 9494102016}, {"sep tail fused", 11329339392}},
-       14016894720, 32358279936, 32965632, 125389824, 17160672},
-      {"55M", 55350248, 55991248,
-       {{"stem", 118013952}, {"downsample", 1271660544}, {"pwconv1", 411041792}, {"dwconv", 157351936},
-        {"pwconv2", 411041792}, {"conv1", 7398752256}, {"conv2", 7398752256}, {"rep first", 1875378176},
-        {"rep depthwise", 30707712}, {"rep second", 1875378176}, {"fc1", 1875378176}, {"fc2", 1875378176},
+       14016894720,
+       32358279936,
+       32965632,
+       125389824,
+       17160672},
+      {"55M",
+       55350248,
+       55991248,
+       {{"stem", 118013952},
+        {"downsample", 1271660544},
+        {"pwconv1", 411041792},
+        {"dwconv", 157351936},
+        {"pwconv2", 411041792},
+        {"conv1", 7398752256},
+        {"conv2", 7398752256},
+        {"rep first", 1875378176},
+        {"rep depthwise", 30707712},
+        {"rep second", 1875378176},
+        {"fc1", 1875378176},
+        {"fc2", 1875378176},
         {"head", 640000}},
        {{"rep fused", 16878403584}, {"sep tail fused", 20141047808}},
-       24816686080, 57486279680, 58605568, 167186432, 22880896},
+       24816686080,
+       57486279680,
+       58605568,
+       167186432,
+       22880896},
   };
   return sizes;
 }
@@ -89,17 +136,20 @@ TEST_CASE("published sizes have the published parameters and dense operations") 
     const OpCounts dense_fused = count_dense(fused, 1);
     auto fused_types = macs_by_type(fused);
     for (const auto& [type, macs] : size.fused) CHECK(fused_types[type] == macs);
-    CHECK(dense_fused.totals.dense_macs + dense_fused.totals.dense_macs_attention == size.total_fused);
+    CHECK(dense_fused.totals.dense_macs + dense_fused.totals.dense_macs_attention ==
+          size.total_fused);
 
     int64_t kv = 0, neurons = 0;
     for (const AttentionCount& attention : dense.attention) kv += attention.dense_macs_kv;
-    for (const Population& population : populations_of(graph)) neurons += element_count(population.shape);
+    for (const Population& population : populations_of(graph))
+      neurons += element_count(population.shape);
     CHECK(kv == size.attention_product);
     CHECK(neurons == size.neurons);
     CHECK(populations_of(graph).size() == 77);
 
     int64_t qk = 0;
-    for (const AttentionCount& attention : count_dense(dense_twin(graph), 1).attention) qk += attention.dense_macs_kv;
+    for (const AttentionCount& attention : count_dense(dense_twin(graph), 1).attention)
+      qk += attention.dense_macs_kv;
     CHECK(qk == size.softmax_product);
 
     config.kd = true;

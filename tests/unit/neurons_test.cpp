@@ -25,7 +25,8 @@ std::vector<int> spike_times(const NeuronParams& params, float current, int step
 
 TEST_CASE("an LIF with tau 2 first fires when x (1 - 2^-t) reaches the threshold") {
   const NeuronParams neuron = lif(2.0f);
-  CHECK(spike_times(neuron, 2.0f, 4) == std::vector<int>{1, 2, 3, 4});  // exactly at threshold: fires
+  CHECK(spike_times(neuron, 2.0f, 4) ==
+        std::vector<int>{1, 2, 3, 4});  // exactly at threshold: fires
   CHECK(spike_times(neuron, std::nextafter(2.0f, 0.0f), 4) == std::vector<int>{2, 4});
   CHECK(spike_times(neuron, 4.0f / 3.0f + 1e-6f, 4) == std::vector<int>{2, 4});
   CHECK(spike_times(neuron, 1.3f, 6) == std::vector<int>{3, 6});
@@ -45,7 +46,8 @@ TEST_CASE("an IF with soft reset fires at the rate of its current") {
   neuron.reset = Reset::kSoft;
   CHECK(spike_times(neuron, 0.25f, 100).size() == 25);
   neuron.reset = Reset::kHard;
-  CHECK(spike_times(neuron, 0.375f, 9) == std::vector<int>{3, 6, 9});  // 1.125 at the third step, rest is lost
+  CHECK(spike_times(neuron, 0.375f, 9) ==
+        std::vector<int>{3, 6, 9});  // 1.125 at the third step, rest is lost
 }
 
 TEST_CASE("plain input is not divided by tau") {

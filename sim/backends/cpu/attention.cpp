@@ -20,7 +20,8 @@ inline int64_t list_channels(const uint64_t* row, int64_t begin, int64_t end, ui
     uint64_t bits = row[w];
     if (w * 64 < begin) bits &= ~uint64_t{0} << (begin - w * 64);
     if (w * 64 + 64 > end) bits &= ~uint64_t{0} >> (w * 64 + 64 - end);
-    for (; bits != 0; bits &= bits - 1) *at++ = static_cast<uint32_t>(w * 64 + std::countr_zero(bits) - begin);
+    for (; bits != 0; bits &= bits - 1)
+      *at++ = static_cast<uint32_t>(w * 64 + std::countr_zero(bits) - begin);
   }
   return at - to;
 }
@@ -52,11 +53,12 @@ void ktv(const PackedKtV& p, const PackedEpilogue& packed, const UnitIo& io) {
 }
 
 // Adds rows of `counts` (floats apart) into `sums`, padded(d) floats.
-HWY_INLINE void add_count_rows(const uint32_t* list, int64_t count, const float* counts, int64_t floats, float scale,
-                               float* sums) {
+HWY_INLINE void add_count_rows(const uint32_t* list, int64_t count, const float* counts,
+                               int64_t floats, float scale, float* sums) {
   for (int64_t j = 0; j < floats; j += kLanes) {
     V acc = hn::Zero(kD);
-    for (int64_t i = 0; i < count; ++i) acc = hn::Add(acc, hn::LoadU(kD, counts + list[i] * floats + j));
+    for (int64_t i = 0; i < count; ++i)
+      acc = hn::Add(acc, hn::LoadU(kD, counts + list[i] * floats + j));
     hn::StoreU(hn::Mul(acc, hn::Set(kD, scale)), kD, sums + j);
   }
 }
@@ -64,7 +66,8 @@ HWY_INLINE void add_count_rows(const uint32_t* list, int64_t count, const float*
 void qapply(const PackedQApply& p, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const ValueRef &queries = io.in[0], &counts = io.in[1];
-  const int64_t d = queries.channels / p.heads, floats = padded(d), row_floats = padded(queries.channels);
+  const int64_t d = queries.channels / p.heads, floats = padded(d),
+                row_floats = padded(queries.channels);
   parallel_for(queries.rows, 16, io.threads, [&](int64_t first, int64_t last) {
     float* sums = scratch<float>(ScratchSlot::kTile, row_floats + floats);
     uint32_t* list = scratch<uint32_t>(ScratchSlot::kEvents, d);
@@ -83,22 +86,24 @@ void qapply(const PackedQApply& p, const PackedEpilogue& packed, const UnitIo& i
 }
 
 // One head of one query row.
-inline void softmax_row(const PackedSoftmax& p, const UnitIo& io, int64_t t, int64_t n, int64_t h, double* weights,
-                        float* to) {
+inline void softmax_row(const PackedSoftmax& p, const UnitIo& io, int64_t t, int64_t n, int64_t h,
+                        double* weights, float* to) {
   const int64_t rows = io.in[0].rows, d = io.in[0].channels / p.heads;
   const float* query = io.in[0].real_row(t, n) + h * d;
   double largest = -HUGE_VAL, total = 0;
   for (int64_t m = 0; m < rows; ++m) {
     const float* key = io.in[1].real_row(t, m) + h * d;
     double dot = 0;
-    for (int64_t j = 0; j < d; ++j) dot += static_cast<double>(query[j]) * static_cast<double>(key[j]);
+    for (int64_t j = 0; j < d; ++j)
+      dot += static_cast<double>(query[j]) * static_cast<double>(key[j]);
     weights[m] = dot * static_cast<double>(p.scale);
     largest = std::max(largest, weights[m]);
   }
   for (int64_t m = 0; m < rows; ++m) total += weights[m] = std::exp(weights[m] - largest);
   for (int64_t j = 0; j < d; ++j) {
     double sum = 0;
-    for (int64_t m = 0; m < rows; ++m) sum += weights[m] * static_cast<double>(io.in[2].real_row(t, m)[h * d + j]);
+    for (int64_t m = 0; m < rows; ++m)
+      sum += weights[m] * static_cast<double>(io.in[2].real_row(t, m)[h * d + j]);
     to[h * d + j] = static_cast<float>(sum / total);
   }
 }
@@ -127,9 +132,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace spikeloom::cpu {
 
-KtVKernel ktv_for(int64_t target) { SPIKELOOM_PICK(target, ktv) }
-QApplyKernel qapply_for(int64_t target) { SPIKELOOM_PICK(target, qapply) }
-SoftmaxKernel softmax_for(int64_t target) { SPIKELOOM_PICK(target, softmax) }
+KtVKernel ktv_for(int64_t target){SPIKELOOM_PICK(target, ktv)} QApplyKernel
+    qapply_for(int64_t target){SPIKELOOM_PICK(target, qapply)} SoftmaxKernel
+    softmax_for(int64_t target) {
+  SPIKELOOM_PICK(target, softmax)
+}
 
 }  // namespace spikeloom::cpu
 #endif

@@ -15,8 +15,9 @@ namespace spikeloom::cpu {
 namespace HWY_NAMESPACE {
 
 constexpr int64_t kSpanPixels = 64;
-constexpr int64_t kGroupPixelSteps = 256;  // outputs (times steps) that share one pass over a weight tile
-constexpr double kDenseRate = 0.45;        // firing rate above which the dense kernel is faster
+constexpr int64_t kGroupPixelSteps =
+    256;                             // outputs (times steps) that share one pass over a weight tile
+constexpr double kDenseRate = 0.45;  // firing rate above which the dense kernel is faster
 
 // Neighbouring outputs [x, x + pixels) of row y.
 struct Span {
@@ -46,14 +47,17 @@ struct EventLists {
 };
 
 // Appends the events of one span; the list's offsets are absolute places in lists.events.
-inline void build_list(const Window& w, const MutableSpikeView& in, const Span& span, int64_t list, EventLists& lists) {
-  const int64_t columns = span.pixels == 0 ? 0 : (span.pixels - 1) * w.stride + w.kernel, words = in.row_words();
-  lists.events = scratch<uint32_t>(ScratchSlot::kEvents,
-                                   lists.used + columns * w.kernel * words * 64 + kEventSlack, lists.used);
+inline void build_list(const Window& w, const MutableSpikeView& in, const Span& span, int64_t list,
+                       EventLists& lists) {
+  const int64_t columns = span.pixels == 0 ? 0 : (span.pixels - 1) * w.stride + w.kernel,
+                words = in.row_words();
+  lists.events = scratch<uint32_t>(
+      ScratchSlot::kEvents, lists.used + columns * w.kernel * words * 64 + kEventSlack, lists.used);
   uint32_t* end = lists.events + lists.used;
   uint32_t* offsets = lists.offsets + list * lists.offset_stride;
   const int64_t left = span.x * w.stride - w.padding, top = span.y * w.stride - w.padding;
-  const int64_t ky_begin = std::max<int64_t>(0, -top), ky_end = std::min(w.kernel, w.in_height - top);
+  const int64_t ky_begin = std::max<int64_t>(0, -top),
+                ky_end = std::min(w.kernel, w.in_height - top);
   for (int64_t column = 0; column < columns; ++column) {
     offsets[column] = static_cast<uint32_t>(end - lists.events);
     const int64_t x = left + column;
@@ -69,7 +73,8 @@ inline void build_list(const Window& w, const MutableSpikeView& in, const Span& 
 
 // Adds the weight rows events[i] - base, in order; rows are 16 * kSixteens floats.
 template <int kSixteens>
-HWY_INLINE void add_rows(const uint32_t* events, int64_t count, uint32_t base, const float* weights, float* sums) {
+HWY_INLINE void add_rows(const uint32_t* events, int64_t count, uint32_t base, const float* weights,
+                         float* sums) {
   constexpr int kWidth = 16 * kSixteens;
   constexpr int kVectors = HWY_MIN(kWidth / kLanes, 8);
   for (int part = 0; part < kWidth; part += kVectors * kLanes) {
@@ -86,12 +91,14 @@ HWY_INLINE void add_rows(const uint32_t* events, int64_t count, uint32_t base, c
   }
 }
 
-// Main sums of one span at one step. Meanwhile asks for what the epilogue will read of `ahead` and the rows after it
-// (row_floats apart; may be null): it is as large as the layer's output and comes from far caches. Only here, not in a
-// function: the compiler drops calls that do nothing but prefetch.
+// Main sums of one span at one step. Meanwhile asks for what the epilogue will read of `ahead` and
+// the rows after it (row_floats apart; may be null): it is as large as the layer's output and comes
+// from far caches. Only here, not in a function: the compiler drops calls that do nothing but
+// prefetch.
 template <int kSixteens>
-HWY_NOINLINE void add_span(const Window& w, const EventLists& lists, int64_t list, int64_t pixels, const float* weights,
-                         float* sums, const float* ahead, int64_t row_floats) {
+HWY_NOINLINE void add_span(const Window& w, const EventLists& lists, int64_t list, int64_t pixels,
+                           const float* weights, float* sums, const float* ahead,
+                           int64_t row_floats) {
   const uint32_t* offsets = lists.offsets + list * lists.offset_stride;
   const auto column_inputs = static_cast<uint32_t>(w.kernel * w.in_channels * w.stride);
   for (int64_t x = 0; x < pixels; ++x) {
@@ -100,8 +107,8 @@ HWY_NOINLINE void add_span(const Window& w, const EventLists& lists, int64_t lis
       for (int c = 0; c < kSixteens; ++c) __builtin_prefetch(ahead + x * row_floats + 16 * c, 1, 2);
     }
     const uint32_t begin = offsets[x * w.stride], end = offsets[x * w.stride + w.kernel];
-    add_rows<kSixteens>(lists.events + begin, end - begin, static_cast<uint32_t>(x) * column_inputs, weights,
-                        sums + x * 16 * kSixteens);
+    add_rows<kSixteens>(lists.events + begin, end - begin, static_cast<uint32_t>(x) * column_inputs,
+                        weights, sums + x * 16 * kSixteens);
   }
 }
 
@@ -113,18 +120,21 @@ HWY_INLINE void add_span_of(int64_t width, const Args&... args) {
 }
 
 // One group of spans, tiles [tile_begin, tile_end), all steps.
-inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const UnitIo& io, const Spans& spans,
-                      int64_t begin, int64_t end, int64_t tile_begin, int64_t tile_end) {
+inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const UnitIo& io,
+                      const Spans& spans, int64_t begin, int64_t end, int64_t tile_begin,
+                      int64_t tile_end) {
   const Window& w = conv.window;
   const int64_t distinct = io.in[0].step_stride == 0 ? 1 : io.steps;
   EventLists lists;
   lists.offset_stride = (spans.length - 1) * w.stride + w.kernel + 1;
-  lists.offsets = scratch<uint32_t>(ScratchSlot::kOffsets, (end - begin) * distinct * lists.offset_stride);
+  lists.offsets =
+      scratch<uint32_t>(ScratchSlot::kOffsets, (end - begin) * distinct * lists.offset_stride);
   double inputs = 0;
   for (int64_t i = begin; i < end; ++i) {
     for (int64_t t = 0; t < distinct; ++t) {
       build_list(w, io.in[0].bits_at(t), spans.at(i), (i - begin) * distinct + t, lists);
-      inputs += static_cast<double>(lists.offset_stride - 1) * static_cast<double>(w.kernel * w.in_channels);
+      inputs += static_cast<double>(lists.offset_stride - 1) *
+                static_cast<double>(w.kernel * w.in_channels);
     }
   }
   if (static_cast<double>(lists.used) > kDenseRate * inputs) {
@@ -160,14 +170,16 @@ void event_conv(const PackedConv& conv, const PackedEpilogue& packed, const Unit
   const Epilogue epilogue(packed, io);
   const Spans spans(conv.window);
   const int64_t tiles = (padded(conv.window.out_channels) + conv.tile - 1) / conv.tile;
-  const int64_t group = std::clamp<int64_t>(kGroupPixelSteps / (spans.length * io.steps), 1, spans.count);
+  const int64_t group =
+      std::clamp<int64_t>(kGroupPixelSteps / (spans.length * io.steps), 1, spans.count);
   const int64_t groups = (spans.count + group - 1) / group;
-  const int64_t splits = std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / groups, 1, tiles);
+  const int64_t splits =
+      std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / groups, 1, tiles);
   parallel_for(groups * splits, 1, io.threads, [&](int64_t first, int64_t last) {
     for (int64_t item = first; item < last; ++item) {
       const int64_t begin = item / splits * group, split = item % splits;
-      run_group(conv, epilogue, io, spans, begin, std::min(begin + group, spans.count), tiles * split / splits,
-                tiles * (split + 1) / splits);
+      run_group(conv, epilogue, io, spans, begin, std::min(begin + group, spans.count),
+                tiles * split / splits, tiles * (split + 1) / splits);
     }
   });
 }
@@ -177,12 +189,13 @@ void dense_conv(const PackedConv& conv, const PackedEpilogue& packed, const Unit
   const int64_t pixels = conv.window.out_height * conv.window.out_width;
   const int64_t tiles = (padded(conv.window.out_channels) + conv.tile - 1) / conv.tile;
   const int64_t blocks = (pixels + kDensePixels - 1) / kDensePixels;
-  const int64_t splits = std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / blocks, 1, tiles);
+  const int64_t splits =
+      std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / blocks, 1, tiles);
   parallel_for(blocks * splits, 1, io.threads, [&](int64_t first, int64_t last) {
     for (int64_t item = first; item < last; ++item) {
       const int64_t begin = item / splits * kDensePixels, split = item % splits;
-      dense_pixels(conv, epilogue, io, begin, std::min(begin + kDensePixels, pixels), tiles * split / splits,
-                   tiles * (split + 1) / splits);
+      dense_pixels(conv, epilogue, io, begin, std::min(begin + kDensePixels, pixels),
+                   tiles * split / splits, tiles * (split + 1) / splits);
     }
   });
 }
@@ -194,8 +207,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace spikeloom::cpu {
 
-ConvKernel event_conv_for(int64_t target) { SPIKELOOM_PICK(target, event_conv) }
-ConvKernel dense_conv_for(int64_t target) { SPIKELOOM_PICK(target, dense_conv) }
+ConvKernel event_conv_for(int64_t target){SPIKELOOM_PICK(target, event_conv)} ConvKernel
+    dense_conv_for(int64_t target) {
+  SPIKELOOM_PICK(target, dense_conv)
+}
 
 }  // namespace spikeloom::cpu
 #endif

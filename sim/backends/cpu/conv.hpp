@@ -1,15 +1,18 @@
 #pragma once
-// Convolution (groups = 1) and Linear: out[y, x, o] = sum over kx, ky, channel of weight * input, then the epilogue.
+// Convolution (groups = 1) and Linear: out[y, x, o] = sum over kx, ky, channel of weight * input,
+// then the epilogue.
 //
-// Order per output: kx, ky, channel ascending, one accumulator from +0, acc = fma(w, x, acc). For spikes that is: add
-// the weights of the set inputs in that order, so the event kernel and the dense kernel give the same bits.
+// Order per output: kx, ky, channel ascending, one accumulator from +0, acc = fma(w, x, acc). For
+// spikes that is: add the weights of the set inputs in that order, so the event kernel and the
+// dense kernel give the same bits.
 //
-// event_conv: outputs are cut into spans of up to 64 neighbours of one row. Per span and step one list of events is
-// built over the input columns the span sees, column by column, in each column ky, then channel:
-// id = (column * K + ky) * C + channel, with the place of each column's first event. The window of an output is then one
-// contiguous run of the list, in the order above, and the weight row of an event is id - first column * K * C. A weight
-// tile serves all outputs of a group of spans and all steps. Work is proportional to spikes; a group with more
-// than 45 % of its inputs set takes the dense kernel.
+// event_conv: outputs are cut into spans of up to 64 neighbours of one row. Per span and step one
+// list of events is built over the input columns the span sees, column by column, in each column
+// ky, then channel: id = (column * K + ky) * C + channel, with the place of each column's first
+// event. The window of an output is then one contiguous run of the list, in the order above, and
+// the weight row of an event is id - first column * K * C. A weight tile serves all outputs of a
+// group of spans and all steps. Work is proportional to spikes; a group with more than 45 % of its
+// inputs set takes the dense kernel.
 //
 // dense_conv: real operands; see dense-inl.hpp.
 

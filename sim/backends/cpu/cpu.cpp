@@ -20,15 +20,18 @@ struct Target {
   std::string name;
 };
 
-// Targets this program holds and this machine supports, best first (Highway numbers better ones lower).
+// Targets this program holds and this machine supports, best first (Highway numbers better ones
+// lower).
 std::vector<Target> supported_targets() {
   constexpr int64_t kPlain = HWY_SCALAR | HWY_EMU128;
   std::vector<Target> result;
   const int64_t held = HWY_TARGETS;
-  for (int64_t left = held & (hwy::SupportedTargets() | HWY_STATIC_TARGET | kPlain); left != 0; left &= left - 1) {
+  for (int64_t left = held & (hwy::SupportedTargets() | HWY_STATIC_TARGET | kPlain); left != 0;
+       left &= left - 1) {
     const int64_t id = left & -left;
     std::string name = (id & kPlain) != 0 ? "scalar" : hwy::TargetName(id);
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     result.push_back({id, std::move(name)});
   }
   return result;
@@ -42,7 +45,8 @@ Target find_target(std::string_view name) {
     if (target.name == name) return target;
     names += (names.empty() ? "" : ", ") + target.name;
   }
-  throw Error(ErrorCode::kUsage, "SIMD target '" + std::string(name) + "' is not supported here; choose one of " + names);
+  throw Error(ErrorCode::kUsage, "SIMD target '" + std::string(name) +
+                                     "' is not supported here; choose one of " + names);
 }
 
 // One function per operator family, of one target.
@@ -75,18 +79,23 @@ class CpuBackend final : public Backend {
   std::string simd() const override { return simd_; }
   bool groups_units() const noexcept override { return true; }
 
-  std::shared_ptr<const void> prepare(const Graph& graph, const Unit& unit, const Weights& weights) const override {
+  std::shared_ptr<const void> prepare(const Graph& graph, const Unit& unit,
+                                      const Weights& weights) const override {
     return std::make_shared<const cpu::PackedUnit>(cpu::pack(graph, unit, weights));
   }
 
-  void run(const Graph&, const Unit&, const void* prepared, const UnitIo& io) const noexcept override {
+  void run(const Graph&, const Unit&, const void* prepared,
+           const UnitIo& io) const noexcept override {
     const auto& unit = *static_cast<const cpu::PackedUnit*>(prepared);
     const cpu::PackedEpilogue& e = unit.epilogue;
     const bool spikes = io.in[0].bits != nullptr;
     std::visit(Overloaded{
-                   [&](const cpu::PackedConv& p) { (spikes ? kernels_.event_conv : kernels_.dense_conv)(p, e, io); },
+                   [&](const cpu::PackedConv& p) {
+                     (spikes ? kernels_.event_conv : kernels_.dense_conv)(p, e, io);
+                   },
                    [&](const cpu::PackedDepthwise& p) {
-                     (p.column_floats > 0 ? kernels_.event_depthwise : kernels_.dense_depthwise)(p, e, io);
+                     (p.column_floats > 0 ? kernels_.event_depthwise : kernels_.dense_depthwise)(
+                         p, e, io);
                    },
                    [&](const cpu::PackedGrouped& p) { kernels_.grouped(p, e, io); },
                    [&](const cpu::PackedKtV& p) { kernels_.ktv(p, e, io); },

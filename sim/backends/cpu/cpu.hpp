@@ -1,10 +1,10 @@
 #pragma once
 // The CPU backend: event-driven kernels in SIMD, chosen at run time for the machine it runs on.
 //
-// Bits equal the reference backend for every SIMD target and thread count (design 4), softmax attention excepted
-// (NMSE <= 1e-7). Padding lanes of real values are zero, given that those of inputs and running sums are; padding lanes
-// of membranes are unspecified.
-// The backend is immutable and may be shared by threads.
+// Bits equal the reference backend for every SIMD target and thread count (design 4), softmax
+// attention excepted (NMSE <= 1e-7). Padding lanes of real values are zero, given that those of
+// inputs and running sums are; padding lanes of membranes are unspecified. The backend is immutable
+// and may be shared by threads.
 
 #include <memory>
 #include <string>
@@ -15,10 +15,12 @@
 
 namespace spikeloom {
 
-// `simd` forces one of cpu_simd_targets(); "" takes the best. Throws Error(kUsage) for any other name.
+// `simd` forces one of cpu_simd_targets(); "" takes the best. Throws Error(kUsage) for any other
+// name.
 std::shared_ptr<const Backend> make_cpu_backend(std::string_view simd = "");
 
-// SIMD targets that this program holds and this machine supports, best first: "avx3" (AVX-512), "avx2", "scalar".
+// SIMD targets that this program holds and this machine supports, best first: "avx3" (AVX-512),
+// "avx2", "scalar".
 std::vector<std::string> cpu_simd_targets();
 
 }  // namespace spikeloom

@@ -1,6 +1,7 @@
-// Ordered dense sums for a range of output pixels: acc = fma(w, x, acc) over kx, ky, channel from +0, register tiles of
-// several pixels x several vectors of outputs. Inputs that are not a plain matrix are copied into rows of (kx, ky,
-// channel) order first, with zeros for padding (fma(w, 0, acc) = acc); spikes become 0 and 1.
+// Ordered dense sums for a range of output pixels: acc = fma(w, x, acc) over kx, ky, channel from
+// +0, register tiles of several pixels x several vectors of outputs. Inputs that are not a plain
+// matrix are copied into rows of (kx, ky, channel) order first, with zeros for padding (fma(w, 0,
+// acc) = acc); spikes become 0 and 1.
 
 #if defined(SPIKELOOM_CPU_DENSE_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef SPIKELOOM_CPU_DENSE_INL
@@ -19,8 +20,8 @@ constexpr int64_t kDensePixels = 24;  // pixels that share one pass over a weigh
 
 // Rows [0, kRows) x kVectors vectors of outputs.
 template <int kRows, int kVectors>
-HWY_INLINE void dense_block(const float* x, int64_t x_stride, int64_t fan_in, const float* w, int64_t w_stride,
-                            float* sums, int64_t sum_stride) {
+HWY_INLINE void dense_block(const float* x, int64_t x_stride, int64_t fan_in, const float* w,
+                            int64_t w_stride, float* sums, int64_t sum_stride) {
   V acc[kRows][kVectors];
   for (auto& row : acc) {
     for (V& a : row) a = hn::Zero(kD);
@@ -39,57 +40,67 @@ HWY_INLINE void dense_block(const float* x, int64_t x_stride, int64_t fan_in, co
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(acc[r][v], kD, sums + r * sum_stride + v * kLanes);
+    for (int v = 0; v < kVectors; ++v)
+      hn::StoreU(acc[r][v], kD, sums + r * sum_stride + v * kLanes);
   }
 }
 
 template <int kVectors>
-HWY_INLINE void dense_columns(const float* x, int64_t x_stride, int64_t rows, int64_t fan_in, const float* w,
-                              int64_t w_stride, float* sums, int64_t sum_stride) {
+HWY_INLINE void dense_columns(const float* x, int64_t x_stride, int64_t rows, int64_t fan_in,
+                              const float* w, int64_t w_stride, float* sums, int64_t sum_stride) {
   int64_t r = 0;
   for (; r + 6 <= rows; r += 6) {
-    dense_block<6, kVectors>(x + r * x_stride, x_stride, fan_in, w, w_stride, sums + r * sum_stride, sum_stride);
+    dense_block<6, kVectors>(x + r * x_stride, x_stride, fan_in, w, w_stride, sums + r * sum_stride,
+                             sum_stride);
   }
   for (; r + 2 <= rows; r += 2) {
-    dense_block<2, kVectors>(x + r * x_stride, x_stride, fan_in, w, w_stride, sums + r * sum_stride, sum_stride);
+    dense_block<2, kVectors>(x + r * x_stride, x_stride, fan_in, w, w_stride, sums + r * sum_stride,
+                             sum_stride);
   }
   for (; r < rows; ++r) {
-    dense_block<1, kVectors>(x + r * x_stride, x_stride, fan_in, w, w_stride, sums + r * sum_stride, sum_stride);
+    dense_block<1, kVectors>(x + r * x_stride, x_stride, fan_in, w, w_stride, sums + r * sum_stride,
+                             sum_stride);
   }
 }
 
 // All outputs of one weight tile (width a multiple of 16) for `rows` inputs.
-inline void dense_tile(const float* x, int64_t x_stride, int64_t rows, int64_t fan_in, const float* w, int64_t width,
-                       float* sums) {
+inline void dense_tile(const float* x, int64_t x_stride, int64_t rows, int64_t fan_in,
+                       const float* w, int64_t width, float* sums) {
   constexpr int kWide = kLanes == 16 ? 4 : kLanes == 8 ? 2 : 4;
   int64_t o = 0;
   for (; o + kWide * kLanes <= width; o += kWide * kLanes) {
     dense_columns<kWide>(x, x_stride, rows, fan_in, w + o, width, sums + o, width);
   }
-  for (; o + 2 * kLanes <= width; o += 2 * kLanes) dense_columns<2>(x, x_stride, rows, fan_in, w + o, width, sums + o, width);
-  for (; o + kLanes <= width; o += kLanes) dense_columns<1>(x, x_stride, rows, fan_in, w + o, width, sums + o, width);
+  for (; o + 2 * kLanes <= width; o += 2 * kLanes)
+    dense_columns<2>(x, x_stride, rows, fan_in, w + o, width, sums + o, width);
+  for (; o + kLanes <= width; o += kLanes)
+    dense_columns<1>(x, x_stride, rows, fan_in, w + o, width, sums + o, width);
 }
 
 // The inputs of one output pixel in (kx, ky, channel) order.
-inline void gather_inputs(const Window& w, const ValueRef& in, int64_t at_step, int64_t pixel, float* to) {
-  const int64_t left = pixel % w.out_width * w.stride - w.padding, top = pixel / w.out_width * w.stride - w.padding;
+inline void gather_inputs(const Window& w, const ValueRef& in, int64_t at_step, int64_t pixel,
+                          float* to) {
+  const int64_t left = pixel % w.out_width * w.stride - w.padding,
+                top = pixel / w.out_width * w.stride - w.padding;
   for (int64_t x = left; x < left + w.kernel; ++x) {
     for (int64_t y = top; y < top + w.kernel; ++y, to += w.in_channels) {
       if (x < 0 || x >= w.in_width || y < 0 || y >= w.in_height) {
         std::fill(to, to + w.in_channels, 0.0f);
       } else if (in.bits == nullptr) {
-        std::memcpy(to, in.real_row(at_step, y * w.in_width + x), static_cast<size_t>(w.in_channels) * sizeof(float));
+        std::memcpy(to, in.real_row(at_step, y * w.in_width + x),
+                    static_cast<size_t>(w.in_channels) * sizeof(float));
       } else {
         const uint64_t* row = in.bits_at(at_step).row(y * w.in_width + x);
-        for (int64_t c = 0; c < w.in_channels; ++c) to[c] = static_cast<float>((row[c >> 6] >> (c & 63)) & 1);
+        for (int64_t c = 0; c < w.in_channels; ++c)
+          to[c] = static_cast<float>((row[c >> 6] >> (c & 63)) & 1);
       }
     }
   }
 }
 
 // Output pixels [begin, end) and weight tiles [tile_begin, tile_end), all steps.
-inline void dense_pixels(const PackedConv& conv, const Epilogue& epilogue, const UnitIo& io, int64_t begin, int64_t end,
-                         int64_t tile_begin, int64_t tile_end) {
+inline void dense_pixels(const PackedConv& conv, const Epilogue& epilogue, const UnitIo& io,
+                         int64_t begin, int64_t end, int64_t tile_begin, int64_t tile_end) {
   const Window& w = conv.window;
   const ValueRef& in = io.in[0];
   const int64_t fan_in = conv.fan_in(), outputs = padded(w.out_channels);
@@ -100,12 +111,13 @@ inline void dense_pixels(const PackedConv& conv, const Epilogue& epilogue, const
   for (int64_t first = begin; first < end; first += kDensePixels) {
     const int64_t rows = std::min(kDensePixels, end - first);
     for (int64_t t = 0; t < (same_input ? 1 : io.steps); ++t) {
-      for (int64_t r = 0; !plain && r < rows; ++r) gather_inputs(w, in, t, first + r, gathered + r * fan_in);
+      for (int64_t r = 0; !plain && r < rows; ++r)
+        gather_inputs(w, in, t, first + r, gathered + r * fan_in);
       const float* x = plain ? in.real_row(t, first) : gathered;
       for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
         const int64_t o = tile * conv.tile, width = std::min(conv.tile, outputs - o);
-        dense_tile(x, plain ? padded(w.in_channels) : fan_in, rows, fan_in, conv.weights.f32().data() + o * fan_in,
-                   width, sums);
+        dense_tile(x, plain ? padded(w.in_channels) : fan_in, rows, fan_in,
+                   conv.weights.f32().data() + o * fan_in, width, sums);
         for (int64_t s = t; s < (same_input ? io.steps : t + 1); ++s) {
           finish(epilogue, sums, width, s, first, 1, rows, o, width);
         }

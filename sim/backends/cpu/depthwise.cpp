@@ -15,16 +15,18 @@ namespace HWY_NAMESPACE {
 
 constexpr double kDenseRate = 0.18;  // firing rate above which the dense kernel is faster
 
-// Sums of one channel block: [channel][kernel columns][column_stride], indexed by output y + kernel - 1 - padding.
+// Sums of one channel block: [channel][kernel columns][column_stride], indexed by output y + kernel
+// - 1 - padding.
 struct Ring {
   float* sums;
   int64_t column_stride;
 };
 
-// Adds the spikes of one input column: events y * 16 + channel. `rotation` = x mod kernel: ring slot s takes weight
-// column (s - rotation) mod kernel.
+// Adds the spikes of one input column: events y * 16 + channel. `rotation` = x mod kernel: ring
+// slot s takes weight column (s - rotation) mod kernel.
 template <int kKernel, int kFloats>
-HWY_INLINE void add_column(const uint32_t* events, int64_t count, int64_t rotation, const float* columns, const Ring& ring) {
+HWY_INLINE void add_column(const uint32_t* events, int64_t count, int64_t rotation,
+                           const float* columns, const Ring& ring) {
   const hn::CappedTag<float, kFloats> d;
   constexpr int kStep = HWY_MIN(kFloats, HWY_LANES(float));
   const float* first = columns + (kKernel - rotation) * kFloats;
@@ -44,8 +46,8 @@ HWY_INLINE void add_column(const uint32_t* events, int64_t count, int64_t rotati
 }
 
 // Any kernel size.
-HWY_INLINE void add_column_any(const PackedDepthwise& p, const uint32_t* events, int64_t count, int64_t rotation,
-                               const float* columns, const Ring& ring) {
+HWY_INLINE void add_column_any(const PackedDepthwise& p, const uint32_t* events, int64_t count,
+                               int64_t rotation, const float* columns, const Ring& ring) {
   const int64_t kernel = p.window.kernel, floats = p.column_floats;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t channel = events[i] & 15, y = events[i] >> 4;
@@ -57,8 +59,10 @@ HWY_INLINE void add_column_any(const PackedDepthwise& p, const uint32_t* events,
   }
 }
 
-// from[channel * channel_stride + y] -> to[y * 16 + channel], 16 channels; y up to the next multiple of 16.
-HWY_INLINE void transpose_column(const float* from, int64_t channel_stride, int64_t rows, float* to) {
+// from[channel * channel_stride + y] -> to[y * 16 + channel], 16 channels; y up to the next
+// multiple of 16.
+HWY_INLINE void transpose_column(const float* from, int64_t channel_stride, int64_t rows,
+                                 float* to) {
 #if HWY_TARGET == HWY_SCALAR
   for (int64_t y = 0; y < rows; ++y) {
     for (int64_t c = 0; c < 16; ++c) to[y * 16 + c] = from[c * channel_stride + y];
@@ -70,9 +74,12 @@ HWY_INLINE void transpose_column(const float* from, int64_t channel_stride, int6
     for (int64_t c = 0; c < 16; c += 4) {
       const float* at = from + c * channel_stride + y;
       const auto a = hn::LoadU(d, at), b = hn::LoadU(d, at + channel_stride);
-      const auto e = hn::LoadU(d, at + 2 * channel_stride), f = hn::LoadU(d, at + 3 * channel_stride);
-      const auto ab0 = hn::BitCast(dd, hn::InterleaveLower(d, a, b)), ab1 = hn::BitCast(dd, hn::InterleaveUpper(d, a, b));
-      const auto ef0 = hn::BitCast(dd, hn::InterleaveLower(d, e, f)), ef1 = hn::BitCast(dd, hn::InterleaveUpper(d, e, f));
+      const auto e = hn::LoadU(d, at + 2 * channel_stride),
+                 f = hn::LoadU(d, at + 3 * channel_stride);
+      const auto ab0 = hn::BitCast(dd, hn::InterleaveLower(d, a, b)),
+                 ab1 = hn::BitCast(dd, hn::InterleaveUpper(d, a, b));
+      const auto ef0 = hn::BitCast(dd, hn::InterleaveLower(d, e, f)),
+                 ef1 = hn::BitCast(dd, hn::InterleaveUpper(d, e, f));
       float* row = to + y * 16 + c;
       hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, ab0, ef0)), d, row);
       hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dd, ab0, ef0)), d, row + 16);
@@ -84,12 +91,16 @@ HWY_INLINE void transpose_column(const float* from, int64_t channel_stride, int6
 }
 
 // Output columns [x_begin, x_end) of the 16 channels from `channel` on, one step.
-inline void depthwise_block(const PackedDepthwise& p, const Epilogue& epilogue, const UnitIo& io, int64_t t,
-                            int64_t channel, int64_t x_begin, int64_t x_end) {
+inline void depthwise_block(const PackedDepthwise& p, const Epilogue& epilogue, const UnitIo& io,
+                            int64_t t, int64_t channel, int64_t x_begin, int64_t x_end) {
   const Window& w = p.window;
-  const int64_t kernel = w.kernel, shift = kernel - 1 - w.padding;  // column X of the ring is output x = X - shift
+  const int64_t kernel = w.kernel,
+                shift = kernel - 1 - w.padding;  // column X of the ring is output x = X - shift
   const MutableSpikeView in = io.in[0].bits_at(t);
-  Ring ring{nullptr, (std::max(w.in_height + kernel - 1 + p.column_floats, shift + w.out_height + 16) + 15) / 16 * 16 + 16};
+  Ring ring{nullptr,
+            (std::max(w.in_height + kernel - 1 + p.column_floats, shift + w.out_height + 16) + 15) /
+                    16 * 16 +
+                16};
   const int64_t ring_floats = 16 * kernel * ring.column_stride;
   ring.sums = scratch<float>(ScratchSlot::kSums, ring_floats);
   std::fill(ring.sums, ring.sums + ring_floats, 0.0f);
@@ -108,7 +119,8 @@ inline void depthwise_block(const PackedDepthwise& p, const Epilogue& epilogue, 
     if (x < w.in_width) {
       uint32_t* end = events;
       for (int64_t y = 0; y < w.in_height; ++y) {
-        end = append_events16(load_bits16(in.row(y * w.in_width + x), channel), static_cast<uint32_t>(y * 16), end);
+        end = append_events16(load_bits16(in.row(y * w.in_width + x), channel),
+                              static_cast<uint32_t>(y * 16), end);
       }
       switch (kernel) {
         case 3: add_column<3, 4>(events, end - events, slot, columns, ring); break;
@@ -142,11 +154,14 @@ HWY_INLINE void add_masked(const uint64_t* bits, int64_t c, const float* weights
 
 // One output pixel, `kVectors` vectors of channels from `c` on.
 template <int kVectors, bool kSpikes>
-HWY_INLINE void dense_pixel(const PackedDepthwise& p, const ValueRef& in, int64_t t, int64_t pixel, int64_t c, float* sums) {
+HWY_INLINE void dense_pixel(const PackedDepthwise& p, const ValueRef& in, int64_t t, int64_t pixel,
+                            int64_t c, float* sums) {
   const Window& w = p.window;
   const int64_t row_floats = padded(w.in_channels), row_words = words_for(w.in_channels);
-  const int64_t left = pixel % w.out_width * w.stride - w.padding, top = pixel / w.out_width * w.stride - w.padding;
-  const int64_t kx_end = std::min(w.kernel, w.in_width - left), ky_end = std::min(w.kernel, w.in_height - top);
+  const int64_t left = pixel % w.out_width * w.stride - w.padding,
+                top = pixel / w.out_width * w.stride - w.padding;
+  const int64_t kx_end = std::min(w.kernel, w.in_width - left),
+                ky_end = std::min(w.kernel, w.in_height - top);
   const int64_t ky_begin = std::max<int64_t>(0, -top);
   const float* real = kSpikes ? nullptr : in.real_at(t);
   const uint64_t* bits = kSpikes ? in.bits + t * in.step_stride : nullptr;
@@ -163,7 +178,8 @@ HWY_INLINE void dense_pixel(const PackedDepthwise& p, const ValueRef& in, int64_
         const float* x = real + row * row_floats + c;
 #pragma GCC unroll 16
         for (int v = 0; v < kVectors; ++v) {
-          acc[v] = exact_fma(hn::LoadU(kD, weights + v * kLanes), hn::LoadU(kD, x + v * kLanes), acc[v]);
+          acc[v] =
+              exact_fma(hn::LoadU(kD, weights + v * kLanes), hn::LoadU(kD, x + v * kLanes), acc[v]);
         }
       }
     }
@@ -174,17 +190,20 @@ HWY_INLINE void dense_pixel(const PackedDepthwise& p, const ValueRef& in, int64_
 
 // All channels of one output pixel.
 template <bool kSpikes>
-void dense_channels(const PackedDepthwise& p, const ValueRef& in, int64_t t, int64_t pixel, float* sums) {
+void dense_channels(const PackedDepthwise& p, const ValueRef& in, int64_t t, int64_t pixel,
+                    float* sums) {
   const int64_t channels = padded(p.window.out_channels);
   constexpr int64_t kWide = HWY_MAX(16, 4 * kLanes);
   int64_t c = 0;
-  for (; c + kWide <= channels; c += kWide) dense_pixel<kWide / kLanes, kSpikes>(p, in, t, pixel, c, sums + c);
+  for (; c + kWide <= channels; c += kWide)
+    dense_pixel<kWide / kLanes, kSpikes>(p, in, t, pixel, c, sums + c);
   for (; c < channels; c += 16) dense_pixel<16 / kLanes, kSpikes>(p, in, t, pixel, c, sums + c);
 }
 
 void dense_depthwise(const PackedDepthwise& p, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
-  const int64_t pixels = p.window.out_height * p.window.out_width, channels = padded(p.window.out_channels);
+  const int64_t pixels = p.window.out_height * p.window.out_width,
+                channels = padded(p.window.out_channels);
   const int64_t distinct = io.in[0].step_stride == 0 ? 1 : io.steps;
   const auto main_sums = io.in[0].bits != nullptr ? dense_channels<true> : dense_channels<false>;
   parallel_for(pixels, 32, io.threads, [&](int64_t first, int64_t last) {
@@ -210,22 +229,27 @@ void event_depthwise(const PackedDepthwise& p, const PackedEpilogue& packed, con
   if (firing_rate(io.in[0], io.steps) > kDenseRate) return dense_depthwise(p, packed, io);
   const Epilogue epilogue(packed, io);
   const int64_t blocks = padded(p.window.out_channels) / 16, width = p.window.out_width;
-  const int64_t splits = std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / blocks, 1, std::max<int64_t>(1, width / 8));
+  const int64_t splits = std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / blocks, 1,
+                                             std::max<int64_t>(1, width / 8));
   parallel_for(blocks * splits, 1, io.threads, [&](int64_t first, int64_t last) {
     for (int64_t item = first; item < last; ++item) {
       const int64_t split = item % splits;
       for (int64_t t = 0; t < io.steps; ++t) {
-        depthwise_block(p, epilogue, io, t, item / splits * 16, width * split / splits, width * (split + 1) / splits);
+        depthwise_block(p, epilogue, io, t, item / splits * 16, width * split / splits,
+                        width * (split + 1) / splits);
       }
     }
   });
 }
 
 // The main sums of one output pixel, every grouping.
-inline void grouped_pixel(const PackedGrouped& p, const ValueRef& in, int64_t t, int64_t pixel, float* sums) {
+inline void grouped_pixel(const PackedGrouped& p, const ValueRef& in, int64_t t, int64_t pixel,
+                          float* sums) {
   const Window& w = p.window;
-  const int64_t group_in = w.in_channels / p.groups, group_out = w.out_channels / p.groups, k = w.kernel;
-  const int64_t left = pixel % w.out_width * w.stride - w.padding, top = pixel / w.out_width * w.stride - w.padding;
+  const int64_t group_in = w.in_channels / p.groups, group_out = w.out_channels / p.groups,
+                k = w.kernel;
+  const int64_t left = pixel % w.out_width * w.stride - w.padding,
+                top = pixel / w.out_width * w.stride - w.padding;
   const float* weights = p.weights.f32().data();
   for (int64_t o = 0; o < w.out_channels; ++o) {
     float acc = 0;
@@ -250,16 +274,17 @@ inline void grouped_pixel(const PackedGrouped& p, const ValueRef& in, int64_t t,
 void grouped(const PackedGrouped& p, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const int64_t channels = padded(p.window.out_channels);
-  parallel_for(p.window.out_height * p.window.out_width, 8, io.threads, [&](int64_t first, int64_t last) {
-    float* sums = scratch<float>(ScratchSlot::kSums, channels);
-    std::fill(sums, sums + channels, 0.0f);
-    for (int64_t pixel = first; pixel < last; ++pixel) {
-      for (int64_t t = 0; t < io.steps; ++t) {
-        grouped_pixel(p, io.in[0], t, pixel, sums);
-        finish(epilogue, sums, channels, t, pixel, 1, 1, 0, channels);
-      }
-    }
-  });
+  parallel_for(p.window.out_height * p.window.out_width, 8, io.threads,
+               [&](int64_t first, int64_t last) {
+                 float* sums = scratch<float>(ScratchSlot::kSums, channels);
+                 std::fill(sums, sums + channels, 0.0f);
+                 for (int64_t pixel = first; pixel < last; ++pixel) {
+                   for (int64_t t = 0; t < io.steps; ++t) {
+                     grouped_pixel(p, io.in[0], t, pixel, sums);
+                     finish(epilogue, sums, channels, t, pixel, 1, 1, 0, channels);
+                   }
+                 }
+               });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -269,9 +294,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace spikeloom::cpu {
 
-DepthwiseKernel event_depthwise_for(int64_t target) { SPIKELOOM_PICK(target, event_depthwise) }
-DepthwiseKernel dense_depthwise_for(int64_t target) { SPIKELOOM_PICK(target, dense_depthwise) }
-GroupedKernel grouped_for(int64_t target) { SPIKELOOM_PICK(target, grouped) }
+DepthwiseKernel event_depthwise_for(int64_t target){
+    SPIKELOOM_PICK(target, event_depthwise)} DepthwiseKernel
+    dense_depthwise_for(int64_t target){SPIKELOOM_PICK(target, dense_depthwise)} GroupedKernel
+    grouped_for(int64_t target) {
+  SPIKELOOM_PICK(target, grouped)
+}
 
 }  // namespace spikeloom::cpu
 #endif

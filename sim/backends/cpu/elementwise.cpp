@@ -18,7 +18,9 @@ struct Rows {
   const UnitIo& io;
   int64_t floats;  // of a row
 
-  const float* in(int i, int64_t t, int64_t row) const { return io.in[i].real_at(t) + row * floats; }
+  const float* in(int i, int64_t t, int64_t row) const {
+    return io.in[i].real_at(t) + row * floats;
+  }
 };
 
 template <typename F>
@@ -31,7 +33,8 @@ inline const float* make_row(const PackedCopy&, const Rows& rows, int64_t t, int
   return rows.in(0, t, row);
 }
 
-inline const float* make_row(const PackedNorm& p, const Rows& rows, int64_t t, int64_t row, float* to) {
+inline const float* make_row(const PackedNorm& p, const Rows& rows, int64_t t, int64_t row,
+                             float* to) {
   const int64_t out_width = p.in_width + 2 * p.pad;
   const int64_t y = row / out_width - p.pad, x = row % out_width - p.pad;
   const float* shift = p.shift.f32().data();
@@ -39,25 +42,30 @@ inline const float* make_row(const PackedNorm& p, const Rows& rows, int64_t t, i
   const float* scale = p.scale.f32().data();
   const float* from = rows.in(0, t, y * p.in_width + x);
   each_vector(rows.floats, to, [&](int64_t c) {
-    return hn::Add(hn::Mul(hn::LoadU(kD, from + c), hn::LoadU(kD, scale + c)), hn::LoadU(kD, shift + c));
+    return hn::Add(hn::Mul(hn::LoadU(kD, from + c), hn::LoadU(kD, scale + c)),
+                   hn::LoadU(kD, shift + c));
   });
   return to;
 }
 
-inline const float* make_row(const PackedAdd&, const Rows& rows, int64_t t, int64_t row, float* to) {
+inline const float* make_row(const PackedAdd&, const Rows& rows, int64_t t, int64_t row,
+                             float* to) {
   const float *a = rows.in(0, t, row), *b = rows.in(1, t, row);
-  each_vector(rows.floats, to, [&](int64_t c) { return hn::Add(hn::LoadU(kD, a + c), hn::LoadU(kD, b + c)); });
+  each_vector(rows.floats, to,
+              [&](int64_t c) { return hn::Add(hn::LoadU(kD, a + c), hn::LoadU(kD, b + c)); });
   return to;
 }
 
-inline const float* make_row(const PackedScale& p, const Rows& rows, int64_t t, int64_t row, float* to) {
+inline const float* make_row(const PackedScale& p, const Rows& rows, int64_t t, int64_t row,
+                             float* to) {
   const float* from = rows.in(0, t, row);
   const V factor = hn::Set(kD, p.factor);
   each_vector(rows.floats, to, [&](int64_t c) { return hn::Mul(hn::LoadU(kD, from + c), factor); });
   return to;
 }
 
-inline const float* make_row(const PackedRelu&, const Rows& rows, int64_t t, int64_t row, float* to) {
+inline const float* make_row(const PackedRelu&, const Rows& rows, int64_t t, int64_t row,
+                             float* to) {
   const float* from = rows.in(0, t, row);
   each_vector(rows.floats, to, [&](int64_t c) {
     const V x = hn::LoadU(kD, from + c);
@@ -66,7 +74,8 @@ inline const float* make_row(const PackedRelu&, const Rows& rows, int64_t t, int
   return to;
 }
 
-inline const float* make_row(const PackedStepMean&, const Rows& rows, int64_t t, int64_t row, float* to) {
+inline const float* make_row(const PackedStepMean&, const Rows& rows, int64_t t, int64_t row,
+                             float* to) {
   const float* from = rows.in(0, t, row);
   float* sums = rows.io.state + row * rows.floats;
   const V steps = hn::Set(kD, static_cast<float>(rows.io.steps_before + t + 1));
@@ -152,7 +161,9 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace spikeloom::cpu {
 
-ElementwiseKernel elementwise_for(int64_t target) { SPIKELOOM_PICK(target, elementwise) }
+ElementwiseKernel elementwise_for(int64_t target) {
+  SPIKELOOM_PICK(target, elementwise)
+}
 
 }  // namespace spikeloom::cpu
 #endif

@@ -1,13 +1,14 @@
 #pragma once
-// Operators without weights matrices, each row computed into working memory and finished by the epilogue:
+// Operators without weights matrices, each row computed into working memory and finished by the
+// epilogue:
 //
 //   PackedNorm         y*s + t, two roundings; with pad, rows of the ring are t
 //   PackedCopy         x (what a unit needs whose main node is the neuron itself)
 //   PackedAdd          a + b
 //   PackedScale        x * factor
 //   PackedRelu         x > 0 ? x : 0
-//   PackedSpatialMean  32 lanes, lane l = +0 + rows l, l+32, ... ascending; lanes fold by 16, 8, 4, 2, 1; / rows
-//   PackedStepMean     state += x; state / float(steps so far, this one included)
+//   PackedSpatialMean  32 lanes, lane l = +0 + rows l, l+32, ... ascending; lanes fold by 16, 8, 4,
+//   2, 1; / rows PackedStepMean     state += x; state / float(steps so far, this one included)
 //
 // Vectors run over channels. Threads share rows (channels for the spatial mean).
 

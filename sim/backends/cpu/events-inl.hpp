@@ -1,4 +1,5 @@
-// From spike bits to lists of event numbers: append_events() writes base + i for every set bit i, ascending.
+// From spike bits to lists of event numbers: append_events() writes base + i for every set bit i,
+// ascending.
 
 #if defined(SPIKELOOM_CPU_EVENTS_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef SPIKELOOM_CPU_EVENTS_INL
@@ -34,7 +35,8 @@ HWY_INLINE uint32_t* append_events16(uint32_t bits, uint32_t base, uint32_t* to)
 }
 
 // The same for all channels of a spike row.
-HWY_INLINE uint32_t* append_events(const uint64_t* row, int64_t words, uint32_t base, uint32_t* to) {
+HWY_INLINE uint32_t* append_events(const uint64_t* row, int64_t words, uint32_t base,
+                                   uint32_t* to) {
   for (int64_t w = 0; w < words; ++w) {
     uint64_t bits = row[w];
     for (uint32_t at = base + static_cast<uint32_t>(64 * w); bits != 0; at += 16, bits >>= 16) {

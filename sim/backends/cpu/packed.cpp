@@ -15,7 +15,8 @@ Tensor padded_copy(std::span<const float> values) {
 
 Tensor padded_copy(const std::vector<double>& values) {
   Tensor result({padded(static_cast<int64_t>(values.size()))});
-  std::transform(values.begin(), values.end(), result.f32().begin(), [](double v) { return static_cast<float>(v); });
+  std::transform(values.begin(), values.end(), result.f32().begin(),
+                 [](double v) { return static_cast<float>(v); });
   return result;
 }
 
@@ -23,10 +24,12 @@ Window window_of(const Conv2d& op, const Shape& in, const Shape& out) {
   if (op.kernel == 1 && op.stride == 1 && op.padding == 0) {  // rows do not matter: one long one
     return {op.in_channels, op.out_channels, 1, 1, 0, 1, rows_of(in), 1, rows_of(in)};
   }
-  return {op.in_channels, op.out_channels, op.kernel, op.stride, op.padding, in[0], in[1], out[0], out[1]};
+  return {op.in_channels, op.out_channels, op.kernel, op.stride, op.padding,
+          in[0],          in[1],           out[0],    out[1]};
 }
 
-// Outputs per tile: rows of one fan-in element stay in registers, the tile's weights in the fast caches.
+// Outputs per tile: rows of one fan-in element stay in registers, the tile's weights in the fast
+// caches.
 int64_t tile_outputs(int64_t fan_in) {
   constexpr int64_t kL2Bytes = 640 * 1024;
   for (const int64_t outputs : {64, 32}) {
@@ -65,7 +68,9 @@ PackedConv pack_conv(const Window& window, F weight) {
 PackedDepthwise pack_depthwise(const Window& window, std::span<const float> weight, bool spikes) {
   PackedDepthwise result{window, {}, {}, 0};
   const int64_t channels = window.in_channels, k = window.kernel;
-  const auto at = [&](int64_t c, int64_t kx, int64_t ky) { return weight[static_cast<size_t>((c * k + ky) * k + kx)]; };
+  const auto at = [&](int64_t c, int64_t kx, int64_t ky) {
+    return weight[static_cast<size_t>((c * k + ky) * k + kx)];
+  };
   result.taps = Tensor({k * k, padded(channels)});
   for (int64_t tap = 0; tap < k * k; ++tap) {
     float* row = result.taps.f32().data() + tap * padded(channels);
@@ -83,7 +88,8 @@ PackedDepthwise pack_depthwise(const Window& window, std::span<const float> weig
   return result;
 }
 
-PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node, const Weights& weights) {
+PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
+                     const Weights& weights) {
   const Node& in = graph.node(node.inputs[0]);
   const Window window = window_of(op, in.shape, node.shape);
   const auto weight = weights.at(op.weight).data.f32();
@@ -108,20 +114,36 @@ PackedMain pack_main(const Linear& op, const Graph&, const Node& node, const Wei
                    });
 }
 
-PackedMain pack_main(const BatchNorm& op, const Graph& graph, const Node& node, const Weights& weights) {
+PackedMain pack_main(const BatchNorm& op, const Graph& graph, const Node& node,
+                     const Weights& weights) {
   const Shape& in = graph.node(node.inputs[0]).shape;
   const Affine affine = affine_of(op, weights);
   const int64_t width = in.size() == 3 ? in[1] : 1;
-  return PackedNorm{padded_copy(affine.scale), padded_copy(affine.shift), rows_of(in) / width, width, op.pad};
+  return PackedNorm{padded_copy(affine.scale), padded_copy(affine.shift), rows_of(in) / width,
+                    width, op.pad};
 }
 
-PackedMain pack_main(const Neuron&, const Graph&, const Node&, const Weights&) { return PackedCopy{}; }
-PackedMain pack_main(const Add&, const Graph&, const Node&, const Weights&) { return PackedAdd{}; }
-PackedMain pack_main(const Scale& op, const Graph&, const Node&, const Weights&) { return PackedScale{op.factor}; }
-PackedMain pack_main(const Activation&, const Graph&, const Node&, const Weights&) { return PackedRelu{}; }
-PackedMain pack_main(const SpatialMean&, const Graph&, const Node&, const Weights&) { return PackedSpatialMean{}; }
-PackedMain pack_main(const StepMean&, const Graph&, const Node&, const Weights&) { return PackedStepMean{}; }
-PackedMain pack_main(const KtV& op, const Graph&, const Node&, const Weights&) { return PackedKtV{op.heads}; }
+PackedMain pack_main(const Neuron&, const Graph&, const Node&, const Weights&) {
+  return PackedCopy{};
+}
+PackedMain pack_main(const Add&, const Graph&, const Node&, const Weights&) {
+  return PackedAdd{};
+}
+PackedMain pack_main(const Scale& op, const Graph&, const Node&, const Weights&) {
+  return PackedScale{op.factor};
+}
+PackedMain pack_main(const Activation&, const Graph&, const Node&, const Weights&) {
+  return PackedRelu{};
+}
+PackedMain pack_main(const SpatialMean&, const Graph&, const Node&, const Weights&) {
+  return PackedSpatialMean{};
+}
+PackedMain pack_main(const StepMean&, const Graph&, const Node&, const Weights&) {
+  return PackedStepMean{};
+}
+PackedMain pack_main(const KtV& op, const Graph&, const Node&, const Weights&) {
+  return PackedKtV{op.heads};
+}
 PackedMain pack_main(const QApply& op, const Graph&, const Node&, const Weights&) {
   return PackedQApply{op.heads, op.scale};
 }
@@ -131,8 +153,12 @@ PackedMain pack_main(const SoftmaxAttention& op, const Graph&, const Node&, cons
 [[noreturn]] PackedMain never_run(const Node& node) {
   throw Error(ErrorCode::kInternal, node.name + ": " + describe(node.op) + " reached a backend");
 }
-PackedMain pack_main(const Input&, const Graph&, const Node& node, const Weights&) { return never_run(node); }
-PackedMain pack_main(const View&, const Graph&, const Node& node, const Weights&) { return never_run(node); }
+PackedMain pack_main(const Input&, const Graph&, const Node& node, const Weights&) {
+  return never_run(node);
+}
+PackedMain pack_main(const View&, const Graph&, const Node& node, const Weights&) {
+  return never_run(node);
+}
 
 std::string bias_name(const Op& op) {
   if (const auto* conv = std::get_if<Conv2d>(&op)) return conv->bias;
@@ -144,10 +170,13 @@ PackedEpilogue pack_epilogue(const Graph& graph, const Unit& unit, const Weights
   PackedEpilogue result;
   const Node& main = graph.node(unit.main);
   result.channels = channels_of(main.shape);
-  if (const std::string name = bias_name(main.op); !name.empty()) result.bias = padded_copy(weights.at(name).data.f32());
+  if (const std::string name = bias_name(main.op); !name.empty())
+    result.bias = padded_copy(weights.at(name).data.f32());
   if (unit.affine >= 0) {
     const auto& norm = std::get<BatchNorm>(graph.node(unit.affine).op);
-    if (norm.pad > 0) throw Error(ErrorCode::kInternal, main.name + ": a padding batch normalisation in an epilogue");
+    if (norm.pad > 0)
+      throw Error(ErrorCode::kInternal,
+                  main.name + ": a padding batch normalisation in an epilogue");
     const Affine affine = affine_of(norm, weights);
     result.scale = padded_copy(affine.scale);
     result.shift = padded_copy(affine.shift);

@@ -1,6 +1,7 @@
 #pragma once
-// What prepare() keeps of a unit: weights in kernel layout, everything a kernel needs besides the values themselves.
-// Immutable. Real arrays over channels are padded with zeros to padded(channels).
+// What prepare() keeps of a unit: weights in kernel layout, everything a kernel needs besides the
+// values themselves. Immutable. Real arrays over channels are padded with zeros to
+// padded(channels).
 
 #include <variant>
 
@@ -10,7 +11,8 @@
 
 namespace spikeloom::cpu {
 
-// What follows the main sum of an output: + bias, * scale + shift (two roundings), + other, neuron; each optional.
+// What follows the main sum of an output: + bias, * scale + shift (two roundings), + other, neuron;
+// each optional.
 struct PackedEpilogue {
   int64_t channels = 0;
   Tensor bias, scale, shift;  // empty: absent
@@ -19,15 +21,16 @@ struct PackedEpilogue {
   NeuronParams neuron;
 };
 
-// Geometry of a convolution. Linear and 1x1 convolutions of stride 1 see their rows as one row of pixels.
+// Geometry of a convolution. Linear and 1x1 convolutions of stride 1 see their rows as one row of
+// pixels.
 struct Window {
   int64_t in_channels = 0, out_channels = 0;
   int64_t kernel = 1, stride = 1, padding = 0;
   int64_t in_height = 0, in_width = 0, out_height = 0, out_width = 0;
 };
 
-// groups = 1. Weights in tiles of `tile` outputs, the last one narrower (a multiple of 16): the tile of outputs from o
-// on starts at o * fan_in() and holds [kx][ky][channel][its width].
+// groups = 1. Weights in tiles of `tile` outputs, the last one narrower (a multiple of 16): the
+// tile of outputs from o on starts at o * fan_in() and holds [kx][ky][channel][its width].
 struct PackedConv {
   Window window;
   int64_t tile = 64;
@@ -38,10 +41,11 @@ struct PackedConv {
 // groups = channels, one output each.
 struct PackedDepthwise {
   Window window;
-  Tensor taps;     // [kx][ky][padded channels]
-  // For spikes at stride 1 (else empty): [channel][2 * kernel columns][column_floats]. Column j of a channel is
-  // weight[.., ky, kx = kernel-1 - j mod kernel] with ky descending, then zeros: what one spike adds to the sums of an
-  // output column. The columns stand twice, so that any rotation of them is a contiguous run.
+  Tensor taps;  // [kx][ky][padded channels]
+  // For spikes at stride 1 (else empty): [channel][2 * kernel columns][column_floats]. Column j of
+  // a channel is weight[.., ky, kx = kernel-1 - j mod kernel] with ky descending, then zeros: what
+  // one spike adds to the sums of an output column. The columns stand twice, so that any rotation
+  // of them is a contiguous run.
   Tensor columns;
   int64_t column_floats = 0;
 };
@@ -60,23 +64,35 @@ struct PackedNorm {
 
 struct PackedCopy {};  // a Neuron as main node: the input goes straight to the epilogue
 struct PackedAdd {};
-struct PackedScale { float factor = 1; };
+struct PackedScale {
+  float factor = 1;
+};
 struct PackedRelu {};
 struct PackedSpatialMean {};
 struct PackedStepMean {};
-struct PackedKtV { int64_t heads = 1; };
-struct PackedQApply { int64_t heads = 1; float scale = 1; };
-struct PackedSoftmax { int64_t heads = 1; float scale = 1; };
+struct PackedKtV {
+  int64_t heads = 1;
+};
+struct PackedQApply {
+  int64_t heads = 1;
+  float scale = 1;
+};
+struct PackedSoftmax {
+  int64_t heads = 1;
+  float scale = 1;
+};
 
-using PackedMain = std::variant<PackedConv, PackedDepthwise, PackedGrouped, PackedNorm, PackedCopy, PackedAdd, PackedScale,
-                                PackedRelu, PackedSpatialMean, PackedStepMean, PackedKtV, PackedQApply, PackedSoftmax>;
+using PackedMain = std::variant<PackedConv, PackedDepthwise, PackedGrouped, PackedNorm, PackedCopy,
+                                PackedAdd, PackedScale, PackedRelu, PackedSpatialMean,
+                                PackedStepMean, PackedKtV, PackedQApply, PackedSoftmax>;
 
 struct PackedUnit {
   PackedEpilogue epilogue;
   PackedMain main;
 };
 
-// Throws Error(kInternal) for a unit no backend should see, Error(kCapacity) for a window beyond 32-bit event ids.
+// Throws Error(kInternal) for a unit no backend should see, Error(kCapacity) for a window beyond
+// 32-bit event ids.
 PackedUnit pack(const Graph& graph, const Unit& unit, const Weights& weights);
 
 }  // namespace spikeloom::cpu

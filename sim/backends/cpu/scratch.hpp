@@ -1,5 +1,6 @@
 #pragma once
-// Working memory of one thread: grows to the largest request and is kept, so that steps allocate nothing.
+// Working memory of one thread: grows to the largest request and is kept, so that steps allocate
+// nothing.
 
 #include <algorithm>
 #include <array>
@@ -12,8 +13,8 @@ namespace spikeloom::cpu {
 
 enum class ScratchSlot { kEvents, kOffsets, kInputs, kSums, kTile, kCount };
 
-// At least `count` elements of T (4 bytes), 64-byte aligned; contents are undefined, except that growing a slot with
-// `keep` elements copies those. A slot's earlier pointer is invalid afterwards.
+// At least `count` elements of T (4 bytes), 64-byte aligned; contents are undefined, except that
+// growing a slot with `keep` elements copies those. A slot's earlier pointer is invalid afterwards.
 template <typename T>
 T* scratch(ScratchSlot slot, int64_t count, int64_t keep = 0) {
   static_assert(sizeof(T) == 4);

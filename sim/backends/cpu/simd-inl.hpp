@@ -1,8 +1,10 @@
-// Vectors of the target a kernel file is being compiled for, the exact multiply-add, and what follows a main sum.
+// Vectors of the target a kernel file is being compiled for, the exact multiply-add, and what
+// follows a main sum.
 //
-// finish(): per output, in this order and with one rounding each: + bias; * scale; + shift; + other; then either the
-// real value is stored, or the neuron steps (neurons/neuron.hpp) and its spikes are packed 16 channels at a time, or both.
-// Vectors run over channels; nothing is ever added across lanes.
+// finish(): per output, in this order and with one rounding each: + bias; * scale; + shift; +
+// other; then either the real value is stored, or the neuron steps (neurons/neuron.hpp) and its
+// spikes are packed 16 channels at a time, or both. Vectors run over channels; nothing is ever
+// added across lanes.
 
 #if defined(SPIKELOOM_CPU_SIMD_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef SPIKELOOM_CPU_SIMD_INL
@@ -32,7 +34,8 @@ using V = hn::Vec<Floats>;
 constexpr Floats kD;
 constexpr int kLanes = static_cast<int>(HWY_MIN(16, HWY_LANES(float)));
 static_assert(!HWY_HAVE_SCALABLE, "tiles are counted in vectors of known length");
-static_assert(std::endian::native == std::endian::little, "spikes are stored and read in 16-bit pieces of words");
+static_assert(std::endian::native == std::endian::little,
+              "spikes are stored and read in 16-bit pieces of words");
 
 // a * b + c with one rounding, whether or not the target has such an instruction.
 HWY_INLINE V exact_fma(V a, V b, V c) {
@@ -75,11 +78,16 @@ struct SimdNeuron {
 };
 
 HWY_INLINE SimdNeuron spread(const NeuronParams& p) {
-  return {hn::Set(kD, p.v_rest()),      hn::Set(kD, p.decay),
-          hn::Set(kD, 1.0f - p.decay),  hn::Set(kD, p.v_threshold),
-          hn::Set(kD, p.v_reset),       p.model == NeuronModel::kIf,
-          p.decay_input,                p.v_rest() == 0.0f,
-          p.fire == FireRule::kAtThreshold, p.reset == Reset::kHard};
+  return {hn::Set(kD, p.v_rest()),
+          hn::Set(kD, p.decay),
+          hn::Set(kD, 1.0f - p.decay),
+          hn::Set(kD, p.v_threshold),
+          hn::Set(kD, p.v_reset),
+          p.model == NeuronModel::kIf,
+          p.decay_input,
+          p.v_rest() == 0.0f,
+          p.fire == FireRule::kAtThreshold,
+          p.reset == Reset::kHard};
 }
 
 // neurons/neuron.hpp, step(): operation for operation.
@@ -107,13 +115,18 @@ struct Epilogue {
   bool stores_real;
 
   HWY_INLINE Epilogue(const PackedEpilogue& p, const UnitIo& unit_io)
-      : packed(p), io(unit_io), neuron(spread(p.neuron)), stores_real(unit_io.real.real != nullptr) {}
+      : packed(p),
+        io(unit_io),
+        neuron(spread(p.neuron)),
+        stores_real(unit_io.real.real != nullptr) {}
 };
 
-// Finishes outputs [first, first + width) (multiples of 16, within padded(channels)) of `rows` rows at one step. Row i
-// of the call is row `row + i * row_step` of the value; its main sums stand at sums + i * sum_stride.
-HWY_NOINLINE inline void finish(const Epilogue& e, const float* sums, int64_t sum_stride, int64_t at_step, int64_t row,
-                   int64_t row_step, int64_t rows, int64_t first, int64_t width) {
+// Finishes outputs [first, first + width) (multiples of 16, within padded(channels)) of `rows` rows
+// at one step. Row i of the call is row `row + i * row_step` of the value; its main sums stand at
+// sums + i * sum_stride.
+HWY_NOINLINE inline void finish(const Epilogue& e, const float* sums, int64_t sum_stride,
+                                int64_t at_step, int64_t row, int64_t row_step, int64_t rows,
+                                int64_t first, int64_t width) {
   const int64_t channels = e.packed.channels, row_floats = padded(channels);
   const float* bias = e.packed.bias.size() == 0 ? nullptr : e.packed.bias.f32().data();
   const float* scale = e.packed.scale.size() == 0 ? nullptr : e.packed.scale.f32().data();
@@ -132,7 +145,8 @@ HWY_NOINLINE inline void finish(const Epilogue& e, const float* sums, int64_t su
         const int64_t at = c + lane;
         V y = hn::LoadU(kD, from + (at - first));
         if (bias != nullptr) y = hn::Add(y, hn::LoadU(kD, bias + at));
-        if (scale != nullptr) y = hn::Add(hn::Mul(y, hn::LoadU(kD, scale + at)), hn::LoadU(kD, shift + at));
+        if (scale != nullptr)
+          y = hn::Add(hn::Mul(y, hn::LoadU(kD, scale + at)), hn::LoadU(kD, shift + at));
         if (other != nullptr) y = hn::Add(y, hn::LoadU(kD, other + r * row_floats + at));
         if (real != nullptr) hn::StoreU(y, kD, real + r * row_floats + at);
         if (fires) {
@@ -148,7 +162,8 @@ HWY_NOINLINE inline void finish(const Epilogue& e, const float* sums, int64_t su
       }
     }
     if (fires && first + width == row_floats) {
-      for (int64_t c = row_floats; c < row_words * 64; c += 16) store_bits16(spikes + r * row_words, c, 0);
+      for (int64_t c = row_floats; c < row_words * 64; c += 16)
+        store_bits16(spikes + r * row_words, c, 0);
     }
   }
 }

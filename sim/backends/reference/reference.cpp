@@ -10,7 +10,8 @@
 namespace spikeloom {
 namespace {
 
-// What prepare() keeps: the arrays as stored, and a batch normalisation's scale and shift rounded to fp32.
+// What prepare() keeps: the arrays as stored, and a batch normalisation's scale and shift rounded
+// to fp32.
 struct Prepared {
   std::vector<float> weight, bias, scale, shift;
 };
@@ -47,12 +48,14 @@ void run_op(const Conv2d& op, const Prepared& p, const UnitIo& io, int64_t t) {
         float acc = 0.0f;
         for (int64_t kx = 0; kx < k; ++kx) {
           for (int64_t ky = 0; ky < k; ++ky) {
-            const int64_t y = oy * op.stride + ky - op.padding, x = ox * op.stride + kx - op.padding;
+            const int64_t y = oy * op.stride + ky - op.padding,
+                          x = ox * op.stride + kx - op.padding;
             if (y < 0 || y >= height || x < 0 || x >= width) continue;
             for (int64_t c = 0; c < group_in; ++c) {
               const float input = element(io.in[0], t, y * width + x, first + c);
               if (input == 0.0f) continue;  // fma(w, 0, acc) = acc
-              acc = std::fma(p.weight[static_cast<size_t>(((o * group_in + c) * k + ky) * k + kx)], input, acc);
+              acc = std::fma(p.weight[static_cast<size_t>(((o * group_in + c) * k + ky) * k + kx)],
+                             input, acc);
             }
           }
         }
@@ -85,7 +88,8 @@ void run_op(const BatchNorm& op, const Prepared& p, const UnitIo& io, int64_t t)
     const bool inside = y >= 0 && y < height && x >= 0 && x < width;
     for (int64_t c = 0; c < op.channels; ++c) {
       const float s = p.scale[static_cast<size_t>(c)], shift = p.shift[static_cast<size_t>(c)];
-      io.real.real_row(t, row)[c] = inside ? io.in[0].real_row(t, y * width + x)[c] * s + shift : shift;
+      io.real.real_row(t, row)[c] =
+          inside ? io.in[0].real_row(t, y * width + x)[c] * s + shift : shift;
     }
   }
 }
@@ -96,7 +100,8 @@ void run_op(const Neuron& op, const Prepared&, const UnitIo& io, int64_t t) {
   for (int64_t row = 0; row < out.rows; ++row) {
     for (int64_t c = 0; c < out.channels; ++c) {
       float& v = io.state[row * padded(out.channels) + c];
-      if (step(op.params, io.in[0].real_row(t, row)[c], v)) out.row(row)[c >> 6] |= uint64_t{1} << (c & 63);
+      if (step(op.params, io.in[0].real_row(t, row)[c], v))
+        out.row(row)[c >> 6] |= uint64_t{1} << (c & 63);
     }
   }
 }
@@ -139,7 +144,9 @@ void elementwise(const UnitIo& io, int64_t t, F f) {
 }
 
 void run_op(const Add&, const Prepared&, const UnitIo& io, int64_t t) {
-  elementwise(io, t, [&](int64_t r, int64_t c) { return io.in[0].real_row(t, r)[c] + io.in[1].real_row(t, r)[c]; });
+  elementwise(io, t, [&](int64_t r, int64_t c) {
+    return io.in[0].real_row(t, r)[c] + io.in[1].real_row(t, r)[c];
+  });
 }
 
 void run_op(const Scale& op, const Prepared&, const UnitIo& io, int64_t t) {
@@ -156,7 +163,8 @@ void run_op(const Activation&, const Prepared&, const UnitIo& io, int64_t t) {
 void run_op(const SpatialMean&, const Prepared&, const UnitIo& io, int64_t t) {
   for (int64_t c = 0; c < io.in[0].channels; ++c) {
     std::array<float, 32> lane{};
-    for (int64_t row = 0; row < io.in[0].rows; ++row) lane[static_cast<size_t>(row % 32)] += io.in[0].real_row(t, row)[c];
+    for (int64_t row = 0; row < io.in[0].rows; ++row)
+      lane[static_cast<size_t>(row % 32)] += io.in[0].real_row(t, row)[c];
     for (size_t fold = 16; fold > 0; fold /= 2) {
       for (size_t l = 0; l < fold; ++l) lane[l] += lane[l + fold];
     }
@@ -182,7 +190,8 @@ void run_op(const SoftmaxAttention& op, const Prepared&, const UnitIo& io, int64
       for (int64_t m = 0; m < rows; ++m) {
         double dot = 0;
         for (int64_t j = h * d; j < (h + 1) * d; ++j) {
-          dot += static_cast<double>(io.in[0].real_row(t, n)[j]) * static_cast<double>(io.in[1].real_row(t, m)[j]);
+          dot += static_cast<double>(io.in[0].real_row(t, n)[j]) *
+                 static_cast<double>(io.in[1].real_row(t, m)[j]);
         }
         score[static_cast<size_t>(m)] = dot * static_cast<double>(op.scale);
         largest = std::max(largest, score[static_cast<size_t>(m)]);
@@ -190,7 +199,8 @@ void run_op(const SoftmaxAttention& op, const Prepared&, const UnitIo& io, int64
       for (double& s : score) total += s = std::exp(s - largest);
       for (int64_t j = h * d; j < (h + 1) * d; ++j) {
         double sum = 0;
-        for (int64_t m = 0; m < rows; ++m) sum += score[static_cast<size_t>(m)] * static_cast<double>(io.in[2].real_row(t, m)[j]);
+        for (int64_t m = 0; m < rows; ++m)
+          sum += score[static_cast<size_t>(m)] * static_cast<double>(io.in[2].real_row(t, m)[j]);
         io.real.real_row(t, n)[j] = static_cast<float>(sum / total);
       }
     }
@@ -206,7 +216,8 @@ class ReferenceBackend final : public Backend {
   std::string simd() const override { return "none"; }
   bool groups_units() const noexcept override { return false; }
 
-  std::shared_ptr<const void> prepare(const Graph& graph, const Unit& unit, const Weights& weights) const override {
+  std::shared_ptr<const void> prepare(const Graph& graph, const Unit& unit,
+                                      const Weights& weights) const override {
     auto prepared = std::make_shared<Prepared>();
     const Op& op = graph.node(unit.main).op;
     if (const auto* conv = std::get_if<Conv2d>(&op)) {
@@ -223,7 +234,8 @@ class ReferenceBackend final : public Backend {
     return prepared;
   }
 
-  void run(const Graph& graph, const Unit& unit, const void* prepared, const UnitIo& io) const noexcept override {
+  void run(const Graph& graph, const Unit& unit, const void* prepared,
+           const UnitIo& io) const noexcept override {
     const auto& p = *static_cast<const Prepared*>(prepared);
     for (int64_t t = 0; t < io.steps; ++t) {
       std::visit([&](const auto& op) { run_op(op, p, io, t); }, graph.node(unit.main).op);
@@ -234,6 +246,8 @@ class ReferenceBackend final : public Backend {
 
 }  // namespace
 
-std::shared_ptr<const Backend> make_reference_backend() { return std::make_shared<ReferenceBackend>(); }
+std::shared_ptr<const Backend> make_reference_backend() {
+  return std::make_shared<ReferenceBackend>();
+}
 
 }  // namespace spikeloom

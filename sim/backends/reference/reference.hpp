@@ -1,6 +1,6 @@
 #pragma once
-// The reference backend: the specification in code. Scalar, obvious, slow; node by node, one thread. Every other
-// backend must give the same bits (softmax attention excepted: NMSE <= 1e-7).
+// The reference backend: the specification in code. Scalar, obvious, slow; node by node, one
+// thread. Every other backend must give the same bits (softmax attention excepted: NMSE <= 1e-7).
 
 #include <memory>
 
