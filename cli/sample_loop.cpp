@@ -46,6 +46,8 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
   std::vector<std::unique_ptr<Session>> sessions;
   for (int64_t i = 0; i < batch; ++i) sessions.push_back(std::make_unique<Session>(plan));
 
+  // The very first sample always ends: there is something to report.
+  const auto stop = [](int64_t index) { return index > 0 && interrupted(); };
   for (int64_t first = 0; first < size; first += batch) {
     const int64_t count = std::min(batch, size - first);
     std::vector<Sample> samples;
@@ -59,7 +61,7 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
       const bool side_by_side = count >= options.threads;
       const auto run = [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-          if (interrupted()) return;
+          if (stop(first + i)) return;
           const auto s = static_cast<size_t>(i);
           sessions[s]->run_chunk(samples[s].frames, options.steps,
                                  side_by_side ? 1 : options.threads);
@@ -75,7 +77,7 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
     for (int64_t i = 0; i < count; ++i) {
       const auto s = static_cast<size_t>(i);
       const bool waits = options.steps > chunk;  // has not run yet
-      if (waits ? interrupted() : executed[s] == 0) return first + i;
+      if (waits ? stop(first + i) : executed[s] == 0) return first + i;
       callbacks.begin(first + i, samples[s]);
       if (!waits) {
         callbacks.chunk(*sessions[s]);

@@ -26,8 +26,9 @@ struct LoopCallbacks {
 
 // Calls begin, chunk.., end for every sample in dataset order, from this thread, whatever the
 // batch. Samples run side by side when there are enough of them, otherwise one after the other on
-// all threads: the results are the same. Stops early, between samples, after Ctrl-C. Returns the
-// number of samples that ended.
+// all threads: the results are the same. Stops early, between samples, after Ctrl-C, when
+// at least one and all that were computed by then have ended. Returns the number of samples that
+// ended.
 int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& dataset,
                     const LoopOptions& options, const LoopCallbacks& callbacks);
 
