@@ -115,7 +115,7 @@ TEST_CASE("a write that fails says which file and why and leaves nothing behind"
       "no/such/a: cannot be created: No such file or directory");
   fs::create_directory(scratch / "folder");
   has(error_of([&] { write_text_file(scratch / "folder", "x"); }, ErrorCode::kRuntime),
-      "folder: cannot be renamed");
+      "folder: exists and is not a regular file");
   CHECK(scratch.list() == std::vector<std::string>{"folder"});
 
   // A file size limit stands in for a full disk.
