@@ -59,6 +59,7 @@ Experiment::WeightSource read_weights(Config& config) {
   Experiment::WeightSource weights;
   weights.path = config.path_of("weights.path", "");
   weights.random_seed = config.integer("weights.random_seed", 1, 0);
+  weights.trained = config.flag("weights.trained", false);
   weights.note = config.text("weights.note", "");
   return weights;
 }

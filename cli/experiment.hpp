@@ -23,6 +23,7 @@ struct Experiment {
   struct WeightSource {
     std::filesystem::path path;  // "": random
     int64_t random_seed = 1;
+    bool trained = false;
     std::string note;  // where they come from, for the report
   } weights;
   std::filesystem::path twin_weights;  // "": the twin is counted, not executed

@@ -133,7 +133,7 @@ class FeatureWriters {
                  int64_t steps) {
     std::string known;
     for (const auto& [name, node] : graph.outputs()) {
-      if (name != kLogits) known += (known.empty() ? "" : ", ") + name;
+      if (name != kLogits) known.append(known.empty() ? "" : ", ").append(name);
     }
     for (const std::string& name : names) {
       const auto node = graph.find_output(name);
@@ -310,7 +310,8 @@ ReportInput describe_run(const Experiment& experiment, const Network& network,
   input.config = config;
   input.config_sha256 = sha256_hex(dump_json(config));
   input.weights_sha256 = network.weights_hash;
-  input.weights_trained = !network.random;
+  input.weights_trained = !network.random && experiment.weights.trained;
+  input.weights_random = network.random;
   input.weights_text = network.weights_note;
   input.backend = result.backend;
   input.simd = result.simd;

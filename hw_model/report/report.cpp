@@ -241,6 +241,7 @@ Json provenance_json(const ReportInput& in) {
             {"config_sha256", in.config_sha256},
             {"weights_sha256", in.weights_sha256},
             {"weights_trained", in.weights_trained},
+            {"weights_random", in.weights_random},
             {"weights_text", in.weights_text},
             {"backend", in.backend},
             {"simd", in.simd},

@@ -32,7 +32,8 @@ struct ReportInput {
   nlohmann::json config;  // fully resolved
   std::string config_sha256;
   std::string weights_sha256;
-  bool weights_trained = false;
+  bool weights_trained = false;  // stated by the user, never guessed
+  bool weights_random = false;
   std::string weights_text;  // how and on what they were trained, or why not
   std::string backend, simd, schedule;
   int threads = 1;

@@ -8,6 +8,11 @@
 namespace spikeloom {
 namespace {
 
+const char* weights_state(const ReportInput& in) {
+  if (in.weights_random) return "NOT TRAINED";
+  return in.weights_trained ? "trained" : "not stated whether trained";
+}
+
 using Rows = std::vector<std::vector<std::string>>;
 
 std::string run_block(const Report& report) {
@@ -15,7 +20,7 @@ std::string run_block(const Report& report) {
   const OpCounts& executed = report.executed().ops;
   std::string out;
   out += wrap(fmt::format("data      {}", in.dataset), 10);
-  out += wrap(fmt::format("weights   {}{}", in.weights_trained ? "trained" : "NOT TRAINED",
+  out += wrap(fmt::format("weights   {}{}", weights_state(in),
                           in.weights_text.empty() ? "" : ": " + in.weights_text),
               10);
   out +=

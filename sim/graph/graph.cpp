@@ -164,6 +164,11 @@ Weights bind_weights(const Graph& graph, const Weights& weights) {
                                      to_string(stored.shape()), to_string(parameter.shape)));
         continue;
       }
+      if (!is_float(stored.dtype())) {
+        faults.push_back(fmt::format("{} is {}, the network needs a float type", parameter.name,
+                                     name_of(stored.dtype())));
+        continue;
+      }
       Tensor values = to_f32(stored);
       const std::string fault = value_fault(parameter.name, values);
       if (!fault.empty()) faults.push_back(parameter.name + " " + fault);

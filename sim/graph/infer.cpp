@@ -188,7 +188,8 @@ NodeId Graph::add(std::string name, Op op, std::vector<NodeId> inputs) {
   try {
     Inferred out = std::visit([&](const auto& o) { return infer(o, in); }, op);
     element_count(out.shape);
-    Node added{name, std::move(op), std::move(inputs), out.kind, std::move(out.shape), false};
+    Node added{std::move(name), std::move(op),        std::move(inputs),
+               out.kind,        std::move(out.shape), false};
     added.is_static = is_static && state_of(added).empty();
     nodes_.push_back(std::move(added));
   } catch (const Error& error) {

@@ -15,7 +15,8 @@ struct Range {
 Range range_of(const Parameter& parameter) {
   const std::string& name = parameter.name;
   if (parameter.shape.size() > 1) {
-    const float fan_in = static_cast<float>(element_count(parameter.shape) / parameter.shape[0]);
+    const int64_t inputs = element_count(parameter.shape) / parameter.shape[0];
+    const auto fan_in = static_cast<float>(inputs);
     const float limit = std::sqrt(15.0f / fan_in);  // variance limit^2 / 3 = 5 / fan-in
     return {-limit, limit};
   }

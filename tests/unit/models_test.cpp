@@ -1,6 +1,7 @@
 // Meta-SpikeFormer's published sizes: parameters, dense operations by layer type, names and
 // refusals.
 
+#include <limits>
 #include <map>
 
 #include "core/error.hpp"
@@ -8,6 +9,7 @@
 #include "models/spikeformer/spikeformer.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/op_counts.hpp"
+#include "sim/graph/random_weights.hpp"
 #include "tests/catch.hpp"
 
 using namespace spikeloom;
@@ -197,4 +199,38 @@ TEST_CASE("the dense twin keeps every tensor and has no neurons") {
   CHECK(parameter_count(twin) == parameter_count(graph));
   CHECK(populations_of(twin).empty());
   CHECK(twin.node(*twin.find_output("logits")).shape == Shape{1000});
+}
+
+TEST_CASE("weights that do not fit are all listed in one error") {
+  SpikeformerConfig config;
+  config.embed_dim = {16, 32, 64, 80};
+  config.num_classes = 10;
+  config.height = config.width = 32;
+  const Graph graph = build_spikeformer(config);
+  Weights weights = random_weights(graph, 1);
+  CHECK(bind_weights(graph, weights).size() == weights.size());
+  weights.erase("head.bias");
+  weights.erase("head.weight");
+  weights.add("head.weight", Tensor({10, 81}));
+  weights.add("extra", Tensor({1}));
+  weights.add("lif.num_batches_tracked", Tensor({1}, DType::kI64));
+  weights.erase("ConvBlock1_1.0.bn1.bias");
+  Tensor nan({32});
+  nan.f32()[3] = std::numeric_limits<float>::quiet_NaN();
+  weights.add("ConvBlock1_1.0.bn1.bias", std::move(nan));
+  weights.erase("downsample2.encode_bn.weight");
+  weights.add("downsample2.encode_bn.weight", Tensor({32}, DType::kI32));
+  try {
+    bind_weights(graph, weights);
+    FAIL("accepted");
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    INFO(text);
+    for (const char* part :
+         {"5 faults", "missing head.bias [10]",
+          "head.weight has shape [10, 81], the network needs [10, 80]", "surplus extra",
+          "ConvBlock1_1.0.bn1.bias holds NaN", "downsample2.encode_bn.weight is int32"}) {
+      CHECK(text.find(part) != std::string::npos);
+    }
+  }
 }
