@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "cli/experiment.hpp"
+#include "cli/feature_writers.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/network.hpp"
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
 #include "cli/sample_loop.hpp"
@@ -22,10 +22,7 @@
 #include "core/io/weights_file.hpp"
 #include "hw_model/report/report.hpp"
 #include "models/ann/dense_twin.hpp"
-#include "sim/backends/cpu/cpu.hpp"
-#include "sim/backends/reference/reference.hpp"
 #include "sim/graph/fuse.hpp"
-#include "sim/graph/random_weights.hpp"
 #include "sim/trace/graph_json.hpp"
 #include "sim/trace/op_counter.hpp"
 #include "sim/trace/recorder.hpp"
@@ -35,81 +32,6 @@ namespace spikeloom {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kLogits = "logits";  // output of every network, always written
-
-std::shared_ptr<const Backend> make_backend(const std::string& device) {
-  if (device == "reference") return make_reference_backend();
-  const char* simd = std::getenv("SPIKELOOM_SIMD");
-  return make_cpu_backend(simd == nullptr ? "" : simd);
-}
-
-// The network in the form that runs, with where its weights come from.
-struct Network {
-  Graph as_written;
-  Model model;
-  std::string weights_hash, weights_note;
-  bool random = false;
-};
-
-Weights load_for(const Graph& graph, const fs::path& path) {
-  const Weights stored = load_weights(path);
-  try {
-    return bind_weights(graph, stored);
-  } catch (const Error& error) {
-    throw error.in(path.string());
-  }
-}
-
-// Refuses what cannot fit before anything is allocated: memory that is merely promised ends in the
-// hands of the system's out-of-memory killer.
-void check_memory(const Graph& graph, int64_t sessions) {
-  auto values = static_cast<double>(parameter_count(graph));
-  for (const Node& node : graph.nodes()) {
-    for (const StateSlot& slot : state_of(node)) {
-      values += static_cast<double>(element_count(slot.shape)) * static_cast<double>(sessions);
-    }
-  }
-  const double needed = values * sizeof(float);
-  const double present =
-      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-  if (needed > present) {
-    throw Error(
-        ErrorCode::kCapacity,
-        fmt::format("weights and neurons need {:.1f} GB, this machine has {:.1f} GB of memory",
-                    needed / 1e9, present / 1e9));
-  }
-}
-
-Network make_network(const Experiment& experiment, const DatasetInfo& data) {
-  SpikeformerConfig config = experiment.model.spikeformer;
-  config.height = data.height;
-  config.width = data.width;
-  config.static_input = data.frames == 1;
-  if (config.in_channels != data.channels) {
-    throw Error(ErrorCode::kUsage,
-                fmt::format("model.in_channels is {}, but the dataset has {} channels",
-                            config.in_channels, data.channels));
-  }
-  Network network;
-  network.as_written = build_spikeformer(config);
-  check_memory(network.as_written, std::min(experiment.run.batch, data.size));
-  network.random = experiment.weights.path.empty();
-  const auto seed = static_cast<uint64_t>(experiment.weights.random_seed);
-  Weights weights = network.random ? random_weights(network.as_written, seed)
-                                   : load_for(network.as_written, experiment.weights.path);
-  network.weights_hash = weights_hash(weights);
-  network.weights_note =
-      network.random ? fmt::format("random weights, seed {}", seed) : experiment.weights.note;
-  if (network.weights_note.empty())
-    network.weights_note = experiment.weights.path.filename().string();
-  if (experiment.run.form == "fused") {
-    network.model = fuse(network.as_written, weights, experiment.run.threads);
-  } else {
-    network.model = {network.as_written, std::move(weights)};
-  }
-  return network;
-}
 
 int64_t steps_of(const Experiment& experiment, const DatasetInfo& data) {
   const int64_t steps = experiment.model.time_steps;
@@ -124,64 +46,6 @@ int64_t steps_of(const Experiment& experiment, const DatasetInfo& data) {
 int64_t argmax(std::span<const float> values) {
   return std::max_element(values.begin(), values.end()) - values.begin();
 }
-
-// Streams the named feature maps: <name>.npy, [samples, steps, C, H, W] (logits-like vectors:
-// [samples, steps, C]).
-class FeatureWriters {
- public:
-  FeatureWriters(const Graph& graph, const std::vector<std::string>& names, const fs::path& dir,
-                 int64_t steps) {
-    std::string known;
-    for (const auto& [name, node] : graph.outputs()) {
-      if (name != kLogits) known.append(known.empty() ? "" : ", ").append(name);
-    }
-    for (const std::string& name : names) {
-      const auto node = graph.find_output(name);
-      if (name == kLogits) {
-        throw Error(ErrorCode::kUsage, "output.features: logits.npy is always written");
-      }
-      if (std::count(names.begin(), names.end(), name) > 1) {
-        throw Error(ErrorCode::kUsage, "output.features: '" + name + "' is named twice");
-      }
-      if (!node)
-        throw Error(ErrorCode::kUsage,
-                    "output.features: no feature '" + name + "'; there are " + known);
-      const Shape& shape = graph.node(*node).shape;
-      Shape row = {steps, channels_of(shape)};
-      row.insert(row.end(), shape.begin(), shape.end() - 1);
-      features_.push_back({*node, std::make_unique<NpyWriter>(dir / (name + ".npy"), row), {}});
-    }
-  }
-  void chunk(const Session& session) {
-    for (Feature& feature : features_) {
-      for (int64_t t = 0; t < session.last_chunk().steps; ++t) {
-        const Tensor value = session.value(feature.node, t);
-        const int64_t rows = rows_of(value.shape()), channels = channels_of(value.shape());
-        for (int64_t c = 0; c < channels; ++c) {
-          for (int64_t r = 0; r < rows; ++r)
-            feature.row.push_back(value.f32()[static_cast<size_t>(r * channels + c)]);
-        }
-      }
-    }
-  }
-  void end() {
-    for (Feature& feature : features_) {
-      feature.file->append(feature.row);
-      feature.row.clear();
-    }
-  }
-  void finish() {
-    for (Feature& feature : features_) feature.file->finish();
-  }
-
- private:
-  struct Feature {
-    NodeId node;
-    std::unique_ptr<NpyWriter> file;
-    std::vector<float> row;
-  };
-  std::vector<Feature> features_;
-};
 
 std::unique_ptr<Recorder> make_recorder(const Experiment& experiment, const Network& network,
                                         const std::string& config_json, int64_t steps) {
@@ -260,7 +124,7 @@ RunResult run_network(const Experiment& experiment, Network& network, const Data
     const int64_t prediction = argmax(values.f32());
     for (TraceSink* sink : sinks) sink->end_sample({steps, prediction});
     logits.append(values.f32());
-    features.end();
+    features.end_sample();
     count_prediction(result.accuracy, sample.label, prediction);
     progress.update(index + 1, accuracy_note(result.accuracy));
   };
@@ -343,6 +207,14 @@ void make_output_folder(const fs::path& dir) {
                                                  dir.string(), error.message()));
 }
 
+// The first line of the table says who wins: red or green where colour is allowed.
+std::string emphasise_verdict(const std::string& table) {
+  if (!colour_allowed(STDOUT_FILENO)) return table;
+  const size_t end = table.find('\n');
+  const char* colour = table.starts_with("LOSES") ? "\x1b[1;31m" : "\x1b[1;32m";
+  return colour + table.substr(0, end) + "\x1b[0m" + table.substr(end);
+}
+
 int run_experiment(Config config, bool quiet) {
   const Experiment experiment = read_experiment(config);
   const nlohmann::json resolved = config.resolved();
@@ -381,7 +253,7 @@ int run_experiment(Config config, bool quiet) {
   json_file.commit();
   csv_file.commit();
   if (!quiet) {
-    fmt::print("{}\noutput folder {}\nsignature {} ({})\n", to_table(report),
+    fmt::print("{}\noutput folder {}\nsignature {} ({})\n", emphasise_verdict(to_table(report)),
                experiment.output.dir.string(), result.signature, network.model.graph.form);
   }
   if (interrupted()) {

@@ -1,0 +1,54 @@
+#include "cli/feature_writers.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+
+namespace spikeloom {
+
+FeatureWriters::FeatureWriters(const Graph& graph, const std::vector<std::string>& names,
+                               const std::filesystem::path& dir, int64_t steps) {
+  std::string known;
+  for (const auto& [name, node] : graph.outputs()) {
+    if (name != "logits") known.append(known.empty() ? "" : ", ").append(name);
+  }
+  const auto fail = [](const std::string& reason) {
+    throw Error(ErrorCode::kUsage, "output.features: " + reason);
+  };
+  for (const std::string& name : names) {
+    const auto node = graph.find_output(name);
+    if (name == "logits") fail("logits.npy is always written");
+    if (std::count(names.begin(), names.end(), name) > 1) fail("'" + name + "' is named twice");
+    if (!node) fail("no feature '" + name + "'; there are " + known);
+    const Shape& shape = graph.node(*node).shape;
+    Shape row = {steps, channels_of(shape)};
+    row.insert(row.end(), shape.begin(), shape.end() - 1);
+    features_.push_back({*node, std::make_unique<NpyWriter>(dir / (name + ".npy"), row), {}});
+  }
+}
+
+void FeatureWriters::chunk(const Session& session) {
+  for (Feature& feature : features_) {
+    for (int64_t t = 0; t < session.last_chunk().steps; ++t) {
+      const Tensor value = session.value(feature.node, t);
+      const int64_t rows = rows_of(value.shape()), channels = channels_of(value.shape());
+      for (int64_t c = 0; c < channels; ++c) {
+        for (int64_t r = 0; r < rows; ++r)
+          feature.row.push_back(value.f32()[static_cast<size_t>(r * channels + c)]);
+      }
+    }
+  }
+}
+
+void FeatureWriters::end_sample() {
+  for (Feature& feature : features_) {
+    feature.file->append(feature.row);
+    feature.row.clear();
+  }
+}
+
+void FeatureWriters::finish() {
+  for (Feature& feature : features_) feature.file->finish();
+}
+
+}  // namespace spikeloom

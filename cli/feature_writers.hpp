@@ -1,0 +1,34 @@
+#pragma once
+// Streams named outputs of the network to <name>.npy: float32 [samples, steps, C, H, W] for maps,
+// [samples, steps, C] for vectors.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/io/npy.hpp"
+#include "sim/plan/session.hpp"
+
+namespace spikeloom {
+
+class FeatureWriters {
+ public:
+  // Throws Error(kUsage) for a name that is no feature or stands twice, and for "logits", which is
+  // always written.
+  FeatureWriters(const Graph& graph, const std::vector<std::string>& names,
+                 const std::filesystem::path& dir, int64_t steps);
+  void chunk(const Session& session);
+  void end_sample();
+  void finish();
+
+ private:
+  struct Feature {
+    NodeId node;
+    std::unique_ptr<NpyWriter> file;
+    std::vector<float> row;  // of the current sample
+  };
+  std::vector<Feature> features_;
+};
+
+}  // namespace spikeloom

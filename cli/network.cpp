@@ -1,0 +1,85 @@
+#include "cli/network.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/error.hpp"
+#include "core/io/weights_file.hpp"
+#include "sim/backends/cpu/cpu.hpp"
+#include "sim/backends/reference/reference.hpp"
+#include "sim/graph/random_weights.hpp"
+
+namespace spikeloom {
+namespace {
+
+// Refuses what cannot fit before anything is allocated: memory that is merely promised ends in the
+// hands of the system's out-of-memory killer.
+void check_memory(const Graph& graph, int64_t sessions) {
+  auto values = static_cast<double>(parameter_count(graph));
+  for (const Node& node : graph.nodes()) {
+    for (const StateSlot& slot : state_of(node)) {
+      values += static_cast<double>(element_count(slot.shape)) * static_cast<double>(sessions);
+    }
+  }
+  const double needed = values * sizeof(float);
+  const double present =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+  if (needed > present) {
+    throw Error(
+        ErrorCode::kCapacity,
+        fmt::format("weights and neurons need {:.1f} GB, this machine has {:.1f} GB of memory",
+                    needed / 1e9, present / 1e9));
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const Backend> make_backend(const std::string& device) {
+  if (device == "reference") return make_reference_backend();
+  const char* simd = std::getenv("SPIKELOOM_SIMD");
+  return make_cpu_backend(simd == nullptr ? "" : simd);
+}
+
+Weights load_for(const Graph& graph, const std::filesystem::path& path) {
+  const Weights stored = load_weights(path);
+  try {
+    return bind_weights(graph, stored);
+  } catch (const Error& error) {
+    throw error.in(path.string());
+  }
+}
+
+Network make_network(const Experiment& experiment, const DatasetInfo& data) {
+  SpikeformerConfig config = experiment.model.spikeformer;
+  config.height = data.height;
+  config.width = data.width;
+  config.static_input = data.frames == 1;
+  if (config.in_channels != data.channels) {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("model.in_channels is {}, but the dataset has {} channels",
+                            config.in_channels, data.channels));
+  }
+  Network network;
+  network.as_written = build_spikeformer(config);
+  check_memory(network.as_written, std::min(experiment.run.batch, data.size));
+  network.random = experiment.weights.path.empty();
+  const auto seed = static_cast<uint64_t>(experiment.weights.random_seed);
+  Weights weights = network.random ? random_weights(network.as_written, seed)
+                                   : load_for(network.as_written, experiment.weights.path);
+  network.weights_hash = weights_hash(weights);
+  network.weights_note =
+      network.random ? fmt::format("random weights, seed {}", seed) : experiment.weights.note;
+  if (network.weights_note.empty())
+    network.weights_note = experiment.weights.path.filename().string();
+  if (experiment.run.form == "fused") {
+    network.model = fuse(network.as_written, weights, experiment.run.threads);
+  } else {
+    network.model = {network.as_written, std::move(weights)};
+  }
+  return network;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,33 @@
+#pragma once
+// From an experiment to a network that can run: graph, weights, form, backend.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "cli/experiment.hpp"
+#include "datasets/dataset.hpp"
+#include "sim/graph/fuse.hpp"
+#include "sim/plan/backend.hpp"
+
+namespace spikeloom {
+
+// The network in the form that runs, with where its weights come from.
+struct Network {
+  Graph as_written;
+  Model model;
+  std::string weights_hash, weights_note;
+  bool random = false;
+};
+
+// "cpu" or "reference"; SPIKELOOM_SIMD forces a SIMD target of the former. Throws Error(kUsage).
+std::shared_ptr<const Backend> make_backend(const std::string& device);
+
+// The arrays of a file that the graph needs. Throws Error(kData) naming the file and every fault.
+Weights load_for(const Graph& graph, const std::filesystem::path& path);
+
+// Throws Error(kUsage) when model and dataset do not fit, Error(kCapacity) when the machine is too
+// small, Error(kData) for weights that do not fit.
+Network make_network(const Experiment& experiment, const DatasetInfo& data);
+
+}  // namespace spikeloom
