@@ -16,11 +16,6 @@
 #include "tests/catch.hpp"
 #include "tests/unit/trace_fixture.hpp"
 
-// HDF5 1.10.8 forgets an object header of 424 bytes when its checksum is wrong (H5C_protect).
-extern "C" const char* __lsan_default_suppressions() {
-  return "leak:libhdf5";
-}
-
 using namespace spikeloom;
 using namespace spikeloom::trace_test;
 
