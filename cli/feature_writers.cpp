@@ -23,7 +23,10 @@ FeatureWriters::FeatureWriters(const Graph& graph, const std::vector<std::string
     const Shape& shape = graph.node(*node).shape;
     Shape row = {steps, channels_of(shape)};
     row.insert(row.end(), shape.begin(), shape.end() - 1);
-    features_.push_back({*node, std::make_unique<NpyWriter>(dir / (name + ".npy"), row), {}});
+    Feature feature;
+    feature.node = *node;
+    feature.file = std::make_unique<NpyWriter>(dir / (name + ".npy"), row);
+    features_.push_back(std::move(feature));
   }
 }
 

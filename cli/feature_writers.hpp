@@ -24,7 +24,7 @@ class FeatureWriters {
 
  private:
   struct Feature {
-    NodeId node;
+    NodeId node = -1;
     std::unique_ptr<NpyWriter> file;
     std::vector<float> row;  // of the current sample
   };

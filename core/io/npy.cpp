@@ -190,8 +190,8 @@ std::string make_header(std::string_view descr, const Shape& shape) {
 NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& what) {
   const std::string_view text = as_text(bytes);
   if (text.size() < 10 || !text.starts_with(kMagic)) fail(what, "not a NumPy array");
-  const int major = text[6];
-  const int minor = text[7];
+  const int major = static_cast<unsigned char>(text[6]);
+  const int minor = static_cast<unsigned char>(text[7]);
   if (major < 1 || major > 3 || minor != 0) {
     fail(what,
          "npy version " + std::to_string(major) + "." + std::to_string(minor) + " is unknown");

@@ -22,7 +22,7 @@ int64_t& field(SampleRow& row, size_t column) noexcept {
 hid_t file_type(size_t column) {
   switch (column) {
     case 0: return H5T_STD_U64LE;
-    case 1: return H5T_STD_I32LE;
+    case 1:
     case 2: return H5T_STD_I32LE;
     case 3: return H5T_STD_U64LE;
     default: return H5T_STD_U32LE;

@@ -132,10 +132,14 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace spikeloom::cpu {
 
-KtVKernel ktv_for(int64_t target){SPIKELOOM_PICK(target, ktv)} QApplyKernel
-    qapply_for(int64_t target){SPIKELOOM_PICK(target, qapply)} SoftmaxKernel
-    softmax_for(int64_t target) {
-  SPIKELOOM_PICK(target, softmax)
+KtVKernel ktv_for(int64_t target) {
+  SPIKELOOM_PICK(target, ktv);
+}
+QApplyKernel qapply_for(int64_t target) {
+  SPIKELOOM_PICK(target, qapply);
+}
+SoftmaxKernel softmax_for(int64_t target) {
+  SPIKELOOM_PICK(target, softmax);
 }
 
 }  // namespace spikeloom::cpu

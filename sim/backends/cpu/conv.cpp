@@ -207,9 +207,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace spikeloom::cpu {
 
-ConvKernel event_conv_for(int64_t target){SPIKELOOM_PICK(target, event_conv)} ConvKernel
-    dense_conv_for(int64_t target) {
-  SPIKELOOM_PICK(target, dense_conv)
+ConvKernel event_conv_for(int64_t target) {
+  SPIKELOOM_PICK(target, event_conv);
+}
+ConvKernel dense_conv_for(int64_t target) {
+  SPIKELOOM_PICK(target, dense_conv);
 }
 
 }  // namespace spikeloom::cpu

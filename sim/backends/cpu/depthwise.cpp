@@ -294,11 +294,14 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace spikeloom::cpu {
 
-DepthwiseKernel event_depthwise_for(int64_t target){
-    SPIKELOOM_PICK(target, event_depthwise)} DepthwiseKernel
-    dense_depthwise_for(int64_t target){SPIKELOOM_PICK(target, dense_depthwise)} GroupedKernel
-    grouped_for(int64_t target) {
-  SPIKELOOM_PICK(target, grouped)
+DepthwiseKernel event_depthwise_for(int64_t target) {
+  SPIKELOOM_PICK(target, event_depthwise);
+}
+DepthwiseKernel dense_depthwise_for(int64_t target) {
+  SPIKELOOM_PICK(target, dense_depthwise);
+}
+GroupedKernel grouped_for(int64_t target) {
+  SPIKELOOM_PICK(target, grouped);
 }
 
 }  // namespace spikeloom::cpu

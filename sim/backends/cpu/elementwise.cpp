@@ -162,7 +162,7 @@ HWY_AFTER_NAMESPACE();
 namespace spikeloom::cpu {
 
 ElementwiseKernel elementwise_for(int64_t target) {
-  SPIKELOOM_PICK(target, elementwise)
+  SPIKELOOM_PICK(target, elementwise);
 }
 
 }  // namespace spikeloom::cpu
