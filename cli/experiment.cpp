@@ -75,8 +75,8 @@ DatasetSpec read_dataset(Config& config) {
   dataset.skip = config.integer("dataset.skip", 0, 0);
   dataset.pad = config.integer("dataset.pad", 0, 0, 4096);
   dataset.classes = config.integer("dataset.classes", 0, 0, 1000000);
-  dataset.mean = config.reals("dataset.mean", {});
-  dataset.std = config.reals("dataset.std", {});
+  dataset.mean = config.real_or_reals("dataset.mean", {});
+  dataset.std = config.real_or_reals("dataset.std", {});
   dataset.split = config.text("dataset.split", "");
   return dataset;
 }
@@ -104,7 +104,7 @@ Experiment::Trace read_trace(Config& config) {
   trace.enabled = !trace.layers.empty() && trace.layers != std::vector<std::string>{"none"};
   if (trace.layers == std::vector<std::string>{"all"}) trace.layers.clear();
   trace.every = config.integer("trace.every", 1, 1);
-  trace.samples = config.integers("trace.samples", {}, 0);
+  trace.samples = config.indices("trace.samples");
   trace.events = config.text_or_texts("trace.events", {"auto"});
   trace.events_auto = trace.events == std::vector<std::string>{"auto"};
   if (trace.events_auto || trace.events == std::vector<std::string>{"none"}) trace.events.clear();

@@ -13,6 +13,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/version.hpp"
 #include "core/error.hpp"
+#include "core/io/hint.hpp"
 
 namespace spikeloom {
 namespace {
@@ -70,7 +71,8 @@ int flushed(int code) {
 }
 
 int report(ErrorCode code, std::string_view message) {
-  fmt::print(stderr, "spikeloom: {}\n", message);
+  // Messages quote files: they stay on one line and cannot drive the terminal.
+  fmt::print(stderr, "spikeloom: {}\n", printable(message, message.size()));
   return exit_code(code);
 }
 

@@ -1,4 +1,5 @@
 #include "core/io/bytes.hpp"
+#include "core/io/hint.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -40,20 +41,10 @@ bool is_utf8(std::string_view text) noexcept {
   return true;
 }
 
-std::string printable(std::string_view text) {
-  constexpr size_t kLongest = 80;
-  std::string result(text.substr(0, kLongest));
-  for (char& c : result) {
-    if (c < 0x20 || c > 0x7e) c = '?';
-  }
-  if (text.size() > kLongest) result += "...";
-  return result;
-}
-
 void check_name(std::string_view name, const std::string& where) {
   constexpr size_t kLongest = 4096;
   const auto refuse = [&](const char* why) {
-    throw Error(ErrorCode::kData, where + ": name '" + printable(name) + "' " + why);
+    throw Error(ErrorCode::kData, where + ": name '" + printable(name, 80) + "' " + why);
   };
   if (name.empty()) refuse("is empty");
   if (name.size() > kLongest) refuse("is longer than 4096 bytes");

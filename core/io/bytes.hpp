@@ -45,9 +45,6 @@ inline std::span<const std::byte> as_bytes_of(std::string_view text) noexcept {
 // Well-formed UTF-8: no surrogates, no overlong forms, nothing above U+10FFFF.
 bool is_utf8(std::string_view text) noexcept;
 
-// Untrusted text for an error message: one line, printable ASCII, at most 80 characters.
-std::string printable(std::string_view text);
-
 // A name that came from a file: 1 to 4096 bytes of UTF-8 without control characters (formats 0.1).
 // Throws Error(kData) starting with `where`.
 void check_name(std::string_view name, const std::string& where);

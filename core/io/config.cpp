@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 
 #include "core/io/config_tree.hpp"
@@ -190,6 +191,29 @@ struct Config::Impl {
     };
   }
 
+  auto to_real_or_reals() const {
+    return [this](const ConfigNode& node, std::string_view key) -> std::vector<double> {
+      const auto number = to_real(-kLargest, kLargest);
+      if (node.kind == Kind::kArray) return to_array("numbers", number)(node, key);
+      return {number(node, key)};
+    };
+  }
+
+  auto to_indices() const {
+    return [this](const ConfigNode& node, std::string_view key) -> std::vector<int64_t> {
+      if (node.kind == Kind::kText && node.text == "all") return {};
+      if (node.kind == Kind::kArray) {
+        return to_array("integers", to_integer(0, kHighest))(node, key);
+      }
+      if (node.kind != Kind::kInteger || node.integer < 1 || node.integer > 1000000) {
+        throw wrong(node, key, "\"all\", a number of samples or an array of indices");
+      }
+      std::vector<int64_t> first(static_cast<size_t>(node.integer));
+      std::iota(first.begin(), first.end(), int64_t{0});
+      return first;
+    };
+  }
+
   auto to_text_or_texts() const {
     return [this](const ConfigNode& node, std::string_view key) -> std::vector<std::string> {
       if (node.kind == Kind::kText) return {node.text};
@@ -286,6 +310,12 @@ std::vector<int64_t> Config::integers(std::string_view key, std::vector<int64_t>
 std::vector<double> Config::reals(std::string_view key, std::vector<double> default_value) {
   return impl_->value_or(key, std::move(default_value),
                          impl_->to_array("numbers", impl_->to_real(-kLargest, kLargest)));
+}
+std::vector<double> Config::real_or_reals(std::string_view key, std::vector<double> default_value) {
+  return impl_->value_or(key, std::move(default_value), impl_->to_real_or_reals());
+}
+std::vector<int64_t> Config::indices(std::string_view key) {
+  return impl_->value_or(key, std::vector<int64_t>{}, impl_->to_indices());
 }
 std::vector<std::string> Config::texts(std::string_view key,
                                        std::vector<std::string> default_value) {

@@ -50,6 +50,10 @@ class Config {
   std::vector<int64_t> integers(std::string_view key, std::vector<int64_t> default_value,
                                 int64_t min = kLowest, int64_t max = kHighest);
   std::vector<double> reals(std::string_view key, std::vector<double> default_value);
+  // One number or an array of numbers.
+  std::vector<double> real_or_reals(std::string_view key, std::vector<double> default_value);
+  // "all" (empty, also the default), n >= 1 for 0..n-1, or an array of indices >= 0.
+  std::vector<int64_t> indices(std::string_view key);
   std::vector<std::string> texts(std::string_view key, std::vector<std::string> default_value);
   // One text or an array of texts.
   std::vector<std::string> text_or_texts(std::string_view key,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/io/bytes.hpp"
+
 namespace spikeloom {
 
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -49,9 +51,11 @@ std::string printable(std::string_view text, size_t limit) {
     while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
     text = text.substr(0, limit);
   }
+  const bool readable = is_utf8(text);
   std::string line(text);
   for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f || (byte > 0x7f && !readable)) c = '?';
   }
   return cut ? line + "..." : line;
 }

@@ -20,8 +20,8 @@ bool is_slip(size_t distance, std::string_view a, std::string_view b);
 // The candidate nearest to `name` (the first of equals), or "" when none is a slip away.
 std::string nearest(std::string_view name, std::span<const std::string> candidates);
 
-// `text` on one line: control characters become "?", and what exceeds `limit` bytes is cut and
-// marked "...".
+// Untrusted `text` on one line: control characters become "?", so do bytes beyond ASCII when the
+// text is not UTF-8, and what exceeds `limit` bytes is cut and marked "...".
 std::string printable(std::string_view text, size_t limit = 200);
 
 // The same, at most 60 bytes, in double quotes.

@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
+#include "core/io/hint.hpp"
 
 namespace spikeloom {
 namespace {
@@ -29,7 +30,7 @@ class HeaderText {
     while (!accept('}')) {
       const std::string_view key = string();
       const int field = key == "descr" ? 0 : key == "fortran_order" ? 1 : key == "shape" ? 2 : -1;
-      if (field < 0 || seen[field]) refuse("key '" + printable(key) + "' unknown or repeated");
+      if (field < 0 || seen[field]) refuse("key '" + printable(key, 80) + "' unknown or repeated");
       seen[field] = true;
       expect(':');
       if (field == 0) header.descr = descr();
@@ -147,7 +148,7 @@ void read_descr(NpyHeader& header, const std::string& what) {
     header.swapped = order == '>' && type.bytes > 1;
     return;
   }
-  fail(what, "element type '" + printable(descr) + "' is not supported");
+  fail(what, "element type '" + printable(descr, 80) + "' is not supported");
 }
 
 std::string_view descr_of(DType dtype) {

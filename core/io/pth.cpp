@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
 #include "core/io/file.hpp"
+#include "core/io/hint.hpp"
 #include "core/io/torch_pickle.hpp"
 #include "core/io/zip_archive.hpp"
 

@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
 #include "core/io/file.hpp"
+#include "core/io/hint.hpp"
 
 namespace spikeloom {
 namespace {
@@ -87,7 +88,7 @@ class HeaderReader final : public nlohmann::json_sax<json> {
                         (key == "data_offsets" && entry.has_offsets);
       if (seen) repeated(key);
       if (key != "dtype" && key != "shape" && key != "data_offsets") {
-        fail(what_, "tensor '" + entry.name + "' has unknown key '" + printable(key) + "'");
+        fail(what_, "tensor '" + entry.name + "' has unknown key '" + printable(key, 80) + "'");
       }
     }
     key_ = key;
@@ -130,7 +131,7 @@ class HeaderReader final : public nlohmann::json_sax<json> {
       if (type.name == value) entry.dtype = type.dtype;
     }
     if (!entry.dtype) {
-      fail(what_, "dtype '" + printable(value) + "' of '" + entry.name + "' is not supported");
+      fail(what_, "dtype '" + printable(value, 80) + "' of '" + entry.name + "' is not supported");
     }
     return true;
   }
@@ -175,10 +176,10 @@ class HeaderReader final : public nlohmann::json_sax<json> {
   }
   [[noreturn]] void refuse(const char* found) const {
     fail(what_, std::string("unexpected ") + found +
-                    (key_.empty() ? "" : " near key '" + printable(key_) + "'"));
+                    (key_.empty() ? "" : " near key '" + printable(key_, 80) + "'"));
   }
   [[noreturn]] void repeated(const std::string& key) const {
-    fail(what_, "key '" + printable(key) + "' occurs twice");
+    fail(what_, "key '" + printable(key, 80) + "' occurs twice");
   }
 
   std::string what_;
@@ -219,7 +220,8 @@ std::string quoted(const std::string& text) {
   try {
     return json(text).dump();
   } catch (const nlohmann::detail::exception&) {
-    throw Error(ErrorCode::kInternal, "safetensors text '" + printable(text) + "' is not UTF-8");
+    throw Error(ErrorCode::kInternal,
+                "safetensors text '" + printable(text, 80) + "' is not UTF-8");
   }
 }
 
@@ -293,7 +295,7 @@ void save_safetensors(const std::filesystem::path& path, const Weights& weights,
                       const std::map<std::string, std::string>& metadata) {
   std::vector<std::string> names = weights.names();
   for (const std::string& name : names) {
-    const std::string where = path.string() + ": tensor '" + printable(name) + "'";
+    const std::string where = path.string() + ": tensor '" + printable(name, 80) + "'";
     if (name.empty() || name == kMetadataKey || !is_utf8(name)) {
       throw Error(ErrorCode::kInternal, where + " has a name that safetensors cannot hold");
     }

@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
+#include "core/io/hint.hpp"
 
 namespace spikeloom {
 namespace {

@@ -65,7 +65,7 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string name() const = 0;  // "reference", "cpu"
-  virtual std::string simd() const = 0;  // "none", "avx3", ...
+  virtual std::string simd() const = 0;  // "none", "avx512", ...
   // Whether plans for this backend should group nodes into units.
   virtual bool groups_units() const noexcept = 0;
   // Packs what the unit needs (weights in kernel layout); immutable, shared between threads. Throws

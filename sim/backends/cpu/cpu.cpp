@@ -20,6 +20,16 @@ struct Target {
   std::string name;
 };
 
+// The field's names for Highway's.
+std::string name_of_target(int64_t id) {
+  if ((id & (HWY_SCALAR | HWY_EMU128)) != 0) return "scalar";
+  if (id == HWY_AVX3) return "avx512";
+  std::string name = hwy::TargetName(id);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
+
 // Targets this program holds and this machine supports, best first (Highway numbers better ones
 // lower).
 std::vector<Target> supported_targets() {
@@ -29,10 +39,7 @@ std::vector<Target> supported_targets() {
   for (int64_t left = held & (hwy::SupportedTargets() | HWY_STATIC_TARGET | kPlain); left != 0;
        left &= left - 1) {
     const int64_t id = left & -left;
-    std::string name = (id & kPlain) != 0 ? "scalar" : hwy::TargetName(id);
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    result.push_back({id, std::move(name)});
+    result.push_back({id, name_of_target(id)});
   }
   return result;
 }

@@ -19,7 +19,7 @@ namespace spikeloom {
 // name.
 std::shared_ptr<const Backend> make_cpu_backend(std::string_view simd = "");
 
-// SIMD targets that this program holds and this machine supports, best first: "avx3" (AVX-512),
+// SIMD targets that this program holds and this machine supports, best first: "avx512",
 // "avx2", "scalar".
 std::vector<std::string> cpu_simd_targets();
 
