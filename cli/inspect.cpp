@@ -38,9 +38,14 @@ void print_header(const TraceFile& trace, const TraceSummary& summary) {
   if (!summary.warning.empty()) fmt::print("warning: {}\n", summary.warning);
 }
 
+// "#17: 480": neuron and its spikes.
+std::string first_of(const std::vector<NeuronActivity>& neurons) {
+  return neurons.empty() ? "-" : fmt::format("#{}: {}", neurons[0].neuron, neurons[0].spikes);
+}
+
 void print_table(const TraceSummary& summary) {
-  fmt::print("\n{:<34} {:>14} {:>9} {:>8} {:>12}  spikes per step\n", "population", "shape", "rows",
-             "rate %", "spikes");
+  fmt::print("\n{:<34} {:>14} {:>9} {:>8} {:>12} {:>16} {:>16}  spikes per step\n", "population",
+             "shape", "rows", "rate %", "spikes", "most active", "least active");
   for (const PopulationSummary& p : summary.populations) {
     std::string shape;
     for (const int64_t extent : p.shape)
@@ -49,8 +54,9 @@ void print_table(const TraceSummary& summary) {
       fmt::print("{:<34} {:>14} damaged: {}\n", p.name, shape, p.fault);
       continue;
     }
-    fmt::print("{:<34} {:>14} {:>9} {:>8.3f} {:>12}  {}\n", p.name, shape, p.rows, 100 * p.rate(),
-               p.spikes, join(p.spikes_per_step));
+    fmt::print("{:<34} {:>14} {:>9} {:>8.3f} {:>12} {:>16} {:>16}  {}\n", p.name, shape, p.rows,
+               100 * p.rate(), p.spikes, first_of(p.most_active), first_of(p.least_active),
+               join(p.spikes_per_step));
   }
 }
 
@@ -117,7 +123,7 @@ int command_inspect(const Arguments& arguments) {
       "least active neurons.";
   line.named.add_options()(
       "layer", options::value<std::vector<std::string>>()->composing(),
-      "show the most and least active neurons of this layer (repeatable; 'all')")(
+      "show the five most and least active neurons of this layer (repeatable; 'all')")(
       "verify", "recount everything; exit code 3 when a fault is found")(
       "events", options::value<std::string>(), "print the event list of a layer as CSV")(
       "json", "print the summary as JSON");
@@ -141,7 +147,7 @@ int command_inspect(const Arguments& arguments) {
   if (!all) {
     for (const std::string& layer : layers) trace.at(layer);
   }
-  const TraceSummary summary = summarise(trace, !layers.empty() || values->count("json") > 0);
+  const TraceSummary summary = summarise(trace);
   if (values->count("json")) {
     fmt::print("{}", dump_json(to_json(summary)));
     return 0;

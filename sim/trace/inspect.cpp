@@ -53,7 +53,7 @@ void rank_neurons(const TraceFile& trace, size_t p, PopulationSummary& summary) 
        summary.least_active);
 }
 
-PopulationSummary summarise_population(const TraceFile& trace, size_t p, bool neurons) {
+PopulationSummary summarise_population(const TraceFile& trace, size_t p) {
   const TracePopulation& population = trace.populations()[p];
   PopulationSummary summary;
   summary.name = population.name;
@@ -70,7 +70,7 @@ PopulationSummary summarise_population(const TraceFile& trace, size_t p, bool ne
       summary.spikes_per_step[step] += counts[r];
       summary.spikes += counts[r];
     }
-    if (neurons) rank_neurons(trace, p, summary);
+    rank_neurons(trace, p, summary);
   } catch (const Error& error) {
     summary.fault = error.what();
   }
@@ -79,7 +79,7 @@ PopulationSummary summarise_population(const TraceFile& trace, size_t p, bool ne
 
 }  // namespace
 
-TraceSummary summarise(const TraceFile& trace, bool neurons) {
+TraceSummary summarise(const TraceFile& trace) {
   TraceSummary summary;
   summary.header = trace.header();
   summary.warning = trace.warning();
@@ -87,7 +87,7 @@ TraceSummary summarise(const TraceFile& trace, bool neurons) {
   summary.samples = static_cast<int64_t>(trace.samples().size());
   for (const TraceSample& sample : trace.samples()) summary.steps += sample.steps;
   for (size_t p = 0; p < trace.populations().size(); ++p) {
-    summary.populations.push_back(summarise_population(trace, p, neurons));
+    summary.populations.push_back(summarise_population(trace, p));
   }
   return summary;
 }

@@ -37,10 +37,9 @@ struct TraceSummary {
   std::vector<PopulationSummary> populations;
 };
 
-// Rates come from the stored spike counts, the activity of neurons from the bits, which takes a
-// pass over the whole file: `neurons` = false leaves it out. Damaged populations carry a fault;
-// never throws for them.
-TraceSummary summarise(const TraceFile& trace, bool neurons = true);
+// Rates come from the stored spike counts, the activity of neurons from the bits, in one pass over
+// the file. Damaged populations carry a fault; never throws for them.
+TraceSummary summarise(const TraceFile& trace);
 
 // Recounts everything: bits against popcount, pad bits, rows against samples, event lists against
 // bits, the signature against popcounts, the JSON texts. One line per fault, empty when the file is
