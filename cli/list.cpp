@@ -19,8 +19,9 @@ int command_list(const Arguments& arguments) {
   fmt::print("models: meta_spikeformer (Spike-driven Transformer V2)\n");
   for (const SpikeformerPreset& preset : spikeformer_presets()) {
     const auto& e = preset.embed_dim;
-    fmt::print("  preset {:<4} embed_dim [{}, {}, {}, {}]  {}\n", preset.name, e[0], e[1], e[2],
-               e[3], preset.note);
+    const int64_t parameters = parameter_count(build_spikeformer(spikeformer_preset(preset.name)));
+    fmt::print("  preset {:<4} embed_dim [{}, {}, {}, {}]  {} parameters  {}\n", preset.name, e[0],
+               e[1], e[2], e[3], parameters, preset.note);
   }
   fmt::print("datasets:\n");
   for (const DatasetKind& kind : dataset_kinds())

@@ -202,9 +202,9 @@ void check(const SpikeformerConfig& config) {
 
 const std::vector<SpikeformerPreset>& spikeformer_presets() {
   static const std::vector<SpikeformerPreset> presets = {
-      {"15M", {64, 128, 256, 360}, "15,112,208 parameters at 1000 classes"},
-      {"31M", {96, 192, 384, 480}, "31,333,864 parameters (metaspikformer_8_384)"},
-      {"55M", {128, 256, 512, 640}, "55,350,248 parameters (metaspikformer_8_512)"},
+      {"15M", {64, 128, 256, 360}, "as in the detection and segmentation configurations"},
+      {"31M", {96, 192, 384, 480}, "metaspikformer_8_384"},
+      {"55M", {128, 256, 512, 640}, "metaspikformer_8_512"},
   };
   return presets;
 }
