@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
+#include "sim/trace/hdf5_journal.hpp"
 
 namespace spikeloom::hdf5 {
 namespace {
@@ -121,7 +122,7 @@ void check(herr_t status, const std::string& doing) {
 }
 
 Id create_file(const std::string& path, WriteFault* fault) {
-  const Id access = writing_access(fault);
+  const Id access = driver_access(fault);
   check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V110), "set file versions");
   check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG), "set file closing");
   return Id(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose,
@@ -129,7 +130,12 @@ Id create_file(const std::string& path, WriteFault* fault) {
 }
 
 Id open_file(const std::string& path) {
-  return Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, "open as HDF5");
+  if (!std::filesystem::exists(journal_of(path))) {
+    return Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, "open as HDF5");
+  }
+  WriteFault unused;  // read-only: the driver never writes
+  const Id access = driver_access(&unused);
+  return Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, "open as HDF5");
 }
 
 Id create_group(hid_t where, const std::string& name) {

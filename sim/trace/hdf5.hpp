@@ -54,12 +54,13 @@ struct WriteFault {
 };
 
 // A new file (an existing one is emptied), metadata readable by HDF5 1.8. `fault` must outlive the
-// file.
+// file. Killed at any moment, the file is as of the last H5Fflush.
 Id create_file(const std::string& path, WriteFault* fault);
+// Read-only; takes the journal of a killed run into account.
 Id open_file(const std::string& path);
 
-// The driver of create_file. Internal to hdf5.cpp and its tests.
-Id writing_access(WriteFault* fault);
+// The driver of both; `fault` must outlive the file. Internal to hdf5.cpp and its tests.
+Id driver_access(WriteFault* fault);
 
 // Size of a regular file that starts with the HDF5 signature, at 0 or behind a user block. Throws
 // Error(kData).

@@ -1,28 +1,27 @@
-// The file driver of trace recording: plain POSIX reads and writes, except that a failed write
-// never reaches HDF5.
+// The file driver of traces: POSIX reads and writes, with two guarantees HDF5 does not give.
 //
-// Measured with HDF5 1.10.8 on a full disk: H5Fclose fails and the process then ends in a
-// segmentation fault, at the next call or at exit. So after the first failure all further writes go
-// to pages in memory which reads see too; HDF5 finds a consistent file, closes it in order, and the
-// writer learns of the failure from WriteFault.
+// A kill leaves the file as it was at the last flush. Between two flushes what lies beyond the end
+// of the flushed file is written at once, whatever changes earlier pages waits in memory and goes
+// through a journal at the next flush (hdf5_journal.hpp).
+//
+// A failed write never reaches HDF5. Measured with HDF5 1.10.8 on a full disk: H5Fclose fails and
+// the process then ends in a segmentation fault, at the next call or at exit. So after the first
+// failure all further writes go to pages in memory which reads see too; HDF5 finds a consistent
+// file, closes it in order, and the writer learns of the failure from WriteFault.
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <unordered_map>
 
 #include "sim/trace/hdf5.hpp"
+#include "sim/trace/hdf5_journal.hpp"
 
 namespace spikeloom::hdf5 {
 namespace {
-
-constexpr haddr_t kPageBytes = 4096;
-using Page = std::array<unsigned char, kPageBytes>;
 
 struct DriverInfo {
   WriteFault* fault;
@@ -35,7 +34,10 @@ struct DriverFile : H5FD_t {
   dev_t device = 0;
   ino_t inode = 0;
   WriteFault* fault = nullptr;
-  std::unordered_map<haddr_t, Page> pages;  // what did not reach the disk
+  std::string name;
+  Pages pages;                 // what is not on the disk
+  uint64_t flushed_pages = 0;  // of the file as of the last flush; they change through the journal
+  bool writable = false;
 };
 
 DriverFile& file_of(H5FD_t* file) {
@@ -110,21 +112,48 @@ H5FD_t* driver_open(const char* name, unsigned flags, hid_t access, haddr_t maxi
     if (descriptor >= 0) ::close(descriptor);
     return nullptr;
   }
-  auto* file = new (std::nothrow) DriverFile;
-  if (file == nullptr) {
+  try {
+    auto file = std::make_unique<DriverFile>();
+    file->name = name;
+    file->writable = (flags & H5F_ACC_RDWR) != 0;
+    if ((flags & H5F_ACC_TRUNC) != 0) {
+      ::unlink(journal_of(name).c_str());
+    } else {
+      file->pages = load_journal(name);
+    }
+    file->descriptor = descriptor;
+    file->size = static_cast<haddr_t>(status.st_size);
+    file->device = status.st_dev;
+    file->inode = status.st_ino;
+    file->fault = info->fault;
+    return file.release();
+  } catch (...) {
     ::close(descriptor);
     return nullptr;
   }
-  file->descriptor = descriptor;
-  file->size = static_cast<haddr_t>(status.st_size);
-  file->device = status.st_dev;
-  file->inode = status.st_ino;
-  file->fault = info->fault;
-  return file;
+}
+
+// Makes the file on the disk what HDF5 flushed. A failure stays in the fault.
+void commit(DriverFile& file) noexcept {
+  if (!file.writable || file.fault->error != 0) return;
+  try {
+    file.fault->error = commit_pages(file.name, file.descriptor, file.pages, file.size);
+  } catch (...) {
+    file.fault->error = ENOMEM;
+  }
+  if (file.fault->error != 0) return;
+  file.pages.clear();
+  file.flushed_pages = (file.size + kPageBytes - 1) / kPageBytes;
+}
+
+herr_t driver_flush(H5FD_t* base, hid_t, hbool_t) {
+  commit(file_of(base));
+  return 0;
 }
 
 herr_t driver_close(H5FD_t* base) {
   DriverFile* file = &file_of(base);
+  commit(*file);
   if (::close(file->descriptor) != 0 && file->fault->error == 0) file->fault->error = errno;
   delete file;
   return 0;
@@ -164,34 +193,24 @@ herr_t driver_write(H5FD_t* base, H5FD_mem_t, hid_t, haddr_t address, size_t siz
                     const void* bytes) {
   DriverFile& file = file_of(base);
   const auto* from = static_cast<const unsigned char*>(bytes);
+  const haddr_t flushed = file.flushed_pages * kPageBytes;
   file.size = std::max<haddr_t>(file.size, address + size);
-  while (size > 0 && file.fault->error == 0) {
-    const ssize_t put = pwrite(file.descriptor, from, size, static_cast<off_t>(address));
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) {
-      file.fault->error = put < 0 ? errno : ENOSPC;
-      break;
-    }
-    address += static_cast<haddr_t>(put);
-    from += put;
-    size -= static_cast<size_t>(put);
+  const size_t waits = address < flushed ? std::min<size_t>(size, flushed - address) : 0;
+  size_t in_memory = waits;
+  if (size > waits && file.fault->error == 0) {
+    file.fault->error = write_fully(file.descriptor, from + waits, size - waits, address + waits);
   }
-  if (size == 0) return 0;
+  if (file.fault->error != 0) in_memory = size;
   try {
-    return write_memory(file, address, size, from) ? 0 : -1;
+    return write_memory(file, address, in_memory, from) ? 0 : -1;
   } catch (...) {
     return -1;  // out of memory as well: nothing left to do
   }
 }
 
+// The disk follows at the next flush: until then the flushed file needs all of its bytes.
 herr_t driver_truncate(H5FD_t* base, hid_t, hbool_t) {
-  DriverFile& file = file_of(base);
-  if (file.size == file.allocated) return 0;
-  if (file.fault->error == 0 &&
-      ftruncate(file.descriptor, static_cast<off_t>(file.allocated)) != 0) {
-    file.fault->error = errno;
-  }
-  file.size = file.allocated;
+  file_of(base).size = file_of(base).allocated;
   return 0;
 }
 
@@ -214,6 +233,7 @@ H5FD_class_t driver_class() {
   result.get_eof = driver_size;
   result.read = driver_read;
   result.write = driver_write;
+  result.flush = driver_flush;
   result.truncate = driver_truncate;
   const H5FD_mem_t types[] = H5FD_FLMAP_DICHOTOMY;
   std::copy(std::begin(types), std::end(types), result.fl_map);
@@ -222,7 +242,7 @@ H5FD_class_t driver_class() {
 
 }  // namespace
 
-Id writing_access(WriteFault* fault) {
+Id driver_access(WriteFault* fault) {
   static const H5FD_class_t kClass = driver_class();
   const Id driver(H5FDregister(&kClass), H5FDunregister, "register the file driver");
   Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make file properties");

@@ -18,6 +18,7 @@
 #include "core/io/hint.hpp"
 #include "sim/trace/event_writer.hpp"
 #include "sim/trace/graph_json.hpp"
+#include "sim/trace/hdf5_journal.hpp"
 #include "sim/trace/population_writer.hpp"
 #include "sim/trace/sample_table.hpp"
 
@@ -122,7 +123,9 @@ struct Recorder::Impl {
     if (finished) return;
     close_file();
     std::error_code ignored;
-    if (created && !options.keep_partial) std::filesystem::remove(temporary, ignored);
+    if (!created || options.keep_partial) return;
+    std::filesystem::remove(temporary, ignored);
+    std::filesystem::remove(hdf5::journal_of(temporary.string()), ignored);
   }
 
   bool with_steps() const { return options.every > 1 || !wanted_samples.empty(); }
@@ -319,6 +322,16 @@ void Recorder::end_sample(const SampleEnd& end) {
     for (Recorded& entry : it.recorded) entry.writer.commit();
     if (Clock::now() >= it.next_flush) it.flush(false);
   });
+}
+
+void Recorder::flush() {
+  Impl& it = *impl_;
+  if (it.in_sample) throw Error(ErrorCode::kInternal, "recorder: flushed within a sample");
+  it.guarded([&] { it.flush(false); });
+}
+
+void Recorder::keep_partial() noexcept {
+  impl_->options.keep_partial = true;
 }
 
 void Recorder::set_signature(std::string signature) {

@@ -3,8 +3,8 @@
 //
 // Spikes stream to disk: memory is about one chunk (256 KiB) per population, whatever the length of
 // the run. The file grows under "<path>.tmp" and gets its name in close(). After a sample, at most
-// once a second, all that was recorded is handed to the system, so that a killed run leaves a
-// temporary file that still opens (its attribute `complete` is 0).
+// once a second, all that was recorded is flushed: a killed run leaves a temporary file that holds
+// what the last flush held, whole, whenever the kill came (its attribute `complete` is 0).
 //
 // Errors: Error(kUsage) for unknown layers and impossible options; Error(kRuntime) naming the file
 // when writing fails (no such folder, disk full), after which every call throws it again and only
@@ -49,6 +49,10 @@ class Recorder final : public TraceSink {
   void chunk(const SpikeChunk& chunk) override;
   void end_sample(const SampleEnd& end) override;
 
+  // Flushes now; between samples only.
+  void flush();
+  // From now on "<path>.tmp" stays behind when close() is not reached.
+  void keep_partial() noexcept;
   // The root attribute `signature`; any time before close().
   void set_signature(std::string signature);
   // Drops a sample that has not ended, derives the event lists, sets `complete` and gives the file
