@@ -121,6 +121,7 @@ Experiment read_experiment(Config& config) {
   experiment.dataset = read_dataset(config);
   experiment.run = read_run(config);
   experiment.trace = read_trace(config);
+  experiment.neurobench = config.flag("report.neurobench", false);
   experiment.output.dir = config.path_of("output.dir", "out").lexically_normal();
   experiment.output.features = config.text_or_texts("output.features", {});
   config.reject_unknown();

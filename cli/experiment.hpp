@@ -43,6 +43,7 @@ struct Experiment {
     bool events_auto = true;
     std::vector<std::string> events;
   } trace;
+  bool neurobench = false;  // also count as the NeuroBench harness does
   struct Output {
     std::filesystem::path dir;
     std::vector<std::string> features;

@@ -1,13 +1,15 @@
 #include "cli/feature_writers.hpp"
 
 #include <algorithm>
+#include <limits>
 
+#include "cli/checkpoint.hpp"
 #include "core/error.hpp"
 
 namespace spikeloom {
 
 FeatureWriters::FeatureWriters(const Graph& graph, const std::vector<std::string>& names,
-                               const std::filesystem::path& dir, int64_t steps) {
+                               const std::filesystem::path& dir, int64_t steps, bool earlier) {
   std::string known;
   for (const auto& [name, node] : graph.outputs()) {
     if (name != "logits") known.append(known.empty() ? "" : ", ").append(name);
@@ -25,7 +27,10 @@ FeatureWriters::FeatureWriters(const Graph& graph, const std::vector<std::string
     row.insert(row.end(), shape.begin(), shape.end() - 1);
     Feature feature;
     feature.node = *node;
-    feature.file = std::make_unique<NpyWriter>(dir / (name + ".npy"), row);
+    feature.path = dir / (name + ".npy");
+    feature.row_size = element_count(row);
+    feature.earlier = earlier ? set_aside(feature.path) : std::filesystem::path();
+    feature.file = std::make_unique<NpyWriter>(feature.path, row);
     features_.push_back(std::move(feature));
   }
 }
@@ -48,6 +53,26 @@ void FeatureWriters::end_sample() {
     feature.file->append(feature.row);
     feature.row.clear();
   }
+}
+
+void FeatureWriters::broken_sample() {
+  for (Feature& feature : features_) {
+    feature.row.assign(static_cast<size_t>(feature.row_size),
+                       std::numeric_limits<float>::quiet_NaN());
+  }
+  end_sample();
+}
+
+void FeatureWriters::flush() {
+  for (Feature& feature : features_) feature.file->flush();
+}
+
+void FeatureWriters::keep_partial() {
+  for (Feature& feature : features_) feature.file->keep_partial();
+}
+
+void FeatureWriters::resume(int64_t rows) {
+  for (Feature& feature : features_) feature.file->copy_rows(feature.earlier, rows);
 }
 
 void FeatureWriters::finish() {

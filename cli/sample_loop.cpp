@@ -33,6 +33,28 @@ void check_shape(const Plan& plan, const Sample& sample, int64_t index, int64_t 
   }
 }
 
+// A sample in flight.
+struct Slot {
+  Sample sample;
+  std::string fault;  // why it could not be read
+  bool executed = false;
+};
+
+// Reads side by side; every failure stays in its slot.
+void load_all(const Dataset& dataset, int64_t first, int threads, std::vector<Slot>& slots) {
+  const auto count = static_cast<int64_t>(slots.size());
+  parallel_for(count, 1, threads, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      Slot& slot = slots[static_cast<size_t>(i)];
+      try {
+        slot.sample = dataset.load(first + i);
+      } catch (const std::exception& error) {
+        slot.fault = error.what();
+      }
+    }
+  });
+}
+
 }  // namespace
 
 int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& dataset,
@@ -41,31 +63,38 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
   const int64_t chunk = plan->options.chunk_steps;
   const int64_t size = dataset.info().size;
   // A sample of several chunks runs alone: sinks see samples one after the other.
+  const bool alone = options.steps > chunk;
   const int64_t batch =
-      options.steps > chunk ? 1 : std::clamp<int64_t>(options.batch, 1, std::max<int64_t>(size, 1));
+      alone ? 1 : std::clamp<int64_t>(options.batch, 1, std::max<int64_t>(size, 1));
   std::vector<std::unique_ptr<Session>> sessions;
   for (int64_t i = 0; i < batch; ++i) sessions.push_back(std::make_unique<Session>(plan));
 
   // The very first sample always ends: there is something to report.
-  const auto stop = [](int64_t index) { return index > 0 && interrupted(); };
-  for (int64_t first = 0; first < size; first += batch) {
+  const auto stop = [&](int64_t index) { return index > options.first && interrupted(); };
+  for (int64_t first = options.first; first < size; first += batch) {
     const int64_t count = std::min(batch, size - first);
-    std::vector<Sample> samples;
-    std::vector<char> executed(static_cast<size_t>(count), 0);
+    std::vector<Slot> slots(static_cast<size_t>(count));
+    load_all(dataset, first, options.threads, slots);
     for (int64_t i = 0; i < count; ++i) {
-      samples.push_back(dataset.load(first + i));
-      check_shape(*plan, samples.back(), first + i, options.steps);
+      const Slot& slot = slots[static_cast<size_t>(i)];
+      if (slot.fault.empty()) {
+        check_shape(*plan, slot.sample, first + i, options.steps);
+      } else if (!callbacks.broken) {
+        throw Error(ErrorCode::kData, slot.fault);
+      }
       sessions[static_cast<size_t>(i)]->reset();
     }
-    if (options.steps <= chunk) {
+    if (!alone) {
       const bool side_by_side = count >= options.threads;
       const auto run = [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
           if (stop(first + i)) return;
           const auto s = static_cast<size_t>(i);
-          sessions[s]->run_chunk(samples[s].frames, options.steps,
-                                 side_by_side ? 1 : options.threads);
-          executed[s] = 1;
+          if (slots[s].fault.empty()) {
+            sessions[s]->run_chunk(slots[s].sample.frames, options.steps,
+                                   side_by_side ? 1 : options.threads);
+          }
+          slots[s].executed = true;
         }
       };
       if (side_by_side) {
@@ -76,20 +105,24 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
     }
     for (int64_t i = 0; i < count; ++i) {
       const auto s = static_cast<size_t>(i);
-      const bool waits = options.steps > chunk;  // has not run yet
-      if (waits ? stop(first + i) : executed[s] == 0) return first + i;
-      callbacks.begin(first + i, samples[s]);
-      if (!waits) {
+      const Slot& slot = slots[s];
+      if (alone ? stop(first + i) : !slot.executed) return first + i;
+      if (!slot.fault.empty()) {
+        callbacks.broken(first + i, slot.fault);
+        continue;
+      }
+      callbacks.begin(first + i, slot.sample);
+      if (!alone) {
         callbacks.chunk(*sessions[s]);
       } else {
         for (int64_t step = 0; step < options.steps; step += chunk) {
           const int64_t steps = std::min(chunk, options.steps - step);
-          sessions[s]->run_chunk(frames_of(samples[s], repeated, step, steps), steps,
+          sessions[s]->run_chunk(frames_of(slot.sample, repeated, step, steps), steps,
                                  options.threads);
           callbacks.chunk(*sessions[s]);
         }
       }
-      callbacks.end(first + i, samples[s], *sessions[s]);
+      callbacks.end(first + i, slot.sample, *sessions[s]);
     }
   }
   return size;

@@ -10,6 +10,7 @@
 namespace spikeloom {
 
 struct LoopOptions {
+  int64_t first = 0;  // index of the first sample
   int64_t steps = 1;  // per sample
   int64_t batch = 1;  // samples in flight, each with a session of its own
   int threads = 1;
@@ -22,13 +23,15 @@ struct LoopCallbacks {
   std::function<void(int64_t index, const Sample&)> begin;
   std::function<void(const Session&)> chunk;  // after every chunk of the current sample
   std::function<void(int64_t index, const Sample&, const Session&)> end;
+  // A sample that cannot be read, in its place; without it, such a sample is an error.
+  std::function<void(int64_t index, const std::string& reason)> broken;
 };
 
 // Calls begin, chunk.., end for every sample in dataset order, from this thread, whatever the
 // batch. Samples run side by side when there are enough of them, otherwise one after the other on
 // all threads: the results are the same. Stops early, between samples, after Ctrl-C, when
-// at least one and all that were computed by then have ended. Returns the number of samples that
-// ended.
+// at least one and all that were computed by then have ended. Returns the index after the last
+// sample that ended.
 int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& dataset,
                     const LoopOptions& options, const LoopCallbacks& callbacks);
 

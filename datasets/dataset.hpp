@@ -16,6 +16,8 @@ struct DatasetInfo {
   int64_t size = 0;                             // samples
   int64_t classes = 0;                          // 0: unknown (no labels)
   int64_t height = 0, width = 0, channels = 0;  // of one frame, after padding
+  // Each sample is a file of its own: one that cannot be read is left out of a run, and named.
+  bool separate_files = false;
   int64_t frames = 1;  // 1: a static image, shown at every time step; otherwise one frame a step
 };
 

@@ -94,7 +94,7 @@ OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)), tem
 
 OutputFile::~OutputFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
-  if (!committed_) ::unlink(temporary_.c_str());
+  if (!committed_ && !keep_partial_) ::unlink(temporary_.c_str());
 }
 
 void OutputFile::fail(const char* doing, int error) const {

@@ -34,6 +34,8 @@ class OutputFile {
   // Overwrites bytes that were appended before, such as a header; the append position does not
   // move.
   void write_at(int64_t offset, std::span<const std::byte> bytes);
+  // From now on the temporary file stays behind when commit() is not reached.
+  void keep_partial() noexcept { keep_partial_ = true; }
   // Flush, fsync, close, rename. No writing after it.
   void commit();
 
@@ -49,7 +51,7 @@ class OutputFile {
   std::filesystem::path path_;
   std::filesystem::path temporary_;
   int descriptor_ = -1;
-  bool committed_ = false;
+  bool committed_ = false, keep_partial_ = false;
   int64_t flushed_ = 0;
   std::vector<std::byte> buffer_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <fstream>
 #include <limits>
 #include <string_view>
 #include <vector>
@@ -270,6 +271,37 @@ void NpyWriter::append(std::span<const float> values) {
   }
   file_.write(std::as_bytes(values));
   rows_ += static_cast<int64_t>(values.size()) / row_size_;
+}
+
+void NpyWriter::flush() {
+  file_.write_at(0, as_bytes_of(header()));  // after the rows it tells of
+}
+
+void NpyWriter::copy_rows(const std::filesystem::path& from, int64_t rows) {
+  const std::string what = from.string();
+  std::ifstream in(from, std::ios::binary);
+  std::vector<char> bytes(kMaxNpyHeaderBytes);
+  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<size_t>(in.gcount()));
+  const NpyHeader stored = parse_npy_header(std::as_bytes(std::span(bytes)), what);
+  Shape shape = stored.shape;
+  const int64_t held = shape.empty() ? 0 : shape[0];
+  if (!shape.empty()) shape.erase(shape.begin());
+  if (stored.descr != "<f4" || stored.fortran_order || shape != row_shape_) {
+    fail(what, "is not what the unfinished run wrote");
+  }
+  if (held < rows) {
+    fail(what, "holds " + std::to_string(held) + " rows of " + std::to_string(rows));
+  }
+  in.clear();
+  in.seekg(static_cast<std::streamoff>(stored.data_offset));
+  std::vector<float> row(static_cast<size_t>(row_size_));
+  const auto row_bytes = static_cast<std::streamsize>(row.size() * sizeof(float));
+  for (int64_t i = 0; i < rows; ++i) {
+    in.read(reinterpret_cast<char*>(row.data()), row_bytes);
+    if (in.gcount() != row_bytes) fail(what, "ends early");
+    append(row);
+  }
 }
 
 void NpyWriter::finish() {

@@ -50,6 +50,14 @@ class NpyWriter {
   NpyWriter(const std::filesystem::path& path, Shape row_shape);
   // One or more whole rows; Error(kInternal) otherwise.
   void append(std::span<const float> values);
+  // Hands all rows so far to the system, under the temporary name, with a header that tells of
+  // them.
+  void flush();
+  // From now on the temporary file stays behind when finish() is not reached.
+  void keep_partial() noexcept { file_.keep_partial(); }
+  // The first `rows` rows of another file that this class wrote, of the same row shape. Throws
+  // Error(kData) when it is another kind of file or holds fewer.
+  void copy_rows(const std::filesystem::path& from, int64_t rows);
   void finish();
   int64_t rows() const noexcept { return rows_; }
 

@@ -39,7 +39,8 @@ ElementwiseCounts count_elementwise(const Graph& graph, int64_t evaluations) {
 }
 
 CountedGraph count_run(const Graph& graph, const RunStatistics& statistics) {
-  return {count_operations(graph, statistics), count_elementwise(graph, statistics.evaluations)};
+  return {count_operations(graph, statistics), count_elementwise(graph, statistics.evaluations),
+          count_syops(graph, statistics)};
 }
 
 CountedGraph count_dense_run(const Graph& graph, int64_t samples) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "hw_model/report/syops.hpp"
 #include "sim/graph/op_counts.hpp"
 
 namespace spikeloom {
@@ -30,6 +31,7 @@ ElementwiseCounts count_elementwise(const Graph& graph, int64_t evaluations);
 struct CountedGraph {
   OpCounts ops;
   ElementwiseCounts elementwise;
+  std::vector<SyopsLine> syops = {};  // of spiking graphs
 };
 
 // A spiking graph after a run; throws like count_operations().

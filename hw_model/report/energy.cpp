@@ -56,16 +56,27 @@ void charge_attention(SchemeReport& report, const OpCounts& counts, KtvRule rule
   }
 }
 
-void list_unpriced(SchemeReport& report, const CountedGraph& counted) {
+// What a scheme prices besides layers.
+struct Priced {
+  bool attention = true;
+  bool elements = false;  // neurons, normalisation, biases
+};
+
+void list_unpriced(SchemeReport& report, const CountedGraph& counted, Priced priced = {}) {
   const auto add = [&](const char* text, int64_t count) {
     if (count > 0) report.unpriced.push_back({text, count});
   };
   const CountTotals& totals = counted.ops.totals;
   const ElementwiseCounts& e = counted.elementwise;
-  add("neuron updates (decay, charge, compare, reset)", totals.neuron_updates);
-  add("batch normalisation, elements", e.batch_norm);
+  if (!priced.attention) {
+    add("attention additions, gated by K and Q", totals.kv_k_gated_adds + totals.qkv_q_gated_adds);
+  }
+  if (!priced.elements) {
+    add("neuron updates (decay, charge, compare, reset)", totals.neuron_updates);
+    add("batch normalisation, elements", e.batch_norm);
+    add("bias additions", e.bias_additions);
+  }
   add("residual additions", e.residual_additions);
-  add("bias additions", e.bias_additions);
   add("multiplications by a constant", e.scalings);
   add("spatial means, elements added", e.spatial_mean);
   add("step means, elements added", e.step_mean);
@@ -157,6 +168,42 @@ SchemeReport event_energy(const CountedGraph& counted, Precision precision) {
   return report;
 }
 
+SchemeReport neurobench_energy(const NeuroBenchCounts& counts, const CountedGraph& counted,
+                               Precision precision) {
+  SchemeReport report = begin("neurobench", counted, precision, 0);
+  report.formula =
+      "E = E_MAC * Effective_MACs + E_AC * Effective_ACs (zero weights, padding, attention "
+      "products "
+      "and neurons not counted; AC where a call's inputs are all -1, 0 or 1)";
+  for (const NeuroBenchLayer& layer : counts.layers) {
+    const auto line = [&](const char* operand, int64_t count, const char* rule, size_t price) {
+      if (count == 0) return;
+      charge(report, {layer.name, operand, static_cast<double>(count), rule, "", 0, "", 0},
+             report.prices[price]);
+    };
+    line("spikes", layer.effective_acs, "non-zero inputs x non-zero weights, binary calls", 1);
+    line("real", layer.effective_macs, "non-zero inputs x non-zero weights, other calls", 0);
+  }
+  report.total_pJ = total_of(report);
+  list_unpriced(report, counted, {false, false});
+  return report;
+}
+
+SchemeReport syops_energy(const CountedGraph& counted, Precision precision) {
+  SchemeReport report = begin("syops", counted, precision, 0);
+  report.formula =
+      "E = E_MAC * (dense MACs of real operands + 2 * normalised elements) + E_AC * (input rate * "
+      "dense MACs of spike operands, padding included, + neuron updates); attention products not "
+      "counted";
+  for (const SyopsLine& line : counted.syops) {
+    charge(report, {line.layer, line.ac ? "spikes" : "real", line.count, line.rule, "", 0, "", 0},
+           report.prices[line.ac ? 1 : 0]);
+  }
+  report.total_pJ = total_of(report);
+  list_unpriced(report, counted, {false, true});
+  return report;
+}
+
 SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted,
                           Precision precision, int64_t steps) {
   SchemeReport report = begin(scheme, counted, precision, steps);
@@ -204,6 +251,12 @@ EnergyReport price_run(const RunCounts& run) {
     for (const CountedGraph* counted : {&run.as_written, &run.fused}) {
       report.schemes.push_back(as_built_energy(*counted, precision));
       report.schemes.push_back(event_energy(*counted, precision));
+    }
+    if (run.neurobench) {
+      report.schemes.push_back(neurobench_energy(*run.neurobench, run.executed(), precision));
+    }
+    for (const CountedGraph* counted : {&run.as_written, &run.fused}) {
+      report.schemes.push_back(syops_energy(*counted, precision));
     }
   }
   for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {

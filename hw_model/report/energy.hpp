@@ -12,6 +12,7 @@
 
 #include "hw_model/chip/energy_table.hpp"
 #include "hw_model/report/elementwise.hpp"
+#include "sim/trace/neurobench.hpp"
 
 namespace spikeloom {
 
@@ -32,8 +33,9 @@ struct UnpricedTerm {
 };
 
 struct SchemeReport {
-  std::string scheme;  // "paper", "as_built", "event", "dense_same", "dense_twin"
-  std::string form;    // "as_written" or "fused"
+  std::string
+      scheme;  // "paper", "as_built", "event", "neurobench", "syops", "dense_same", "dense_twin"
+  std::string form;  // "as_written" or "fused"
   Precision precision = Precision::kFp32;
   std::string formula;
   std::vector<Price> prices;
@@ -60,6 +62,14 @@ SchemeReport as_built_energy(const CountedGraph& counted, Precision precision);
 // V, and static layers once per sample.
 SchemeReport event_energy(const CountedGraph& counted, Precision precision);
 
+// The counts of the NeuroBench harness at the same prices (it counts, it does not price).
+// `counted`: the same graph, for what is left unpriced.
+SchemeReport neurobench_energy(const NeuroBenchCounts& counts, const CountedGraph& counted,
+                               Precision precision);
+
+// The counts of the syops tool at the same prices; any form.
+SchemeReport syops_energy(const CountedGraph& counted, Precision precision);
+
 // One dense pass per sample, every MAC charged, attention included. `scheme` is "dense_same" or
 // "dense_twin"; `steps` of the spiking run sets the activation bits of qnn_equiv.
 SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted,
@@ -71,8 +81,11 @@ struct RunCounts {
   CountedGraph fused;
   CountedGraph dense_same;
   std::optional<CountedGraph> dense_twin;
-  std::string executed_form;  // "as_written" or "fused"
-  int64_t steps = 0;          // per sample
+  std::string executed_form;                        // "as_written" or "fused"
+  int64_t steps = 0;                                // per sample
+  std::optional<NeuroBenchCounts> neurobench = {};  // of the executed form, where counted
+
+  const CountedGraph& executed() const { return executed_form == "fused" ? fused : as_written; }
 };
 
 struct EnergyReport {
@@ -83,6 +96,10 @@ struct EnergyReport {
   const SchemeReport* find(const std::string& scheme, Precision precision,
                            const std::string& form = "") const;
 };
+
+// Names of the spiking schemes in the order of reports.
+inline constexpr const char* kSpikingSchemes[] = {"paper", "as_built", "event", "neurobench",
+                                                  "syops"};
 
 // All schemes: spiking ones at fp32 (what ran) and at int8 prices (an estimate: fp32 ran),
 // baselines in all three.

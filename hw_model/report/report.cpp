@@ -145,8 +145,10 @@ Json scheme_json(const SchemeReport& scheme) {
           {"unpriced", unpriced_json(scheme.unpriced)}};
 }
 
-// A spiking scheme: its fp32 figures, those of every form, and the same counts at int8 prices.
+// A spiking scheme: its fp32 figures, those of every form, and the same counts at int8 prices; null
+// when it was not counted.
 Json spiking_json(const EnergyReport& energy, const std::string& name) {
+  if (energy.find(name, Precision::kFp32) == nullptr) return nullptr;
   Json json = scheme_json(*energy.find(name, Precision::kFp32));
   for (const char* form : {"as_written", "fused"}) {
     const SchemeReport* scheme = energy.find(name, Precision::kFp32, form);
@@ -168,8 +170,7 @@ Json dense_json(const EnergyReport& energy, const std::string& name) {
 
 Json energy_json(const Report& report) {
   Json json;
-  for (const char* scheme : {"paper", "as_built", "event"})
-    json[scheme] = spiking_json(report.energy, scheme);
+  for (const char* scheme : kSpikingSchemes) json[scheme] = spiking_json(report.energy, scheme);
   for (const char* scheme : {"dense_same", "dense_twin"})
     json[scheme] = dense_json(report.energy, scheme);
   json["comparisons"] = Json::array();
@@ -254,6 +255,32 @@ Json provenance_json(const ReportInput& in) {
   return json;
 }
 
+// Names, types and averaging of the NeuroBench harness: per sample, over all steps.
+Json neurobench_json(const Report& report) {
+  const auto& counted = report.input.counts.neurobench;
+  if (!counted) return nullptr;
+  const auto samples = static_cast<double>(counted->samples);
+  int64_t macs = 0, acs = 0, dense = 0;
+  for (const NeuroBenchLayer& layer : counted->layers) {
+    macs += layer.effective_macs;
+    acs += layer.effective_acs;
+    dense += layer.dense;
+  }
+  Json by_layer = Json::object();
+  for (const NeuronCount& n : report.executed().ops.neurons) by_layer[n.name] = 1 - n.rate();
+  return {{"Footprint", counted->footprint_bytes},
+          {"ParameterCount", counted->parameters},
+          {"ConnectionSparsity", counted->connection_sparsity()},
+          {"ClassificationAccuracy", fraction_or_null(report.input.accuracy)},
+          {"ActivationSparsity", 1 - report.break_even.network.rate},
+          {"ActivationSparsityByLayer", std::move(by_layer)},
+          {"SynapticOperations",
+           {{"Effective_MACs", static_cast<double>(macs) / samples},
+            {"Effective_ACs", static_cast<double>(acs) / samples},
+            {"Dense", static_cast<double>(dense) / samples}}},
+          {"MembraneUpdates", static_cast<double>(counted->membrane_updates) / samples}};
+}
+
 Json twin_json(const std::optional<TwinInfo>& twin) {
   if (!twin) return nullptr;
   return {{"description", twin->description},
@@ -289,7 +316,7 @@ nlohmann::json to_json(const Report& report) {
   const auto& totals = executed.totals;
   Json json;
   json["schema"] = "spikeloom-report";
-  json["schema_version"] = "1.0";
+  json["schema_version"] = "1.1";
   json["tool"] = {{"name", "spikeloom"}, {"version", in.version}, {"generator", in.generator}};
   json["verdict"] = report.verdict.lines();
   json["run"] = {{"samples", executed.samples},
@@ -305,6 +332,10 @@ nlohmann::json to_json(const Report& report) {
   json["dense_twin"] = twin_json(in.twin);
   json["signature"] = in.signature;
   json["provenance"] = provenance_json(in);
+  json["broken_samples"] = Json::array();
+  for (const BrokenSample& broken : in.broken) {
+    json["broken_samples"].push_back({{"index", broken.index}, {"reason", broken.reason}});
+  }
   json["config"] = in.config;
   json["config_sha256"] = in.config_sha256;
   json["dataset"] = in.dataset;
@@ -313,6 +344,7 @@ nlohmann::json to_json(const Report& report) {
                     {"fused", counts_json(in.counts.fused)},
                     {"dense_same", counts_json(in.counts.dense_same)}};
   if (in.counts.dense_twin) json["counts"]["dense_twin"] = counts_json(*in.counts.dense_twin);
+  json["neurobench"] = neurobench_json(report);
   json["energy"] = energy_json(report);
   json["unpriced"] = unpriced_json(report.energy.find("as_built", Precision::kFp32)->unpriced);
   json["memory_traffic"] = memory_json(report.memory);

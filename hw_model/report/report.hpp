@@ -25,6 +25,12 @@ struct TwinInfo {
   std::string weights_sha256;  // empty: no weights, counted only
 };
 
+// A sample that could not be read: it was left out of every figure.
+struct BrokenSample {
+  int64_t index = 0;
+  std::string reason;  // names the file
+};
+
 struct ReportInput {
   // Provenance
   std::string version;
@@ -46,6 +52,7 @@ struct ReportInput {
   // counts.
   RunCounts counts;
   Accuracy accuracy;
+  std::vector<BrokenSample> broken;
   std::optional<TwinInfo> twin;
   std::string signature;
 };
@@ -58,9 +65,7 @@ struct Report {
   std::vector<MemoryTraffic> memory;
   Verdict verdict;
 
-  const CountedGraph& executed() const {
-    return input.counts.executed_form == "fused" ? input.counts.fused : input.counts.as_written;
-  }
+  const CountedGraph& executed() const { return input.counts.executed(); }
 };
 
 // Throws Error(kInternal) when executed_form is neither "as_written" nor "fused", or samples are

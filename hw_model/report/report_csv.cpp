@@ -29,7 +29,9 @@ constexpr const char* kColumns[] = {"form",
                                     "spikes",
                                     "paper_pJ",
                                     "as_built_pJ",
-                                    "event_pJ"};
+                                    "event_pJ",
+                                    "neurobench_pJ",
+                                    "syops_pJ"};
 
 using Row = std::map<std::string, std::string>;  // by column; absent cells stay empty
 
@@ -56,7 +58,7 @@ void write(std::string& csv, const Row& row) {
 class LineEnergies {
  public:
   LineEnergies(const EnergyReport& energy, const std::string& form) {
-    for (const char* scheme : {"paper", "as_built", "event"}) {
+    for (const char* scheme : kSpikingSchemes) {
       const SchemeReport* report = energy.find(scheme, Precision::kFp32, form);
       if (report == nullptr) continue;
       for (const EnergyLine& line : report->lines) {
@@ -127,13 +129,12 @@ void write_form(std::string& csv, const Report& report, const OpCounts& counts) 
     emit(product_row(a, false));
   }
   for (const NeuronCount& n : counts.neurons) {
-    write(csv, {{"form", counts.form},
-                {"kind", "neurons"},
-                {"name", n.name},
-                {"rate", fmt::format("{}", n.rate())},
-                {"neurons", text(n.neurons)},
-                {"updates", text(n.updates)},
-                {"spikes", text(n.spikes)}});
+    emit({{"kind", "neurons"},
+          {"name", n.name},
+          {"rate", fmt::format("{}", n.rate())},
+          {"neurons", text(n.neurons)},
+          {"updates", text(n.updates)},
+          {"spikes", text(n.spikes)}});
   }
 }
 

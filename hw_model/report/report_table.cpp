@@ -39,7 +39,14 @@ std::string run_block(const Report& report) {
     out += fmt::format("; dense twin {} ({} of {})", percent_text(in.twin->accuracy.fraction()),
                        in.twin->accuracy.correct, in.twin->accuracy.total);
   }
-  return out + '\n';
+  out += '\n';
+  if (!in.broken.empty()) {
+    out += wrap(
+        fmt::format("broken    {} of {} samples could not be read and count nowhere",
+                    in.broken.size(), in.broken.size() + static_cast<size_t>(executed.samples)),
+        10);
+  }
+  return out;
 }
 
 std::string rates_block(const Report& report) {
@@ -128,9 +135,14 @@ std::string energy_block(const Report& report) {
                        "{}-bit activations. Dense rows "
                        "are priced, not executed: accuracy below fp32 was not measured.",
                        activation_bits(report.input.counts.steps)));
-  for (const char* scheme : {"paper", "as_built", "event", "dense_same"}) {
-    out += wrap(
-        fmt::format("  {}: {}", scheme, report.energy.find(scheme, Precision::kFp32)->formula), 4);
+  std::vector<const char*> schemes(std::begin(kSpikingSchemes), std::end(kSpikingSchemes));
+  schemes.push_back("dense_same");
+  for (const char* name : schemes) {
+    const SchemeReport* scheme = report.energy.find(name, Precision::kFp32);
+    out += wrap(fmt::format("  {}: {}", name,
+                            scheme != nullptr ? scheme->formula
+                                              : "not counted (report.neurobench = true counts it)"),
+                4);
   }
   for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {
     const ArithmeticPrices prices = arithmetic_prices(precision, report.input.counts.steps);
@@ -140,6 +152,31 @@ std::string energy_block(const Report& report) {
                 4);
   }
   return out;
+}
+
+// What the harness counts beside what it leaves out.
+std::string neurobench_block(const Report& report) {
+  const auto& counted = report.input.counts.neurobench;
+  if (!counted) return "";
+  const auto samples = static_cast<double>(counted->samples);
+  const CountTotals& totals = report.executed().ops.totals;
+  int64_t macs = 0, acs = 0, dense = 0;
+  for (const NeuroBenchLayer& layer : counted->layers) {
+    macs += layer.effective_macs;
+    acs += layer.effective_acs;
+    dense += layer.dense;
+  }
+  const auto text = [&](int64_t count) { return count_text(static_cast<double>(count) / samples); };
+  return '\n' +
+         wrap(fmt::format("NeuroBench, per sample: {} ACs and {} MACs effective of {} dense; with "
+                          "attention {} ACs; {} membrane updates; activation sparsity {}; "
+                          "connection sparsity {}; footprint {} bytes",
+                          text(acs), text(macs), text(dense),
+                          text(acs + totals.kv_k_gated_adds + totals.qkv_q_gated_adds),
+                          text(counted->membrane_updates),
+                          percent_text(1 - report.break_even.network.rate),
+                          percent_text(counted->connection_sparsity()), counted->footprint_bytes),
+              2);
 }
 
 std::string unpriced_block(const Report& report) {
@@ -187,6 +224,7 @@ std::string to_table(const Report& report) {
   out += '\n' + run_block(report) + rates_block(report);
   out += '\n' + operations_block(report);
   out += '\n' + energy_block(report);
+  out += neurobench_block(report);
   out += '\n' + unpriced_block(report);
   out += '\n' + memory_block(report);
   for (const std::string& warning : report.input.warnings) out += wrap("warning: " + warning, 9);

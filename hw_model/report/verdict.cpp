@@ -7,7 +7,6 @@
 namespace spikeloom {
 namespace {
 
-constexpr const char* kSpiking[] = {"paper", "as_built", "event"};
 constexpr const char* kDense[] = {"dense_same", "dense_twin"};
 constexpr Precision kDensePrecisions[] = {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv};
 
@@ -104,7 +103,7 @@ std::string break_even_line(const BreakEvenReport& report) {
 std::vector<Duel> duels(const EnergyReport& energy) {
   std::vector<Duel> all;
   for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
-    for (const char* scheme : kSpiking) {
+    for (const char* scheme : kSpikingSchemes) {
       const SchemeReport* spiking = energy.find(scheme, precision);
       if (spiking == nullptr) continue;
       for (const char* baseline : kDense) {

@@ -187,12 +187,17 @@ void Session::run_chunk(const Tensor& frames, int64_t steps, int threads) {
   steps_done_ += steps;
 }
 
-Tensor Session::value(NodeId id, int64_t step) const {
+ValueRef Session::view(NodeId id, int64_t step) const {
   const ValueRef at = ref(id, step);
   const bool readable = at.bits != nullptr || at.real != nullptr;
   if (!readable || step < 0 || step >= chunk_steps_) {
     throw Error(ErrorCode::kUsage, "the value of " + plan_->graph.node(id).name + " was not kept");
   }
+  return at;
+}
+
+Tensor Session::value(NodeId id, int64_t step) const {
+  const ValueRef at = view(id, step);
   Tensor result(*at.shape);
   const auto to = result.f32();
   for (int64_t row = 0; row < at.rows; ++row) {

@@ -34,6 +34,8 @@ class Session {
   // Value of an output or kept node at step t of the last chunk, without padding (spikes as 0/1,
   // counts as such). Throws Error(kUsage) when the plan does not keep it.
   Tensor value(NodeId node, int64_t step) const;
+  // The same without copying, for reading, until the next call.
+  ValueRef view(NodeId node, int64_t step) const;
   // The last chunk as a sink sees it; valid until the next call.
   SpikeChunk last_chunk() const;
 

@@ -84,6 +84,21 @@ int commit_pages(const std::string& file, int descriptor, const Pages& pages, ui
   return 0;
 }
 
+int settle(const std::string& file) {
+  const std::string journal = journal_of(file);
+  if (::access(journal.c_str(), F_OK) != 0) return 0;
+  const Pages pages = load_journal(file);
+  const int out = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
+  if (out < 0) return errno;
+  int error = 0;
+  for (const auto& [number, page] : pages) {
+    if (error == 0) error = write_fully(out, page.data(), kPageBytes, number * kPageBytes);
+  }
+  ::close(out);
+  if (error == 0 && ::unlink(journal.c_str()) != 0) error = errno;
+  return error;
+}
+
 Pages load_journal(const std::string& file) {
   Pages pages;
   std::vector<std::byte> bytes;

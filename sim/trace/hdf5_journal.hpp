@@ -28,6 +28,10 @@ int write_fully(int descriptor, const void* bytes, size_t size, uint64_t offset)
 // removes the journal. 0 or errno; after a failed write of the journal the file is untouched.
 int commit_pages(const std::string& file, int descriptor, const Pages& pages, uint64_t size);
 
+// Writes the pages of a whole journal into the file, for good; removes the journal, whole or torn.
+// 0 or errno.
+int settle(const std::string& file);
+
 // The pages of a whole journal; empty when there is none or it is torn.
 Pages load_journal(const std::string& file);
 

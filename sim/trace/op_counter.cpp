@@ -86,6 +86,15 @@ OpCounter::OpCounter(const Graph& graph) {
   }
 }
 
+void OpCounter::restore(const RunStatistics& statistics) {
+  for (auto& [name, population] : statistics_.populations) {
+    population = statistics.populations.at(name);
+  }
+  statistics_.attention = statistics.attention;
+  statistics_.samples = statistics.samples;
+  statistics_.evaluations = statistics.evaluations;
+}
+
 void OpCounter::begin_sample(const SampleStart&) {
   ++statistics_.samples;
 }

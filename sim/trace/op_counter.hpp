@@ -18,6 +18,8 @@ class OpCounter final : public TraceSink {
   void end_sample(const SampleEnd& end) override;
 
   const RunStatistics& statistics() const noexcept { return statistics_; }
+  // Continues where another counter of the same graph stopped.
+  void restore(const RunStatistics& statistics);
 
  private:
   // Indices into the populations of one attention's operands.

@@ -25,6 +25,9 @@ class Signature final : public TraceSink {
   void chunk(const SpikeChunk& chunk) override;
   void end_sample(const SampleEnd&) override {}
   std::string text() const;
+  // By population in graph order: what a signature continues from.
+  const std::vector<uint64_t>& hashes() const noexcept { return hashes_; }
+  void restore(std::vector<uint64_t> hashes) { hashes_ = std::move(hashes); }
 
  private:
   std::vector<std::string> names_;

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "sim/trace/bit_packing.hpp"
+#include "sim/trace/hdf5_journal.hpp"
 #include "sim/trace/row_dataset.hpp"
 #include "sim/trace/sample_table.hpp"
 
@@ -213,6 +215,13 @@ struct TraceFile::Impl {
   std::vector<Datasets> datasets;
   std::vector<TraceSample> samples;
 };
+
+void settle_trace(const std::filesystem::path& temporary) {
+  const int error = hdf5::settle(temporary.string());
+  if (error == 0) return;
+  throw Error(ErrorCode::kRuntime,
+              temporary.string() + ": cannot be brought in order: " + std::strerror(error));
+}
 
 TraceFile::TraceFile(const std::filesystem::path& path) {
   try {

@@ -61,6 +61,10 @@ struct TraceEvents {
   std::vector<uint64_t> nodes;
 };
 
+// Brings the temporary file of a killed run to the state of its last flush for good; does nothing
+// where there is nothing to do. Throws Error(kRuntime) when writing fails.
+void settle_trace(const std::filesystem::path& temporary);
+
 class TraceFile {
  public:
   explicit TraceFile(const std::filesystem::path& path);

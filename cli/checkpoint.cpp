@@ -1,0 +1,163 @@
+#include "cli/checkpoint.hpp"
+
+#include <bit>
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "core/io/hint.hpp"
+#include "core/io/json.hpp"
+#include "core/io/safetensors.hpp"
+#include "sim/trace/trace_file.hpp"
+
+namespace spikeloom {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+// Calls visit(name, values) for every array of integers in a state; the same walk writes and reads.
+template <typename State, typename Visit>
+void visit_arrays(State& state, Visit&& visit) {
+  for (auto& [name, p] : state.statistics.populations) {
+    visit("population/" + name + "/rows", p.events_per_row);
+    visit("population/" + name + "/steps", p.events_per_step);
+  }
+  visit("signature", state.signature);
+}
+
+// Likewise for the single integers.
+template <typename State, typename Visit>
+void visit_numbers(State& state, Visit&& visit) {
+  visit("done", state.done);
+  visit("correct", state.accuracy.correct);
+  visit("labelled", state.accuracy.total);
+  visit("twin/done", state.twin_done);
+  visit("twin/correct", state.twin_accuracy.correct);
+  visit("twin/labelled", state.twin_accuracy.total);
+  visit("samples", state.statistics.samples);
+  visit("evaluations", state.statistics.evaluations);
+  for (auto& [name, p] : state.statistics.populations) {
+    visit("population/" + name + "/evaluations", p.evaluations);
+    visit("population/" + name + "/events", p.events);
+  }
+  for (auto& [name, a] : state.statistics.attention) {
+    visit("attention/" + name + "/q", a.q_events);
+    visit("attention/" + name + "/k", a.k_events);
+    visit("attention/" + name + "/v", a.v_events);
+    visit("attention/" + name + "/coincidences", a.kv_coincidences);
+    visit("attention/" + name + "/nonzero", a.qkv_nonzero_adds);
+  }
+  if (!state.neurobench) return;
+  visit("neurobench/samples", state.neurobench->samples);
+  visit("neurobench/calls", state.neurobench->calls);
+  visit("neurobench/membrane_updates", state.neurobench->membrane_updates);
+  for (auto& layer : state.neurobench->layers) {
+    visit("neurobench/" + layer.name + "/macs", layer.effective_macs);
+    visit("neurobench/" + layer.name + "/acs", layer.effective_acs);
+    visit("neurobench/" + layer.name + "/dense", layer.dense);
+  }
+}
+
+Json small_state(const RunState& state) {
+  Json json{{"seconds", state.seconds},
+            {"outputs_final", state.outputs_final},
+            {"accuracy_known", state.accuracy.known},
+            {"twin_accuracy_known", state.twin_accuracy.known},
+            {"broken", Json::array()},
+            {"numbers", Json::object()}};
+  for (const BrokenSample& broken : state.broken)
+    json["broken"].push_back({broken.index, broken.reason});
+  visit_numbers(state,
+                [&](const std::string& name, int64_t value) { json["numbers"][name] = value; });
+  return json;
+}
+
+void read_small_state(const Json& json, RunState& state) {
+  state.seconds = json.at("seconds").get<double>();
+  state.outputs_final = json.at("outputs_final").get<bool>();
+  state.accuracy.known = json.at("accuracy_known").get<bool>();
+  state.twin_accuracy.known = json.at("twin_accuracy_known").get<bool>();
+  for (const Json& broken : json.at("broken")) {
+    state.broken.push_back({broken.at(0).get<int64_t>(), broken.at(1).get<std::string>()});
+  }
+  const Json& numbers = json.at("numbers");
+  visit_numbers(state, [&](const std::string& name, int64_t& value) {
+    value = numbers.at(name).get<int64_t>();
+    if (value < 0) throw Error(ErrorCode::kData, name + " is negative");
+  });
+}
+
+void check_identity(const std::map<std::string, std::string>& stored, const RunIdentity& identity) {
+  for (const auto& [key, value] : identity) {
+    const auto found = stored.find(key);
+    if (found != stored.end() && found->second == value) continue;
+    throw Error(ErrorCode::kUsage,
+                "the unfinished run in this folder is another one (" + key +
+                    " differs); run without --resume to start over, or choose another output.dir");
+  }
+}
+
+}  // namespace
+
+fs::path checkpoint_path(const fs::path& folder) {
+  return folder / "checkpoint.safetensors";
+}
+
+void save_checkpoint(const fs::path& path, const RunIdentity& identity, const RunState& state) {
+  Weights arrays;
+  visit_arrays(state, [&](const std::string& name, const auto& values) {
+    Tensor tensor({static_cast<int64_t>(values.size())}, DType::kI64);
+    const auto to = tensor.as<int64_t>();
+    for (size_t i = 0; i < values.size(); ++i) to[i] = static_cast<int64_t>(values[i]);
+    arrays.add(name, std::move(tensor));
+  });
+  std::map<std::string, std::string> metadata(identity);
+  metadata["state"] = dump_json(small_state(state));
+  save_safetensors(path, arrays, metadata);
+}
+
+void load_checkpoint(const fs::path& path, const RunIdentity& identity, RunState& state) {
+  const SafetensorsFile file = read_safetensors(path);
+  try {
+    check_identity(file.metadata, identity);
+    const auto small = file.metadata.find("state");
+    if (small == file.metadata.end()) throw Error(ErrorCode::kData, "no state in it");
+    read_small_state(parse_json(small->second, "state"), state);
+    visit_arrays(state, [&](const std::string& name, auto& values) {
+      const Tensor& tensor = file.weights.at(name).data;
+      const bool grows = name.ends_with("/steps");  // as long as the longest sample so far
+      if (tensor.dtype() != DType::kI64 ||
+          (!grows && tensor.size() != static_cast<int64_t>(values.size()))) {
+        throw Error(ErrorCode::kData, name + " is of another network");
+      }
+      values.clear();
+      for (const int64_t value : tensor.as<int64_t>()) {
+        values.push_back(static_cast<typename std::decay_t<decltype(values)>::value_type>(value));
+      }
+    });
+  } catch (const Error& error) {
+    throw error.in(path.string());
+  } catch (const Json::exception& error) {
+    throw Error(ErrorCode::kData, path.string() + ": damaged state: " + printable(error.what()));
+  }
+}
+
+fs::path set_aside(const fs::path& path) {
+  const fs::path partial = path.string() + ".partial", temporary = path.string() + ".tmp";
+  if (fs::exists(partial)) return partial;
+  if (fs::exists(temporary)) {
+    settle_trace(temporary);
+    fs::rename(temporary, partial);
+    return partial;
+  }
+  if (fs::exists(path)) return path;
+  throw Error(ErrorCode::kData, path.string() + ": what the unfinished run wrote is gone");
+}
+
+void forget_checkpoint(const fs::path& folder, const std::vector<fs::path>& outputs) {
+  std::error_code ignored;
+  fs::remove(checkpoint_path(folder), ignored);
+  for (const fs::path& output : outputs) fs::remove(output.string() + ".partial", ignored);
+}
+
+}  // namespace spikeloom

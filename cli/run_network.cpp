@@ -1,0 +1,284 @@
+#include "cli/run_network.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include "cli/feature_writers.hpp"
+#include "cli/progress.hpp"
+#include "cli/sample_loop.hpp"
+#include "cli/version.hpp"
+#include "core/error.hpp"
+#include "core/hash.hpp"
+#include "core/io/hint.hpp"
+#include "core/io/npy.hpp"
+#include "core/io/weights_file.hpp"
+#include "sim/trace/graph_json.hpp"
+#include "sim/trace/op_counter.hpp"
+#include "sim/trace/recorder.hpp"
+#include "sim/trace/replay.hpp"
+#include "sim/trace/signature.hpp"
+
+namespace spikeloom {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kCheckpointShare = 20;  // checkpoints take at most 1/20 of the time
+constexpr std::chrono::seconds kCheckpointPause{1};
+
+int64_t argmax(std::span<const float> values) {
+  return std::max_element(values.begin(), values.end()) - values.begin();
+}
+
+void count_prediction(Accuracy& accuracy, int64_t label, int64_t prediction) {
+  if (label < 0) return;
+  accuracy.known = true;
+  ++accuracy.total;
+  accuracy.correct += label == prediction;
+}
+
+std::string progress_note(const Accuracy& accuracy, size_t broken) {
+  std::string note =
+      accuracy.known ? fmt::format("accuracy {:.2f} %", 100 * accuracy.fraction()) : "";
+  if (broken > 0) note += fmt::format("{}{} broken", note.empty() ? "" : ", ", broken);
+  return note;
+}
+
+std::unique_ptr<Recorder> make_recorder(const RunSetup& setup, const Network& network) {
+  const Experiment::Trace& trace = setup.experiment.trace;
+  if (!trace.enabled) return nullptr;
+  RecorderOptions options;
+  options.path = setup.experiment.output.dir / "trace.h5";
+  options.layers = trace.layers;
+  options.every = trace.every;
+  options.samples = trace.samples;
+  options.events_auto = trace.events_auto;
+  options.events = trace.events;
+  options.config_json = setup.config_json;
+  options.graph_json = graph_to_json(network.model.graph, &network.model.weights);
+  options.config_sha256 = sha256_hex(setup.config_json);
+  options.run_id = sha256_hex(options.config_sha256 + network.weights_hash).substr(0, 16);
+  options.generator = fmt::format("spikeloom {}", kVersion);
+  options.steps_per_sample = setup.steps;
+  return std::make_unique<Recorder>(network.model.graph, options);
+}
+
+// Says when the next checkpoint is due.
+class Pace {
+ public:
+  bool due() const { return Clock::now() >= next_; }
+  template <typename Write>
+  void run(Write&& write) {
+    const auto start = Clock::now();
+    write();
+    const auto cost = Clock::now() - start;
+    next_ = Clock::now() + std::max<Clock::duration>(kCheckpointPause, kCheckpointShare * cost);
+  }
+
+ private:
+  Clock::time_point next_ = Clock::now() + kCheckpointPause;
+};
+
+// What a spiking run writes and counts.
+class SpikingRun {
+ public:
+  SpikingRun(const RunSetup& setup, Network& network, RunState& state)
+      : setup_(setup),
+        state_(state),
+        graph_(network.model.graph),
+        earlier_logits_(state.done > 0 ? set_aside(dir() / "logits.npy") : fs::path()),
+        earlier_trace_(state.done > 0 && setup.experiment.trace.enabled
+                           ? set_aside(dir() / "trace.h5")
+                           : fs::path()),
+        recorder_(make_recorder(setup, network)),
+        features_(graph_, setup.experiment.output.features, dir(), setup.steps, state.done > 0),
+        logits_(dir() / "logits.npy", {setup.experiment.model.spikeformer.num_classes}),
+        counter_(graph_),
+        signature_(graph_) {
+    if (setup.experiment.neurobench) neurobench_.emplace(graph_, network.model.weights);
+    if (state.done > 0) resume();
+  }
+
+  LoopCallbacks callbacks(Progress& progress) {
+    const NodeId output = *graph_.find_output("logits");
+    LoopCallbacks calls;
+    calls.begin = [this](int64_t index, const Sample& sample) {
+      for (TraceSink* sink : sinks()) {
+        sink->begin_sample({index, sample.label, index * setup_.steps});
+      }
+      if (neurobench_) neurobench_->begin_sample();
+    };
+    calls.chunk = [this](const Session& session) {
+      for (TraceSink* sink : sinks()) sink->chunk(session.last_chunk());
+      if (neurobench_) neurobench_->chunk(session, setup_.experiment.run.threads);
+      features_.chunk(session);
+    };
+    calls.end = [this, output, &progress](int64_t index, const Sample& sample,
+                                          const Session& session) {
+      const Tensor values = session.value(output, session.last_chunk().steps - 1);
+      const int64_t prediction = argmax(values.f32());
+      for (TraceSink* sink : sinks()) sink->end_sample({setup_.steps, prediction});
+      logits_.append(values.f32());
+      features_.end_sample();
+      count_prediction(state_.accuracy, sample.label, prediction);
+      sample_done(index, progress);
+    };
+    if (!setup_.dataset.info().separate_files) return calls;
+    calls.broken = [this, &progress](int64_t index, const std::string& reason) {
+      const auto classes = static_cast<size_t>(setup_.experiment.model.spikeformer.num_classes);
+      logits_.append(std::vector<float>(classes, std::numeric_limits<float>::quiet_NaN()));
+      features_.broken_sample();
+      state_.broken.push_back({index, reason});
+      sample_done(index, progress);
+    };
+    return calls;
+  }
+
+  // Gives the files their names.
+  void finish() {
+    collect();
+    if (recorder_) {
+      recorder_->set_signature(signature_.text());
+      recorder_->close();
+    }
+    logits_.finish();
+    features_.finish();
+  }
+
+ private:
+  fs::path dir() const { return setup_.experiment.output.dir; }
+
+  std::vector<TraceSink*> sinks() {
+    std::vector<TraceSink*> all{&counter_, &signature_};
+    if (recorder_) all.push_back(recorder_.get());
+    return all;
+  }
+
+  // Everything found out so far, into the state.
+  void collect() {
+    state_.statistics = counter_.statistics();
+    state_.signature = signature_.hashes();
+    if (neurobench_) state_.neurobench = neurobench_->counts();
+    state_.seconds =
+        earlier_seconds_ + std::chrono::duration<double>(Clock::now() - start_).count();
+  }
+
+  void sample_done(int64_t index, Progress& progress) {
+    state_.done = index + 1;
+    progress.update(state_.done, progress_note(state_.accuracy, state_.broken.size()));
+    if (pace_.due()) pace_.run([this] { checkpoint(); });
+  }
+
+  // First what it tells of, then the checkpoint.
+  void checkpoint() {
+    collect();
+    if (recorder_) recorder_->flush();
+    logits_.flush();
+    features_.flush();
+    save_checkpoint(checkpoint_path(dir()), setup_.identity, state_);
+    if (recorder_) recorder_->keep_partial();
+    logits_.keep_partial();
+    features_.keep_partial();
+  }
+
+  // Takes over what an earlier process wrote. Until the new files hold all of it, the old ones
+  // stay where they are.
+  void resume() {
+    counter_.restore(state_.statistics);
+    signature_.restore(state_.signature);
+    if (neurobench_ && state_.neurobench) neurobench_->restore(*state_.neurobench);
+    logits_.copy_rows(earlier_logits_, state_.done);
+    features_.resume(state_.done);
+    if (recorder_) replay(TraceFile(earlier_trace_), graph_, state_.ended(), *recorder_);
+    checkpoint();
+    std::error_code ignored;
+    for (const fs::path& output : outputs_of(setup_.experiment)) {
+      fs::remove(output.string() + ".partial", ignored);
+    }
+  }
+
+  const RunSetup& setup_;
+  RunState& state_;
+  const Graph& graph_;
+  const double earlier_seconds_ = state_.seconds;
+  const Clock::time_point start_ = Clock::now();
+  fs::path earlier_logits_, earlier_trace_;
+  std::unique_ptr<Recorder> recorder_;
+  FeatureWriters features_;
+  NpyWriter logits_;
+  OpCounter counter_;
+  Signature signature_;
+  std::optional<NeuroBenchCounter> neurobench_;
+  Pace pace_;
+};
+
+}  // namespace
+
+std::vector<fs::path> outputs_of(const Experiment& experiment) {
+  std::vector<fs::path> outputs{experiment.output.dir / "logits.npy"};
+  if (experiment.trace.enabled) outputs.push_back(experiment.output.dir / "trace.h5");
+  for (const std::string& feature : experiment.output.features) {
+    outputs.push_back(experiment.output.dir / (feature + ".npy"));
+  }
+  return outputs;
+}
+
+void run_network(const RunSetup& setup, Network& network, RunState& state) {
+  SpikingRun run(setup, network, state);
+  PlanOptions options{setup.experiment.run.schedule, std::min(setup.steps, kMaxChunkSteps), {}};
+  if (setup.experiment.neurobench) options.keep = NeuroBenchCounter::watched(network.model.graph);
+  const auto plan = compile(network.model.graph, network.model.weights,
+                            make_backend(setup.experiment.run.device), options);
+  network.model.weights = {};  // packed by now
+  Progress progress("run", setup.dataset.info().size, setup.quiet);
+  run_samples(plan, setup.dataset,
+              {state.done, setup.steps, setup.experiment.run.batch, setup.experiment.run.threads},
+              run.callbacks(progress));
+  if (state.ended() == 0 && !state.broken.empty()) {
+    throw Error(ErrorCode::kData, fmt::format("none of the {} samples can be read; the first: {}",
+                                              state.done, state.broken[0].reason));
+  }
+  run.finish();
+}
+
+TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
+  const Experiment& experiment = setup.experiment;
+  TwinInfo info;
+  info.description = "same topology, ReLU for LIF, softmax attention, one pass";
+  if (experiment.twin_weights.empty()) return info;
+  const Weights weights = load_for(twin, experiment.twin_weights);
+  info.weights_sha256 = weights_hash(weights);
+  const auto plan =
+      compile(twin, weights, make_backend(experiment.run.device), {Schedule::kLayerMajor, 1, {}});
+  const NodeId output = *twin.find_output("logits");
+  Progress progress("dense twin", setup.dataset.info().size, setup.quiet);
+  Pace pace;
+  const auto done = [&](int64_t index) {
+    state.twin_done = index + 1;
+    progress.update(state.twin_done, progress_note(state.twin_accuracy, 0));
+    if (!pace.due()) return;
+    pace.run(
+        [&] { save_checkpoint(checkpoint_path(experiment.output.dir), setup.identity, state); });
+  };
+  LoopCallbacks callbacks;
+  callbacks.begin = [](int64_t, const Sample&) {};
+  callbacks.chunk = [](const Session&) {};
+  callbacks.end = [&](int64_t index, const Sample& sample, const Session& session) {
+    const int64_t prediction = argmax(session.value(output, 0).f32());
+    count_prediction(state.twin_accuracy, sample.label, prediction);
+    done(index);
+  };
+  if (setup.dataset.info().separate_files) {
+    callbacks.broken = [&](int64_t index, const std::string&) { done(index); };
+  }
+  run_samples(plan, setup.dataset,
+              {state.twin_done, 1, experiment.run.batch, experiment.run.threads}, callbacks);
+  info.accuracy = state.twin_accuracy;
+  return info;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,35 @@
+#pragma once
+// Executes an experiment: the spiking network with all its outputs, then the dense twin; both can
+// continue where an earlier process stopped.
+
+#include <string>
+#include <vector>
+
+#include "cli/checkpoint.hpp"
+#include "cli/experiment.hpp"
+#include "cli/network.hpp"
+
+namespace spikeloom {
+
+// Everything that runs need to know.
+struct RunSetup {
+  const Experiment& experiment;
+  const Dataset& dataset;
+  int64_t steps = 1;  // per sample
+  std::string config_json;
+  RunIdentity identity;
+  bool quiet = false;
+};
+
+// The files a run writes besides its reports, under their final names.
+std::vector<std::filesystem::path> outputs_of(const Experiment& experiment);
+
+// Runs the spiking network over the dataset and writes trace, logits and features. `state` says
+// what an earlier process did (nothing: RunState{}) and receives the result. Afterwards the
+// weights of `network` are gone. Stops early after Ctrl-C, see run_samples.
+void run_network(const RunSetup& setup, Network& network, RunState& state);
+
+// Executes the dense twin where weights exist, from state.twin_done on.
+TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state);
+
+}  // namespace spikeloom

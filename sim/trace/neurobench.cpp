@@ -1,0 +1,226 @@
+#include "sim/trace/neurobench.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+
+namespace spikeloom {
+namespace {
+
+bool is_weighted(const Op& op) {
+  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<Linear>(op);
+}
+
+// Weights of one layer as 0 and 1: by [input channel within its group][tap y, x], how many of the
+// group's output channels they reach. `ones`: every weight counts.
+std::vector<int32_t> reach_of_taps(const Conv2d& conv, const Tensor& weight, bool ones) {
+  const int64_t per_group = conv.in_channels / conv.groups, taps = conv.kernel * conv.kernel;
+  const int64_t outputs = conv.out_channels / conv.groups;
+  std::vector<int32_t> reach(static_cast<size_t>(conv.in_channels * taps));
+  const auto values = weight.f32();
+  for (int64_t o = 0; o < conv.out_channels; ++o) {
+    const int64_t group = o / outputs;
+    for (int64_t i = 0; i < per_group; ++i) {
+      for (int64_t t = 0; t < taps; ++t) {
+        const bool counts =
+            ones || values[static_cast<size_t>((o * per_group + i) * taps + t)] != 0;
+        reach[static_cast<size_t>((group * per_group + i) * taps + t)] += counts;
+      }
+    }
+  }
+  return reach;
+}
+
+// Fan-out of every input element of a convolution: the taps that land on an existing output.
+std::vector<int32_t> conv_fanout(const Conv2d& conv, const Shape& in, const Shape& out,
+                                 const std::vector<int32_t>& reach) {
+  const int64_t taps = conv.kernel * conv.kernel;
+  std::vector<int32_t> fanout(static_cast<size_t>(element_count(in)));
+  const auto lands = [&](int64_t i, int64_t tap, int64_t extent) {
+    const int64_t start = i + conv.padding - tap;
+    return start >= 0 && start % conv.stride == 0 && start / conv.stride < extent;
+  };
+  for (int64_t y = 0; y < in[0]; ++y) {
+    for (int64_t x = 0; x < in[1]; ++x) {
+      int32_t* at = fanout.data() + (y * in[1] + x) * conv.in_channels;
+      for (int64_t ky = 0; ky < conv.kernel; ++ky) {
+        for (int64_t kx = 0; kx < conv.kernel; ++kx) {
+          if (!lands(y, ky, out[0]) || !lands(x, kx, out[1])) continue;
+          const size_t tap = static_cast<size_t>(ky * conv.kernel + kx);
+          for (int64_t c = 0; c < conv.in_channels; ++c) {
+            at[c] += reach[static_cast<size_t>(c * taps) + tap];
+          }
+        }
+      }
+    }
+  }
+  return fanout;
+}
+
+std::vector<int32_t> linear_fanout(const Linear& linear, const Tensor& weight, bool ones) {
+  std::vector<int32_t> fanout(static_cast<size_t>(linear.in_features));
+  const auto values = weight.f32();
+  for (int64_t o = 0; o < linear.out_features; ++o) {
+    for (int64_t i = 0; i < linear.in_features; ++i) {
+      const auto at = static_cast<size_t>(i);
+      fanout[at] += ones || values[static_cast<size_t>(o * linear.in_features + i)] != 0;
+    }
+  }
+  return fanout;
+}
+
+std::vector<int32_t> fanout_of(const Graph& graph, const Node& node, const Tensor& weight,
+                               bool ones) {
+  if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
+    return conv_fanout(*conv, graph.node(node.inputs[0]).shape, node.shape,
+                       reach_of_taps(*conv, weight, ones));
+  }
+  return linear_fanout(std::get<Linear>(node.op), weight, ones);
+}
+
+int64_t sum_of(const std::vector<int32_t>& values) {
+  int64_t sum = 0;
+  for (const int32_t value : values) sum += value;
+  return sum;
+}
+
+int64_t footprint_of(const Graph& graph, const Weights& weights) {
+  int64_t bytes = weights.bytes();
+  for (const Node& node : graph.nodes()) {
+    if (std::holds_alternative<BatchNorm>(node.op)) bytes += 8;  // num_batches_tracked
+  }
+  return bytes;
+}
+
+}  // namespace
+
+double NeuroBenchCounts::connection_sparsity() const {
+  int64_t all = 0, zero = 0;
+  for (const NeuroBenchLayer& layer : layers) {
+    all += layer.weights;
+    zero += layer.zero_weights;
+  }
+  if (all == 0) return 0;
+  return std::round(static_cast<double>(zero) / static_cast<double>(all) * 1e4) / 1e4;
+}
+
+std::vector<std::string> NeuroBenchCounter::watched(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const Node& node : graph.nodes()) {
+    if (!is_weighted(node.op) && !std::holds_alternative<Neuron>(node.op)) continue;
+    const std::string& name = graph.node(source_of(graph, node.inputs[0])).name;
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return names;
+}
+
+NeuroBenchCounter::NeuroBenchCounter(const Graph& graph, const Weights& weights) {
+  counts_.parameters = parameter_count(graph);
+  counts_.footprint_bytes = footprint_of(graph, weights);
+  for (NodeId id = 0; id < graph.size(); ++id) {
+    const Node& node = graph.node(id);
+    if (const auto* neuron = std::get_if<Neuron>(&node.op)) {
+      const auto neurons = static_cast<size_t>(element_count(node.shape));
+      membranes_.push_back({node.inputs[0], neuron->params, std::vector<float>(neurons), 0});
+    }
+    if (!is_weighted(node.op)) continue;
+    const Tensor& weight = weights.at(parameters_of(node.op)[0].name).data;
+    NeuroBenchLayer count;
+    count.name = node.name;
+    count.weights = weight.size();
+    count.zero_weights = std::count(weight.f32().begin(), weight.f32().end(), 0.0f);
+    counts_.layers.push_back(count);
+    Layer layer;
+    layer.input = node.inputs[0];
+    layer.is_static = node.is_static;
+    layer.rows_alike = std::holds_alternative<Linear>(node.op);
+    layer.fanout = fanout_of(graph, node, weight, false);
+    layer.dense = sum_of(fanout_of(graph, node, weight, true));
+    if (layer.rows_alike) layer.dense *= rows_of(graph.node(node.inputs[0]).shape);
+    layers_.push_back(std::move(layer));
+  }
+}
+
+void NeuroBenchCounter::begin_sample() {
+  ++counts_.samples;
+  first_chunk_ = true;
+}
+
+void NeuroBenchCounter::count_call(const ValueRef& input, const Layer& layer, int64_t calls,
+                                   NeuroBenchLayer& count) {
+  int64_t effective = 0;
+  bool binary = true;
+  for (int64_t row = 0; row < input.rows; ++row) {
+    const int32_t* fanout = layer.fanout.data() + (layer.rows_alike ? 0 : row * input.channels);
+    if (input.bits != nullptr) {
+      as_const(input.bits_at(0)).for_each(row, [&](int64_t c) { effective += fanout[c]; });
+      continue;
+    }
+    const float* values = input.real_row(0, row);
+    for (int64_t c = 0; c < input.channels; ++c) {
+      effective += values[c] != 0 ? fanout[c] : 0;
+      binary &= values[c] == 0 || values[c] == 1 || values[c] == -1;
+    }
+  }
+  (binary ? count.effective_acs : count.effective_macs) += calls * effective;
+  count.dense += calls * layer.dense;
+}
+
+void NeuroBenchCounter::count_layer(const Session& session, size_t l) {
+  const int64_t steps = session.last_chunk().steps;
+  const Layer& layer = layers_[l];
+  if (layer.is_static) {
+    return count_call(session.view(layer.input, 0), layer, steps, counts_.layers[l]);
+  }
+  for (int64_t t = 0; t < steps; ++t) {
+    count_call(session.view(layer.input, t), layer, 1, counts_.layers[l]);
+  }
+}
+
+// The neurons' own equation on the values they saw: kernels do not show membranes between steps.
+void NeuroBenchCounter::count_membranes(const Session& session, Membranes& membranes) const {
+  const NeuronParams& params = membranes.params;
+  if (first_chunk_) std::fill(membranes.v.begin(), membranes.v.end(), params.v_initial());
+  membranes.updates = 0;
+  for (int64_t t = 0; t < session.last_chunk().steps; ++t) {
+    const bool all = first_chunk_ && t == 0;
+    const ValueRef input = session.view(membranes.input, t);
+    float* v = membranes.v.data();
+    for (int64_t row = 0; row < input.rows; ++row) {
+      const float* x = input.real_row(0, row);
+      for (int64_t c = 0; c < input.channels; ++c, ++v) {
+        const float before = *v;
+        step(params, x[c], *v);
+        membranes.updates += all || *v != before;
+      }
+    }
+  }
+}
+
+void NeuroBenchCounter::chunk(const Session& session, int threads) {
+  counts_.calls += session.last_chunk().steps;
+  const auto layers = static_cast<int64_t>(layers_.size());
+  const auto all = layers + static_cast<int64_t>(membranes_.size());
+  parallel_for(all, 1, threads, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      if (i < layers) {
+        count_layer(session, static_cast<size_t>(i));
+      } else {
+        count_membranes(session, membranes_[static_cast<size_t>(i - layers)]);
+      }
+    }
+  });
+  for (const Membranes& membranes : membranes_) counts_.membrane_updates += membranes.updates;
+  first_chunk_ = false;
+}
+
+void NeuroBenchCounter::restore(const NeuroBenchCounts& counts) {
+  if (counts.layers.size() != counts_.layers.size()) {
+    throw Error(ErrorCode::kData, "NeuroBench counts are of another network");
+  }
+  counts_ = counts;
+}
+
+}  // namespace spikeloom

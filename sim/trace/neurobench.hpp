@@ -1,0 +1,84 @@
+#pragma once
+// Counts of the NeuroBench harness (NeuroBench/neurobench, commit e521c28), from a run step by
+// step.
+//
+// Rules: a call is one sample at one step. For each call of a convolution or linear layer inputs
+// and weights become 1 where they are not zero, biases 0: the sum of the outputs are its effective
+// operations, so padding and zero weights do not count. The call is AC when every input element is
+// -1, 0 or 1 (an input of zeros included), MAC otherwise; `dense` is the same with ones everywhere.
+// Static layers are called at every step. Attention products, normalisation, pooling and neurons
+// are not counted. Membrane updates: all neurons at the first step of a sample, later those whose
+// membrane potential after the step differs from before.
+//
+// This looks at values, unlike every other count here: the plan keeps them, which takes memory.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/weights.hpp"
+#include "sim/plan/session.hpp"
+
+namespace spikeloom {
+
+struct NeuroBenchLayer {
+  std::string name;
+  int64_t effective_macs = 0, effective_acs = 0, dense = 0;
+  int64_t weights = 0, zero_weights = 0;  // bias excluded
+};
+
+// Totals over the samples of a run.
+struct NeuroBenchCounts {
+  std::vector<NeuroBenchLayer> layers;
+  int64_t membrane_updates = 0;
+  int64_t samples = 0, calls = 0;  // calls: of one layer, = steps summed over samples
+  int64_t parameters = 0;          // trainable
+  int64_t footprint_bytes = 0;     // parameters and buffers as fp32, 8 bytes more per BatchNorm
+
+  // Zero weights / weights, four decimals as the harness rounds it.
+  double connection_sparsity() const;
+};
+
+class NeuroBenchCounter {
+ public:
+  // Nodes whose values a plan for the counter has to keep (PlanOptions::keep).
+  static std::vector<std::string> watched(const Graph& graph);
+
+  // `weights`: as compiled.
+  NeuroBenchCounter(const Graph& graph, const Weights& weights);
+  void begin_sample();
+  // After run_chunk(). Counts layers side by side.
+  void chunk(const Session& session, int threads);
+
+  const NeuroBenchCounts& counts() const noexcept { return counts_; }
+  // Continues where another run stopped: counts() of its counter, of the same network.
+  void restore(const NeuroBenchCounts& counts);
+
+ private:
+  struct Layer {
+    NodeId input = -1;
+    bool is_static = false;
+    // Non-zero weights that read input element (row, channel); one row stands for all where the
+    // layer treats rows alike.
+    std::vector<int32_t> fanout;
+    bool rows_alike = false;
+    int64_t dense = 0;  // of one call
+  };
+  struct Membranes {
+    NodeId input = -1;  // the current they integrate
+    NeuronParams params;
+    std::vector<float> v;  // after the last step
+    int64_t updates = 0;   // of the last chunk
+  };
+  static void count_call(const ValueRef& input, const Layer& layer, int64_t calls,
+                         NeuroBenchLayer& count);
+  void count_layer(const Session& session, size_t layer);
+  void count_membranes(const Session& session, Membranes& membranes) const;
+
+  NeuroBenchCounts counts_;
+  std::vector<Layer> layers_;
+  std::vector<Membranes> membranes_;
+  bool first_chunk_ = true;
+};
+
+}  // namespace spikeloom
