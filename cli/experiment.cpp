@@ -124,6 +124,7 @@ Experiment read_experiment(Config& config) {
   experiment.neurobench = config.flag("report.neurobench", false);
   experiment.output.dir = config.path_of("output.dir", "out").lexically_normal();
   experiment.output.features = config.text_or_texts("output.features", {});
+  experiment.output.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
   config.reject_unknown();
   if (experiment.dataset.classes == 0)
     experiment.dataset.classes = experiment.model.spikeformer.num_classes;

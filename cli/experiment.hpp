@@ -47,6 +47,7 @@ struct Experiment {
   struct Output {
     std::filesystem::path dir;
     std::vector<std::string> features;
+    double checkpoint_s = 1;  // shortest time between two checkpoints
   } output;
 };
 

@@ -1,0 +1,145 @@
+"""Kills and interrupts runs at random moments: nothing half-written ever carries a final name, and
+`run --resume` ends with the report, logits and signature of an uninterrupted run.
+
+usage: faults.py PROGRAM SOURCE_DIR [KILLS] [INTERRUPTS]
+"""
+import json
+import random
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PROGRAM, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 30
+INTERRUPTS = int(sys.argv[4]) if len(sys.argv) > 4 else 10
+IMAGES = 32
+WORKING = (".tmp", ".partial", ".journal")
+
+
+def command(folder, *more):
+    keys = {"output.dir": f'"{folder}"', "output.checkpoint_s": "0", "dataset.limit": str(IMAGES),
+            "output.features": '["ConvBlock1_1.0"]', "report.neurobench": "true", "run.threads": "1"}
+    return [PROGRAM, "run", SOURCE / "experiments/mnist.toml", "--quiet", *more,
+            *(a for k, v in keys.items() for a in ("--set", f"{k}={v}"))]
+
+
+def fail(why):
+    raise SystemExit(f"FAILED: {why}")
+
+
+def npy_rows(path):
+    data = path.read_bytes()
+    length = struct.unpack("<H", data[8:10])[0]
+    header = eval(data[10:10 + length], {"__builtins__": {}})
+    values = 1
+    for extent in header["shape"]:
+        values *= extent
+    if data[:6] != b"\x93NUMPY" or len(data) != 10 + length + 4 * values:
+        fail(f"{path} is not whole")
+    return header["shape"][0]
+
+
+def inspect(path, *more):
+    return subprocess.run([PROGRAM, "inspect", path, *more], capture_output=True, text=True)
+
+
+def check_folder(folder):
+    """What a reader may rely on after any end of the process."""
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.name.endswith(WORKING):
+            if path.name == "trace.h5.tmp":
+                opened = inspect(path)
+                if opened.returncode not in (0, 3):
+                    fail(f"inspect {path}: {opened.returncode} {opened.stderr}")
+                if opened.returncode == 0 and "did not end in order" not in opened.stdout:
+                    fail(f"{path} is not marked as incomplete")
+                if opened.returncode == 3 and (folder / "checkpoint.safetensors").exists() and not (
+                        folder / "trace.h5.partial").exists() and not (folder / "trace.h5").exists():
+                    fail(f"{path} is lost: {opened.stderr}")
+        elif path.suffix == ".npy":
+            npy_rows(path)
+        elif path.name == "trace.h5":
+            verified = inspect(path, "--verify")
+            if verified.returncode != 0:
+                fail(f"{path}: {verified.stdout}{verified.stderr}")
+        elif path.name == "report.json":
+            if "signature" not in json.loads(path.read_text()):
+                fail(f"{path} is not whole")
+        elif path.name == "report.csv":
+            lines = path.read_text().split("\n")
+            if lines[-1] != "" or len({line.count(",") for line in lines[:-1]}) != 1:
+                fail(f"{path} is not whole")
+        elif path.name == "checkpoint.safetensors":
+            data = path.read_bytes()
+            length = struct.unpack("<Q", data[:8])[0]
+            header = json.loads(data[8:8 + length])
+            ends = [t["data_offsets"][1] for n, t in header.items() if n != "__metadata__"]
+            if len(data) != 8 + length + max(ends):
+                fail(f"{path} is not whole")
+        else:
+            fail(f"{path}: unexpected file")
+
+
+def result(folder):
+    """What must not depend on interruptions."""
+    report = json.loads((folder / "report.json").read_text())
+    del report["provenance"]["wall_seconds"], report["config_sha256"], report["config"]["output"]
+    del report["provenance"]["config_sha256"]
+    leftovers = [p.name for p in folder.iterdir() if p.name.endswith(WORKING)]
+    if leftovers or (folder / "checkpoint.safetensors").exists():
+        fail(f"{folder} was not tidied up: {leftovers}")
+    return report, (folder / "logits.npy").read_bytes(), (folder / "ConvBlock1_1.0.npy").read_bytes()
+
+
+def until_done(folder, expected):
+    done = subprocess.run(command(folder, "--resume"), capture_output=True, text=True)
+    if done.returncode != 0:
+        fail(f"--resume: {done.returncode} {done.stderr}")
+    check_folder(folder)
+    if result(folder) != expected:
+        fail(f"{folder}: another result after being resumed")
+
+
+def strike(base, name, count, longest, expected, blow, codes):
+    """`count` blows, each run continuing the one before, until one ends; then a new folder."""
+    struck, ended, folder = 0, 0, base / f"{name}0"
+    while struck < count:
+        run = subprocess.Popen(command(folder, "--resume"), stderr=subprocess.PIPE, text=True)
+        time.sleep(random.uniform(0, longest))
+        run.send_signal(blow)
+        errors = run.communicate()[1]
+        check_folder(folder)
+        if run.returncode == 0:
+            if result(folder) != expected:
+                fail(f"{folder}: another result after {struck} blows")
+            ended += 1
+            folder = base / f"{name}{ended}"
+        elif run.returncode in codes:
+            struck += 1
+        else:
+            fail(f"exit code {run.returncode}: {errors}")
+    until_done(folder, expected)
+    print(f"{struck} of {count} runs ended by {blow.name} left only whole files; {ended + 1} chains "
+          "of them ended with the uninterrupted result")
+
+
+def main():
+    random.seed(3)
+    with tempfile.TemporaryDirectory() as base:
+        base = Path(base)
+        start = time.time()
+        subprocess.run(command(base / "whole"), check=True)
+        longest = time.time() - start
+        expected = result(base / "whole")
+        check_folder(base / "whole")
+        strike(base, "kill", KILLS, longest / 2, expected, signal.SIGKILL, (-signal.SIGKILL,))
+        # Before the handler is there, an interrupt simply ends the process.
+        strike(base, "interrupt", INTERRUPTS, longest / 2, expected, signal.SIGINT,
+               (130, -signal.SIGINT))
+
+
+main()
