@@ -25,7 +25,7 @@ int command_list(const Arguments& arguments) {
   }
   fmt::print("datasets:\n");
   for (const DatasetKind& kind : dataset_kinds())
-    fmt::print("  {:<8} {}\n", kind.name, kind.summary);
+    fmt::print("  {:<12}  {}\n", kind.name, kind.summary);
   fmt::print("devices: cpu (SIMD");
   for (const std::string& simd : cpu_simd_targets()) fmt::print(" {}", simd);
   fmt::print("), reference\nforms: as_written, fused\n");

@@ -57,6 +57,7 @@ void append(const std::filesystem::path& file, ByteImages& images) {
 }  // namespace
 
 std::unique_ptr<Dataset> open_cifar10(const DatasetSpec& spec) {
+  refuse_image_options(spec);
   if (!spec.labels.empty())
     throw Error(ErrorCode::kUsage, "labels: cifar10 has its labels in the records");
   if (spec.classes != 0 && spec.classes != kClasses) {

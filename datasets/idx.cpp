@@ -61,6 +61,7 @@ IdxBytes read_idx(const std::filesystem::path& path, int rank) {
 }  // namespace
 
 std::unique_ptr<Dataset> open_idx(const DatasetSpec& spec) {
+  refuse_image_options(spec);
   if (!spec.split.empty())
     throw Error(ErrorCode::kUsage, "split: idx names its files by path and labels");
   if (spec.classes < 0) throw Error(ErrorCode::kUsage, "classes: negative");

@@ -126,6 +126,7 @@ class NpyBatch final : public Dataset {
 }  // namespace
 
 std::unique_ptr<Dataset> open_npy_batch(const DatasetSpec& spec) {
+  refuse_image_options(spec);
   if (!spec.split.empty())
     throw Error(ErrorCode::kUsage, "split: npy names its files by path and labels");
   if (spec.pad != 0) throw Error(ErrorCode::kUsage, "pad: npy values are used as they are");

@@ -4,6 +4,7 @@
 #include "core/io/hint.hpp"
 #include "datasets/cifar10.hpp"
 #include "datasets/idx.hpp"
+#include "datasets/image_folder.hpp"
 #include "datasets/npy_batch.hpp"
 
 namespace spikeloom {
@@ -13,6 +14,8 @@ constexpr DatasetKind kKinds[] = {
     {"cifar10", "CIFAR-10 binary version: one .bin file, or a folder with split train or test",
      open_cifar10},
     {"idx", "MNIST-style IDX images and labels, plain or gzip", open_idx},
+    {"image_folder", "JPEG and PNG files in a folder for each class, or in one folder with a list",
+     open_image_folder},
     {"npy", "NumPy array [N,C,H,W], or [N,T,C,H,W] with one frame a step; labels [N]",
      open_npy_batch},
 };

@@ -21,9 +21,9 @@ struct DatasetKind {
 // All kinds, in the order of their names.
 std::span<const DatasetKind> dataset_kinds() noexcept;
 
-// Reads the files into memory and checks them. Error(kUsage): unknown kind (with the list), an
-// option that does not fit the kind, a value out of range. Error(kData): a missing or damaged file,
-// no samples, a label out of range (with its index).
+// Reads the files into memory and checks them; image_folder only lists them. Error(kUsage): unknown
+// kind (with the list), an option that does not fit the kind, a value out of range. Error(kData): a
+// missing or damaged file, no samples, a label out of range (with its index).
 std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec);
 
 }  // namespace spikeloom

@@ -101,6 +101,16 @@ SampleWindow choose_window(const DatasetSpec& spec, int64_t size) {
   return {spec.skip, count};
 }
 
+void refuse_image_options(const DatasetSpec& spec) {
+  const auto refuse = [&](const char* option) {
+    throw Error(ErrorCode::kUsage, std::string(option) + ": only image_folder resizes and crops, " +
+                                       spec.kind + " does not");
+  };
+  if (spec.size != 0) refuse("size");
+  if (spec.crop != 0) refuse("crop");
+  if (spec.crop_rule != DatasetSpec{}.crop_rule) refuse("crop_rule");
+}
+
 Normaliser::Normaliser(const std::vector<double>& mean, const std::vector<double>& std,
                        int64_t channels)
     : mean_(per_channel(mean, 0, channels, "mean")),

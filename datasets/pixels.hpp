@@ -22,6 +22,9 @@ struct SampleWindow {
 // left.
 SampleWindow choose_window(const DatasetSpec& spec, int64_t size);
 
+// Error(kUsage) when an option that only image_folder knows is set.
+void refuse_image_options(const DatasetSpec& spec);
+
 // x -> (x - mean[c]) / std[c], two fp32 roundings in this order.
 class Normaliser {
  public:

@@ -8,16 +8,26 @@
 
 namespace spikeloom {
 
+// How the offset of a centre crop is rounded when the difference of the sizes is odd: to the even
+// neighbour (current torchvision), or always up (some older releases).
+enum class CropRule { kRoundHalfEven, kFloorPlusHalf };
+
+// Largest size and crop, pixels.
+constexpr int64_t kMaxImageTarget = 4096;
+
 struct DatasetSpec {
   std::string kind;               // one of dataset_kinds()
-  std::filesystem::path path;     // images: a file, for cifar10 also a folder
-  std::filesystem::path labels;   // idx, npy: the file of labels, or empty
+  std::filesystem::path path;     // images: a file; cifar10, image_folder: a folder
+  std::filesystem::path labels;   // idx, npy, image_folder: file of labels, or empty
   int64_t limit = -1;             // at most this many samples; -1: all
   int64_t skip = 0;               // samples left out at the start
   int64_t pad = 0;                // idx, cifar10: zeros around the raw image, pixels on each side
   int64_t classes = 0;            // labels are 0..classes-1; 0: the kind's own number
   std::vector<double> mean, std;  // one value or one per channel; empty: 0 and 1
   std::string split;              // cifar10 folder: "train" or "test"
+  int64_t size = 0;               // image_folder: short side after the resize, pixels; 0: no resize
+  int64_t crop = 0;               // image_folder: side of the centre crop, pixels; 0: no crop
+  CropRule crop_rule = CropRule::kRoundHalfEven;  // image_folder, with crop
 };
 
 }  // namespace spikeloom

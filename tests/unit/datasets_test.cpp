@@ -4,41 +4,19 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <new>
 #include <random>
 
 #include "core/error.hpp"
 #include "core/io/npy.hpp"
 #include "datasets/open.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/allocation_watch.hpp"
 
 using namespace spikeloom;
 namespace fs = std::filesystem;
-
-// Watches the largest single allocation, to see that hostile headers cost nothing. Sanitizers bring
-// their own operators, which must not be mixed with these: the other builds watch.
-static std::atomic<size_t> largest_allocation{0};
-
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-[[gnu::noinline]] void* operator new(size_t size) {
-  size_t seen = largest_allocation.load();
-  while (size > seen && !largest_allocation.compare_exchange_weak(seen, size)) {
-  }
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
-#endif
 
 namespace {
 
@@ -466,7 +444,8 @@ TEST_CASE("options that do not fit are usage errors") {
   DatasetSpec spec;
   spec.kind = "cifar";
   CHECK(message_of(spec, ErrorCode::kUsage) ==
-        "unknown kind of data set \"cifar\"; known: cifar10, idx, npy (did you mean cifar10?)");
+        "unknown kind of data set \"cifar\"; known: cifar10, idx, image_folder, npy "
+        "(did you mean cifar10?)");
   spec.kind = "idx";
   spec.path = folder.write("images", idx({1, 1, 1}, "a"));
   spec.mean = {0.1, 0.2};

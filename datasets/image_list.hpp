@@ -1,0 +1,37 @@
+#pragma once
+// Which files an image folder holds and what their labels are: names only, no image is opened.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace spikeloom {
+
+struct ListedImage {
+  std::string name;    // relative to the folder
+  int64_t label = -1;  // -1: none
+};
+
+struct ImageList {
+  std::vector<ListedImage> images;
+  int64_t classes = 0;  // class folders, or the greatest label + 1; 0: no labels
+};
+
+// Files are .jpg, .jpeg and .png in any case; hidden names and all others are ignored. A link may
+// not lead out of the folder. Faults are Error(kData) naming the path.
+
+// With class sub-folders: label = rank of the folder's name in byte-wise order, then files by name,
+// directly inside it; a class without images and images beside the classes are errors, because
+// labels would shift or be missing. Without sub-folders: files by name, no labels.
+ImageList list_image_folder(const std::filesystem::path& folder);
+
+// A text file: one `name label` a line, the label being the last word, an integer >= 0; the name
+// (which may hold blanks) is relative to `folder` and may have any extension. Samples keep the
+// order of the lines; blank lines and lines that begin with # are skipped. Faults carry file:line:
+// no label, a name that is missing, twice there or outside the folder; labels >= `classes` unless
+// that is 0.
+ImageList read_image_list(const std::filesystem::path& folder, const std::filesystem::path& file,
+                          int64_t classes);
+
+}  // namespace spikeloom
