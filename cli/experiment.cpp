@@ -78,6 +78,12 @@ DatasetSpec read_dataset(Config& config) {
   dataset.mean = config.real_or_reals("dataset.mean", {});
   dataset.std = config.real_or_reals("dataset.std", {});
   dataset.split = config.text("dataset.split", "");
+  dataset.size = config.integer("dataset.size", 0, 0, kMaxImageTarget);
+  dataset.crop = config.integer("dataset.crop", 0, 0, kMaxImageTarget);
+  dataset.crop_rule = config.choice("dataset.crop_rule", "round_half_even",
+                                    {"round_half_even", "floor_plus_half"}) == "round_half_even"
+                          ? CropRule::kRoundHalfEven
+                          : CropRule::kFloorPlusHalf;
   return dataset;
 }
 

@@ -7,6 +7,7 @@ import random
 import shutil
 import struct
 import sys
+import zlib
 
 
 class Bad(Exception):
@@ -121,6 +122,27 @@ def make_cifar10(path, *labels):
     with open(path, "wb") as file:
         for label in integers(labels):
             file.write(bytes([label]) + generator.randbytes(3072))
+
+
+def png_chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def make_png(path, width, height, value="random"):
+    """png WIDTH HEIGHT [GREY]: RGB, random or one grey level; folders on the way are made."""
+    width, height = int(width), int(height)
+    generator = random.Random(f"{os.path.basename(path)} {width} {height}")
+    rows = b"".join(b"\0" + (generator.randbytes(3 * width) if value == "random" else bytes([int(value)]) * 3 * width)
+                    for _ in range(height))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+                   + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b""))
+
+
+def make_link(path, target):
+    """link TARGET: a symbolic link, the target as written."""
+    os.symlink(target, path)
 
 
 def make_cut(path, source, size):
