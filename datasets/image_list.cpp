@@ -38,7 +38,7 @@ bool has_image_extension(const std::string& name) {
 // The real path of a file or folder below `root` (itself real). Empty: it is missing or elsewhere.
 fs::path real_path_inside(const fs::path& root, const fs::path& path) {
   std::error_code failed;
-  const fs::path real = fs::canonical(path, failed);
+  fs::path real = fs::canonical(path, failed);
   if (failed) return {};
   const auto [end, unused] = std::mismatch(root.begin(), root.end(), real.begin(), real.end());
   return end == root.end() ? real : fs::path{};
@@ -46,7 +46,7 @@ fs::path real_path_inside(const fs::path& root, const fs::path& path) {
 
 fs::path real_folder(const fs::path& folder) {
   std::error_code failed;
-  const fs::path real = fs::canonical(folder, failed);
+  fs::path real = fs::canonical(folder, failed);
   if (failed) fail(folder.string(), "cannot be opened: " + failed.message());
   if (!fs::is_directory(real, failed)) fail(folder.string(), "is not a folder");
   return real;

@@ -93,8 +93,10 @@ ResampleTaps bicubic_taps(int64_t in, int64_t out) {
   std::vector<double> weights;
   for (int64_t i = 0; i < out; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale;
-    const int64_t low = std::max<int64_t>(0, static_cast<int64_t>(centre - support + 0.5));
-    const int64_t high = std::min(in, static_cast<int64_t>(centre + support + 0.5));
+    // Cut, not rounded: what lies left of the image is cut to 0 either way.
+    const double left = centre - support + 0.5, right = centre + support + 0.5;
+    const int64_t low = std::max<int64_t>(0, static_cast<int64_t>(left));
+    const int64_t high = std::min(in, static_cast<int64_t>(right));
     weights.clear();
     double total = 0;
     for (int64_t j = low; j < high; ++j) {

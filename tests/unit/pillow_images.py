@@ -216,6 +216,12 @@ def make_many(path):
             add_jpegs(folder, generator, width, height, quality, f"{width}x{height}-{quality}-", ("smooth", "noise"))
     flat = Image.new("RGB", (8, 24), (128, 128, 128))
     folder.save("flat-1x3.jpg", flat, change=lambda data: with_sampling(data, 0x13), subsampling=0, optimize=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned: not applied
+    folder.save("exif.jpg", picture(generator, "RGB", 9, 5, "smooth"), exif=exif, icc_profile=b"none", comment=b"x")
+    more = chunk(b"gAMA", struct.pack(">I", 99999)) + chunk(b"sBIT", b"\5\6\5")
+    folder.save("chunks.png", picture(generator, "RGB", 9, 5, "smooth"), exif=exif, icc_profile=b"none", dpi=(72, 72),
+                change=lambda data: data[:33] + more + data[33:])
     for width, height in [(1, 1), (2, 3), (3, 1), (8, 8), (13, 7), (33, 2), (50, 41)]:
         add_pngs(folder, generator, width, height, f"{width}x{height}-")
     for width, height in SOURCES:
