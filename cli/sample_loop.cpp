@@ -36,7 +36,8 @@ void check_shape(const Plan& plan, const Sample& sample, int64_t index, int64_t 
 // A sample in flight.
 struct Slot {
   Sample sample;
-  std::string fault;  // why it could not be read
+  std::string fault;       // why it could not be read
+  ErrorCode fault_code{};  // kData: the file; anything else: the run
   bool executed = false;
 };
 
@@ -48,8 +49,12 @@ void load_all(const Dataset& dataset, int64_t first, int threads, std::vector<Sl
       Slot& slot = slots[static_cast<size_t>(i)];
       try {
         slot.sample = dataset.load(first + i);
+      } catch (const Error& error) {
+        slot.fault = error.what();
+        slot.fault_code = error.code();
       } catch (const std::exception& error) {
         slot.fault = error.what();
+        slot.fault_code = ErrorCode::kRuntime;
       }
     }
   });
@@ -79,8 +84,8 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
       const Slot& slot = slots[static_cast<size_t>(i)];
       if (slot.fault.empty()) {
         check_shape(*plan, slot.sample, first + i, options.steps);
-      } else if (!callbacks.broken) {
-        throw Error(ErrorCode::kData, slot.fault);
+      } else if (!callbacks.broken || slot.fault_code != ErrorCode::kData) {
+        throw Error(slot.fault_code, slot.fault);
       }
       sessions[static_cast<size_t>(i)]->reset();
     }

@@ -36,6 +36,7 @@ class ImageFolder final : public Dataset {
     info_.height = frame.height;
     info_.width = frame.width;
     info_.channels = kChannels;
+    info_.separate_files = true;
     info_.description = "image folder, " + std::to_string(images_.size()) + " images";
     if (list.classes > 0) {
       info_.description += " with labels below " + std::to_string(list.classes);
@@ -75,9 +76,9 @@ class ImageFolder final : public Dataset {
       }
       if (crop_ > 0) image = centre_crop(image, crop_, crop_rule_);
       if (image.width != info_.width || image.height != info_.height) {
-        throw Error(ErrorCode::kData, "an image of " + sides({image.width, image.height}) +
-                                          " among images of " + sides({info_.width, info_.height}) +
-                                          "; give crop");
+        throw Error(ErrorCode::kUsage, "an image of " + sides({image.width, image.height}) +
+                                           " among images of " +
+                                           sides({info_.width, info_.height}) + "; give crop");
       }
       return image;
     } catch (const Error& error) {

@@ -14,7 +14,7 @@ namespace spikeloom {
 // of the three channels has a mean and std.
 // Opening lists the names; files are read by load(). The frame is crop x crop; without a crop it is
 // that of the first image whose header can be read. load() of a file that is missing, damaged, too
-// large or of another size is Error(kData) naming it; other samples are not affected. Otherwise see
+// large is Error(kData) naming it, one of another size Error(kUsage); other samples are not affected. Otherwise see
 // open_dataset.
 std::unique_ptr<Dataset> open_image_folder(const DatasetSpec& spec);
 

@@ -5,6 +5,7 @@ usage: faults.py PROGRAM SOURCE_DIR [KILLS] [INTERRUPTS]
 """
 import json
 import random
+import shlex
 import signal
 import struct
 import subprocess
@@ -13,9 +14,14 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from checks import namespace_command  # noqa: E402
+
 PROGRAM, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 30
 INTERRUPTS = int(sys.argv[4]) if len(sys.argv) > 4 else 10
+DISKS = 10
 IMAGES = 32
 WORKING = (".tmp", ".partial", ".journal")
 
@@ -127,6 +133,34 @@ def strike(base, name, count, longest, expected, blow, codes):
           "of them ended with the uninterrupted result")
 
 
+def disk_full(base, sizes, expected):
+    """The disk fills up, is enlarged, and the run continues."""
+    stopped = 0
+    for i, size in enumerate(sizes):
+        place, kept = base / f"disk{i}", base / f"disk{i}-kept"
+        place.mkdir()
+        folder = place / "out"
+        quoted = [" ".join(shlex.quote(str(w)) for w in command(folder, *more))
+                  for more in ((), ("--resume",))]
+        script = (f"mount -t tmpfs -o size={size}k tmpfs {place}; {quoted[0]}; echo $?; "
+                  f"cp -r {folder} {kept}; mount -o remount,size=100m {place}; {quoted[1]}; echo $?; "
+                  f"cp -r {folder} {base}/disk{i}-end")
+        ran = subprocess.run(namespace_command() + ["sh", "-c", script], capture_output=True, text=True)
+        first, second = ran.stdout.split()[:2]
+        lines = [line for line in ran.stderr.splitlines() if line]
+        if first not in ("0", "1") or second != "0":
+            fail(f"disk of {size} KB: exit codes {first}, {second}: {ran.stderr}")
+        if first == "1" and "No space left on device" not in lines[0]:
+            fail(f"disk of {size} KB: {lines[0]}")
+        stopped += first == "1"
+        check_folder(kept)
+        check_folder(base / f"disk{i}-end")
+        if result(base / f"disk{i}-end") != expected:
+            fail(f"disk of {size} KB: another result after being resumed")
+    print(f"{stopped} of {len(sizes)} disks were too small; every run ended with the uninterrupted "
+          "result once there was room")
+
+
 def main():
     random.seed(3)
     with tempfile.TemporaryDirectory() as base:
@@ -137,6 +171,12 @@ def main():
         expected = result(base / "whole")
         check_folder(base / "whole")
         strike(base, "kill", KILLS, longest / 2, expected, signal.SIGKILL, (-signal.SIGKILL,))
+        whole = sum(p.stat().st_size for p in (base / "whole").iterdir()) // 1024
+        mount = namespace_command() + ["mount", "-t", "tmpfs", "tmpfs", base]
+        if subprocess.run(mount, capture_output=True).returncode != 0:
+            print("SKIP disk full: no right to mount a file system")
+        else:
+            disk_full(base, [max(1, whole * share // 10) for share in range(DISKS)], expected)
         # Before the handler is there, an interrupt simply ends the process.
         strike(base, "interrupt", INTERRUPTS, longest / 2, expected, signal.SIGINT,
                (130, -signal.SIGINT))

@@ -57,10 +57,18 @@ Counted count(const Graph& graph, const Weights& weights, const std::vector<Tens
   return {counter.counts(), operations.statistics()};
 }
 
-Weights weights_of(std::vector<std::pair<std::string, Tensor>> tensors) {
+template <typename... More>
+Weights weights_of(std::string name, Tensor tensor, More&&... more) {
   Weights weights;
-  for (auto& [name, tensor] : tensors) weights.add(name, std::move(tensor));
+  if constexpr (sizeof...(more) > 0) weights = weights_of(std::forward<More>(more)...);
+  weights.add(std::move(name), std::move(tensor));
   return weights;
+}
+
+std::vector<Tensor> one(Tensor sample) {
+  std::vector<Tensor> samples;
+  samples.push_back(std::move(sample));
+  return samples;
 }
 
 float never_zero(uint64_t i) {
@@ -77,8 +85,8 @@ TEST_CASE("published test values of the harness") {
     const float w[] = {1.3f, 0, -3.2f, 0, 1.2f, -5.1f, -1.1f, 2.7f, 0};
     const float x[] = {0, 1.3f, -1};
     const auto found =
-        count(graph, weights_of({{"w", filled({3, 3}, [&](uint64_t i) { return w[i]; })}}),
-              {filled({1, 3}, [&](uint64_t i) { return x[i]; })}, 1, 1);
+        count(graph, weights_of("w", filled({3, 3}, [&](uint64_t i) { return w[i]; })),
+              one(filled({1, 3}, [&](uint64_t i) { return x[i]; })), 1, 1);
     CHECK(found.counts.layers[0].effective_macs == 4);
     CHECK(found.counts.layers[0].effective_acs == 0);
     CHECK(found.counts.layers[0].dense == 9);
@@ -90,17 +98,16 @@ TEST_CASE("published test values of the harness") {
     const NodeId a = graph.add("a", Linear{20, 25, 0, "a.w", ""}, {in});
     graph.output("logits", graph.add("b", Linear{25, 25, 0, "b.w", ""}, {a}));
     const auto found = count(
-        graph,
-        weights_of({{"a.w", filled({25, 20}, never_zero)}, {"b.w", filled({25, 25}, never_zero)}}),
-        {filled({1, 20}, never_zero)}, 1, 1);
+        graph, weights_of("a.w", filled({25, 20}, never_zero), "b.w", filled({25, 25}, never_zero)),
+        one(filled({1, 20}, never_zero)), 1, 1);
     CHECK(found.counts.layers[0].effective_macs + found.counts.layers[1].effective_macs == 1125);
   }
   SECTION("a 3x3 convolution of 12x12: 900") {
     Graph graph;
     const NodeId in = graph.add("in", Input{{12, 12, 1}, true});
     graph.output("logits", graph.add("c", Conv2d{1, 1, 3, 1, 0, 1, "w", ""}, {in}));
-    const auto found = count(graph, weights_of({{"w", filled({1, 1, 3, 3}, never_zero)}}),
-                             {filled({1, 12, 12, 1}, never_zero)}, 1, 1);
+    const auto found = count(graph, weights_of("w", filled({1, 1, 3, 3}, never_zero)),
+                             one(filled({1, 12, 12, 1}, never_zero)), 1, 1);
     CHECK(found.counts.layers[0].effective_macs == 900);
     CHECK(found.counts.layers[0].dense == 900);
   }
@@ -111,10 +118,10 @@ TEST_CASE("published test values of the harness") {
     graph.output("logits", graph.add("lif", Neuron{lif(2.0f, 3.0f)}, {fc}));
     std::vector<Tensor> samples;
     for (int i = 0; i < 5; ++i) samples.push_back(filled({1, 20}, [](uint64_t) { return 1.0f; }));
-    const auto found = count(
-        graph,
-        weights_of({{"w", filled({5, 20}, [](uint64_t i) { return 0.01f + 0.001f * (i % 7); })}}),
-        samples, 10, 10);
+    const auto found =
+        count(graph,
+              weights_of("w", filled({5, 20}, [](uint64_t i) { return 0.01f + 0.001f * (i % 7); })),
+              samples, 10, 10);
     CHECK(found.counts.layers[0].effective_acs == 5 * 1000);
     CHECK(found.counts.layers[0].effective_macs == 0);
     CHECK(found.counts.membrane_updates == 5 * 50);
@@ -171,9 +178,7 @@ TEST_CASE("convolutions by brute force: zeros in inputs and weights, padding, st
         }
       }
     }
-    std::vector<Tensor> samples;
-    samples.push_back(clone(x));
-    const auto found = count(graph, weights_of({{"w", clone(weight)}}), samples, 1, 1);
+    const auto found = count(graph, weights_of("w", clone(weight)), one(clone(x)), 1, 1);
     INFO(describe(Op(conv)) << " on " << h << "x" << w);
     CHECK(found.counts.layers[0].dense == dense);
     CHECK((binary ? found.counts.layers[0].effective_acs : found.counts.layers[0].effective_macs) ==
