@@ -4,21 +4,33 @@
 
 #include <filesystem>
 
+#include "cli/inspect_page.hpp"
 #include "cli/options.hpp"
 #include "core/error.hpp"
+#include "core/io/file.hpp"
+#include "core/io/hint.hpp"
 #include "core/io/json.hpp"
 #include "hw_model/report/compare.hpp"
+#include "hw_model/report/page.hpp"
 
 namespace spikeloom {
+namespace {
+
+std::filesystem::path report_file(const std::filesystem::path& path) {
+  return std::filesystem::is_directory(path) ? path / "report.json" : path;
+}
+
+}  // namespace
 
 int command_compare(const Arguments& arguments) {
   CommandLine line;
-  line.usage = "spikeloom compare REPORT.json REPORT.json... [--json]";
+  line.usage = "spikeloom compare REPORT.json REPORT.json... [--json | --html FILE]";
   line.about =
       "Puts reports side by side: accuracy, rates, operations and energies with ratios to the "
       "first, then every\n"
       "assumption that differs. A folder stands for the report.json in it.";
-  line.named.add_options()("json", "print the comparison as JSON");
+  line.named.add_options()("json", "print the comparison as JSON")(
+      "html", options::value<std::string>(), "write a page with pictures instead");
   line.hidden.add_options()("reports", options::value<std::vector<std::string>>());
   line.words.add("reports", -1);
   const auto values = parse(line, arguments);
@@ -26,12 +38,19 @@ int command_compare(const Arguments& arguments) {
   std::vector<NamedReport> reports;
   if (values->count("reports")) {
     for (const std::string& name : (*values)["reports"].as<std::vector<std::string>>()) {
-      std::filesystem::path path = name;
-      if (std::filesystem::is_directory(path)) path /= "report.json";
-      reports.push_back({name, load_json(path)});
+      reports.push_back({name, load_json(report_file(name))});
     }
   }
+  if (values->count("json") + values->count("html") > 1)
+    throw Error(ErrorCode::kUsage, "give one of --json and --html; usage: " + line.usage);
   const ComparisonResult result = compare(reports);
+  if (values->count("html")) {
+    const std::string file = (*values)["html"].as<std::string>();
+    for (const NamedReport& report : reports) refuse_overwriting(file, report_file(report.name));
+    write_text_file(file, compare_page(reports, result));
+    fmt::print("wrote {}\n", printable(file));
+    return 0;
+  }
   fmt::print("{}", values->count("json") ? dump_json(result.json) : result.text);
   return 0;
 }

@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "cli/inspect_page.hpp"
 #include "cli/options.hpp"
 #include "core/error.hpp"
 #include "core/io/json.hpp"
@@ -113,36 +114,55 @@ int verify_trace(const TraceFile& trace) {
   return 0;
 }
 
+// A folder stands for the trace in it.
+std::filesystem::path trace_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const auto inside = path / "trace.h5";
+  return std::filesystem::is_regular_file(inside, ignored) ? inside : path;
+}
+
 }  // namespace
 
 int command_inspect(const Arguments& arguments) {
   CommandLine line;
-  line.usage = "spikeloom inspect TRACE.h5 [--layer NAME] [--verify] [--events NAME] [--json]";
+  line.usage =
+      "spikeloom inspect TRACE.h5|FOLDER [--layer NAME] [--verify] [--events NAME] [--json] "
+      "[--html FILE]";
   line.about =
       "Shows shape, firing rate and spikes per step of every recorded layer, and its most and "
-      "least active neurons.";
+      "least active neurons. A folder stands for the trace.h5 in it. --html writes a page with "
+      "pictures of trace and\nreport; it also takes a report.json.";
   line.named.add_options()(
       "layer", options::value<std::vector<std::string>>()->composing(),
       "show the five most and least active neurons of this layer (repeatable; 'all')")(
       "verify", "recount everything; exit code 3 when a fault is found")(
       "events", options::value<std::string>(), "print the event list of a layer as CSV")(
-      "json", "print the summary as JSON");
+      "json", "print the summary as JSON")(
+      "html", options::value<std::string>(),
+      "write a page: spikes of a layer (--layer), rates, operations, energies, provenance");
   line.hidden.add_options()("trace", options::value<std::string>()->required());
   line.words.add("trace", 1);
   const auto values = parse(line, arguments);
   if (!values) return 0;
-  if (values->count("verify") + values->count("events") + values->count("json") > 1) {
+  if (values->count("verify") + values->count("events") + values->count("json") +
+          values->count("html") >
+      1) {
     throw Error(ErrorCode::kUsage,
-                "give one of --verify, --events and --json; usage: " + line.usage);
+                "give one of --verify, --events, --json and --html; usage: " + line.usage);
   }
-  const TraceFile trace((*values)["trace"].as<std::string>());
+  const auto layers = values->count("layer") ? (*values)["layer"].as<std::vector<std::string>>()
+                                             : std::vector<std::string>{};
+  const std::string argument = (*values)["trace"].as<std::string>();
+  if (values->count("html")) {
+    write_inspect_page(argument, (*values)["html"].as<std::string>(), layers);
+    return 0;
+  }
+  const TraceFile trace(trace_file(argument));
   if (values->count("verify")) return verify_trace(trace);
   if (values->count("events")) {
     export_events(trace, (*values)["events"].as<std::string>(), std::cout);
     return 0;
   }
-  const auto layers = values->count("layer") ? (*values)["layer"].as<std::vector<std::string>>()
-                                             : std::vector<std::string>{};
   const bool all = layers == std::vector<std::string>{"all"};
   if (!all) {
     for (const std::string& layer : layers) trace.at(layer);
