@@ -90,7 +90,7 @@ void place_columns(const BarChart& chart, Layout& at) {
   for_each_bar(chart, [&](const Bar& bar) {
     value = std::max(value, text_width(bar.text, kTextSize, false));
   });
-  at.label_width = at.narrow ? at.width - 8 : std::min(label, 300.0);
+  at.label_width = at.narrow ? at.width - 8 : std::min(label + 1, 340.0);
   at.x0 = at.narrow ? 6 : at.label_width + 14;
   at.heat_width = chart.heat_axis.empty() ? 0 : at.narrow ? 112 : 230;
   at.heat_x = at.width - at.heat_width - (at.heat_width > 0 ? 2 : 0);
@@ -119,7 +119,7 @@ void place_rows(const BarChart& chart, Layout& at) {
     } else if (at.narrow) {
       at.row_y.push_back(y + 11);
       at.bar_y.push_back(y + text + 1);
-      y += text + bars + 7;
+      y += text + bars + 9;
     } else {
       const double height = std::max(text, bars);
       at.row_y.push_back(y + (height - text) / 2 + 11);
@@ -231,19 +231,43 @@ std::string draw_heat(const BarChart& chart, const Layout& at, bool below) {
   return out + "</g>" + draw_heat_axis(chart, at, cell, below);
 }
 
-}  // namespace
-
-std::string draw(const BarChart& chart, double width) {
-  Layout at;
-  at.width = width;
-  at.narrow = width < 600;
-  place_columns(chart, at);
+std::string draw_panel(const BarChart& chart, Layout at) {
   place_rows(chart, at);
   const bool below = at.bottom - at.top > 480;  // the ticks above are out of sight
   const std::string body = draw_axis(chart, at, below) +
                            svg_line(at.x0, at.top, at.x0, at.bottom, "x") +
                            draw_heat(chart, at, below) + draw_rows(chart, at);
-  return svg_frame(width, at.bottom + (below ? 20 : 6), chart.title, body);
+  return svg_frame(at.width, at.bottom + (below ? 20 : 6), chart.title, body);
+}
+
+// Rows of equal panels that fit a page of paper each.
+size_t rows_of_panel(const BarChart& chart) {
+  constexpr double kPanel = 1000;
+  double height = 0;
+  for (const BarRow& row : chart.rows)
+    height += std::max(1.0, static_cast<double>(row.bars.size())) * kBar + 5;
+  const auto panels = std::max<size_t>(1, static_cast<size_t>(std::ceil(height / kPanel)));
+  return std::max<size_t>(1, (chart.rows.size() + panels - 1) / panels);
+}
+
+}  // namespace
+
+std::string draw(const BarChart& chart, double width) {
+  Layout columns;
+  columns.width = width;
+  columns.narrow = width < 600;
+  place_columns(chart, columns);
+  const size_t most = rows_of_panel(chart);
+  std::string out;
+  for (size_t first = 0; first == 0 || first < chart.rows.size(); first += most) {
+    BarChart panel = chart;
+    const auto begin = chart.rows.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto left = static_cast<std::ptrdiff_t>(std::min(most, chart.rows.size() - first));
+    panel.rows.assign(begin, begin + left);
+    if (first > 0) panel.title += fmt::format(", from row {}", first + 1);
+    out += draw_panel(panel, columns);
+  }
+  return out;
 }
 
 bool spans_more_than(const BarChart& chart, double factor) {

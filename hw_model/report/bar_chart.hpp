@@ -3,7 +3,8 @@
 //
 // draw() lays the same chart out for a width: from 600 units on labels stand left of the bars,
 // below that above them. Labels wrap, no two texts overlap, nothing leaves the picture. Values that
-// are NaN are texts without a bar. Thread-safe: pure functions.
+// are NaN are texts without a bar. A long chart becomes several <svg> on one scale, a page of paper
+// each. Thread-safe: pure functions.
 
 #include <string>
 #include <vector>

@@ -32,7 +32,8 @@ std::string heat_scale(double high, std::string_view unit) {
 }  // namespace
 
 std::string render(const HtmlTable& table) {
-  std::string out = "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>";
+  std::string out = fmt::format("<div class=\"scroll\" tabindex=\"0\"><table{}><thead><tr>",
+                                table.header.size() > 12 ? " class=\"many\"" : "");
   const auto cell = [&](const char* tag, size_t column, const std::string& text) {
     const bool number = column >= table.text_columns;
     out += fmt::format("<{}{}>{}</{}>", tag, number ? " class=\"r\"" : "", escape_html(text), tag);
@@ -97,7 +98,8 @@ std::string details(std::string_view summary, std::string_view body_html) {
 std::string fact_boxes(const std::vector<Fact>& facts) {
   std::string out = "<dl class=\"facts\">";
   for (const Fact& fact : facts) {
-    out += fmt::format("<div><dt>{}</dt><dd>{}", escape_html(fact.name), escape_html(fact.value));
+    out += fmt::format("<div><dt>{}</dt><dd{}>{}", escape_html(fact.name),
+                       fact.hash ? " class=\"hash\"" : "", escape_html(fact.value));
     if (!fact.note.empty()) out += "<small>" + escape_html(fact.note) + "</small>";
     out += "</dd></div>";
   }

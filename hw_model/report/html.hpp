@@ -48,9 +48,10 @@ std::string paragraph(std::string_view text, std::string_view css_class = "");
 std::string bullets(const std::vector<std::string>& items);
 std::string details(std::string_view summary, std::string_view body_html);
 
-// A box in two columns: name and value. Values that are hashes stand in monospace and may break.
+// Boxes with name, value and a small note; a hash stands in monospace.
 struct Fact {
   std::string name, value, note;
+  bool hash = false;
 };
 std::string fact_boxes(const std::vector<Fact>& facts);
 

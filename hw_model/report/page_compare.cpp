@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <optional>
 
 #include "hw_model/report/page.hpp"
 #include "hw_model/report/svg.hpp"
@@ -30,19 +31,24 @@ std::vector<std::string> header_of(std::vector<std::string> first, const Reports
 }
 
 using Show = std::function<std::string(double)>;
+// One per report: nothing where the report does not have the figure at all, NaN where it was not
+// measured.
+using Values = std::vector<std::optional<double>>;
 
 // A row of bars, one per report, each behind the first with its ratio to the first; the same texts
 // as cells of the table.
-BarRow group(const std::string& label, const std::vector<double>& values, const Show& show,
-             bool with_ratio, std::vector<std::string>& cells) {
+BarRow group(const std::string& label, const Values& values, const Show& show, bool with_ratio,
+             std::vector<std::string>& cells) {
   BarRow row;
   row.label = label;
+  const double first = values[0].value_or(std::nan(""));
   for (size_t i = 0; i < values.size(); ++i) {
-    std::string text = show(values[i]);
-    if (with_ratio && i > 0 && std::isfinite(values[i]) && values[0] > 0)
-      text += " (" + times_text(values[i], values[0]) + ")";
+    std::string text = values[i] ? show(*values[i]) : "absent";
+    const bool known = values[i] && std::isfinite(*values[i]);
+    if (with_ratio && i > 0 && known && first > 0)
+      text += " (" + times_text(*values[i], first) + ")";
     Bar bar;
-    if (std::isfinite(values[i])) bar.segments = {{values[i], static_cast<int>(i)}};
+    if (known) bar.segments = {{*values[i], static_cast<int>(i)}};
     cells.push_back(text);
     bar.text = tag(i) + " " + text;
     row.bars.push_back(std::move(bar));
@@ -51,8 +57,8 @@ BarRow group(const std::string& label, const std::vector<double>& values, const 
   return row;
 }
 
-void add_group(HtmlFigure& figure, BarChart& chart, const std::string& label,
-               const std::vector<double>& values, const Show& show, bool with_ratio) {
+void add_group(HtmlFigure& figure, BarChart& chart, const std::string& label, const Values& values,
+               const Show& show, bool with_ratio) {
   std::vector<std::string> cells{label};
   BarRow row = group(label, values, show, with_ratio, cells);
   if (chart.rows.size() < kMostRows) chart.rows.push_back(std::move(row));
@@ -68,14 +74,15 @@ HtmlFigure new_figure(const char* id, const char* heading, const Reports& report
   return figure;
 }
 
-std::vector<double> values_of(const Reports& reports, const std::function<double(const Json&)>& f) {
-  std::vector<double> values;
+Values values_of(const Reports& reports, const std::function<double(const Json&)>& f) {
+  Values values;
   for (const NamedReport& report : reports) values.push_back(f(report.json));
   return values;
 }
 
-bool any_known(const std::vector<double>& values) {
-  return std::any_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+bool any_known(const Values& values) {
+  return std::any_of(values.begin(), values.end(),
+                     [](const auto& v) { return v && std::isfinite(*v); });
 }
 
 std::string accuracy_section(const Reports& reports) {
@@ -100,7 +107,7 @@ std::string accuracy_section(const Reports& reports) {
 
 struct Variant {
   std::string scheme, form, precision;
-  std::vector<double> values;  // J per sample, one per report; NaN: not there
+  Values values;  // J per sample
 };
 
 // Every priced variant of any report, in the order of the first that has it.
@@ -113,10 +120,9 @@ std::vector<Variant> variants_of(const Reports& reports) {
         return v.scheme == entry.scheme && v.form == form && v.precision == entry.precision;
       });
       if (found == variants.end())
-        found =
-            variants.insert(variants.end(), {entry.scheme, form, entry.precision,
-                                             std::vector<double>(reports.size(), std::nan(""))});
-      found->values[i] = entry.has_energy ? entry.per_sample_J : std::nan("");
+        found = variants.insert(
+            variants.end(), Variant{entry.scheme, form, entry.precision, Values(reports.size())});
+      if (entry.has_energy) found->values[i] = entry.per_sample_J;
     }
   }
   return variants;
@@ -126,8 +132,8 @@ std::string energy_comparison(const Reports& reports) {
   HtmlFigure figure = new_figure("energy", "Energy per sample by scheme", reports);
   figure.table.header = header_of({"scheme"}, reports);
   figure.notes = {
-      "In brackets: the ratio to report [1], below 1 is cheaper. A form that a report does not "
-      "price is \"not measured\"."};
+      "In brackets: the ratio to report [1], below 1 is cheaper. Absent: the report does not price "
+      "this form at this precision."};
   BarChart chart;
   chart.title = "Energy per sample by scheme and precision";
   chart.unit = "J";
@@ -208,7 +214,7 @@ std::string rates_comparison(const Reports& reports) {
                         return number_in(r, {"run", "mean_rate"});
                       }),
             percent_or_text, true);
-  std::vector<std::pair<std::string, std::vector<double>>> layers;
+  std::vector<std::pair<std::string, Values>> layers;
   for (size_t i = 0; i < reports.size(); ++i) {
     const Json& json = reports[i].json;
     size_t at = 0;  // where it is expected: the nets are alike
@@ -219,8 +225,8 @@ std::string rates_comparison(const Reports& reports) {
         found = std::find_if(layers.begin(), layers.end(),
                              [&](const auto& known) { return known.first == name; });
       if (found == layers.end())
-        found =
-            layers.insert(layers.end(), {name, std::vector<double>(reports.size(), std::nan(""))});
+        found = layers.emplace(layers.begin() + static_cast<std::ptrdiff_t>(at), name,
+                               Values(reports.size()));
       found->second[i] = number_in(layer, {"rate"});
       at = static_cast<size_t>(found - layers.begin()) + 1;
     }
@@ -229,7 +235,7 @@ std::string rates_comparison(const Reports& reports) {
     add_group(figure, chart, name, values, percent_or_text, true);
   figure.notes = {
       "Spikes per neuron and step, mean over samples and steps. In brackets: the ratio "
-      "to report [1]. \"not measured\": the network has no such layer."};
+      "to report [1]. Absent: the network has no such layer."};
   if (figure.table.rows.size() > chart.rows.size())
     figure.notes.push_back(fmt::format("The first {} of {} rows are drawn; the table has all.",
                                        chart.rows.size(), figure.table.rows.size()));

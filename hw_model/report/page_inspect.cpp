@@ -46,7 +46,7 @@ std::vector<Fact> report_facts(const Json& report) {
                    number_in(report, {"run", "steps"})),
        text_in(report, {"dataset"})},
       {"weights", weights_state(report), text_in(report, {"provenance", "weights_text"})},
-      {"signature", text_in(report, {"signature"}), "hash of all spike counts"}};
+      {"signature", text_in(report, {"signature"}), "hash of all spike counts", true}};
   return facts;
 }
 
@@ -64,7 +64,7 @@ std::vector<Fact> trace_facts(const TraceFile& trace, const std::vector<LayerRat
       {"mean firing rate", percent_or_text(updates > 0 ? spikes / updates : std::nan("")),
        trace.has_all_populations() ? "" : "of the recorded layers"},
       {"samples", grouped(static_cast<int64_t>(trace.samples().size())), grouped(steps) + " steps"},
-      {"signature", trace.header().signature, "hash of all spike counts"}};
+      {"signature", trace.header().signature, "hash of all spike counts", true}};
 }
 
 std::string raster_section(const TraceFile& trace, size_t p, std::string& defs) {

@@ -69,7 +69,9 @@ BarRow operations_row(const LayerOperations& layer) {
 }
 
 std::string count_or_dash(double value) {
-  return std::isnan(value) ? "-" : fmt::format("{:.16g}", std::round(value * 10) / 10);
+  if (!std::isfinite(value)) return "-";
+  const std::string text = fmt::format("{:.1f}", value);
+  return text.ends_with(".0") ? text.substr(0, text.size() - 2) : text;
 }
 
 }  // namespace
@@ -123,7 +125,8 @@ std::string energy_section(const Json& report) {
   HtmlFigure figure;
   figure.id = "energy";
   figure.heading = "Energy per sample by scheme";
-  std::vector<std::string> precisions, operands;
+  std::vector<std::string> precisions;
+  std::vector<std::string> operands{"spikes", "real"};  // the colours of AC and MAC above
   const auto index_of = [](std::vector<std::string>& names, const std::string& name) {
     const auto found = std::find(names.begin(), names.end(), name);
     const size_t index = static_cast<size_t>(found - names.begin());

@@ -32,12 +32,14 @@ section{margin-top:34px;border-top:1px solid var(--grid);padding-top:16px}
 .facts div{border:1px solid var(--grid);border-radius:4px;padding:8px 12px;background:var(--soft)}
 .facts dt{color:var(--muted);font-size:13px}
 .facts dd{margin:0;font-size:17px;font-weight:600;overflow-wrap:anywhere}
+.facts dd.hash{font:600 14px/1.8 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
 .facts small{display:block;font-size:13px;font-weight:400;color:var(--muted)}
 .legend{display:flex;flex-wrap:wrap;gap:4px 20px;list-style:none;padding:0;margin:10px 0;font-size:14px;max-width:none}
 .legend li{display:flex;align-items:center;gap:7px}
 .key{width:12px;height:12px;flex:none}.ramp{width:104px;height:12px;flex:none}
 .defs{position:absolute}
 .wide svg,.narrow svg{display:block;width:100%;height:auto}
+.wide svg+svg,.narrow svg+svg{margin-top:14px}
 .narrow{display:none;max-width:520px}
 @media (max-width:799px){.wide{display:none}.narrow{display:block}}
 svg text{font:11px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:var(--ink)}
@@ -55,13 +57,15 @@ summary{cursor:pointer;color:var(--muted);font-size:14px}
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:3px 14px 3px 0;border-bottom:1px solid var(--grid)}
 th{color:var(--muted);font-weight:600}
-td{max-width:460px;overflow-wrap:anywhere;min-width:64px}
+td{max-width:460px;overflow-wrap:break-word}
 .r{text-align:right;white-space:nowrap}
 footer{margin-top:40px;border-top:1px solid var(--grid);padding-top:10px;color:var(--muted);font-size:13px}
-@media print{body{max-width:none;padding:0;font-size:11pt}.wide{display:block}.narrow{display:none}
+@page{margin:14mm}
+@media print{body{max-width:none;padding:0;font-size:10.5pt}.wide{display:block}.narrow{display:none}
 details::details-content{content-visibility:visible;display:block;height:auto}
-summary{list-style:none}.scroll{overflow:visible}table{font-size:8pt}td{max-width:none;min-width:0}
-.r{white-space:normal}h2,h3,summary{break-after:avoid}tr{break-inside:avoid}.wide svg{break-inside:avoid-page;max-height:24cm}}
+summary{list-style:none}.scroll{overflow:visible}table{font-size:7.5pt}td{max-width:none}
+th,td{padding-right:8px}th.r{white-space:normal}table.many{font-size:5pt}.many th,.many td{padding-right:3px}
+section{margin-top:20px}h2,h3,summary,.legend,section>p{break-after:avoid}tr,svg,p{break-inside:avoid}}
 )css";
 }
 

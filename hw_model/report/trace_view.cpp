@@ -173,13 +173,13 @@ LayerRaster layer_raster(const TraceFile& trace, size_t p) {
 }
 
 std::string raster_text(const LayerRaster& raster) {
-  std::string text =
-      raster.stride == 1
-          ? fmt::format("All {} neurons of the layer", grouped(raster.neurons))
-          : fmt::format(
-                "{} of the {} neurons of the layer: every {}th from neuron 0, a stride that "
-                "runs through all channels",
-                raster.shown, grouped(raster.neurons), raster.stride);
+  std::string text = raster.stride == 1
+                         ? fmt::format("All {} neurons of the layer", grouped(raster.neurons))
+                         : fmt::format(
+                               "{0} of the {1} neurons of the layer: numbers 0, {2}, 2×{2} and so "
+                               "on, a stride that "
+                               "runs through all channels",
+                               raster.shown, grouped(raster.neurons), raster.stride);
   if (raster.columns.empty()) return text + "; no step was recorded.";
   const RasterColumn &first = raster.columns.front(), &last = raster.columns.back();
   text += raster.columns.size() == 1
