@@ -44,7 +44,7 @@ std::vector<Fact> report_facts(const Json& report) {
       {"samples × steps",
        fmt::format("{:.0f} × {:.0f}", number_in(report, {"run", "samples"}),
                    number_in(report, {"run", "steps"})),
-       text_in(report, {"dataset"})},
+       "form " + text_in(report, {"run", "form"})},
       {"weights", weights_state(report), text_in(report, {"provenance", "weights_text"})},
       {"signature", text_in(report, {"signature"}), "hash of all spike counts", true}};
   return facts;
@@ -114,7 +114,7 @@ std::string raster_section(const TraceFile& trace, size_t p, std::string& defs) 
 void set_heat(const std::vector<LayerRates>& layers, BarChart& chart, HtmlFigure& figure) {
   size_t steps = 0;
   for (const LayerRates& layer : layers) steps = std::max(steps, layer.step_rows.size());
-  if (steps == 0) return;
+  if (steps < 2) return;  // it would repeat the bars
   const size_t group = (steps + kMostSteps - 1) / kMostSteps;
   for (size_t first = 0; first < steps; first += group) {
     const size_t last = std::min(first + group, steps) - 1;

@@ -33,7 +33,7 @@ section{margin-top:34px;border-top:1px solid var(--grid);padding-top:16px}
 .facts dt{color:var(--muted);font-size:13px}
 .facts dd{margin:0;font-size:17px;font-weight:600;overflow-wrap:anywhere}
 .facts dd.hash{font:600 14px/1.8 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
-.facts small{display:block;font-size:13px;font-weight:400;color:var(--muted)}
+.facts small{display:block;font:400 13px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;color:var(--muted)}
 .legend{display:flex;flex-wrap:wrap;gap:4px 20px;list-style:none;padding:0;margin:10px 0;font-size:14px;max-width:none}
 .legend li{display:flex;align-items:center;gap:7px}
 .key{width:12px;height:12px;flex:none}.ramp{width:104px;height:12px;flex:none}

@@ -113,6 +113,16 @@ def check_counts(runner, report, opcounts):
             golden["totals"]["unfused_real_macs_without_stem"], "real_macs_without_stem")
 
 
+def check_page(runner, file, *texts):
+    """A whole HTML page that holds the texts; with FILE! it holds none of them."""
+    wanted, file = not file.endswith("!"), file.rstrip("!")
+    with open(runner.path(file), encoding="utf-8") as page:
+        text = page.read()
+    require(text.startswith("<!DOCTYPE html>") and text.endswith("</html>\n"), "not a whole page")
+    for part in texts:
+        require((part in text) == wanted, f"{'no ' if wanted else ''}{part!r} in {file}")
+
+
 def check_printed(runner, report, path, digits):
     """A number equals the printed digits."""
     with open(runner.path(report)) as text:
