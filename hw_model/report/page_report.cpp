@@ -74,6 +74,56 @@ std::string count_or_dash(double value) {
   return text.ends_with(".0") ? text.substr(0, text.size() - 2) : text;
 }
 
+// Position of a name, which is appended when it is new.
+int index_of(std::vector<std::string>& names, const std::string& name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  const auto index = static_cast<int>(found - names.begin());
+  if (found == names.end()) names.push_back(name);
+  return index;
+}
+
+std::string energy_text_of(const SchemeEntry& entry) {
+  return entry.has_energy ? si_text(entry.per_sample_J, "J") : "no energy in this scheme";
+}
+
+BarRow energy_row(const SchemeEntry& entry, std::vector<std::string>& operands) {
+  BarRow row;
+  row.label = entry.scheme;
+  if (!entry.baseline && !entry.form.empty())
+    row.label += ", " + entry.form + (entry.ran ? " (ran)" : "");
+  row.tip = entry.label();
+  Bar bar;
+  bar.text = energy_text_of(entry);
+  for (const auto& [operand, joule] : entry.operands)
+    bar.segments.push_back({joule, index_of(operands, operand)});
+  if (bar.segments.empty() && entry.has_energy) bar.segments = {{entry.per_sample_J, 6}};
+  row.bars.push_back(std::move(bar));
+  return row;
+}
+
+std::vector<std::string> energy_cells(const SchemeEntry& entry,
+                                      const std::vector<std::string>& operands) {
+  std::vector<std::string> cells{entry.scheme, entry.baseline ? "dense" : "spiking", entry.form,
+                                 entry.precision, energy_text_of(entry)};
+  for (const std::string& operand : operands) {
+    const auto found = std::find_if(entry.operands.begin(), entry.operands.end(),
+                                    [&](const auto& part) { return part.first == operand; });
+    cells.push_back(found == entry.operands.end() ? "-" : si_text(found->second, "J"));
+  }
+  return cells;
+}
+
+// Parts of a bar have no length on a logarithmic axis.
+void join_segments(BarChart& chart) {
+  for (BarRow& row : chart.rows) {
+    for (Bar& bar : row.bars) {
+      double total = 0;
+      for (const BarSegment& segment : bar.segments) total += segment.value;
+      bar.segments = {{total, 0}};
+    }
+  }
+}
+
 }  // namespace
 
 std::string operations_section(const Json& report) {
@@ -127,12 +177,6 @@ std::string energy_section(const Json& report) {
   figure.heading = "Energy per sample by scheme";
   std::vector<std::string> precisions;
   std::vector<std::string> operands{"spikes", "real"};  // the colours of AC and MAC above
-  const auto index_of = [](std::vector<std::string>& names, const std::string& name) {
-    const auto found = std::find(names.begin(), names.end(), name);
-    const size_t index = static_cast<size_t>(found - names.begin());
-    if (found == names.end()) names.push_back(name);
-    return static_cast<int>(index);
-  };
   for (const SchemeEntry& entry : entries) {
     index_of(precisions, entry.precision);
     for (const auto& [operand, joule] : entry.operands) index_of(operands, operand);
@@ -151,38 +195,14 @@ std::string energy_section(const Json& report) {
     chart.rows.push_back(head);
     for (const SchemeEntry& entry : entries) {
       if (entry.precision != precision) continue;
-      BarRow row;
-      row.label = entry.scheme;
-      if (!entry.baseline && !entry.form.empty())
-        row.label += ", " + entry.form + (entry.ran ? " (ran)" : "");
-      row.tip = entry.label();
-      Bar bar;
-      bar.text = entry.has_energy ? si_text(entry.per_sample_J, "J") : "no energy in this scheme";
-      for (const auto& [operand, joule] : entry.operands)
-        bar.segments.push_back({joule, index_of(operands, operand)});
-      if (bar.segments.empty() && entry.has_energy) bar.segments = {{entry.per_sample_J, 6}};
-      row.bars.push_back(bar);
-      chart.rows.push_back(row);
-      std::vector<std::string> cells{entry.scheme, entry.baseline ? "dense" : "spiking", entry.form,
-                                     entry.precision, bar.text};
-      for (const std::string& operand : operands) {
-        const auto found = std::find_if(entry.operands.begin(), entry.operands.end(),
-                                        [&](const auto& part) { return part.first == operand; });
-        cells.push_back(found == entry.operands.end() ? "-" : si_text(found->second, "J"));
-      }
-      figure.table.rows.push_back(std::move(cells));
+      chart.rows.push_back(energy_row(entry, operands));
+      figure.table.rows.push_back(energy_cells(entry, operands));
     }
   }
   chart.log = spans_more_than(chart, 300);
-  if (chart.log) {  // parts of a bar have no length on a logarithmic axis
+  if (chart.log) {
+    join_segments(chart);
     operands.clear();
-    for (BarRow& row : chart.rows) {
-      for (Bar& bar : row.bars) {
-        double total = 0;
-        for (const BarSegment& segment : bar.segments) total += segment.value;
-        bar.segments = {{total, 0}};
-      }
-    }
   }
   chart.axis = chart.log ? "energy per sample, logarithmic axis" : "energy per sample";
   for (size_t i = 0; i < operands.size(); ++i)
