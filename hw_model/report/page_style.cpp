@@ -28,11 +28,11 @@ section{margin-top:34px;border-top:1px solid var(--grid);padding-top:16px}
 .verdict.wins{border-color:var(--win)}.verdict.wins strong{color:var(--win)}
 .warning{max-width:none;margin:10px 0;padding:8px 14px;border:1px solid var(--warn);border-left-width:6px;border-radius:4px}
 .warning::before{content:"Note: ";font-weight:600;color:var(--warn)}
-.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(165px,1fr));gap:10px;margin:14px 0}
+.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:10px;margin:14px 0}
 .facts div{border:1px solid var(--grid);border-radius:4px;padding:8px 12px;background:var(--soft)}
 .facts dt{color:var(--muted);font-size:13px}
 .facts dd{margin:0;font-size:17px;font-weight:600;overflow-wrap:anywhere}
-.facts dd.hash{font:600 14px/1.8 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
+.facts dd.hash{font:600 13px/1.9 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
 .facts small{display:block;font:400 13px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;color:var(--muted)}
 .legend{display:flex;flex-wrap:wrap;gap:4px 20px;list-style:none;padding:0;margin:10px 0;font-size:14px;max-width:none}
 .legend li{display:flex;align-items:center;gap:7px}
