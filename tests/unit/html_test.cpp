@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
+#include <numeric>
 
 #include "core/error.hpp"
 #include "hw_model/report/bar_chart.hpp"
