@@ -14,8 +14,8 @@ namespace spikeloom {
 // of the three channels has a mean and std.
 // Opening lists the names; files are read by load(). The frame is crop x crop; without a crop it is
 // that of the first image whose header can be read. load() of a file that is missing, damaged, too
-// large is Error(kData) naming it, one of another size Error(kUsage); other samples are not affected. Otherwise see
-// open_dataset.
+// large is Error(kData) naming it, one of another size Error(kUsage); other samples are not
+// affected. Otherwise see open_dataset.
 std::unique_ptr<Dataset> open_image_folder(const DatasetSpec& spec);
 
 }  // namespace spikeloom

@@ -163,11 +163,12 @@ std::vector<Lifetime> lifetimes(const Plan& plan, const std::vector<bool>& kept)
   for (NodeId id = 0; id < plan.graph.size(); ++id) {
     if (kept[static_cast<size_t>(id)]) at(id).exists = true;
     // Step-major passes over the units once a step: the frames of later steps must outlast the
-    // first pass.
-    const bool waits = std::holds_alternative<Input>(plan.graph.node(id).op) &&
-                       plan.options.schedule == Schedule::kStepMajor;
+    // first pass, and what was kept of earlier steps must outlast the next.
+    const bool passes = plan.options.schedule == Schedule::kStepMajor;
+    const bool waits = std::holds_alternative<Input>(plan.graph.node(id).op) && passes;
     if (kept[static_cast<size_t>(id)] || plan.graph.node(id).is_static || waits)
       at(id).end = kForever;
+    if (kept[static_cast<size_t>(id)] && passes) at(id).begin = -1;
     at(id).end = std::max(at(id).end, at(id).begin);
   }
   return life;

@@ -58,6 +58,33 @@ def missing(what):
     raise Bad(f"needs what? {what}")
 
 
+@functools.lru_cache(maxsize=None)
+def report_validator(source):
+    """None where python3-jsonschema is missing; run_cases.py says so."""
+    try:
+        import jsonschema
+    except ImportError:
+        return None
+    with open(os.path.join(source, "hw_model/report/report.schema.json")) as file:
+        schema = json.load(file)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def check_schema(path, source):
+    """A report that a run wrote follows its schema (one that a case wrote itself has no tool)."""
+    validator = report_validator(source)
+    try:
+        with open(path) as file:
+            report = json.load(file)
+    except (ValueError, UnicodeDecodeError):
+        return  # damaged on purpose
+    if validator is None or not isinstance(report, dict) or "tool" not in report:
+        return
+    for fault in validator.iter_errors(report):
+        raise Bad(f"{path}: {'.'.join(map(str, fault.path))}: {fault.message[:300]}")
+
+
 def check_logits(runner, file, golden, tolerance):
     _, shape, values = fixtures.read_npy(runner.path(file))
     _, wanted_shape, wanted = fixtures.read_npy(golden)

@@ -151,6 +151,16 @@ class Runner:
         if content:
             content.close()
         self.finish()
+        for folder, _, files in os.walk(self.folder):
+            for name in files:
+                if name == "report.json":
+                    self.check_schema(os.path.join(folder, name))
+
+    def check_schema(self, path):
+        try:
+            checks.check_schema(path, self.variables["source"])
+        except checks.Bad as fault:
+            raise Failed(str(fault))
 
     def fill(self, text):
         return re.sub(r"\$\{(\w+)\}", lambda m: self.variables[m[1]], text)
@@ -359,6 +369,8 @@ def main():
             print(f"{state} {case.name} ({seconds:.1f} s){': ' + note if note else ''}", flush=True)
     print(f"{counts['pass']} passed, {counts['FAIL']} failed, {counts['SKIP']} skipped "
           f"in {time.monotonic() - start:.1f} s")
+    if checks.report_validator(source) is None:
+        print("SKIP reports against hw_model/report/report.schema.json: no python3-jsonschema")
     if counts["FAIL"] or not cases:
         return 1
     return 0 if counts["pass"] else 77

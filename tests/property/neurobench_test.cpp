@@ -128,6 +128,24 @@ TEST_CASE("published test values of the harness") {
   }
 }
 
+TEST_CASE("the counts that docs/energy.md prices in its worked example") {
+  Graph graph;
+  const NodeId image = graph.add("image", Input{{4, 4, 1}, true});
+  const NodeId stem = graph.add("stem", Conv2d{1, 2, 3, 1, 1, 1, "a", ""}, {image});
+  const NodeId lif_node = graph.add("lif", Neuron{}, {stem});
+  graph.output("logits", graph.add("conv", Conv2d{2, 2, 3, 1, 1, 1, "b", ""}, {lif_node}));
+  const auto found = count(
+      graph,
+      weights_of("a", filled({2, 1, 3, 3}, never_zero), "b", filled({2, 2, 3, 3}, never_zero)),
+      one(filled({1, 4, 4, 1}, [](uint64_t i) { return 2 + never_zero(i); })), 4, 4);
+  const auto& layers = found.counts.layers;
+  CHECK(layers[0].effective_macs == 800);
+  CHECK(layers[0].dense == 800);
+  CHECK(layers[1].dense == 1600);
+  CHECK(layers[1].effective_acs == count_operations(graph, found.statistics).totals.event_adds);
+  CHECK(layers[1].weights == 36);
+}
+
 TEST_CASE("convolutions by brute force: zeros in inputs and weights, padding, stride, groups") {
   for (int round = 0; round < 60; ++round) {
     auto pick = [&, at = uint64_t{0}](int64_t low, int64_t high) mutable {

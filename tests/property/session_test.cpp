@@ -102,6 +102,28 @@ constexpr int64_t kSteps = 6;
 
 }  // namespace
 
+TEST_CASE("kept values of every step are the same in both schedules") {
+  const SpikeformerConfig config = odd_config(true);
+  const Graph graph = build_spikeformer(config);
+  const Weights weights = random_weights(graph, 3);
+  const Tensor frames = random_frames(1, config, 5);
+  std::vector<std::string> names;
+  for (const Node& node : graph.nodes()) names.push_back(node.name);
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (const Schedule schedule : {Schedule::kLayerMajor, Schedule::kStepMajor}) {
+    sessions.push_back(std::make_unique<Session>(
+        compile(graph, weights, make_cpu_backend(), {schedule, kSteps, names})));
+    sessions.back()->run_chunk(frames, kSteps, 1);
+  }
+  for (NodeId id = 0; id < graph.size(); ++id) {
+    for (int64_t t = 0; t < kSteps; ++t) {
+      const Tensor a = sessions[0]->value(id, t), b = sessions[1]->value(id, t);
+      INFO(graph.node(id).name << " at step " << t);
+      CHECK(std::equal(a.f32().begin(), a.f32().end(), b.f32().begin()));
+    }
+  }
+}
+
 TEST_CASE("schedules, chunk splits, threads, cloning and saving give the same bits") {
   const bool static_input = GENERATE(true, false);
   const SpikeformerConfig config = odd_config(static_input);

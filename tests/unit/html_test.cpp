@@ -171,12 +171,13 @@ TEST_CASE("a page says what a report lacks and shows schemes it has never heard 
   for (const auto& entry : entries) {
     if (order.empty() || order.back() != entry.scheme) order.push_back(entry.scheme);
   }
-  REQUIRE(order.size() >= 5);
+  REQUIRE(order.size() >= 6);
   CHECK(order[0] == "paper");
   CHECK(order[1] == "as_built");
   CHECK(order[2] == "event");
-  CHECK(order[3] == "novel");
-  CHECK(order[4] == "dense_same");
+  CHECK(order[3] == "syops");
+  CHECK(order[4] == "novel");
+  CHECK(order[5] == "dense_same");
   for (const SchemeEntry& entry : entries) {
     double parts = 0;
     for (const auto& [operand, joule] : entry.operands) parts += joule;

@@ -103,7 +103,7 @@ TEST_CASE("images of another size are named, unless a crop makes them equal") {
   const auto data = open_dataset(folder.spec);
   CHECK(data->info().width == 13);
   CHECK(data->load(0).label == -1);
-  CHECK(error_of([&] { data->load(1); }) ==
+  CHECK(error_of([&] { data->load(1); }, ErrorCode::kUsage) ==
         (folder.root / "b.png").string() + ": an image of 9x5 among images of 13x8; give crop");
   folder.spec.size = 16;
   CHECK(open_dataset(folder.spec)->info().width == 26);

@@ -169,10 +169,72 @@ TEST_CASE("prices of the 45 nm table") {
   CHECK_THROWS_AS(table.at("fp64_add"), Error);
 }
 
+double pJ_of(const EnergyReport& energy, const char* scheme) {
+  return energy.find(scheme, Precision::kFp32)->total_pJ;
+}
+
+// Published ImageNet figures of the syops tool: G AC, G MAC, mJ.
+TEST_CASE("published totals of the syops tool follow from its counts at our prices") {
+  const double published[][3] = {
+      {0.10, 0.14, 0.734}, {0.50, 2.75, 13.10}, {1.69, 0.20, 2.44}, {0, 1.82, 8.372}};
+  for (const auto& [ac, mac, mJ] : published) {
+    CountedGraph counted;
+    counted.syops = {{"ac", "", true, ac * 1e9}, {"mac", "", false, mac * 1e9}};
+    const double total = syops_energy(counted, Precision::kFp32).total_pJ / 1e9;
+    CHECK(std::abs(total - mJ) < 0.005 * mJ + 1e-9);
+  }
+}
+
+TEST_CASE("syops rules: padding and biases count, normalisation twice, attention never") {
+  Graph graph;
+  const NodeId image = graph.add("image", Input{{4, 4, 1}, true});
+  const NodeId stem = graph.add("stem", Conv2d{1, 2, 3, 1, 1, 1, "stem.w", "stem.b"}, {image});
+  const NodeId norm = graph.add("norm", BatchNorm{2, "norm", 1e-5, 0}, {stem});
+  const NodeId spikes = graph.add("lif", Neuron{}, {norm});
+  const NodeId tokens = graph.add("tokens", View{{16, 2}}, {spikes});
+  const NodeId pointwise = graph.add("q", Linear{2, 4, 1, "q.w", "q.b"}, {tokens});
+  const NodeId q = graph.add("q_lif", Neuron{}, {pointwise});
+  const NodeId kv = graph.add("attn.kv", KtV{2}, {q, q});
+  const NodeId qkv = graph.add("attn.qkv", QApply{2, 1.0f}, {q, kv});
+  graph.output("attended", qkv);
+  const NodeId pre = graph.add("pre", Linear{4, 4, 0, "pre.w", ""}, {q});
+  const NodeId mean = graph.add("mean", SpatialMean{}, {pre});
+  graph.output("logits", graph.add("fc", Linear{4, 3, 0, "fc.w", "fc.b"}, {mean}));
+  RunStatistics run;
+  run.samples = 2;
+  run.evaluations = 6;  // 3 steps each
+  run.populations["lif"] = {32, 6, 48, {}, {}};
+  run.populations["q_lif"] = {64, 6, 96, {}, {}};
+  std::map<std::string, SyopsLine> lines;
+  for (const SyopsLine& line : count_syops(graph, run)) lines[line.layer] = line;
+  CHECK(lines.size() == 7);
+  CHECK(lines["stem"].count == 6 * (32 * 9 + 32));  // bias at every position
+  CHECK_FALSE(lines["stem"].ac);
+  CHECK(lines["norm"].count == 6 * 2 * 32);
+  CHECK_FALSE(lines["norm"].ac);
+  CHECK(lines["lif"].count == 6 * 32);
+  CHECK(lines["lif"].ac);
+  CHECK(lines["q"].count == Approx(0.25 * 6 * (64 * 2 + 64)));  // rate 48 / 192
+  CHECK(lines["q"].ac);
+  CHECK(lines["pre"].count == Approx(0.25 * 6 * 16 * 16));  // no bias; rate 96 / 384
+  CHECK(lines["fc"].count == 6 * 12 + 2 * 3);  // bias once per call
+  CHECK_FALSE(lines["fc"].ac);
+  CHECK(lines.count("attn.kv") == 0);
+  CHECK(lines.count("mean") == 0);
+}
+
 TEST_CASE("the worked example of docs/energy.md") {
   const auto doc = worked_example();
-  REQUIRE(doc.size() == 8);
-  const EnergyReport energy = price_run(Example().counts());
+  REQUIRE(doc.size() == 10);
+  RunCounts counts = Example().counts();
+  // The image has no zeros and no binary values, the weights no zeros.
+  NeuroBenchCounts harness;
+  harness.layers = {{"stem", 800, 0, 800, 18, 0}, {"conv", 0, 114, 1600, 36, 0}};
+  harness.samples = 1;
+  counts.neurobench = harness;
+  const EnergyReport energy = price_run(counts);
+  CHECK(pJ_of(energy, "neurobench") == Approx(doc.at("`neurobench`")).epsilon(1e-12));
+  CHECK(pJ_of(energy, "syops") == Approx(doc.at("`syops`")).epsilon(1e-12));
   const auto pJ = [&](const char* scheme, Precision precision) {
     return energy.find(scheme, precision)->total_pJ;
   };
