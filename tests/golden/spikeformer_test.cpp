@@ -246,7 +246,7 @@ TEST_CASE("operation counts equal the golden ones as integers, in both forms") {
       CHECK(found->input_events == want["input_spikes"]);
       CHECK(found->event_adds == want["exact_ac"]);
     }
-    if (counts.form == "as_written") CHECK(found->op == want["kind"]);
+    if (counts.form == "as_written") CHECK(found->op == want["kind"].get<std::string>());
   };
   CHECK(written.layers.size() == expected["layers"].size());
   for (const auto& layer : expected["layers"]) check_layer(layer, written);
@@ -256,7 +256,7 @@ TEST_CASE("operation counts equal the golden ones as integers, in both forms") {
   for (size_t i = 0; i < written.attention.size(); ++i) {
     const auto& want = expected["attention"][i];
     const AttentionCount& got = written.attention[i];
-    CHECK(got.name == want["layer"]);
+    CHECK(got.name == want["layer"].get<std::string>());
     CHECK(got.dense_macs_kv == want["dense_macs_kv"]);
     CHECK(got.dense_macs_qkv == want["dense_macs_qkv"]);
     CHECK(got.spikes_q == want["spikes_q"]);
