@@ -75,7 +75,8 @@ std::unique_ptr<Dataset> open_idx(const DatasetSpec& spec) {
     throw Error(ErrorCode::kData,
                 spec.path.string() + ": images of no pixels, shape " + to_string(read.shape));
   }
-  images.stride = static_cast<size_t>(images.height * images.width);
+  // Not height times width, which may overflow where there is no image to bound them.
+  if (images.count > 0) images.stride = read.data.size() / static_cast<size_t>(images.count);
   images.bytes = std::move(read.data);
   images.classes = spec.classes;
   images.description = "IDX, " + std::to_string(images.count) + " images of " +
