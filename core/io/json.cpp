@@ -18,6 +18,9 @@ using Json = nlohmann::json;
 
 constexpr int64_t kMaxText = 100'000'000;
 constexpr size_t kMaxNesting = 64;
+// Of JSON pointers: so much for free, or so many times the text.
+constexpr size_t kFreePointerBytes = 1 << 20;
+constexpr size_t kMaxPointerBytes = 16;
 
 // Feeds the parser and tells how far it has read.
 class CountingIterator {
@@ -98,7 +101,7 @@ class CheckedBuilder final : public nlohmann::json_sax<Json> {
     Level& level = levels_.back();
     if (level.node->contains(value)) fail(start, "duplicate key \"" + printable(value) + "\"");
     level.key = std::move(value);
-    if (positions_ != nullptr) positions_->keys[pointer()] = cursor_.at(start);
+    if (positions_ != nullptr) note(positions_->keys, pointer(), start);
     return true;
   }
 
@@ -131,6 +134,16 @@ class CheckedBuilder final : public nlohmann::json_sax<Json> {
     return level.pointer + "/" + nlohmann::detail::escape(level.key);
   }
 
+  // A long key in front of many values would be repeated in the pointer of each.
+  void note(std::map<std::string, TextPosition>& places, const std::string& pointer,
+            size_t offset) {
+    pointer_bytes_ += pointer.size();
+    if (pointer_bytes_ > std::max(kFreePointerBytes, kMaxPointerBytes * text_.size())) {
+      fail(offset, "the keys above its values are too long");
+    }
+    places[pointer] = cursor_.at(offset);
+  }
+
   // The parser stands behind the closing quote of a string: where its opening quote is.
   size_t string_start() const {
     for (size_t start = consumed_ - 1; start > 0;) {
@@ -157,7 +170,7 @@ class CheckedBuilder final : public nlohmann::json_sax<Json> {
   }
 
   bool place(Json value, size_t start) {
-    if (positions_ != nullptr) positions_->values[pointer()] = cursor_.at(start);
+    if (positions_ != nullptr) note(positions_->values, pointer(), start);
     attach(std::move(value));
     return true;
   }
@@ -167,7 +180,7 @@ class CheckedBuilder final : public nlohmann::json_sax<Json> {
       fail(consumed_ - 1, "nested deeper than " + std::to_string(kMaxNesting) + " levels");
     }
     std::string here = positions_ != nullptr ? pointer() : std::string();
-    if (positions_ != nullptr) positions_->values[here] = cursor_.at(consumed_ - 1);
+    if (positions_ != nullptr) note(positions_->values, here, consumed_ - 1);
     levels_.push_back({attach(std::move(container)), "", std::move(here)});
     return true;
   }
@@ -195,6 +208,7 @@ class CheckedBuilder final : public nlohmann::json_sax<Json> {
   JsonPositions* positions_;
   Cursor cursor_;
   size_t consumed_ = 0;
+  size_t pointer_bytes_ = 0;  // of all places noted
   Json root_;
   std::vector<Level> levels_;
 };

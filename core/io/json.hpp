@@ -1,7 +1,8 @@
 #pragma once
 // JSON text: strict reading of untrusted files, stable writing.
 //
-// Reading refuses text above 100 MB, nesting above 64, duplicate keys, numbers that overflow,
+// Reading refuses text above 100 MB, nesting above 64, keys that would make the places of a config
+// 16 times the text (or 1 MiB), duplicate keys, numbers that overflow,
 // invalid UTF-8 and anything after the value, with Error(kData) "name:line:column: ..." (both from
 // 1, columns in code points).
 

@@ -21,6 +21,55 @@ constexpr PickleRef kFalseRef = 1;
 constexpr PickleRef kTrueRef = 2;
 constexpr PickleRef kEmptyTupleRef = 3;
 
+struct OpcodeName {
+  uint8_t opcode;
+  std::string_view name;
+};
+// What protocols 0 to 5 have besides the accepted subset, by the names of Python's pickletools.
+constexpr OpcodeName kRefused[] = {{'I', "INT"},
+                                   {'L', "LONG"},
+                                   {0x8b, "LONG4"},
+                                   {'S', "STRING"},
+                                   {'T', "BINSTRING"},
+                                   {'B', "BINBYTES"},
+                                   {'C', "SHORT_BINBYTES"},
+                                   {0x8e, "BINBYTES8"},
+                                   {0x96, "BYTEARRAY8"},
+                                   {0x97, "NEXT_BUFFER"},
+                                   {0x98, "READONLY_BUFFER"},
+                                   {'V', "UNICODE"},
+                                   {0x8c, "SHORT_BINUNICODE"},
+                                   {0x8d, "BINUNICODE8"},
+                                   {'F', "FLOAT"},
+                                   {'l', "LIST"},
+                                   {'d', "DICT"},
+                                   {0x90, "ADDITEMS"},
+                                   {0x91, "FROZENSET"},
+                                   {'0', "POP"},
+                                   {'2', "DUP"},
+                                   {'1', "POP_MARK"},
+                                   {'g', "GET"},
+                                   {'p', "PUT"},
+                                   {0x94, "MEMOIZE"},
+                                   {0x82, "EXT1"},
+                                   {0x83, "EXT2"},
+                                   {0x84, "EXT4"},
+                                   {0x93, "STACK_GLOBAL"},
+                                   {'i', "INST"},
+                                   {'o', "OBJ"},
+                                   {0x92, "NEWOBJ_EX"},
+                                   {0x95, "FRAME"},
+                                   {'P', "PERSID"},
+                                   {0x80, "PROTO"}};
+
+std::string opcode_text(uint8_t opcode) {
+  for (const OpcodeName& known : kRefused) {
+    if (known.opcode == opcode)
+      return std::to_string(opcode) + " (" + std::string(known.name) + ")";
+  }
+  return std::to_string(opcode);
+}
+
 class Machine {
  public:
   Machine(std::span<const std::byte> bytes, const std::string& what) : bytes_(bytes), what_(what) {
@@ -43,7 +92,7 @@ class Machine {
       const auto opcode = take<uint8_t>();
       if (opcode == '.') break;
       if (!push_constant(opcode) && !build_container(opcode) && !other(opcode)) {
-        fail("opcode " + std::to_string(opcode) + " is not accepted");
+        fail("opcode " + opcode_text(opcode) + " is not accepted");
       }
     }
     result_.root = pop();

@@ -123,6 +123,8 @@ std::string find_prefix(const ZipArchive& archive) {
   }
   if (prefix.empty()) fail(what, "zip archive without data.pkl");
   for (const ZipEntry& entry : archive.entries()) {
+    // PyTorch stores everything as it is; a pickle that inflates would multiply twice.
+    if (entry.deflated) fail(what, "entry '" + entry.name + "' is compressed");
     if (!entry.name.starts_with(prefix)) {
       fail(what, "entry '" + entry.name + "' lies outside of '" + prefix + "'");
     }

@@ -13,8 +13,10 @@ namespace spikeloom {
 namespace {
 
 constexpr int64_t kMaxEntries = 1'000'000;
-// Deflate expands by at most 1032 (a 258-byte match takes 2 bits).
-constexpr int64_t kMaxInflation = 1032;
+// What inflation may claim (formats 0.1): 16 times what is stored, or so much for free.
+constexpr int64_t kMaxInflation = 16;
+constexpr int64_t kFreeEntryBytes = 1 << 20;
+constexpr int64_t kFreeTotalBytes = 16 << 20;
 constexpr int64_t kChunkBytes = 1 << 20;
 
 [[noreturn]] void fail(const std::string& what, const std::string& why) {
@@ -74,8 +76,9 @@ ZipEntry read_entry(zip* archive, int64_t index, const std::string& what) {
   entry.size = static_cast<int64_t>(info.size);
   entry.stored_size = static_cast<int64_t>(info.comp_size);
   entry.deflated = info.comp_method == ZIP_CM_DEFLATE;
-  const bool possible = entry.deflated ? entry.size / kMaxInflation <= entry.stored_size
-                                       : entry.size == entry.stored_size;
+  const bool possible =
+      entry.deflated ? entry.size <= std::max(kFreeEntryBytes, kMaxInflation * entry.stored_size)
+                     : entry.size == entry.stored_size;
   if (!possible) {
     fail(where, "claims " + std::to_string(entry.size) + " bytes in " +
                     std::to_string(entry.stored_size) + " stored ones");
@@ -122,7 +125,9 @@ void ZipArchive::read_directory(int64_t archive_bytes) {
     stored += entry.stored_size;
     inflated += entry.size;
     if (stored > archive_bytes) fail(what_, "the zip entries overlap or exceed the file");
-    if (inflated > kMaxFileBytes) fail(what_, "inflates to more than 64 GiB");
+    if (inflated > std::max(kFreeTotalBytes, kMaxInflation * archive_bytes)) {
+      fail(what_, "inflates to more than 16 times its size");
+    }
     entries_.push_back(std::move(entry));
   }
 }

@@ -2,8 +2,9 @@
 // Read access to a zip archive in memory (libzip). Used for .npz and .pth.
 //
 // Everything is checked before memory is allocated: names, duplicate names, encryption, methods
-// other than stored and deflate, stored sizes that exceed the archive (overlapping entries), sizes
-// that deflate cannot reach. Failures throw Error(kData). Not thread-safe.
+// other than stored and deflate, stored sizes that exceed the archive (overlapping entries),
+// entries that inflate to more than 16 times their stored size (or 1 MiB; all together 16 MiB).
+// Failures throw Error(kData). Not thread-safe.
 
 #include <cstddef>
 #include <cstdint>
