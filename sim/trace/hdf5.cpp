@@ -52,6 +52,17 @@ Id new_attribute(hid_t where, const std::string& name, hid_t type, hid_t space) 
             "create attribute " + name);
 }
 
+// Links and attributes stay in the object header, where hdf5_raw.hpp can check them; no time
+// stamps.
+Id group_properties(hid_t kind) {
+  constexpr unsigned kMost = 65535;
+  Id properties(H5Pcreate(kind), H5Pclose, "make group properties");
+  check(H5Pset_link_phase_change(properties.get(), kMost, 0), "keep links in the header");
+  check(H5Pset_attr_phase_change(properties.get(), kMost, 0), "keep attributes in the header");
+  check(H5Pset_obj_track_times(properties.get(), false), "switch off time stamps");
+  return properties;
+}
+
 std::optional<Id> find_attribute(hid_t where, const std::string& name) {
   const htri_t exists = H5Aexists(where, name.c_str());
   if (exists < 0) fail("look for attribute " + name);
@@ -125,7 +136,8 @@ Id create_file(const std::string& path, WriteFault* fault) {
   const Id access = driver_access(fault);
   check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V110), "set file versions");
   check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG), "set file closing");
-  return Id(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose,
+  const Id properties = group_properties(H5P_FILE_CREATE);
+  return Id(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, properties.get(), access.get()), H5Fclose,
             "create the file");
 }
 
@@ -139,8 +151,7 @@ Id open_file(const std::string& path) {
 }
 
 Id create_group(hid_t where, const std::string& name) {
-  const Id properties(H5Pcreate(H5P_GROUP_CREATE), H5Pclose, "make group properties");
-  check(H5Pset_obj_track_times(properties.get(), false), "switch off time stamps");
+  const Id properties = group_properties(H5P_GROUP_CREATE);
   return Id(H5Gcreate2(where, name.c_str(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Gclose,
             "create group " + name);
 }

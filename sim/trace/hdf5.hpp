@@ -62,15 +62,12 @@ Id open_file(const std::string& path);
 // The driver of both; `fault` must outlive the file. Internal to hdf5.cpp and its tests.
 Id driver_access(WriteFault* fault);
 
-// Size of a regular file that starts with the HDF5 signature, at 0 or behind a user block. Throws
-// Error(kData).
-int64_t check_signature(const std::filesystem::path& path);
-
-// Refuses what a trace file never has and what could hurt: links out of the file, soft links,
-// external or virtual storage, unknown filters, chunks or extents that the stored bytes cannot
-// hold, groups deeper than 32, more than 10^6 objects (formats 0.2). Throws Error(kData) naming the
+// Refuses what a trace file never has and what could hurt, before HDF5 sees the file: anything that
+// hdf5_raw.hpp does not know, links out of the file, soft links, external or virtual storage, other
+// filters than deflate and shuffle, chunks or extents that the stored bytes cannot hold,
+// groups deeper than 32, more than 10^6 objects (formats 0.2). Throws Error(kData) naming the
 // object.
-void refuse_hostile(hid_t file, int64_t file_bytes);
+void refuse_hostile(const std::filesystem::path& path);
 
 // Writing. Groups and datasets carry no time stamps, so that equal runs give equal bytes.
 Id create_group(hid_t where, const std::string& name);

@@ -1,12 +1,12 @@
-// The walk over an untrusted file before anything in it is read (formats 0.2).
+// The walk over an untrusted file before HDF5 opens it (formats 0.2).
 
-#include <array>
-#include <fstream>
 #include <set>
 
 #include "core/error.hpp"
+#include "core/io/bytes.hpp"
 #include "core/io/hint.hpp"
 #include "sim/trace/hdf5.hpp"
+#include "sim/trace/hdf5_raw.hpp"
 
 namespace spikeloom::hdf5 {
 namespace {
@@ -20,120 +20,148 @@ constexpr uint64_t kMaxChunkBytes = uint64_t{64} << 20;
 constexpr uint64_t kMaxExpansion = 1100;
 constexpr uint64_t kSmall = 1 << 20;
 
-[[noreturn]] void refuse(const std::string& path, const std::string& why) {
-  throw Error(ErrorCode::kData, printable(path) + ": " + why);
+[[noreturn]] void refuse(const std::string& why) {
+  throw Error(ErrorCode::kData, why);
 }
 
-uint64_t product(const std::string& path, const std::vector<hsize_t>& extents, uint64_t element) {
+uint64_t product(const std::vector<uint64_t>& extents, uint64_t element) {
   uint64_t bytes = element;
-  for (const hsize_t extent : extents) {
-    if (__builtin_mul_overflow(bytes, extent, &bytes)) refuse(path, "its extent overflows");
+  for (const uint64_t extent : extents) {
+    if (__builtin_mul_overflow(bytes, extent, &bytes)) refuse("its extent overflows");
   }
   return bytes;
 }
 
-void check_filters(const std::string& path, hid_t properties) {
-  const int count = H5Pget_nfilters(properties);
-  if (count < 0) refuse(path, "unreadable filters");
-  for (int i = 0; i < count; ++i) {
-    unsigned flags = 0;
-    size_t values = 0;
-    const H5Z_filter_t filter = H5Pget_filter2(properties, static_cast<unsigned>(i), &flags,
-                                               &values, nullptr, 0, nullptr, nullptr);
-    if (filter < H5Z_FILTER_DEFLATE || filter > H5Z_FILTER_SCALEOFFSET) {
-      refuse(path, "filter " + std::to_string(filter) + " is not available (allowed: 1 to 6)");
+// The tree that finds the chunks of a dataset (specification III.A.1, node type 1). It carries no
+// checksum.
+class ChunkTree {
+ public:
+  ChunkTree(RawFile& file, const RawObject& dataset)
+      : file_(file), dataset_(dataset), chunk_bytes_(product(dataset.chunk, 1)) {}
+
+  // Bytes of all chunks as they are stored.
+  uint64_t walk() {
+    if (dataset_.data_address != kNoAddress) node(dataset_.data_address, -1);
+    return stored_;
+  }
+
+ private:
+  static constexpr int kMaxLevel = 16;
+
+  // `level` is what the parent asks for; -1 takes any.
+  void node(uint64_t address, int level) {
+    constexpr uint64_t kHeadBytes = 24;
+    const std::vector<std::byte> head = file_.read(address, kHeadBytes);
+    const auto kind = load_le<uint8_t>(head, 4), found = load_le<uint8_t>(head, 5);
+    const auto used = load_le<uint16_t>(head, 6);
+    if (!as_text(head).starts_with("TREE") || kind != 1 || found > kMaxLevel ||
+        (level >= 0 && found != level) || !seen_.insert(address).second) {
+      refuse("a damaged tree of chunks");
+    }
+    const uint64_t key_bytes = 8 + 8 * dataset_.chunk.size(), entry_bytes = key_bytes + 8;
+    const auto bytes = file_.read(address, kHeadBytes + used * entry_bytes + key_bytes);
+    for (uint64_t i = 0; i < used; ++i) {
+      const std::span key = std::span(bytes).subspan(kHeadBytes + i * entry_bytes);
+      const auto child = load_le<uint64_t>(key, key_bytes);
+      if (found > 0) {
+        node(child, found - 1);
+      } else {
+        chunk(key, child);
+      }
     }
   }
-}
 
-void check_chunk(const std::string& path, hid_t properties, int rank, uint64_t element,
-                 uint64_t file_bytes) {
-  std::vector<hsize_t> chunk(static_cast<size_t>(rank));
-  if (H5Pget_chunk(properties, rank, chunk.data()) != rank) refuse(path, "unreadable chunk size");
-  const uint64_t bytes = product(path, chunk, element);
-  if (bytes > kMaxChunkBytes) refuse(path, "chunks of " + std::to_string(bytes) + " bytes");
+  void chunk(std::span<const std::byte> key, uint64_t address) {
+    const auto bytes = load_le<uint32_t>(key, 0);
+    if (!file_.holds(address, bytes)) refuse("stores more bytes than the file has");
+    if (!dataset_.filtered && bytes != chunk_bytes_) refuse("a chunk of another size");
+    for (size_t i = 0; i < dataset_.chunk.size(); ++i) {
+      const auto offset = load_le<uint64_t>(key, 8 + 8 * i);
+      if (offset % dataset_.chunk[i] != 0) refuse("a chunk between the places of chunks");
+    }
+    stored_ += bytes;
+    if (stored_ > file_.bytes()) refuse("stores more bytes than the file has");
+  }
+
+  RawFile& file_;
+  const RawObject& dataset_;
+  uint64_t chunk_bytes_;
+  uint64_t stored_ = 0;
+  std::set<uint64_t> seen_;
+};
+
+void check_chunk(const RawObject& dataset, uint64_t file_bytes) {
+  const size_t rank = dataset.extents->size();
+  if (rank == 0 || dataset.chunk.size() != rank + 1 ||
+      dataset.chunk[rank] != dataset.element_bytes) {
+    refuse("chunks that do not fit the dataset");
+  }
+  const uint64_t bytes = product(dataset.chunk, 1);
+  if (bytes == 0) refuse("chunks without elements");
+  if (bytes > kMaxChunkBytes) refuse("chunks of " + std::to_string(bytes) + " bytes");
   if (bytes > kSmall && bytes / kMaxExpansion > file_bytes) {
-    refuse(path, "a chunk holds more than the file can");
+    refuse("a chunk holds more than the file can");
   }
 }
 
-void check_dataset(const std::string& path, hid_t dataset, uint64_t file_bytes) {
-  const Id properties(H5Dget_create_plist(dataset), H5Pclose, "read properties of " + path);
-  if (H5Pget_external_count(properties.get()) != 0) refuse(path, "its data lie in another file");
-  const H5D_layout_t layout = H5Pget_layout(properties.get());
-  if (layout != H5D_CHUNKED && layout != H5D_CONTIGUOUS && layout != H5D_COMPACT) {
-    refuse(path, "virtual datasets are not allowed");
+void check_dataset(RawFile& file, const RawObject& dataset) {
+  if (!dataset.extents || dataset.element_bytes == 0) refuse("a dataset without extent or type");
+  const bool chunked = dataset.layout == RawLayout::kChunked;
+  if (chunked) check_chunk(dataset, file.bytes());
+  if (dataset.filtered && !chunked) refuse("filters without chunks");
+  const uint64_t bytes = product(*dataset.extents, dataset.element_bytes);
+  const bool stored_whole = dataset.data_address != kNoAddress && !chunked;
+  if (stored_whole && !file.holds(dataset.data_address, dataset.data_bytes)) {
+    refuse("stores more bytes than the file has");
   }
-  check_filters(path, properties.get());
-  const Id type(H5Dget_type(dataset), H5Tclose, "read the type of " + path);
-  const Id space(H5Dget_space(dataset), H5Sclose, "read the extent of " + path);
-  const int rank = H5Sget_simple_extent_ndims(space.get());
-  const uint64_t element = H5Tget_size(type.get());
-  if (rank < 0 || element == 0) refuse(path, "unreadable extent or type");
-  std::vector<hsize_t> extents(static_cast<size_t>(rank));
-  if (H5Sget_simple_extent_dims(space.get(), extents.data(), nullptr) != rank) {
-    refuse(path, "unreadable extent");
+  uint64_t stored = 0;
+  if (chunked) {
+    stored = ChunkTree(file, dataset).walk();
+  } else if (stored_whole || dataset.layout == RawLayout::kCompact) {
+    stored = dataset.data_bytes;
+    if (stored != bytes) refuse("its data have another size than its extent");
   }
-  if (layout == H5D_CHUNKED) check_chunk(path, properties.get(), rank, element, file_bytes);
-  const uint64_t bytes = product(path, extents, element), stored = H5Dget_storage_size(dataset);
-  if (stored > file_bytes) refuse(path, "stores more bytes than the file has");
-  const uint64_t held = layout == H5D_CHUNKED ? stored * kMaxExpansion : stored;
-  if (bytes > kSmall && bytes > held) {
-    refuse(path, "claims " + std::to_string(bytes) + " bytes where " + std::to_string(stored) +
-                     " are stored");
+  const uint64_t held = dataset.filtered ? stored * kMaxExpansion : stored;
+  if (bytes > kSmall && bytes > held && (!chunked || bytes > stored * kMaxExpansion)) {
+    refuse("claims " + std::to_string(bytes) + " bytes where " + std::to_string(stored) +
+           " are stored");
   }
 }
 
 class Walk {
  public:
-  explicit Walk(int64_t file_bytes) : file_bytes_(static_cast<uint64_t>(file_bytes)) {}
+  explicit Walk(RawFile& file) : file_(file) {}
 
-  void group(const std::string& path, hid_t id, int depth) {
-    if (depth > kMaxDepth) refuse(path, "groups lie deeper than 32");
-    for (const Link& link : links_of(id)) {
-      const std::string name = path + "/" + link.name;
-      if (++objects_ > kMaxObjects) refuse(path, "more than 1000000 objects");
-      if (link.type == H5L_TYPE_EXTERNAL) refuse(name, "external links are not allowed");
-      if (link.type != H5L_TYPE_HARD) refuse(name, "soft links are not allowed");
-      const Id object(H5Oopen(id, link.name.c_str(), H5P_DEFAULT), H5Oclose,
-                      "open " + printable(name));
-      H5O_info_t info;
-      check(H5Oget_info(object.get(), &info), "look at " + printable(name));
-      if (!visited_.insert(info.addr).second) continue;
-      if (info.type == H5O_TYPE_GROUP) group(name, object.get(), depth + 1);
-      if (info.type == H5O_TYPE_DATASET) check_dataset(name, object.get(), file_bytes_);
+  void object(const std::string& path, uint64_t address, int depth) {
+    if (!visited_.insert(address).second) return;
+    RawObject object;
+    try {
+      if (++objects_ > kMaxObjects) refuse("more than 1000000 objects");
+      object = read_object(file_, address);
+      if (object.is_group == (object.layout != RawLayout::kNone)) {
+        refuse("neither a group nor a dataset");
+      }
+      if (!object.is_group) return check_dataset(file_, object);
+      if (depth > kMaxDepth) refuse("groups lie deeper than 32");
+    } catch (const Error& error) {
+      throw path.empty() ? error : error.in(printable(path));
+    }
+    for (const RawLink& link : object.links) {
+      this->object(path + "/" + link.name, link.address, depth + 1);
     }
   }
 
  private:
-  uint64_t file_bytes_;
+  RawFile& file_;
   int64_t objects_ = 0;
-  std::set<haddr_t> visited_;
+  std::set<uint64_t> visited_;
 };
 
 }  // namespace
 
-int64_t check_signature(const std::filesystem::path& path) {
-  static constexpr std::array<char, 8> kSignature = {'\x89', 'H',  'D',    'F',
-                                                     '\r',   '\n', '\x1a', '\n'};
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) throw Error(ErrorCode::kData, "no such file");
-  if (!std::filesystem::is_regular_file(path, error))
-    throw Error(ErrorCode::kData, "not a regular file");
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) throw Error(ErrorCode::kData, "cannot be opened");
-  const auto size = static_cast<int64_t>(std::filesystem::file_size(path, error));
-  for (int64_t offset = 0; offset + 8 <= size; offset = offset == 0 ? 512 : offset * 2) {
-    std::array<char, 8> bytes{};
-    stream.seekg(offset);
-    if (stream.read(bytes.data(), 8) && bytes == kSignature) return size;
-  }
-  throw Error(ErrorCode::kData, "not an HDF5 file");
-}
-
-void refuse_hostile(hid_t file, int64_t file_bytes) {
-  const Id root(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose, "open the root group");
-  Walk(file_bytes).group("", root.get(), 1);
+void refuse_hostile(const std::filesystem::path& path) {
+  RawFile file(path);
+  Walk(file).object("", file.root(), 1);
 }
 
 }  // namespace spikeloom::hdf5

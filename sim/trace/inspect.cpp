@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <ostream>
 
 #include "core/error.hpp"
@@ -29,7 +28,20 @@ void for_each_row(const TraceFile& trace, size_t p, F&& f) {
   }
 }
 
+// The first kTop of `count` neurons in the order that `before` gives.
+template <typename Before>
+std::vector<int64_t> first_neurons(int64_t count, Before&& before) {
+  std::vector<int64_t> first;
+  for (int64_t i = 0; i < count; ++i) {
+    if (first.size() == kTop && !before(i, first.back())) continue;
+    if (first.size() == kTop) first.pop_back();
+    first.insert(std::upper_bound(first.begin(), first.end(), i, before), i);
+  }
+  return first;
+}
+
 void rank_neurons(const TraceFile& trace, size_t p, PopulationSummary& summary) {
+  if (summary.rows == 0) return;
   const int64_t neurons = summary.neurons;
   std::vector<int64_t> spikes(static_cast<size_t>(neurons));
   for_each_row(trace, p, [&](int64_t, std::span<const uint8_t> bits) {
@@ -37,20 +49,19 @@ void rank_neurons(const TraceFile& trace, size_t p, PopulationSummary& summary) 
       if (i < neurons) ++spikes[static_cast<size_t>(i)];
     });
   });
-  std::vector<int64_t> order(spikes.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
-  const auto top = static_cast<std::ptrdiff_t>(std::min(kTop, order.size()));
   const auto count = [&](int64_t i) { return spikes[static_cast<size_t>(i)]; };
-  const auto take = [&](auto before, std::vector<NeuronActivity>& out) {
-    std::partial_sort(order.begin(), order.begin() + top, order.end(), before);
-    for (std::ptrdiff_t i = 0; i < top; ++i) {
-      out.push_back({order[static_cast<size_t>(i)], count(order[static_cast<size_t>(i)])});
-    }
+  const auto more = [&](int64_t a, int64_t b) {
+    return count(a) != count(b) ? count(a) > count(b) : a < b;
   };
-  take([&](int64_t a, int64_t b) { return count(a) != count(b) ? count(a) > count(b) : a < b; },
-       summary.most_active);
-  take([&](int64_t a, int64_t b) { return count(a) != count(b) ? count(a) < count(b) : a < b; },
-       summary.least_active);
+  const auto fewer = [&](int64_t a, int64_t b) {
+    return count(a) != count(b) ? count(a) < count(b) : a < b;
+  };
+  for (const int64_t i : first_neurons(neurons, more)) {
+    summary.most_active.push_back({i, count(i)});
+  }
+  for (const int64_t i : first_neurons(neurons, fewer)) {
+    summary.least_active.push_back({i, count(i)});
+  }
 }
 
 PopulationSummary summarise_population(const TraceFile& trace, size_t p) {

@@ -1,5 +1,9 @@
 #include "sim/trace/row_dataset.hpp"
 
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
 #include "core/error.hpp"
 
 namespace spikeloom::hdf5 {
@@ -54,21 +58,20 @@ RowDataset RowDataset::open(hid_t where, const std::string& name, H5T_class_t ki
       rank > 2) {
     throw Error(ErrorCode::kData, name + " has another type or rank than expected");
   }
-  hsize_t extent[2] = {0, 0}, chunk[2] = {0, 1};
+  hsize_t extent[2] = {0, 0};
   check(H5Sget_simple_extent_dims(space.get(), extent, nullptr), "read the extent of " + name);
   if (extent[0] > INT64_MAX || extent[1] > INT64_MAX) {
     throw Error(ErrorCode::kData, name + " has an impossible extent");
   }
-  size_t cache = 0;
-  if (H5Pget_layout(properties.get()) == H5D_CHUNKED) {
-    check(H5Pget_chunk(properties.get(), rank, chunk), "read the chunk size of " + name);
-    cache = static_cast<size_t>(chunk[0] * chunk[1]) * value_bytes;
-  }
-  probe.reset();
-  const Id access = dataset_access(cache);
-  result.dataset_ = Id(H5Dopen2(where, name.c_str(), access.get()), H5Dclose, "open " + name);
+  result.dataset_ = std::move(probe);
   result.rows_ = static_cast<int64_t>(extent[0]);
   result.width_ = rank == 1 ? 0 : static_cast<int64_t>(extent[1]);
+  if (H5Pget_layout(properties.get()) != H5D_CHUNKED) {
+    throw Error(ErrorCode::kData, name + " is not stored in chunks");
+  }
+  const int64_t row_values = rank == 1 ? 1 : result.width_;
+  result.chunks_ =
+      std::make_unique<ChunkReader>(result.dataset_.get(), name, row_values, value_bytes);
   return result;
 }
 
@@ -105,10 +108,26 @@ void RowDataset::read(int64_t first, int64_t rows, hid_t memory_type, void* valu
                                        std::to_string(rows_));
   }
   if (rows == 0) return;
+  if (chunks_) return read_chunks(first, rows, memory_type, static_cast<std::byte*>(values));
   Id memory;
   const Id space = select(first, rows, memory);
   check(H5Dread(dataset_.get(), memory_type, memory.get(), space.get(), H5P_DEFAULT, values),
         "read " + name_);
+}
+
+void RowDataset::read_chunks(int64_t first, int64_t rows, hid_t memory_type,
+                             std::byte* values) const {
+  const Id type(H5Dget_type(dataset_.get()), H5Tclose, "read the type of " + name_);
+  const size_t count = static_cast<size_t>(rows * std::max<int64_t>(1, width_));
+  const size_t stored = H5Tget_size(type.get()), wanted = H5Tget_size(memory_type);
+  if (H5Tequal(type.get(), memory_type) > 0) {
+    return chunks_->read(first, rows, std::span(values, count * wanted));
+  }
+  std::vector<std::byte> buffer(count * std::max(stored, wanted));  // converted in its place
+  chunks_->read(first, rows, std::span(buffer).first(count * stored));
+  check(H5Tconvert(type.get(), memory_type, count, buffer.data(), nullptr, H5P_DEFAULT),
+        "convert " + name_);
+  std::memcpy(values, buffer.data(), count * wanted);
 }
 
 }  // namespace spikeloom::hdf5

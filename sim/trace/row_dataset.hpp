@@ -2,10 +2,12 @@
 // A dataset that is written and read by rows: [rows] or [rows, width]. Internal to sim/trace.
 //
 // Errors as in hdf5.hpp. Without a chunk cache of its own the writer's memory is what it hands
-// over; a reader's cache holds one chunk.
+// over; a reader holds one chunk.
 
+#include <memory>
 #include <string>
 
+#include "sim/trace/chunk_reader.hpp"
 #include "sim/trace/hdf5.hpp"
 
 namespace spikeloom::hdf5 {
@@ -23,8 +25,9 @@ class RowDataset {
   RowDataset() = default;
   // Creates it, without rows.
   static RowDataset create(hid_t where, const std::string& name, const RowFormat& format);
-  // Opens it. Throws when it is not [rows] or [rows, width] of integers or floats, the bytes of a
-  // value not `value_bytes`, the class not `kind`.
+  // Opens it for reading, which ChunkReader does. Throws when it is not in chunks of whole rows,
+  // not [rows] or [rows, width] of integers or floats, the bytes of a value not `value_bytes`, the
+  // class not `kind`.
   static RowDataset open(hid_t where, const std::string& name, H5T_class_t kind,
                          size_t value_bytes);
 
@@ -42,8 +45,11 @@ class RowDataset {
   // Selects rows in the file and describes the memory that holds them.
   Id select(int64_t first, int64_t rows, Id& memory) const;
 
+  void read_chunks(int64_t first, int64_t rows, hid_t memory_type, std::byte* values) const;
+
   std::string name_;
   Id dataset_;
+  std::unique_ptr<ChunkReader> chunks_;  // of datasets opened to be read
   int64_t rows_ = 0;
   int64_t width_ = 0;
 };

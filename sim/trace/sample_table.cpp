@@ -8,6 +8,7 @@ namespace spikeloom::hdf5 {
 namespace {
 
 constexpr int64_t kChunkRows = 1024;
+constexpr int64_t kMaxSamples = int64_t{1} << 22;  // 160 MiB as rows
 
 int64_t& field(SampleRow& row, size_t column) noexcept {
   switch (column) {
@@ -81,6 +82,7 @@ std::vector<SampleRow> read_samples(hid_t samples) {
     if (columns[c].width() != 0) throw Error(ErrorCode::kData, name + " is no list");
     count = std::min(count, columns[c].rows());
   }
+  if (count > kMaxSamples) throw Error(ErrorCode::kData, "more than 2^22 samples");
   return read_rows(columns, 0, count);
 }
 

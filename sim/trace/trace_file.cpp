@@ -17,8 +17,11 @@ namespace {
 using hdf5::Id;
 using hdf5::RowDataset;
 
-// A row of so many neurons is 32 MiB packed and at most 2 GiB as a SpikeTensor of one channel.
-constexpr int64_t kMaxNeurons = int64_t{1} << 28;
+// Zeros compress a thousandfold, so these, rather than the size of the file, bound the memory of a
+// reader: 128 MiB for a count per neuron or per step, 256 MiB for the places of all rows.
+constexpr int64_t kMaxNeurons = int64_t{1} << 24;
+constexpr int64_t kMaxRows = int64_t{1} << 24;
+constexpr int64_t kMaxSteps = int64_t{1} << 24;  // of one sample
 constexpr int64_t kBlockBytes = 1 << 20;
 
 [[noreturn]] void damaged(const std::string& what) {
@@ -63,7 +66,7 @@ void read_attributes(hid_t group, TracePopulation& population) {
     damaged("impossible shape " + to_string(population.shape));
   }
   if (element_count(population.shape) != population.neurons) damaged("n_neurons is not shape");
-  if (population.neurons > kMaxNeurons) damaged("more than 2^28 neurons");
+  if (population.neurons > kMaxNeurons) damaged("more than 2^24 neurons");
   if (!(population.dt_ms > 0)) damaged("dt_ms is not above 0");
 }
 
@@ -77,9 +80,8 @@ struct Datasets {
 
 struct TraceFile::Impl {
   explicit Impl(const std::filesystem::path& given) : path(given) {
-    const int64_t bytes = hdf5::check_signature(path);
+    hdf5::refuse_hostile(path);
     file = hdf5::open_file(path.string());
-    hdf5::refuse_hostile(file.get(), bytes);
     read_header();
     own = open_group(file.get(), "spikeloom");
     read_sample_table();
@@ -115,6 +117,7 @@ struct TraceFile::Impl {
     }
     int64_t end = 0;
     for (const TraceSample& sample : samples) {
+      if (sample.steps > kMaxSteps) damaged("samples: more than 2^24 steps");
       if (sample.index < 0 || sample.steps < 0 || sample.first_step < end ||
           sample.first_step > INT64_MAX - sample.steps) {
         damaged("samples: the steps are not in order");
@@ -159,6 +162,7 @@ struct TraceFile::Impl {
       for (const TraceSample& sample : samples) steps += sample.steps;
       population.rows = std::min(population.rows, steps);
     }
+    if (population.rows > kMaxRows) damaged("more than 2^24 rows");
     const int64_t most = std::max({data.bits.rows(), data.popcount.rows(), data.steps.rows()});
     if (header.complete && most != population.rows) {
       damaged("bits, popcount and steps differ in length");

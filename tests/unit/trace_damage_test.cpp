@@ -302,7 +302,7 @@ TEST_CASE("hostile files are refused") {
     }
     H5Gclose(group);
   });
-  CHECK(contains(verify(TraceFile(path)), "more than 2^28 neurons"));
+  CHECK(contains(verify(TraceFile(path)), "more than 2^24 neurons"));
 
   write_bytes(path, {'h', 'e', 'l', 'l', 'o'}, 5);
   has(refusal(path), "not an HDF5 file");
