@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""make_seeds.py BUILD OUT: writes first inputs for every fuzz target to OUT/<target>/, made from the files of the
+project and by the programs of a build folder (spikeloom, trace_seeds). Python's standard library only. What
+the corpora keep is chosen by merging, see README.md."""
+import glob
+import gzip
+import json
+import os
+import pickle
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests/e2e"))
+import fixtures  # noqa: E402
+
+GOLDEN = os.path.join(ROOT, "tests/golden/meta_spikeformer")
+DATA = os.path.join(ROOT, "tests/unit/data")
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+class Seeds:
+    def __init__(self, out):
+        self.out = out
+
+    def add(self, target, name, data):
+        folder = os.path.join(self.out, target)
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(data)
+
+
+LONG_LISTS = {"lines", "prices", "unpriced", "layers", "attention", "neurons"}  # of a report; compare does not read them
+
+
+def trim(value):
+    """JSON with at most one element in every list, without LONG_LISTS."""
+    if isinstance(value, dict):
+        return {key: trim(member) for key, member in value.items() if key not in LONG_LISTS}
+    return [trim(member) for member in value[:1]] if isinstance(value, list) else value
+
+
+def texts(seeds):
+    for path in glob.glob(ROOT + "/experiments/*.toml") + glob.glob(ROOT + "/tests/e2e/*.toml"):
+        seeds.add("experiment", os.path.basename(path), read(path))
+    seeds.add("experiment", "notations.toml", b'''model = { family = "meta_spikeformer", preset = 'x' }
+[[a.b]]
+c = [1, 2.5, +inf, 0x1F, 1_000, 1979-05-27T07:32:00Z, """long""", true]
+"d e".f = { g = [[], {}] }
+''')
+    seeds.add("json", "values.json", b'{"model": {"dims": [1, -2.5e3, true, null], "": "\\u00e4\\n"}, "a/b": {}}')
+    seeds.add("json", "meta.json", json.dumps(trim(json.load(open(GOLDEN + "/meta.json"))))[:2000].encode())
+
+
+def weights(seeds):
+    tensors = {"a": ("F32", [2, 2]), "b.c": ("I64", []), "d": ("U8", [0, 3]), "e": ("BF16", [5])}
+    sizes, header, at = {"F32": 4, "I64": 8, "U8": 1, "BF16": 2}, {"__metadata__": {"format": "pt"}}, 0
+    for name, (dtype, shape) in tensors.items():
+        size = sizes[dtype]
+        for extent in shape:
+            size *= extent
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header).encode()
+    seeds.add("safetensors", "four", struct.pack("<Q", len(text)) + text + bytes(at))
+    for path in glob.glob(DATA + "/*.npz"):
+        seeds.add("npz", os.path.basename(path), read(path))
+    with zipfile.ZipFile(GOLDEN + "/weights.npz") as archive:
+        with tempfile.TemporaryFile() as file:
+            with zipfile.ZipFile(file, "w") as small:
+                for name in sorted(archive.namelist(), key=lambda n: archive.getinfo(n).file_size)[:3]:
+                    small.writestr(name, archive.read(name))
+            file.seek(0)
+            seeds.add("npz", "golden.npz", file.read())
+    for path in glob.glob(DATA + "/*.pth"):
+        seeds.add("pth", os.path.basename(path), read(path))
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    if name.endswith("data.pkl"):
+                        seeds.add("pth", os.path.basename(path) + ".pkl", archive.read(name))
+    seeds.add("pth", "kinds.pkl", pickle.dumps({"a": [1, 2.5, None, True, (1, 2), "x", 10**30, {1}]}, 2))
+
+
+def images(seeds):
+    idx = read(ROOT + "/experiments/samples/mnist256-images-idx3-ubyte")
+    small = struct.pack(">IIII", 0x803, 2, 28, 28) + idx[16:16 + 2 * 784]
+    labels = struct.pack(">II", 0x801, 2) + b"\x07\x02"
+    for name, data in (("images", small), ("labels", labels), ("tiny", struct.pack(">IIII", 0x803, 2, 2, 1) + b"abcd")):
+        seeds.add("idx", name, data)
+        seeds.add("idx", name + ".gz", gzip.compress(data, mtime=0))
+    seeds.add("cifar10", "two", b"".join(bytes([label]) + bytes((label + i) % 256 for i in range(3072))
+                                         for label in (3, 9)))
+    seeds.add("npy", "logits.npy", read(GOLDEN + "/logits.npy"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "a.npy")
+        for descr, size in (("<f4", 4), (">i2", 2), ("|u1", 1), ("<f8", 8), ("|O", 8)):
+            fixtures.write_npy(path, descr, (2, 1, 2, 2), bytes(range(8 * size)))
+            seeds.add("npy", "batch" + descr[1:], read(path))
+            seeds.add("npy", "fortran" + descr[1:], read(path).replace(b"False", b"True "))
+
+
+def run(words, folder):
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(" ".join(words) + "\n" + done.stderr)
+
+
+def reports(seeds, build):
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(ROOT + "/tests/e2e/tiny.toml", folder)
+        fixtures.write_npy(folder + "/images.npy", "<f4", (1, 1, 16, 16), fixtures.floats([0.01 * i for i in range(256)]))
+        run([build + "/cli/spikeloom", "run", "tiny.toml", "-q", "--set", "trace.layers=none"], folder)
+        report = trim(json.load(open(folder + "/out/report.json")))
+        seeds.add("report", "trimmed.json", json.dumps(report).encode())
+        seeds.add("report", "short.json", json.dumps({"schema_version": "1.0", "run": {"samples": 1}}).encode())
+
+
+def traces(seeds, build):
+    with tempfile.TemporaryDirectory() as folder:
+        run([build + "/tests/fuzz/trace_seeds", folder], folder)
+        for name in os.listdir(folder):
+            seeds.add("trace", name, read(folder + "/" + name))
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    seeds = Seeds(sys.argv[2])
+    texts(seeds)
+    weights(seeds)
+    images(seeds)
+    build = os.path.abspath(sys.argv[1])
+    reports(seeds, build)
+    traces(seeds, build)
+
+
+main()
