@@ -64,18 +64,6 @@ bool read_disk(const DriverFile& file, haddr_t address, size_t size, unsigned ch
   return true;
 }
 
-// Calls f(page number, offset in page, bytes, offset in the range) for every page of a range.
-template <typename F>
-bool for_each_page(haddr_t address, size_t size, F&& f) {
-  for (size_t done = 0; done < size;) {
-    const haddr_t offset = (address + done) % kPageBytes;
-    const size_t part = std::min<size_t>(size - done, kPageBytes - offset);
-    if (!f((address + done) / kPageBytes, offset, part, done)) return false;
-    done += part;
-  }
-  return true;
-}
-
 bool read_any(const DriverFile& file, haddr_t address, size_t size, unsigned char* out) noexcept {
   if (file.pages.empty()) return read_disk(file, address, size, out);
   return for_each_page(address, size, [&](haddr_t page, haddr_t offset, size_t part, size_t done) {

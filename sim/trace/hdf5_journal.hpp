@@ -7,6 +7,7 @@
 // the journal's pages instead of the file's; a torn journal counts for nothing, the file is as it
 // was. A killed process is covered, a power cut is not: nothing is forced to the disk.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +19,18 @@ namespace spikeloom::hdf5 {
 constexpr uint64_t kPageBytes = 4096;
 using Page = std::array<unsigned char, kPageBytes>;
 using Pages = std::unordered_map<uint64_t, Page>;  // by address / kPageBytes
+
+// Calls f(page number, offset in page, bytes, offset in the range) for every page of a range.
+template <typename F>
+bool for_each_page(uint64_t address, size_t size, F&& f) {
+  for (size_t done = 0; done < size;) {
+    const uint64_t offset = (address + done) % kPageBytes;
+    const size_t part = std::min<size_t>(size - done, kPageBytes - offset);
+    if (!f((address + done) / kPageBytes, offset, part, done)) return false;
+    done += part;
+  }
+  return true;
+}
 
 std::string journal_of(const std::string& file);
 

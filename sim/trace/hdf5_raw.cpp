@@ -2,6 +2,7 @@
 
 #include "sim/trace/hdf5_raw.hpp"
 
+#include <cstring>
 #include <set>
 
 #include "core/error.hpp"
@@ -104,6 +105,7 @@ RawFile::RawFile(const std::filesystem::path& path) {
   if (!stream_) refuse("cannot be opened");
   size_ = std::filesystem::file_size(path, error);
   if (error) refuse("cannot be read");
+  journal_ = load_journal(path.string());
   base_ = find_signature();
   read_superblock();
 }
@@ -143,6 +145,15 @@ std::vector<std::byte> RawFile::read(uint64_t address, uint64_t count) {
   stream_.seekg(static_cast<std::streamoff>(base_ + address));
   stream_.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(count));
   if (!stream_) refuse("cannot be read");
+  if (!journal_.empty()) {
+    for_each_page(base_ + address, count,
+                  [&](uint64_t page, uint64_t offset, size_t part, size_t done) {
+                    const auto newer = journal_.find(page);
+                    if (newer == journal_.end()) return true;
+                    std::memcpy(bytes.data() + done, newer->second.data() + offset, part);
+                    return true;
+                  });
+  }
   return bytes;
 }
 

@@ -20,13 +20,16 @@
 #include <string>
 #include <vector>
 
+#include "sim/trace/hdf5_journal.hpp"
+
 namespace spikeloom::hdf5 {
 
 constexpr uint64_t kNoAddress = ~uint64_t{0};
 
 class RawFile {
  public:
-  // A regular file with the HDF5 signature at 0 or behind a user block.
+  // A regular file with the HDF5 signature at 0 or behind a user block; a whole journal beside it
+  // counts as part of it.
   explicit RawFile(const std::filesystem::path& path);
   uint64_t bytes() const noexcept { return size_; }
   // Address of the root group.
@@ -41,6 +44,7 @@ class RawFile {
   void read_superblock();
 
   std::ifstream stream_;
+  Pages journal_;  // of a killed run: newer than the file
   uint64_t size_ = 0, base_ = 0, root_ = 0;
 };
 
