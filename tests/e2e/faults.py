@@ -21,8 +21,8 @@ from checks import namespace_command  # noqa: E402
 PROGRAM, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 30
 INTERRUPTS = int(sys.argv[4]) if len(sys.argv) > 4 else 10
-DISKS = 10
-IMAGES = 32
+DISKS = 10 if KILLS >= 100 else 4
+IMAGES = 24
 WORKING = (".tmp", ".partial", ".journal")
 
 
@@ -176,7 +176,7 @@ def main():
         if subprocess.run(mount, capture_output=True).returncode != 0:
             print("SKIP disk full: no right to mount a file system")
         else:
-            disk_full(base, [max(1, whole * share // 10) for share in range(DISKS)], expected)
+            disk_full(base, [max(1, whole * share // DISKS) for share in range(DISKS)], expected)
         # Before the handler is there, an interrupt simply ends the process.
         strike(base, "interrupt", INTERRUPTS, longest / 2, expected, signal.SIGINT,
                (130, -signal.SIGINT))

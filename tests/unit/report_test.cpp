@@ -217,7 +217,7 @@ TEST_CASE("syops rules: padding and biases count, normalisation twice, attention
   CHECK(lines["q"].count == Approx(0.25 * 6 * (64 * 2 + 64)));  // rate 48 / 192
   CHECK(lines["q"].ac);
   CHECK(lines["pre"].count == Approx(0.25 * 6 * 16 * 16));  // no bias; rate 96 / 384
-  CHECK(lines["fc"].count == 6 * 12 + 2 * 3);  // bias once per call
+  CHECK(lines["fc"].count == 6 * 12 + 2 * 3);               // bias once per call
   CHECK_FALSE(lines["fc"].ac);
   CHECK(lines.count("attn.kv") == 0);
   CHECK(lines.count("mean") == 0);
