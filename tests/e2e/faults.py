@@ -6,6 +6,7 @@ usage: faults.py PROGRAM SOURCE_DIR [KILLS] [INTERRUPTS]
 import json
 import random
 import shlex
+import shutil
 import signal
 import struct
 import subprocess
@@ -161,6 +162,33 @@ def disk_full(base, sizes, expected):
           "result once there was room")
 
 
+def one_line(ran, code, text, what):
+    lines = ran.stderr.splitlines()
+    if ran.returncode != code or len(lines) != 1 or text not in lines[0]:
+        fail(f"{what}: exit code {ran.returncode}, {ran.stderr}")
+
+
+def bad_folders(base, may_mount):
+    """The output folder vanishes, or does not take files."""
+    folder = base / "vanishing"
+    run = subprocess.Popen(command(folder), stderr=subprocess.PIPE, text=True)
+    while run.poll() is None and not (folder / "checkpoint.safetensors").exists():
+        time.sleep(0.001)
+    shutil.rmtree(folder, ignore_errors=True)
+    errors = run.communicate()[1]
+    one_line(subprocess.CompletedProcess([], run.returncode, "", errors), 1, str(folder), "vanishing folder")
+    if folder.exists():
+        fail(f"{folder} came back: {list(folder.iterdir())}")
+    if may_mount:
+        place = base / "read-only"
+        place.mkdir()
+        words = " ".join(shlex.quote(str(w)) for w in command(place))
+        script = f"mount -t tmpfs -o ro tmpfs {place} && exec {words}"
+        ran = subprocess.run(namespace_command() + ["sh", "-c", script], capture_output=True, text=True)
+        one_line(ran, 1, "Read-only file system", "read-only folder")
+    print("a vanishing folder" + (" and a read-only one" if may_mount else "") + " end a run with one line")
+
+
 def main():
     random.seed(3)
     with tempfile.TemporaryDirectory() as base:
@@ -173,8 +201,10 @@ def main():
         strike(base, "kill", KILLS, longest / 2, expected, signal.SIGKILL, (-signal.SIGKILL,))
         whole = sum(p.stat().st_size for p in (base / "whole").iterdir()) // 1024
         mount = namespace_command() + ["mount", "-t", "tmpfs", "tmpfs", base]
-        if subprocess.run(mount, capture_output=True).returncode != 0:
-            print("SKIP disk full: no right to mount a file system")
+        may_mount = subprocess.run(mount, capture_output=True).returncode == 0
+        bad_folders(base, may_mount)
+        if not may_mount:
+            print("SKIP full disks and read-only folders: no right to mount a file system")
         else:
             disk_full(base, [max(1, whole * share // DISKS) for share in range(DISKS)], expected)
         # Before the handler is there, an interrupt simply ends the process.
