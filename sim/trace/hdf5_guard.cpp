@@ -121,8 +121,7 @@ void check_dataset(RawFile& file, const RawObject& dataset) {
     stored = dataset.data_bytes;
     if (stored != bytes) refuse("its data have another size than its extent");
   }
-  const uint64_t held = dataset.filtered ? stored * kMaxExpansion : stored;
-  if (bytes > kSmall && bytes > held && (!chunked || bytes > stored * kMaxExpansion)) {
+  if (bytes > kSmall && bytes > (chunked ? stored * kMaxExpansion : stored)) {
     refuse("claims " + std::to_string(bytes) + " bytes where " + std::to_string(stored) +
            " are stored");
   }

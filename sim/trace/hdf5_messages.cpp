@@ -144,8 +144,6 @@ void read_link(Reader reader, RawObject& object) {
   if (kind == kSoft) refuse(printable(name) + ": soft links are not allowed");
   if (kind == kExternal) refuse(printable(name) + ": external links are not allowed");
   if (kind != kHard) refuse(printable(name) + ": user-defined links are not allowed");
-  const auto same = [&](const RawLink& link) { return link.name == name; };
-  if (std::any_of(object.links.begin(), object.links.end(), same)) refuse("a name occurs twice");
   object.links.push_back({name, reader.take<uint64_t>()});
 }
 

@@ -2,6 +2,7 @@
 
 #include "sim/trace/hdf5_raw.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 
@@ -15,6 +16,7 @@ constexpr std::string_view kSignature("\x89HDF\r\n\x1a\n", 8);
 constexpr uint64_t kChecksumBytes = 4;
 // Of one object: the names of some hundred thousand populations.
 constexpr uint64_t kMaxHeaderBytes = 16 << 20;
+constexpr uint64_t kFreeBytes = 1 << 20;
 constexpr uint8_t kContinuation = 0x10;
 constexpr uint8_t kShared = 0x02;  // flag of a message: it lies elsewhere
 
@@ -94,6 +96,12 @@ RawObject read_object(RawFile& file, uint64_t address) {
     }
     read_messages(block, header.ordered, object, more);
   }
+  std::sort(object.links.begin(), object.links.end(),
+            [](const RawLink& a, const RawLink& b) { return a.name < b.name; });
+  const auto twice =
+      std::adjacent_find(object.links.begin(), object.links.end(),
+                         [](const RawLink& a, const RawLink& b) { return a.name == b.name; });
+  if (twice != object.links.end()) refuse("a name occurs twice");
   return object;
 }
 
@@ -140,6 +148,9 @@ bool RawFile::holds(uint64_t address, uint64_t count) const noexcept {
 
 std::vector<std::byte> RawFile::read(uint64_t address, uint64_t count) {
   if (!holds(address, count)) refuse("an HDF5 structure lies outside of the file");
+  // Each structure is read at most three times; overlapping ones would multiply the work.
+  taken_ += count;
+  if (taken_ > 4 * size_ + kFreeBytes) refuse("its HDF5 structures overlap");
   std::vector<std::byte> bytes(count);
   stream_.clear();
   stream_.seekg(static_cast<std::streamoff>(base_ + address));

@@ -34,7 +34,7 @@ class RawFile {
   uint64_t bytes() const noexcept { return size_; }
   // Address of the root group.
   uint64_t root() const noexcept { return root_; }
-  // `count` bytes of an address of the file.
+  // `count` bytes of an address of the file. All reads together may take four times the file.
   std::vector<std::byte> read(uint64_t address, uint64_t count);
   // Does the range lie inside the file?
   bool holds(uint64_t address, uint64_t count) const noexcept;
@@ -46,6 +46,7 @@ class RawFile {
   std::ifstream stream_;
   Pages journal_;  // of a killed run: newer than the file
   uint64_t size_ = 0, base_ = 0, root_ = 0;
+  uint64_t taken_ = 0;  // bytes read so far
 };
 
 struct RawLink {

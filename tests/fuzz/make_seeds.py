@@ -97,6 +97,11 @@ def images(seeds):
     for name, data in (("images", small), ("labels", labels), ("tiny", struct.pack(">IIII", 0x803, 2, 2, 1) + b"abcd")):
         seeds.add("idx", name, data)
         seeds.add("idx", name + ".gz", gzip.compress(data, mtime=0))
+    for path in glob.glob(DATA + "/images/*.png") + glob.glob(DATA + "/images/*.jpg"):
+        if os.path.getsize(path) < 1500:
+            seeds.add("image", os.path.basename(path), read(path))
+    seeds.add("image_list", "two", b"c0-1.png 0\n# comment\n\nc2-8.png 3\n")
+    seeds.add("image_list", "odd", b"c0-1.png 0\r\n../manifest.txt 1\nc0-1.png 99999999999999999999")
     seeds.add("cifar10", "two", b"".join(bytes([label]) + bytes((label + i) % 256 for i in range(3072))
                                          for label in (3, 9)))
     seeds.add("npy", "logits.npy", read(GOLDEN + "/logits.npy"))

@@ -88,6 +88,8 @@ TEST_CASE("zip bombs are refused before they are inflated") {
   const std::string mebibyte(1 << 20, '\0');
   const int64_t before = peak_memory();
   has(npz_error(zip_of_a_terabyte("a.npy")), "larger than 64 GiB");
+  has(error_of([&] { parse_pth(bytes_of(zip_of_a_terabyte("a/data.pkl")), "p"); }), "64 GiB");
+  CHECK(peak_memory() - before < 64 << 20);
   const std::string large = npy("(20971520,)", std::string(20 << 20, '\0'));
   has(npz_error(make_zip({packed("a.npy", large)})), "claims");
   std::vector<ZipContent> many;
@@ -95,17 +97,14 @@ TEST_CASE("zip bombs are refused before they are inflated") {
     many.push_back(packed(std::to_string(i) + ".npy", std::string(mebibyte)));
   }
   has(npz_error(make_zip(many)), "more than 16 times its size");
-  // The bomb itself was made here: 20 MiB, its header and its copies.
-  CHECK(peak_memory() - before < 150 << 20);
   const std::string pickle = "\x80\x02" + std::string(1000, 'N') + ".";
   has(error_of([&] { parse_pth(bytes_of(make_zip({packed("a/data.pkl", pickle)})), "p"); }),
       "entry 'a/data.pkl' is compressed");
-  has(error_of([&] { parse_pth(bytes_of(zip_of_a_terabyte("a/data.pkl")), "p"); }), "64 GiB");
 }
 
 TEST_CASE("compressed arrays of ordinary content are read") {
   std::string data;
-  for (int i = 0; i < 100'000; ++i) data += static_cast<char>(i * i >> 3);
+  for (uint32_t i = 0; i < 100'000; ++i) data += static_cast<char>(i * i >> 3);
   const Weights weights = parse_npz(bytes_of([&] {
                                       ZipContent entry = packed("a.npy", npy("(100000,)", data));
                                       // make_zip sums the stored bytes; the checksum is that of the
