@@ -143,7 +143,8 @@ void load_checkpoint(const fs::path& path, const RunIdentity& identity, RunState
 }
 
 fs::path set_aside(const fs::path& path) {
-  const fs::path partial = path.string() + ".partial", temporary = path.string() + ".tmp";
+  fs::path partial = path.string() + ".partial";
+  const fs::path temporary = path.string() + ".tmp";
   if (fs::exists(partial)) return partial;
   if (fs::exists(temporary)) {
     settle_trace(temporary);

@@ -46,6 +46,7 @@ void replay(const TraceFile& trace, const Graph& graph, int64_t samples, TraceSi
     throw error.in(trace.path().string());
   }
   std::vector<SpikeTensor> values;
+  values.reserve(populations.size());
   std::vector<const uint64_t*> bits;
   for (const Population& population : populations) {
     values.emplace_back(rows_of(population.shape), channels_of(population.shape));
