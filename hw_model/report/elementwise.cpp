@@ -19,13 +19,28 @@ void add_node(const Graph& graph, const Node& node, int64_t evaluations, Element
                  [&](const View&) {},
                  [&](const SpatialMean&) { sum.spatial_mean += in(); },
                  [&](const StepMean&) { sum.step_mean += in(); },
-                 [&](const Activation&) { sum.activations += out; },
+                 [&](const Activation& op) {
+                   (op.kind == ActivationKind::kSigmoid ? sum.sigmoids : sum.activations) += out;
+                 },
                  [&](const SoftmaxAttention& op) {
                    const int64_t tokens = rows_of(node.shape);
                    sum.softmax_exponentials += evaluations * op.heads * tokens * tokens;
                    sum.softmax_divisions += evaluations * op.heads * tokens * tokens;
                    sum.scalings += op.scale == 1.0f ? 0 : evaluations * op.heads * tokens * tokens;
                  },
+                 [&](const Embedding&) { sum.embedding_values += out; },
+                 [&](const Threshold&) {
+                   const bool is_mask = mask_of(graph, node.inputs[0]).has_value();
+                   sum.comparisons += is_mask ? 0 : out;
+                 },
+                 [&](const LayerNorm&) {
+                   sum.layer_norm_rows += rows_of(node.shape) * evaluations;
+                   sum.layer_norm_elements += out;
+                 },
+                 [&](const Delay&) {},
+                 [&](const TokenMix&) { sum.token_mix += out; },
+                 [&](const Wkv&) { sum.wkv += out; },
+                 [&](const Mul&) { sum.products += out; },
              },
              node.op);
 }

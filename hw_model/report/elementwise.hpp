@@ -19,7 +19,15 @@ struct ElementwiseCounts {
   int64_t scalings = 0;
   int64_t spatial_mean = 0;  // elements added up
   int64_t step_mean = 0;     // elements added up
-  int64_t activations = 0;   // ReLU evaluations
+  int64_t activations = 0;   // evaluations of ReLU and relu^2
+  int64_t sigmoids = 0;
+  int64_t layer_norm_rows = 0;      // normalisations of one row
+  int64_t layer_norm_elements = 0;  // elements in them
+  int64_t token_mix = 0;            // two multiplications and one addition each
+  int64_t wkv = 0;                  // channel updates: 4 exponentials and one division each
+  int64_t products = 0;
+  int64_t embedding_values = 0;  // read from the table
+  int64_t comparisons = 0;       // of binary embeddings; masks cost nothing
   int64_t softmax_exponentials = 0;
   int64_t softmax_divisions = 0;
 };

@@ -81,6 +81,13 @@ void list_unpriced(SchemeReport& report, const CountedGraph& counted, Priced pri
   add("spatial means, elements added", e.spatial_mean);
   add("step means, elements added", e.step_mean);
   add("ReLU evaluations", e.activations);
+  add("sigmoids", e.sigmoids);
+  add("layer normalisations, elements", e.layer_norm_elements);
+  add("token shifts (a*m + b*(1-m)), elements", e.token_mix);
+  add("WKV channel updates (4 exponentials, 1 division each)", e.wkv);
+  add("element-wise products", e.products);
+  add("embedding values read", e.embedding_values);
+  add("comparisons of the binary embedding", e.comparisons);
   add("softmax exponentials", e.softmax_exponentials);
   add("softmax divisions", e.softmax_divisions);
   add("memory: weight reads without reuse", totals.weight_reads);

@@ -20,6 +20,15 @@ int64_t channels_of(const Shape& shape) {
   return shape.empty() ? 1 : shape.back();
 }
 
+std::string_view name_of(ActivationKind kind) {
+  switch (kind) {
+    case ActivationKind::kRelu: return "relu";
+    case ActivationKind::kSigmoid: return "sigmoid";
+    case ActivationKind::kReluSquared: return "relu^2";
+  }
+  return "";
+}
+
 std::string describe(const Op& op) {
   return std::visit(
       Overloaded{
@@ -41,8 +50,18 @@ std::string describe(const Op& op) {
           [](const View&) -> std::string { return "view"; },
           [](const SpatialMean&) -> std::string { return "spatial mean"; },
           [](const StepMean&) -> std::string { return "step mean"; },
-          [](const Activation&) -> std::string { return "relu"; },
+          [](const Activation& a) { return std::string(name_of(a.kind)); },
           [](const SoftmaxAttention&) -> std::string { return "softmax attention"; },
+          [](const Embedding&) -> std::string { return "embedding"; },
+          [](const Threshold& o) {
+            return fmt::format("threshold {} {}", o.fire == FireRule::kAtThreshold ? ">=" : ">",
+                               o.threshold);
+          },
+          [](const LayerNorm&) -> std::string { return "layernorm"; },
+          [](const Delay&) -> std::string { return "delay"; },
+          [](const TokenMix&) -> std::string { return "token mix"; },
+          [](const Wkv&) -> std::string { return "wkv"; },
+          [](const Mul&) -> std::string { return "mul"; },
       },
       op);
 }
@@ -82,6 +101,16 @@ std::vector<Parameter> parameters_of(const Op& op) {
     for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"}) {
       result.push_back({norm->prefix + part, {norm->channels}});
     }
+  } else if (const auto* table = std::get_if<Embedding>(&op)) {
+    result.push_back({table->weight, {table->vocabulary, table->channels}});
+  } else if (const auto* layer_norm = std::get_if<LayerNorm>(&op)) {
+    result.push_back({layer_norm->prefix + ".weight", {layer_norm->channels}});
+    result.push_back({layer_norm->prefix + ".bias", {layer_norm->channels}});
+  } else if (const auto* mix = std::get_if<TokenMix>(&op)) {
+    result.push_back({mix->mix, {1, 1, mix->channels}});
+  } else if (const auto* wkv = std::get_if<Wkv>(&op)) {
+    result.push_back({wkv->decay, {wkv->channels}});
+    result.push_back({wkv->first, {wkv->channels}});
   }
   return result;
 }
@@ -91,6 +120,10 @@ std::vector<StateSlot> state_of(const Node& node) {
     return {{"v", node.shape, neuron->params.v_initial()}};
   }
   if (std::holds_alternative<StepMean>(node.op)) return {{"sum", node.shape, 0.0f}};
+  if (std::holds_alternative<Delay>(node.op)) return {{"previous", node.shape, 0.0f}};
+  if (std::holds_alternative<Wkv>(node.op)) {
+    return {{"p", node.shape, 0.0f}, {"q", node.shape, 0.0f}, {"o", node.shape, kWkvStart}};
+  }
   return {};
 }
 
@@ -106,6 +139,19 @@ std::vector<std::vector<NodeId>> consumers_of(const Graph& graph) {
 NodeId source_of(const Graph& graph, NodeId id) {
   while (std::holds_alternative<View>(graph.node(id).op)) id = graph.node(id).inputs[0];
   return id;
+}
+
+std::optional<NodeId> mask_of(const Graph& graph, NodeId value) {
+  const auto* activation = std::get_if<Activation>(&graph.node(value).op);
+  if (activation == nullptr || activation->kind != ActivationKind::kReluSquared) return {};
+  for (NodeId id = value + 1; id < graph.size(); ++id) {
+    const auto* mask = std::get_if<Threshold>(&graph.node(id).op);
+    if (mask != nullptr && graph.node(id).inputs[0] == value && mask->threshold == 0.0f &&
+        mask->fire == FireRule::kAboveThreshold) {
+      return id;
+    }
+  }
+  return {};
 }
 
 int64_t parameter_count(const Graph& graph) {
@@ -195,10 +241,16 @@ std::vector<Population> populations_of(const Graph& graph) {
   std::vector<Population> result;
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
+    if (node.kind != EdgeKind::kSpikes || std::holds_alternative<View>(node.op)) continue;
     const auto* neuron = std::get_if<Neuron>(&node.op);
-    if (neuron == nullptr) continue;
     const char* axes = node.shape.size() == 3 ? "H,W,C" : node.shape.size() == 2 ? "N,C" : "C";
-    result.push_back({node.name, id, node.shape, axes, neuron->params});
+    Population population{node.name, id, node.shape, axes, {}, neuron != nullptr};
+    if (neuron != nullptr) {
+      population.neuron = neuron->params;
+    } else {
+      population.neuron.v_threshold = std::get<Threshold>(node.op).threshold;
+    }
+    result.push_back(std::move(population));
   }
   return result;
 }

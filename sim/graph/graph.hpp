@@ -74,6 +74,9 @@ std::vector<std::vector<NodeId>> consumers_of(const Graph& graph);
 // The node whose value a View chain shows.
 NodeId source_of(const Graph& graph, NodeId id);
 
+// The Threshold that marks the values `value` (relu^2) left above zero, if the graph has one.
+std::optional<NodeId> mask_of(const Graph& graph, NodeId value);
+
 // Sum of the sizes of all distinct trainable arrays (running statistics excluded).
 int64_t parameter_count(const Graph& graph);
 
@@ -89,13 +92,15 @@ struct Affine {
 };
 Affine affine_of(const BatchNorm& op, const Weights& weights);
 
-// A layer of binary values: what a trace records.
+// A layer of binary values: what a trace records. Neurons, and Threshold nodes: binary embeddings
+// and masks of non-zero values.
 struct Population {
   std::string name;
   NodeId node = 0;
-  Shape shape;       // channels last
-  std::string axes;  // "H,W,C" | "N,C" | "C"
-  NeuronParams neuron;
+  Shape shape;          // channels last
+  std::string axes;     // "H,W,C" | "N,C" | "C"
+  NeuronParams neuron;  // of a Threshold only v_threshold means something
+  bool is_neuron = true;
 };
 std::vector<Population> populations_of(const Graph& graph);
 

@@ -43,6 +43,12 @@ Inferred infer(const Input& op, const Inputs& in) {
   for (const int64_t extent : op.shape) {
     if (extent <= 0) misfit("input shape " + to_string(op.shape) + " has an empty axis");
   }
+  if (op.vocabulary != 0) {
+    if (op.shape != Shape{1} || op.repeated) misfit("tokens come one a step, in shape [1]");
+    if (op.vocabulary < 0 || op.vocabulary > int64_t{1} << 24) {
+      misfit(fmt::format("a vocabulary of {} tokens is not in 1 to 2^24", op.vocabulary));
+    }
+  }
   return {EdgeKind::kReal, op.shape};
 }
 
@@ -126,7 +132,8 @@ Inferred infer(const QApply& op, const Inputs& in) {
 
 Inferred infer(const Add&, const Inputs& in) {
   require_inputs(in, 2);
-  for (const Node* node : in) require_kind(*node, EdgeKind::kReal, "real");
+  require_kind(*in[0], EdgeKind::kReal, "real");
+  require_not_counts(*in[1]);
   if (in[0]->shape != in[1]->shape) {
     misfit("adds " + to_string(in[0]->shape) + " and " + to_string(in[1]->shape));
   }
@@ -172,6 +179,63 @@ Inferred infer(const SoftmaxAttention& op, const Inputs& in) {
   }
   head_dim(channels_of(in[0]->shape), op.heads);
   return {EdgeKind::kReal, in[0]->shape};
+}
+
+Inferred infer(const Embedding& op, const Inputs& in) {
+  require_inputs(in, 1);
+  const auto* tokens = std::get_if<Input>(&in[0]->op);
+  if (tokens == nullptr || tokens->vocabulary != op.vocabulary || op.vocabulary <= 0) {
+    misfit(fmt::format("needs tokens of a vocabulary of {}", op.vocabulary));
+  }
+  if (op.channels <= 0) misfit("has no channels");
+  return {EdgeKind::kReal, {op.channels}};
+}
+
+Inferred infer(const Threshold&, const Inputs& in) {
+  return {EdgeKind::kSpikes, infer_same(in).shape};
+}
+
+void require_channels(const Node& in, int64_t channels) {
+  if (channels_of(in.shape) != channels) {
+    misfit(fmt::format("needs {} channels, got {}", channels, to_string(in.shape)));
+  }
+}
+
+Inferred infer(const LayerNorm& op, const Inputs& in) {
+  require_inputs(in, 1);
+  require_not_counts(*in[0]);
+  require_channels(*in[0], op.channels);
+  return {EdgeKind::kReal, in[0]->shape};
+}
+
+Inferred infer(const Delay&, const Inputs& in) {
+  return infer_same(in);
+}
+
+// Two real values of one shape.
+Inferred infer_pair(const Inputs& in) {
+  require_inputs(in, 2);
+  for (const Node* node : in) require_kind(*node, EdgeKind::kReal, "real");
+  if (in[0]->shape != in[1]->shape) {
+    misfit("combines " + to_string(in[0]->shape) + " and " + to_string(in[1]->shape));
+  }
+  return {EdgeKind::kReal, in[0]->shape};
+}
+
+Inferred infer(const TokenMix& op, const Inputs& in) {
+  const Inferred out = infer_pair(in);
+  require_channels(*in[0], op.channels);
+  return out;
+}
+
+Inferred infer(const Wkv& op, const Inputs& in) {
+  const Inferred out = infer_pair(in);
+  require_channels(*in[0], op.channels);
+  return out;
+}
+
+Inferred infer(const Mul&, const Inputs& in) {
+  return infer_pair(in);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "core/shape.hpp"
@@ -19,9 +20,12 @@ namespace spikeloom {
 enum class EdgeKind { kSpikes, kCounts, kReal };
 
 // Network input, real. `repeated`: one static frame stands for every step (direct coding).
+// `vocabulary` > 0: a token per step, shape [1], its id in [0, vocabulary) held as a real number
+// (exact: vocabularies end at 2^24). Session refuses any other value.
 struct Input {
   Shape shape;
   bool repeated = true;
+  int64_t vocabulary = 0;
 };
 
 // Cross-correlation, zero padding. weight [out, in/groups, kernel, kernel]; out[y, x, o] sums in
@@ -71,7 +75,7 @@ struct QApply {
   float scale = 1.0f;
 };
 
-struct Add {};  // two real values of one shape
+struct Add {};  // two values of one shape, the first real, the second real or spikes (0 and 1)
 struct Scale {
   float factor = 1;
 };  // one real value
@@ -86,7 +90,8 @@ struct SpatialMean {};
 // Running mean over the steps so far: sum in step order, divided by their number. State slot "sum".
 struct StepMean {};
 
-enum class ActivationKind { kRelu };
+// relu: x > 0 ? x : 0. sigmoid: core/ordered_math.hpp. relu^2: the square of relu, one rounding.
+enum class ActivationKind { kRelu, kSigmoid, kReluSquared };
 struct Activation {
   ActivationKind kind = ActivationKind::kRelu;
 };
@@ -98,8 +103,60 @@ struct SoftmaxAttention {
   float scale = 1.0f;
 };
 
+// Row of a table [vocabulary, channels] chosen by a token id. Input: a token Input.
+struct Embedding {
+  int64_t vocabulary = 0, channels = 0;
+  std::string weight;
+};
+
+// Spikes without state: x >= threshold or x > threshold. Two uses: a binary embedding (>= 0, so
+// that both zeros fire), and the mask of the values relu^2 left above zero, which nothing reads but
+// counters and traces ("> 0 on relu^2": exact zeros an engine may skip).
+struct Threshold {
+  float threshold = 0;
+  FireRule fire = FireRule::kAtThreshold;
+};
+
+// Over the channels of a row x (real, or spikes as 0 and 1), all fp32: m = S(x) / C, d = x - m, var
+// = S'(d) / C, y = (d * (1 / sqrt(var + eps))) * weight + bias with one rounding per operator. S
+// adds on 32 lanes from +0: lane l takes channels l, l+32, ... ascending, then lanes fold by 16, 8,
+// 4, 2, 1; S' does the same with lane = fma(d, d, lane).
+struct LayerNorm {
+  int64_t channels = 0;
+  std::string prefix;  // <prefix>.weight, .bias, each [channels]
+  float eps = 1e-5f;
+};
+
+// The value one step earlier, zeros at the first. State slot "previous".
+struct Delay {};
+
+// RWKV's token shift: inputs a and a of one step earlier; out = a*m + a_prev*(1 - m), four
+// roundings, 1 - m rounded at load. mix is stored as [1, 1, channels].
+struct TokenMix {
+  int64_t channels = 0;
+  std::string mix;
+};
+
+// RWKV-4's weighted average over all earlier tokens, in the stable form; inputs k, v. Per channel,
+// w = -exp(decay) rounded at load, u = first; state p (numerator), q (denominator), o (largest
+// exponent so far, -1e38 before the first step):
+//   e = u + k, n = max(o, e), A = exp(o - n), B = exp(e - n)
+//   out = fma(A, p, B*v) / fma(A, q, B)
+//   d = o + w, n = max(d, k), A = exp(d - n), B = exp(k - n)
+//   p = fma(A, p, B*v), q = fma(A, q, B), o = n
+// Source: Peng et al., "RWKV: Reinventing RNNs for the Transformer Era", EMNLP 2023, appendix D.
+struct Wkv {
+  int64_t channels = 0;
+  std::string decay, first;  // [channels] each
+};
+
+constexpr float kWkvStart = -1e38f;  // o before the first step: exp(o - n) is 0
+
+struct Mul {};  // product of two real values of one shape
+
 using Op = std::variant<Input, Conv2d, Linear, BatchNorm, Neuron, KtV, QApply, Add, Scale, View,
-                        SpatialMean, StepMean, Activation, SoftmaxAttention>;
+                        SpatialMean, StepMean, Activation, SoftmaxAttention, Embedding, Threshold,
+                        LayerNorm, Delay, TokenMix, Wkv, Mul>;
 
 // Builds a visitor from lambdas.
 template <typename... F>
@@ -109,6 +166,7 @@ struct Overloaded : F... {
 template <typename... F>
 Overloaded(F...) -> Overloaded<F...>;
 
+std::string_view name_of(ActivationKind kind);
 // "conv2d k7 s2 p3 g1", "linear", "neuron", ...
 std::string describe(const Op& op);
 

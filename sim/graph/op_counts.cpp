@@ -70,6 +70,13 @@ LayerCount count_layer(const Graph& graph, const Node& node, const RunStatistics
   count.spike_operand = run != nullptr && from.kind == EdgeKind::kSpikes;
   if (!count.spike_operand) {
     count.real_macs = count.dense_macs;
+    const auto mask =
+        run == nullptr ? std::nullopt : mask_of(graph, source_of(graph, node.inputs[0]));
+    const auto* linear = std::get_if<Linear>(&node.op);
+    if (mask && linear != nullptr) {
+      count.nonzero_inputs = statistics_of(*run, graph, *mask).events;
+      count.real_macs = count.nonzero_inputs * linear->out_features;
+    }
     return count;
   }
   const PopulationStatistics& spikes = statistics_of(*run, graph, node.inputs[0]);

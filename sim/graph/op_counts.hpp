@@ -7,7 +7,9 @@
 //   / groups x the
 //                  number of output positions its pixel reaches (separable in y and x)
 //   rate_adds      input_events / input_elements x dense_macs: the literature's estimate
-//   real_macs      dense_macs of layers whose operand is real
+//   real_macs      dense_macs of layers whose operand is real; behind relu^2 with a recorded mask,
+//   its non-zero
+//                  values x output channels (a product with an exact zero need not be made)
 //   attention      kv_k_gated_adds = ones in K x d (a row of V per K spike), kv_coincidences = sum
 //   over tokens of
 //                  ones(K row) x ones(V row) per head, qkv_q_gated_adds = ones in Q x d,
@@ -56,7 +58,8 @@ struct LayerCount {
   int64_t dense_macs = 0;
   int64_t dense_macs_once = 0;  // charged once per sample where is_static, else = dense_macs
   int64_t input_elements = 0;
-  int64_t input_events = 0;  // spikes; for a real operand 0
+  int64_t input_events = 0;     // spikes; for a real operand 0
+  int64_t nonzero_inputs = -1;  // of a real operand with a mask; -1: not recorded
   int64_t event_adds = 0;
   int64_t real_macs = 0;
   double rate_adds() const {

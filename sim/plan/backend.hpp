@@ -55,7 +55,8 @@ struct UnitIo {
   ValueRef other;          // residual_other's value
   ValueRef real;           // value of real_last(); real == nullptr when nobody reads it
   ValueRef spikes;         // value of `neuron`
-  float* state = nullptr;  // the unit's one state slot, rows padded like real values
+  float* state = nullptr;  // the state slots of one node, one after the other, rows padded like
+                           // real values
   int64_t steps = 1;
   int64_t steps_before = 0;  // steps of the sample that ran already (StepMean)
   int threads = 1;

@@ -31,13 +31,14 @@ class UnitBuilder {
 
   Unit grow(NodeId main) const {
     Unit unit{.main = main};
-    if (std::holds_alternative<Neuron>(graph_.node(main).op)) return unit;
+    if (graph_.node(main).kind == EdgeKind::kSpikes) return unit;
     for (NodeId at = main;;) {
       const NodeId next = sole_consumer(at);
       if (next < 0 || !absorb(unit, at, next)) break;
       if (unit.neuron >= 0) return unit;
       at = next;
     }
+    if (has_state(main)) return unit;
     // The real value is wanted elsewhere too: a neuron directly behind it may still share the pass.
     for (const NodeId next : consumers_[static_cast<size_t>(unit.real_last())]) {
       if (std::holds_alternative<Neuron>(graph_.node(next).op) &&
@@ -55,6 +56,9 @@ class UnitBuilder {
     return next.size() == 1 && !kept_[static_cast<size_t>(id)] ? next[0] : -1;
   }
 
+  // A unit has one place for state: its main node's or its neuron's.
+  bool has_state(NodeId id) const { return !state_of(graph_.node(id)).empty(); }
+
   bool absorb(Unit& unit, NodeId at, NodeId next) const {
     const Node& node = graph_.node(next);
     if (node.is_static != graph_.node(unit.main).is_static) return false;
@@ -66,11 +70,12 @@ class UnitBuilder {
     if (std::holds_alternative<Add>(node.op)) {
       const NodeId other = node.inputs[0] == at ? node.inputs[1] : node.inputs[0];
       if (unit.residual >= 0 || other == at || other > unit.main) return false;
+      if (graph_.node(other).kind != EdgeKind::kReal) return false;
       unit.residual = next;
       unit.residual_other = other;
       return true;
     }
-    if (std::holds_alternative<Neuron>(node.op)) {
+    if (std::holds_alternative<Neuron>(node.op) && !has_state(unit.main)) {
       unit.neuron = next;
       return true;
     }
@@ -215,7 +220,7 @@ void place_state(Plan& plan) {
     for (const NodeId part : {unit.main, unit.neuron}) {
       if (part < 0) continue;
       for (const StateSlot& slot : state_of(plan.graph.node(part))) {
-        index = static_cast<int64_t>(plan.states.size());
+        if (index < 0) index = static_cast<int64_t>(plan.states.size());
         plan.states.push_back({part, slot, plan.state_floats});
         plan.state_floats += rows_of(slot.shape) * padded(channels_of(slot.shape));
       }

@@ -45,7 +45,7 @@ struct Plan {
   std::vector<std::shared_ptr<const void>> prepared;
   std::vector<ValueSlot> values;  // by node
   std::vector<StateLayout> states;
-  std::vector<int64_t> state_of_unit;  // index into states, -1: none
+  std::vector<int64_t> state_of_unit;  // first index into states, -1: none
   int64_t real_floats = 0, spike_words = 0, state_floats = 0;
   std::vector<Population> populations;
 

@@ -1,11 +1,29 @@
 #include "sim/plan/session.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "core/error.hpp"
 
 namespace spikeloom {
+
+namespace {
+
+void check_tokens(std::span<const float> tokens, int64_t vocabulary, int64_t first) {
+  for (size_t t = 0; t < tokens.size(); ++t) {
+    const float token = tokens[t];
+    if (token >= 0 && token < static_cast<float>(vocabulary) && token == std::floor(token))
+      continue;
+    throw Error(ErrorCode::kData,
+                fmt::format("token {} at position {} is not in the vocabulary of {}", token,
+                            first + static_cast<int64_t>(t), vocabulary));
+  }
+}
+
+}  // namespace
 
 Session::Session(std::shared_ptr<const Plan> plan)
     : plan_(std::move(plan)),
@@ -166,6 +184,9 @@ void Session::run_chunk(const Tensor& frames, int64_t steps, int threads) {
   if (frames.shape() != expected) {
     throw Error(ErrorCode::kData, "input has shape " + to_string(frames.shape()) +
                                       ", the network expects " + to_string(expected));
+  }
+  if (const int64_t vocabulary = std::get<Input>(input.op).vocabulary; vocabulary > 0) {
+    check_tokens(frames.f32(), vocabulary, steps_done_);
   }
   if (!repeated) load_input(frames, 0, steps);
   if (!statics_valid_) {

@@ -50,7 +50,9 @@ json op_json(const Op& op) {
   return std::visit(
       Overloaded{
           [](const Input& o) -> json {
-            return {{"kind", "input"}, {"shape", o.shape}, {"repeated", o.repeated}};
+            json input = {{"kind", "input"}, {"shape", o.shape}, {"repeated", o.repeated}};
+            if (o.vocabulary > 0) input["vocabulary"] = o.vocabulary;
+            return input;
           },
           [](const Conv2d& o) { return conv_json(o); },
           [](const Linear& o) -> json {
@@ -91,13 +93,40 @@ json op_json(const Op& op) {
             return {{"kind", "step_mean"}};
           },
           [](const Activation& o) -> json {
-            switch (o.kind) {
-              case ActivationKind::kRelu: return {{"kind", "activation"}, {"function", "relu"}};
-            }
-            return {};
+            return {{"kind", "activation"}, {"function", spikeloom::name_of(o.kind)}};
           },
           [](const SoftmaxAttention& o) -> json {
             return {{"kind", "softmax_attention"}, {"heads", o.heads}, {"scale", o.scale}};
+          },
+          [](const Embedding& o) -> json {
+            return {{"kind", "embedding"},
+                    {"vocabulary", o.vocabulary},
+                    {"channels", o.channels},
+                    {"weight", o.weight}};
+          },
+          [](const Threshold& o) -> json {
+            return {{"kind", "threshold"},
+                    {"threshold", o.threshold},
+                    {"fire", o.fire == FireRule::kAtThreshold ? ">=" : ">"}};
+          },
+          [](const LayerNorm& o) -> json {
+            return {{"kind", "layernorm"},
+                    {"channels", o.channels},
+                    {"prefix", o.prefix},
+                    {"eps", o.eps}};
+          },
+          [](const Delay&) -> json {
+            return {{"kind", "delay"}};
+          },
+          [](const TokenMix& o) -> json {
+            return {{"kind", "token_mix"}, {"channels", o.channels}, {"mix", o.mix}};
+          },
+          [](const Wkv& o) -> json {
+            return {
+                {"kind", "wkv"}, {"channels", o.channels}, {"decay", o.decay}, {"first", o.first}};
+          },
+          [](const Mul&) -> json {
+            return {{"kind", "mul"}};
           },
       },
       op);

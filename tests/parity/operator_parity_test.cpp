@@ -83,9 +83,62 @@ TEST_CASE("a membrane exactly at the threshold fires only under >=", "[parity]")
 TEST_CASE("elementwise operators equal the reference", "[parity]") {
   check_all(Add{});
   check_all(Scale{0.3f});
-  check_all(Activation{});
+  check_all(Activation{ActivationKind::kRelu});
+  check_all(Activation{ActivationKind::kReluSquared});
+  check_all(Activation{ActivationKind::kSigmoid});
+  check_all(Mul{});
   check_all(StepMean{}, false);  // one state slot per unit
   check_all(SpatialMean{});
+}
+
+// Every shape, real operands and spikes; `make` gets the number of channels.
+template <typename F>
+void check_shapes(F make, std::initializer_list<bool> kinds, bool epilogue) {
+  uint64_t seed = 100;
+  for (const Shape& shape : kShapes) {
+    for (const bool spikes : kinds) {
+      for (const int64_t steps : {1, 3}) {
+        ParityCase c;
+        c.main = make(channels_of(shape));
+        c.in = shape;
+        c.spikes = spikes;
+        c.density = 0.3;
+        c.steps = steps;
+        c.seed = ++seed;
+        check_parity(c);
+        if (!epilogue) continue;
+        c.residual = true;
+        check_parity(c);
+      }
+    }
+  }
+}
+
+TEST_CASE("adding spikes to a real value equals the reference", "[parity]") {
+  check_shapes([](int64_t) { return Add{}; }, {true}, true);
+}
+
+TEST_CASE("layer normalisation of real values and of spikes equals the reference", "[parity]") {
+  check_shapes([](int64_t c) { return LayerNorm{c, "norm", 1e-5f}; }, {false, true}, true);
+}
+
+TEST_CASE("operators with memory of earlier tokens equal the reference, state included",
+          "[parity]") {
+  check_shapes([](int64_t) { return Delay{}; }, {false}, true);
+  check_shapes([](int64_t c) { return TokenMix{c, "mix"}; }, {false}, true);
+  check_shapes([](int64_t c) { return Wkv{c, "decay", "first"}; }, {false}, true);
+}
+
+TEST_CASE("thresholds of either comparison equal the reference", "[parity]") {
+  for (const FireRule fire : {FireRule::kAtThreshold, FireRule::kAboveThreshold}) {
+    check_shapes([&](int64_t) { return Threshold{0.25f, fire}; }, {false}, false);
+  }
+}
+
+TEST_CASE("embeddings equal the reference", "[parity]") {
+  for (const int64_t channels : {1, 16, 70, 768}) {
+    check_shapes([&](int64_t) { return Embedding{77, channels, "table"}; }, {false}, true);
+  }
 }
 
 TEST_CASE("batch normalisation with and without a ring equals the reference", "[parity]") {

@@ -86,6 +86,13 @@ void fill(Value& value, int64_t steps, double density, Random& random) {
   }
 }
 
+void fill_tokens(Value& value, int64_t steps, int64_t vocabulary, Random& random) {
+  for (int64_t t = 0; t < steps; ++t) {
+    std::fill_n(value.ref.real_at(t), padded(1), 0.0f);
+    value.ref.real_at(t)[0] = static_cast<float>(random() % static_cast<uint64_t>(vocabulary));
+  }
+}
+
 void fill_counts(Value& value, int64_t steps, Random& random) {
   std::uniform_int_distribution<int> count(0, 40);
   for (int64_t t = 0; t < steps; ++t) {
@@ -129,11 +136,19 @@ NodeId add_operand(Graph& graph, const std::string& name, const Shape& shape, bo
 Net build(const ParityCase& c) {
   Net net;
   Graph& g = net.graph;
-  const bool two = std::holds_alternative<Add>(c.main) || std::holds_alternative<KtV>(c.main);
+  const bool adds = std::holds_alternative<Add>(c.main);
+  const bool two = adds || std::holds_alternative<KtV>(c.main) ||
+                   std::holds_alternative<Mul>(c.main) ||
+                   std::holds_alternative<TokenMix>(c.main) || std::holds_alternative<Wkv>(c.main);
   const bool attention = std::holds_alternative<SoftmaxAttention>(c.main);
   const bool binary = std::holds_alternative<KtV>(c.main) || std::holds_alternative<QApply>(c.main);
-  for (int i = 0; i < (attention ? 3 : two ? 2 : 1); ++i) {
-    net.inputs.push_back(add_operand(g, "in" + std::to_string(i), c.in, c.spikes || binary));
+  const auto* table = std::get_if<Embedding>(&c.main);
+  if (table != nullptr) {
+    net.inputs.push_back(g.add("tokens", Input{{1}, false, table->vocabulary}));
+  }
+  for (int i = 0; i < (table != nullptr ? 0 : attention ? 3 : two ? 2 : 1); ++i) {
+    const bool spikes = c.spikes && !(adds && i == 0);  // the first addend is real
+    net.inputs.push_back(add_operand(g, "in" + std::to_string(i), c.in, spikes || binary));
   }
   if (const auto* apply = std::get_if<QApply>(&c.main)) {
     const NodeId k = add_operand(g, "k", c.in, true), v = add_operand(g, "v", c.in, true);
@@ -178,6 +193,8 @@ struct Setup {
       in.push_back(std::make_unique<Value>(net.graph.node(id), in_steps));
       if (net.graph.node(id).kind == EdgeKind::kCounts) {
         fill_counts(*in.back(), in_steps, random);
+      } else if (const auto* table = std::get_if<Embedding>(&c.main)) {
+        fill_tokens(*in.back(), in_steps, table->vocabulary, random);
       } else {
         fill(*in.back(), in_steps, c.density, random);
       }
@@ -192,14 +209,16 @@ struct Setup {
     if (state_node >= 0) {
       const Shape& shape = net.graph.node(state_node).shape;
       std::normal_distribution<float> normal(0.0f, 0.3f);
-      initial_state.resize(static_cast<size_t>(rows_of(shape) * padded(channels_of(shape))));
+      const auto slots = static_cast<int64_t>(state_of(net.graph.node(state_node)).size());
+      initial_state.resize(
+          static_cast<size_t>(slots * rows_of(shape) * padded(channels_of(shape))));
       for (size_t i = 0; i < initial_state.size(); ++i) {
         const int64_t channel = static_cast<int64_t>(i) % padded(channels_of(shape));
         initial_state[i] = channel < channels_of(shape) ? normal(random) : 0.0f;
       }
     }
   }
-  bool main_fires() const { return std::holds_alternative<Neuron>(c.main); }
+  bool main_fires() const { return net.graph.node(net.unit.main).kind == EdgeKind::kSpikes; }
   void reset_state(Outcome& outcome) const {
     outcome.state = Guarded<float>(static_cast<int64_t>(initial_state.size()));
     std::copy(initial_state.begin(), initial_state.end(), outcome.state.data());

@@ -188,6 +188,12 @@ void dense_conv(const PackedConv& conv, const PackedEpilogue& packed, const Unit
   const Epilogue epilogue(packed, io);
   const int64_t pixels = conv.window.out_height * conv.window.out_width;
   const int64_t tiles = (padded(conv.window.out_channels) + conv.tile - 1) / conv.tile;
+  if (steps_are_rows(conv, io)) {
+    parallel_for(tiles, 1, io.threads, [&](int64_t first, int64_t last) {
+      dense_steps(conv, epilogue, io, first, last);
+    });
+    return;
+  }
   const int64_t blocks = (pixels + kDensePixels - 1) / kDensePixels;
   const int64_t splits =
       std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / blocks, 1, tiles);

@@ -8,6 +8,7 @@
 #include "sim/backends/cpu/conv.hpp"
 #include "sim/backends/cpu/depthwise.hpp"
 #include "sim/backends/cpu/elementwise.hpp"
+#include "sim/backends/cpu/sequence.hpp"
 #include "sim/backends/cpu/targets.hpp"
 // After targets.hpp:
 #include <hwy/highway.h>
@@ -65,6 +66,7 @@ struct Kernels {
   cpu::QApplyKernel qapply;
   cpu::SoftmaxKernel softmax;
   cpu::ElementwiseKernel elementwise;
+  cpu::SequenceKernel sequence;
 
   explicit Kernels(int64_t target)
       : event_conv(cpu::event_conv_for(target)),
@@ -75,7 +77,8 @@ struct Kernels {
         ktv(cpu::ktv_for(target)),
         qapply(cpu::qapply_for(target)),
         softmax(cpu::softmax_for(target)),
-        elementwise(cpu::elementwise_for(target)) {}
+        elementwise(cpu::elementwise_for(target)),
+        sequence(cpu::sequence_for(target)) {}
 };
 
 class CpuBackend final : public Backend {
@@ -108,6 +111,12 @@ class CpuBackend final : public Backend {
                    [&](const cpu::PackedKtV& p) { kernels_.ktv(p, e, io); },
                    [&](const cpu::PackedQApply& p) { kernels_.qapply(p, e, io); },
                    [&](const cpu::PackedSoftmax& p) { kernels_.softmax(p, e, io); },
+                   [&](const cpu::PackedEmbedding&) { kernels_.sequence(unit, io); },
+                   [&](const cpu::PackedThreshold&) { kernels_.sequence(unit, io); },
+                   [&](const cpu::PackedLayerNorm&) { kernels_.sequence(unit, io); },
+                   [&](const cpu::PackedDelay&) { kernels_.sequence(unit, io); },
+                   [&](const cpu::PackedTokenMix&) { kernels_.sequence(unit, io); },
+                   [&](const cpu::PackedWkv&) { kernels_.sequence(unit, io); },
                    [&](const auto&) { kernels_.elementwise(unit, io); },
                },
                unit.main);

@@ -126,6 +126,34 @@ inline void dense_pixels(const PackedConv& conv, const Epilogue& epilogue, const
   }
 }
 
+// Whether every step is one row and the rows of all steps form a matrix: the chunk of a token
+// model.
+inline bool steps_are_rows(const PackedConv& conv, const UnitIo& io) {
+  const Window& w = conv.window;
+  return io.steps > 1 && io.in[0].bits == nullptr && w.kernel == 1 && w.stride == 1 &&
+         w.padding == 0 && w.out_height * w.out_width == 1 &&
+         io.in[0].step_stride == padded(w.in_channels);
+}
+
+// dense_pixels() where steps_are_rows(): steps share the passes over the weights.
+inline void dense_steps(const PackedConv& conv, const Epilogue& epilogue, const UnitIo& io,
+                        int64_t tile_begin, int64_t tile_end) {
+  const int64_t fan_in = conv.fan_in(), outputs = padded(conv.window.out_channels);
+  float* sums = scratch<float>(ScratchSlot::kSums, kDensePixels * conv.tile);
+  for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
+    const int64_t o = tile * conv.tile, width = std::min(conv.tile, outputs - o);
+    const float* weights = conv.weights.f32().data() + o * fan_in;
+    for (int64_t first = 0; first < io.steps; first += kDensePixels) {
+      const int64_t steps = std::min(kDensePixels, io.steps - first);
+      dense_tile(io.in[0].real_at(first), io.in[0].step_stride, steps, fan_in, weights, width,
+                 sums);
+      for (int64_t s = 0; s < steps; ++s) {
+        finish(epilogue, sums + s * width, width, first + s, 0, 1, 1, o, width);
+      }
+    }
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace spikeloom::cpu
 HWY_AFTER_NAMESPACE();

@@ -7,26 +7,11 @@
 #define HWY_TARGET_INCLUDE "sim/backends/cpu/elementwise.cpp"
 #include <hwy/foreach_target.h>
 
-#include "sim/backends/cpu/simd-inl.hpp"
+#include "sim/backends/cpu/rows-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace spikeloom::cpu {
 namespace HWY_NAMESPACE {
-
-// What one call works on.
-struct Rows {
-  const UnitIo& io;
-  int64_t floats;  // of a row
-
-  const float* in(int i, int64_t t, int64_t row) const {
-    return io.in[i].real_at(t) + row * floats;
-  }
-};
-
-template <typename F>
-HWY_INLINE void each_vector(int64_t floats, float* to, F f) {
-  for (int64_t c = 0; c < floats; c += kLanes) hn::StoreU(f(c), kD, to + c);
-}
 
 // One overload per operator: the row of main values, in `to` or in place. Returns where it stands.
 inline const float* make_row(const PackedCopy&, const Rows& rows, int64_t t, int64_t row, float*) {
@@ -50,7 +35,7 @@ inline const float* make_row(const PackedNorm& p, const Rows& rows, int64_t t, i
 
 inline const float* make_row(const PackedAdd&, const Rows& rows, int64_t t, int64_t row,
                              float* to) {
-  const float *a = rows.in(0, t, row), *b = rows.in(1, t, row);
+  const float *a = rows.in(0, t, row), *b = rows.real_in(1, t, row, to);
   each_vector(rows.floats, to,
               [&](int64_t c) { return hn::Add(hn::LoadU(kD, a + c), hn::LoadU(kD, b + c)); });
   return to;
@@ -64,13 +49,37 @@ inline const float* make_row(const PackedScale& p, const Rows& rows, int64_t t, 
   return to;
 }
 
-inline const float* make_row(const PackedRelu&, const Rows& rows, int64_t t, int64_t row,
+inline const float* make_row(const PackedMul&, const Rows& rows, int64_t t, int64_t row,
+                             float* to) {
+  const float *a = rows.in(0, t, row), *b = rows.in(1, t, row);
+  each_vector(rows.floats, to,
+              [&](int64_t c) { return hn::Mul(hn::LoadU(kD, a + c), hn::LoadU(kD, b + c)); });
+  return to;
+}
+
+HWY_INLINE V positive(V x) {
+  return hn::IfThenElseZero(hn::Gt(x, hn::Zero(kD)), x);
+}
+
+inline const float* make_row(const PackedActivation& p, const Rows& rows, int64_t t, int64_t row,
                              float* to) {
   const float* from = rows.in(0, t, row);
-  each_vector(rows.floats, to, [&](int64_t c) {
-    const V x = hn::LoadU(kD, from + c);
-    return hn::IfThenElseZero(hn::Gt(x, hn::Zero(kD)), x);
-  });
+  switch (p.kind) {
+    case ActivationKind::kRelu:
+      each_vector(rows.floats, to, [&](int64_t c) { return positive(hn::LoadU(kD, from + c)); });
+      break;
+    case ActivationKind::kReluSquared:
+      each_vector(rows.floats, to, [&](int64_t c) {
+        const V x = positive(hn::LoadU(kD, from + c));
+        return hn::Mul(x, x);
+      });
+      break;
+    case ActivationKind::kSigmoid:
+      each_vector(rows.floats, to,
+                  [&](int64_t c) { return ordered_sigmoid<SimdLanes>(hn::LoadU(kD, from + c)); });
+      clear_tail(rows, to);  // sigmoid(0) is not 0
+      break;
+  }
   return to;
 }
 
@@ -85,21 +94,6 @@ inline const float* make_row(const PackedStepMean&, const Rows& rows, int64_t t,
     return hn::Div(sum, steps);
   });
   return to;
-}
-
-template <typename P>
-void run_rows(const P& p, const PackedEpilogue& packed, const UnitIo& io, int64_t count) {
-  const Epilogue epilogue(packed, io);
-  const Rows rows{io, padded(packed.channels)};
-  const int64_t grain = std::max<int64_t>(1, 4096 / rows.floats);
-  parallel_for(count, grain, io.threads, [&](int64_t first, int64_t last) {
-    float* tile = scratch<float>(ScratchSlot::kTile, rows.floats);
-    for (int64_t row = first; row < last; ++row) {
-      for (int64_t t = 0; t < io.steps; ++t) {
-        finish(epilogue, make_row(p, rows, t, row, tile), 0, t, row, 1, 1, 0, rows.floats);
-      }
-    }
-  });
 }
 
 // 16 channels from c on.
@@ -149,7 +143,8 @@ void elementwise(const PackedUnit& unit, const UnitIo& io) {
   if (const auto* copy = std::get_if<PackedCopy>(&unit.main)) run_one(*copy, e, io);
   if (const auto* add = std::get_if<PackedAdd>(&unit.main)) run_one(*add, e, io);
   if (const auto* scale = std::get_if<PackedScale>(&unit.main)) run_one(*scale, e, io);
-  if (const auto* relu = std::get_if<PackedRelu>(&unit.main)) run_one(*relu, e, io);
+  if (const auto* act = std::get_if<PackedActivation>(&unit.main)) run_one(*act, e, io);
+  if (const auto* mul = std::get_if<PackedMul>(&unit.main)) run_one(*mul, e, io);
   if (const auto* mean = std::get_if<PackedSpatialMean>(&unit.main)) run_one(*mean, e, io);
   if (const auto* mean = std::get_if<PackedStepMean>(&unit.main)) run_one(*mean, e, io);
 }

@@ -4,9 +4,10 @@
 //
 //   PackedNorm         y*s + t, two roundings; with pad, rows of the ring are t
 //   PackedCopy         x (what a unit needs whose main node is the neuron itself)
-//   PackedAdd          a + b
+//   PackedAdd          a + b, b real or spikes
 //   PackedScale        x * factor
-//   PackedRelu         x > 0 ? x : 0
+//   PackedActivation   relu, relu^2, sigmoid
+//   PackedMul          a * b
 //   PackedSpatialMean  32 lanes, lane l = +0 + rows l, l+32, ... ascending; lanes fold by 16, 8, 4,
 //   2, 1; / rows PackedStepMean     state += x; state / float(steps so far, this one included)
 //

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "core/ordered_math.hpp"
 
 namespace spikeloom::cpu {
 namespace {
@@ -132,8 +133,8 @@ PackedMain pack_main(const Add&, const Graph&, const Node&, const Weights&) {
 PackedMain pack_main(const Scale& op, const Graph&, const Node&, const Weights&) {
   return PackedScale{op.factor};
 }
-PackedMain pack_main(const Activation&, const Graph&, const Node&, const Weights&) {
-  return PackedRelu{};
+PackedMain pack_main(const Activation& op, const Graph&, const Node&, const Weights&) {
+  return PackedActivation{op.kind};
 }
 PackedMain pack_main(const SpatialMean&, const Graph&, const Node&, const Weights&) {
   return PackedSpatialMean{};
@@ -149,6 +150,40 @@ PackedMain pack_main(const QApply& op, const Graph&, const Node&, const Weights&
 }
 PackedMain pack_main(const SoftmaxAttention& op, const Graph&, const Node&, const Weights&) {
   return PackedSoftmax{op.heads, op.scale};
+}
+PackedMain pack_main(const Embedding& op, const Graph&, const Node&, const Weights& weights) {
+  const float* from = weights.at(op.weight).data.f32().data();
+  Tensor table({op.vocabulary, padded(op.channels)});
+  for (int64_t row = 0; row < op.vocabulary; ++row) {
+    std::copy_n(from + row * op.channels, op.channels,
+                table.f32().data() + row * padded(op.channels));
+  }
+  return PackedEmbedding{std::move(table)};
+}
+PackedMain pack_main(const Threshold& op, const Graph&, const Node&, const Weights&) {
+  return PackedThreshold{op.threshold, op.fire};
+}
+PackedMain pack_main(const LayerNorm& op, const Graph&, const Node&, const Weights& weights) {
+  return PackedLayerNorm{op.channels, padded_copy(weights.at(op.prefix + ".weight").data.f32()),
+                         padded_copy(weights.at(op.prefix + ".bias").data.f32()), op.eps};
+}
+PackedMain pack_main(const Delay&, const Graph&, const Node&, const Weights&) {
+  return PackedDelay{};
+}
+PackedMain pack_main(const TokenMix& op, const Graph&, const Node&, const Weights& weights) {
+  PackedTokenMix packed{padded_copy(weights.at(op.mix).data.f32()), {}};
+  packed.rest = clone(packed.mix);
+  for (float& m : packed.rest.f32()) m = 1.0f - m;
+  return packed;
+}
+PackedMain pack_main(const Wkv& op, const Graph&, const Node&, const Weights& weights) {
+  PackedWkv packed{padded_copy(weights.at(op.decay).data.f32()),
+                   padded_copy(weights.at(op.first).data.f32())};
+  for (float& w : packed.decay.f32()) w = -ordered_exp(w);
+  return packed;
+}
+PackedMain pack_main(const Mul&, const Graph&, const Node&, const Weights&) {
+  return PackedMul{};
 }
 [[noreturn]] PackedMain never_run(const Node& node) {
   throw Error(ErrorCode::kInternal, node.name + ": " + describe(node.op) + " reached a backend");

@@ -67,7 +67,9 @@ struct PackedAdd {};
 struct PackedScale {
   float factor = 1;
 };
-struct PackedRelu {};
+struct PackedActivation {
+  ActivationKind kind = ActivationKind::kRelu;
+};
 struct PackedSpatialMean {};
 struct PackedStepMean {};
 struct PackedKtV {
@@ -81,10 +83,32 @@ struct PackedSoftmax {
   int64_t heads = 1;
   float scale = 1;
 };
+struct PackedEmbedding {
+  Tensor table;  // [vocabulary][padded channels]
+};
+struct PackedThreshold {
+  float threshold = 0;
+  FireRule fire = FireRule::kAtThreshold;
+};
+struct PackedLayerNorm {
+  int64_t channels = 0;
+  Tensor scale, shift;
+  float eps = 1e-5f;
+};
+struct PackedDelay {};
+struct PackedTokenMix {
+  Tensor mix, rest;  // m and 1 - m
+};
+struct PackedWkv {
+  Tensor decay, first;  // w and u
+};
+struct PackedMul {};
 
-using PackedMain = std::variant<PackedConv, PackedDepthwise, PackedGrouped, PackedNorm, PackedCopy,
-                                PackedAdd, PackedScale, PackedRelu, PackedSpatialMean,
-                                PackedStepMean, PackedKtV, PackedQApply, PackedSoftmax>;
+using PackedMain =
+    std::variant<PackedConv, PackedDepthwise, PackedGrouped, PackedNorm, PackedCopy, PackedAdd,
+                 PackedScale, PackedActivation, PackedSpatialMean, PackedStepMean, PackedKtV,
+                 PackedQApply, PackedSoftmax, PackedEmbedding, PackedThreshold, PackedLayerNorm,
+                 PackedDelay, PackedTokenMix, PackedWkv, PackedMul>;
 
 struct PackedUnit {
   PackedEpilogue epilogue;

@@ -19,6 +19,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "sim/backends/cpu/packed.hpp"
 #include "sim/backends/cpu/scratch.hpp"
@@ -50,6 +51,27 @@ HWY_INLINE V exact_fma(V a, V b, V c) {
   return hn::Load(kD, z);
 #endif
 }
+
+#include "core/ordered_math-inl.hpp"
+
+// The lanes of core/ordered_math.hpp.
+struct SimdLanes {
+  using V = hn::Vec<Floats>;
+  using Mask = hn::Mask<Floats>;
+  static HWY_INLINE V fill(float value) { return hn::Set(kD, value); }
+  static HWY_INLINE V add(V a, V b) { return hn::Add(a, b); }
+  static HWY_INLINE V sub(V a, V b) { return hn::Sub(a, b); }
+  static HWY_INLINE V mul(V a, V b) { return hn::Mul(a, b); }
+  static HWY_INLINE V div(V a, V b) { return hn::Div(a, b); }
+  static HWY_INLINE V fma(V a, V b, V c) { return exact_fma(a, b, c); }
+  static HWY_INLINE Mask at_most(V a, V b) { return hn::Le(a, b); }
+  static HWY_INLINE V select(Mask mask, V a, V b) { return hn::IfThenElse(mask, a, b); }
+  static HWY_INLINE V times_power(V p, V t) {
+    const hn::RebindToUnsigned<Floats> bits;
+    const auto shifted = hn::ShiftLeft<23>(hn::BitCast(bits, t));
+    return hn::BitCast(kD, hn::Add(hn::BitCast(bits, p), shifted));
+  }
+};
 
 // The bits of a mask, lane 0 lowest.
 template <class M>

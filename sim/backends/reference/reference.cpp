@@ -3,15 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/ordered_math.hpp"
 
 namespace spikeloom {
 namespace {
 
-// What prepare() keeps: the arrays as stored, and a batch normalisation's scale and shift rounded
-// to fp32.
+// What prepare() keeps: the arrays as stored; scale and shift of a normalisation; the mixing
+// weights of TokenMix as scale; w and u of Wkv as scale and shift.
 struct Prepared {
   std::vector<float> weight, bias, scale, shift;
 };
@@ -145,7 +147,7 @@ void elementwise(const UnitIo& io, int64_t t, F f) {
 
 void run_op(const Add&, const Prepared&, const UnitIo& io, int64_t t) {
   elementwise(io, t, [&](int64_t r, int64_t c) {
-    return io.in[0].real_row(t, r)[c] + io.in[1].real_row(t, r)[c];
+    return io.in[0].real_row(t, r)[c] + element(io.in[1], t, r, c);
   });
 }
 
@@ -153,11 +155,19 @@ void run_op(const Scale& op, const Prepared&, const UnitIo& io, int64_t t) {
   elementwise(io, t, [&](int64_t r, int64_t c) { return io.in[0].real_row(t, r)[c] * op.factor; });
 }
 
-void run_op(const Activation&, const Prepared&, const UnitIo& io, int64_t t) {
-  elementwise(io, t, [&](int64_t r, int64_t c) {
-    const float x = io.in[0].real_row(t, r)[c];
-    return x > 0.0f ? x : 0.0f;
-  });
+float activate(ActivationKind kind, float x) {
+  const float positive = x > 0.0f ? x : 0.0f;
+  switch (kind) {
+    case ActivationKind::kRelu: return positive;
+    case ActivationKind::kSigmoid: return ordered_sigmoid(x);
+    case ActivationKind::kReluSquared: return positive * positive;
+  }
+  return 0.0f;
+}
+
+void run_op(const Activation& op, const Prepared&, const UnitIo& io, int64_t t) {
+  elementwise(io, t,
+              [&](int64_t r, int64_t c) { return activate(op.kind, io.in[0].real_row(t, r)[c]); });
 }
 
 void run_op(const SpatialMean&, const Prepared&, const UnitIo& io, int64_t t) {
@@ -207,6 +217,98 @@ void run_op(const SoftmaxAttention& op, const Prepared&, const UnitIo& io, int64
   }
 }
 
+void run_op(const Embedding& op, const Prepared& p, const UnitIo& io, int64_t t) {
+  const auto token = static_cast<int64_t>(io.in[0].real_row(t, 0)[0]);
+  elementwise(io, t, [&](int64_t, int64_t c) {
+    return p.weight[static_cast<size_t>(token * op.channels + c)];
+  });
+}
+
+void run_op(const Threshold& op, const Prepared&, const UnitIo& io, int64_t t) {
+  const MutableSpikeView out = io.spikes.bits_at(t);
+  std::fill(out.words, out.words + out.rows * out.row_words(), uint64_t{0});
+  for (int64_t row = 0; row < out.rows; ++row) {
+    for (int64_t c = 0; c < out.channels; ++c) {
+      const float x = io.in[0].real_row(t, row)[c];
+      const bool fired = op.fire == FireRule::kAtThreshold ? x >= op.threshold : x > op.threshold;
+      if (fired) out.row(row)[c >> 6] |= uint64_t{1} << (c & 63);
+    }
+  }
+}
+
+// Sum of f(sum so far, channel) over the channels, on 32 lanes.
+template <typename F>
+float sum_lanes(int64_t channels, F f) {
+  std::array<float, 32> lane{};
+  for (int64_t c = 0; c < channels; ++c) {
+    float& sum = lane[static_cast<size_t>(c % 32)];
+    sum = f(sum, c);
+  }
+  for (size_t fold = 16; fold > 0; fold /= 2) {
+    for (size_t l = 0; l < fold; ++l) lane[l] += lane[l + fold];
+  }
+  return lane[0];
+}
+
+void run_op(const LayerNorm& op, const Prepared& p, const UnitIo& io, int64_t t) {
+  const auto channels = static_cast<float>(op.channels);
+  for (int64_t row = 0; row < io.real.rows; ++row) {
+    const auto x = [&](int64_t c) { return element(io.in[0], t, row, c); };
+    const float mean =
+        sum_lanes(op.channels, [&](float sum, int64_t c) { return sum + x(c); }) / channels;
+    const float variance = sum_lanes(op.channels,
+                                     [&](float sum, int64_t c) {
+                                       const float d = x(c) - mean;
+                                       return std::fma(d, d, sum);
+                                     }) /
+                           channels;
+    const float inverse = 1.0f / std::sqrt(variance + op.eps);
+    for (int64_t c = 0; c < op.channels; ++c) {
+      io.real.real_row(t, row)[c] = (x(c) - mean) * inverse * p.scale[static_cast<size_t>(c)] +
+                                    p.shift[static_cast<size_t>(c)];
+    }
+  }
+}
+
+void run_op(const Delay&, const Prepared&, const UnitIo& io, int64_t t) {
+  elementwise(io, t, [&](int64_t r, int64_t c) {
+    return std::exchange(io.state[r * padded(io.real.channels) + c], io.in[0].real_row(t, r)[c]);
+  });
+}
+
+void run_op(const TokenMix&, const Prepared& p, const UnitIo& io, int64_t t) {
+  elementwise(io, t, [&](int64_t r, int64_t c) {
+    const float m = p.scale[static_cast<size_t>(c)];
+    return io.in[0].real_row(t, r)[c] * m + io.in[1].real_row(t, r)[c] * (1.0f - m);
+  });
+}
+
+void run_op(const Wkv&, const Prepared& prepared, const UnitIo& io, int64_t t) {
+  const int64_t slot = io.real.rows * padded(io.real.channels);
+  elementwise(io, t, [&](int64_t r, int64_t c) {
+    const float k = io.in[0].real_row(t, r)[c], v = io.in[1].real_row(t, r)[c];
+    const float w = prepared.scale[static_cast<size_t>(c)],
+                u = prepared.shift[static_cast<size_t>(c)];
+    float& p = io.state[r * padded(io.real.channels) + c];
+    float &q = (&p)[slot], &o = (&p)[2 * slot];
+    const float e = u + k, n = o <= e ? e : o;
+    const float a = ordered_exp(o - n), b = ordered_exp(e - n);
+    const float out = std::fma(a, p, b * v) / std::fma(a, q, b);
+    const float d = o + w, next = d <= k ? k : d;
+    const float decayed = ordered_exp(d - next), added = ordered_exp(k - next);
+    p = std::fma(decayed, p, added * v);
+    q = std::fma(decayed, q, added);
+    o = next;
+    return out;
+  });
+}
+
+void run_op(const Mul&, const Prepared&, const UnitIo& io, int64_t t) {
+  elementwise(io, t, [&](int64_t r, int64_t c) {
+    return io.in[0].real_row(t, r)[c] * io.in[1].real_row(t, r)[c];
+  });
+}
+
 void run_op(const Input&, const Prepared&, const UnitIo&, int64_t) {}
 void run_op(const View&, const Prepared&, const UnitIo&, int64_t) {}
 
@@ -230,6 +332,17 @@ class ReferenceBackend final : public Backend {
       const Affine affine = affine_of(*norm, weights);
       prepared->scale.assign(affine.scale.begin(), affine.scale.end());
       prepared->shift.assign(affine.shift.begin(), affine.shift.end());
+    } else if (const auto* table = std::get_if<Embedding>(&op)) {
+      prepared->weight = values_of(weights, table->weight);
+    } else if (const auto* layer_norm = std::get_if<LayerNorm>(&op)) {
+      prepared->scale = values_of(weights, layer_norm->prefix + ".weight");
+      prepared->shift = values_of(weights, layer_norm->prefix + ".bias");
+    } else if (const auto* mix = std::get_if<TokenMix>(&op)) {
+      prepared->scale = values_of(weights, mix->mix);
+    } else if (const auto* wkv = std::get_if<Wkv>(&op)) {
+      prepared->scale = values_of(weights, wkv->decay);
+      for (float& w : prepared->scale) w = -ordered_exp(w);
+      prepared->shift = values_of(weights, wkv->first);
     }
     return prepared;
   }
