@@ -184,20 +184,30 @@ void event_conv(const PackedConv& conv, const PackedEpilogue& packed, const Unit
   });
 }
 
+// Items of `macs` each that one thread should take at least: below that, waking another thread
+// costs more than the work.
+int64_t grain_of(int64_t macs) {
+  constexpr int64_t kWorthAThread = int64_t{1} << 17;
+  return (kWorthAThread + macs - 1) / macs;
+}
+
 void dense_conv(const PackedConv& conv, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const int64_t pixels = conv.window.out_height * conv.window.out_width;
   const int64_t tiles = (padded(conv.window.out_channels) + conv.tile - 1) / conv.tile;
+  const int64_t tile_macs = conv.fan_in() * conv.tile;
   if (steps_are_rows(conv, io)) {
-    parallel_for(tiles, 1, io.threads, [&](int64_t first, int64_t last) {
-      dense_steps(conv, epilogue, io, first, last);
-    });
+    parallel_for(
+        tiles, grain_of(tile_macs * io.steps), io.threads,
+        [&](int64_t first, int64_t last) { dense_steps(conv, epilogue, io, first, last); });
     return;
   }
   const int64_t blocks = (pixels + kDensePixels - 1) / kDensePixels;
   const int64_t splits =
       std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / blocks, 1, tiles);
-  parallel_for(blocks * splits, 1, io.threads, [&](int64_t first, int64_t last) {
+  const int64_t item_macs =
+      tile_macs * (tiles / splits) * std::min(pixels, kDensePixels) * io.steps;
+  parallel_for(blocks * splits, grain_of(item_macs), io.threads, [&](int64_t first, int64_t last) {
     for (int64_t item = first; item < last; ++item) {
       const int64_t begin = item / splits * kDensePixels, split = item % splits;
       dense_pixels(conv, epilogue, io, begin, std::min(begin + kDensePixels, pixels),
