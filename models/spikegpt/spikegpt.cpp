@@ -1,0 +1,185 @@
+#include "models/spikegpt/spikegpt.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "core/error.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr int64_t kBpeVocabulary = 50277;  // of the 20B tokenizer
+
+class Builder {
+ public:
+  Builder(const SpikeGptConfig& config, bool spiking) : config_(config), spiking_(spiking) {
+    if (config.layers < 1 || config.width < 1 || config.vocabulary < 1 ||
+        config.rescale_every < 0) {
+      throw Error(ErrorCode::kUsage, "SpikeGPT needs at least one layer, channel and token");
+    }
+  }
+
+  Graph build() {
+    const NodeId tokens = graph_.add("tokens", Input{{1}, false, config_.vocabulary});
+    NodeId x =
+        graph_.add("emb", Embedding{config_.vocabulary, config_.width, "emb.weight"}, {tokens});
+    if (spiking_ && config_.binary_embedding) {
+      x = graph_.add("emb.spikes", Threshold{0.0f, FireRule::kAtThreshold}, {x});
+    }
+    x = norm("blocks.0.ln0", x);
+    for (int64_t i = 0; i < config_.layers; ++i) x = block(i, x);
+    x = norm("ln_out", x);
+    graph_.output("logits", linear("head", x, config_.vocabulary));
+    return std::move(graph_);
+  }
+
+ private:
+  NodeId norm(const std::string& name, NodeId x) {
+    return graph_.add(name, LayerNorm{config_.width, name}, {x});
+  }
+
+  NodeId linear(const std::string& name, NodeId x, int64_t out) {
+    const int64_t in = channels_of(graph_.node(x).shape);
+    return graph_.add(name, Linear{in, out, 0, name + ".weight", ""}, {x});
+  }
+
+  // x = x + LIF1(TimeMix(LN1(x))); x = x + LIF2(ChannelMix(LN2(x)))
+  NodeId block(int64_t i, NodeId x) {
+    const std::string name = "blocks." + std::to_string(i);
+    const NodeId a = norm(name + ".ln1", x);
+    const NodeId first = i == 0 && config_.ffn_pre ? channel_mix(name + ".ffnPre", a, i)
+                                                   : time_mix(name + ".att", a, i);
+    x = add_increment(name, "1", x, first);
+    x = add_increment(name, "2", x, channel_mix(name + ".ffn", norm(name + ".ln2", x), i));
+    const int64_t every = spiking_ ? config_.rescale_every : 0;
+    if (every > 0 && (i + 1) % every == 0) x = graph_.add(name + ".halved", Scale{0.5f}, {x});
+    return x;
+  }
+
+  NodeId add_increment(const std::string& name, const std::string& number, NodeId x, NodeId y) {
+    if (spiking_) {
+      NeuronParams neuron = lif(config_.tau, config_.v_threshold);
+      neuron.reset = config_.reset;
+      y = graph_.add(name + ".lif" + number, Neuron{neuron}, {y});
+    }
+    return graph_.add(name + ".add" + number, Add{}, {x, y});
+  }
+
+  // y / 2^(i / rescale_every): exact, so that dividing here equals dividing the weights.
+  NodeId rescaled(const std::string& name, NodeId y, int64_t i) {
+    const int64_t every = spiking_ ? config_.rescale_every : 0;
+    if (every == 0 || i < every) return y;
+    return graph_.add(name, Scale{std::ldexp(1.0f, -static_cast<int>(i / every))}, {y});
+  }
+
+  NodeId mix(const std::string& module, const char* which, NodeId a, NodeId previous) {
+    return graph_.add(module + ".mix_" + which,
+                      TokenMix{config_.width, module + ".time_mix_" + which}, {a, previous});
+  }
+
+  NodeId gate(const std::string& module, NodeId a, NodeId previous) {
+    const NodeId r = linear(module + ".receptance", mix(module, "r", a, previous), config_.width);
+    return graph_.add(module + ".gate", Activation{ActivationKind::kSigmoid}, {r});
+  }
+
+  NodeId time_mix(const std::string& module, NodeId a, int64_t i) {
+    const NodeId previous = graph_.add(module + ".shift", Delay{}, {a});
+    const NodeId k = linear(module + ".key", mix(module, "k", a, previous), config_.width);
+    const NodeId v = linear(module + ".value", mix(module, "v", a, previous), config_.width);
+    const NodeId r = gate(module, a, previous);
+    const NodeId wkv =
+        graph_.add(module + ".wkv",
+                   Wkv{config_.width, module + ".time_decay", module + ".time_first"}, {k, v});
+    const NodeId gated = graph_.add(module + ".gated", Mul{}, {r, wkv});
+    return rescaled(module + ".rescaled", linear(module + ".output", gated, config_.width), i);
+  }
+
+  NodeId channel_mix(const std::string& module, NodeId f, int64_t i) {
+    const NodeId previous = graph_.add(module + ".shift", Delay{}, {f});
+    const NodeId k = linear(module + ".key", mix(module, "k", f, previous), 4 * config_.width);
+    const NodeId hidden =
+        graph_.add(module + ".hidden", Activation{ActivationKind::kReluSquared}, {k});
+    graph_.add(module + ".nonzero", Threshold{0.0f, FireRule::kAboveThreshold}, {hidden});
+    const NodeId g = gate(module, f, previous);
+    const NodeId value =
+        rescaled(module + ".rescaled", linear(module + ".value", hidden, config_.width), i);
+    return graph_.add(module + ".gated", Mul{}, {g, value});
+  }
+
+  const SpikeGptConfig& config_;
+  bool spiking_;
+  Graph graph_;
+};
+
+// Extent `axis` of a matrix, or 0 when it is not there.
+int64_t extent_of(const Weights& weights, const std::string& name, size_t axis) {
+  if (!weights.contains(name)) return 0;
+  const Shape& shape = weights.at(name).data.shape();
+  return shape.size() == 2 ? shape[axis] : 0;
+}
+
+}  // namespace
+
+const std::vector<SpikeGptPreset>& spikegpt_presets() {
+  static const std::vector<SpikeGptPreset> presets = {
+      {"46M", 12, 512, 5458, true, "enwik8 by characters, as the training program reads it"},
+      {"216M", 18, 768, kBpeVocabulary, false, "OpenWebText, 20B tokenizer"},
+      {"book", 24, 768, 77, true, "BookCorpus, 77 characters"},
+  };
+  return presets;
+}
+
+SpikeGptConfig spikegpt_preset(std::string_view name) {
+  std::string names;
+  for (const SpikeGptPreset& preset : spikegpt_presets()) {
+    if (preset.name == name) {
+      SpikeGptConfig config;
+      config.layers = preset.layers;
+      config.width = preset.width;
+      config.vocabulary = preset.vocabulary;
+      config.binary_embedding = preset.binary_embedding;
+      return config;
+    }
+    names += (names.empty() ? "" : ", ") + std::string(preset.name);
+  }
+  throw Error(ErrorCode::kUsage,
+              fmt::format("no SpikeGPT preset '{}'; choose one of {}", name, names));
+}
+
+SpikeGptConfig spikegpt_config_of(const Weights& weights) {
+  SpikeGptConfig config;
+  config.vocabulary = extent_of(weights, "emb.weight", 0);
+  config.width = extent_of(weights, "emb.weight", 1);
+  config.layers = 0;
+  // Blocks may be missing from a damaged file: the last one counts, bind_weights lists the holes.
+  for (const std::string& name : weights.names()) {
+    if (!name.starts_with("blocks.")) continue;
+    int64_t block = -1;
+    for (size_t i = 7; i < name.size() && i < 13 && name[i] >= '0' && name[i] <= '9'; ++i) {
+      block = std::max<int64_t>(block, 0) * 10 + (name[i] - '0');
+    }
+    config.layers = std::max(config.layers, block + 1);
+  }
+  if (config.vocabulary == 0 || config.width == 0 || config.layers == 0) {
+    throw Error(ErrorCode::kData,
+                "no SpikeGPT: needs emb.weight [vocabulary, width] and blocks.<i>.*");
+  }
+  if (config.layers > static_cast<int64_t>(weights.size())) {
+    throw Error(ErrorCode::kData,
+                fmt::format("no SpikeGPT: {} blocks in {} tensors", config.layers, weights.size()));
+  }
+  config.ffn_pre = weights.contains("blocks.0.ffnPre.key.weight");
+  config.binary_embedding = config.vocabulary != kBpeVocabulary;
+  return config;
+}
+
+Graph build_spikegpt(const SpikeGptConfig& config) {
+  return Builder(config, true).build();
+}
+
+Graph build_rwkv4(const SpikeGptConfig& config) {
+  return Builder(config, false).build();
+}
+
+}  // namespace spikeloom
