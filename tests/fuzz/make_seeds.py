@@ -57,6 +57,13 @@ c = [1, 2.5, +inf, 0x1F, 1_000, 1979-05-27T07:32:00Z, """long""", true]
 "d e".f = { g = [[], {}] }
 ''')
     seeds.add("json", "values.json", b'{"model": {"dims": [1, -2.5e3, true, null], "": "\\u00e4\\n"}, "a/b": {}}')
+    bpe = {"added_tokens": [{"id": 3, "content": "  ", "normalized": True}, {"id": 4, "content": "<e>", "normalized": False}],
+           "normalizer": {"type": "NFC"}, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False},
+           "decoder": {"type": "ByteLevel"},
+           "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}}
+    seeds.add("tokenizer", "bpe.json", json.dumps(bpe).encode())
+    seeds.add("tokenizer", "pairs.json", json.dumps(bpe).replace('"a b"', '["a", "b"]').encode())
+    seeds.add("tokenizer", "characters.json", json.dumps({"0": " ", "1": "e"}).encode("utf-16"))
     seeds.add("json", "meta.json", json.dumps(trim(json.load(open(GOLDEN + "/meta.json"))))[:2000].encode())
 
 

@@ -1,0 +1,165 @@
+#include "datasets/tokenizer.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "core/io/file.hpp"
+#include "core/io/json.hpp"
+#include "datasets/bpe.hpp"
+#include "datasets/utf8.hpp"
+
+namespace spikeloom {
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kMaxTokenizerBytes = 64 << 20;
+
+template <typename... F>
+struct Cases : F... {
+  using F::operator()...;
+};
+template <typename... F>
+Cases(F...) -> Cases<F...>;
+
+CharTokenizer read_characters(const json& root, const std::string& what) {
+  CharTokenizer result;
+  for (size_t id = 0; id < root.size(); ++id) {
+    const std::string key = std::to_string(id);
+    if (!root.contains(key) || !root.at(key).is_string()) {
+      throw Error(ErrorCode::kData, what + ": no character for id " + key);
+    }
+    const auto symbol = decode_utf8(root.at(key).get_ref<const std::string&>(), what);
+    if (symbol.size() != 1)
+      throw Error(ErrorCode::kData, what + ": id " + key + " is no character");
+    result.symbols.push_back(symbol[0]);
+    if (!result.ids.emplace(symbol[0], static_cast<int32_t>(id)).second) {
+      throw Error(ErrorCode::kData, what + ": the character of id " + key + " occurs twice");
+    }
+  }
+  if (result.symbols.empty()) throw Error(ErrorCode::kData, what + ": an empty vocabulary");
+  if (const auto space = result.ids.find(U' '); space != result.ids.end()) {
+    result.unknown = space->second;
+  }
+  return result;
+}
+
+Encoded encode_characters(const CharTokenizer& tokenizer, std::string_view text,
+                          const std::string& what) {
+  Encoded result;
+  for (const char32_t c : decode_utf8(text, what)) {
+    const auto found = tokenizer.ids.find(c);
+    if (found != tokenizer.ids.end()) {
+      result.ids.push_back(found->second);
+      continue;
+    }
+    if (tokenizer.unknown < 0) {
+      char number[16];
+      std::snprintf(number, sizeof number, "U+%04X", static_cast<unsigned>(c));
+      throw Error(ErrorCode::kData, what + ": " + number +
+                                        " is not in the vocabulary, which has no "
+                                        "space to stand for it");
+    }
+    result.ids.push_back(tokenizer.unknown);
+    ++result.unknown;
+  }
+  return result;
+}
+
+// str.strip() of Python: Unicode's white space and the four separators U+001C to U+001F.
+std::string_view stripped(std::string_view text) {
+  const auto points = decode_utf8(text, "prompt");
+  const auto blank = [](char32_t c) { return is_white_space(c) || (c >= 0x1C && c <= 0x1F); };
+  const auto bytes = [](char32_t c) {
+    return c < 0x80 ? 1u : c < 0x800 ? 2u : c < 0x10000 ? 3u : 4u;
+  };
+  size_t first = 0, last = points.size(), skip = 0, drop = 0;
+  while (first < last && blank(points[first])) skip += bytes(points[first++]);
+  while (last > first && blank(points[last - 1])) drop += bytes(points[--last]);
+  return text.substr(skip, text.size() - skip - drop);
+}
+
+}  // namespace
+
+Tokenizer parse_tokenizer(std::string_view bytes, const std::string& what) {
+  const json root = parse_json(text_to_utf8(bytes, what), what);
+  if (!root.is_object()) throw Error(ErrorCode::kData, what + ": no vocabulary and no tokenizer");
+  if (root.contains("model")) return read_bpe(root, what);
+  return read_characters(root, what);
+}
+
+Tokenizer load_tokenizer(const std::filesystem::path& path) {
+  const auto bytes = read_file(path, kMaxTokenizerBytes);
+  return parse_tokenizer({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                         path.string());
+}
+
+int64_t vocabulary_of(const Tokenizer& tokenizer) {
+  return std::visit(Cases{
+                        [](const CharTokenizer& t) { return t.symbols.size(); },
+                        [](const BpeTokenizer& t) { return t.pieces.size(); },
+                        [](const ByteTokenizer&) { return size_t{256}; },
+                    },
+                    tokenizer);
+}
+
+std::string describe(const Tokenizer& tokenizer) {
+  return std::visit(Cases{
+                        [](const CharTokenizer&) -> std::string { return "characters"; },
+                        [](const BpeTokenizer&) -> std::string { return "byte-level BPE"; },
+                        [](const ByteTokenizer&) -> std::string { return "bytes"; },
+                    },
+                    tokenizer);
+}
+
+Encoded encode(const Tokenizer& tokenizer, std::string_view text, const std::string& what) {
+  return std::visit(Cases{
+                        [&](const CharTokenizer& t) { return encode_characters(t, text, what); },
+                        [&](const BpeTokenizer& t) {
+                          return Encoded{encode_bpe(t, text, what), 0};
+                        },
+                        [&](const ByteTokenizer&) {
+                          Encoded result;
+                          for (const char c : text) {
+                            result.ids.push_back(static_cast<uint8_t>(c));
+                          }
+                          return result;
+                        },
+                    },
+                    tokenizer);
+}
+
+std::string decode(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
+  const int64_t size = vocabulary_of(tokenizer);
+  std::string bytes;
+  for (const int32_t id : ids) {
+    if (id < 0 || id >= size) {
+      throw Error(ErrorCode::kData, "token " + std::to_string(id) +
+                                        " is not in the vocabulary of " + std::to_string(size));
+    }
+    const auto at = static_cast<size_t>(id);
+    std::visit(Cases{
+                   [&](const CharTokenizer& t) { append_utf8(bytes, t.symbols[at]); },
+                   [&](const BpeTokenizer& t) { bytes += t.pieces[at]; },
+                   [&](const ByteTokenizer&) { bytes.push_back(static_cast<char>(id)); },
+               },
+               tokenizer);
+  }
+  return bytes;
+}
+
+std::string refine_prompt(std::string_view prompt) {
+  std::string result;
+  std::string_view left = stripped(prompt);
+  while (!left.empty()) {
+    const size_t end = std::min(left.find('\n'), left.size());
+    const std::string_view line = stripped(left.substr(0, end));
+    if (!line.empty()) result.append("\n").append(line);
+    left.remove_prefix(std::min(end + 1, left.size()));
+  }
+  return result.empty() ? "\n" : result;
+}
+
+}  // namespace spikeloom
