@@ -13,6 +13,7 @@ int command_run(const Arguments& arguments);
 int command_inspect(const Arguments& arguments);
 int command_compare(const Arguments& arguments);
 int command_convert(const Arguments& arguments);
+int command_generate(const Arguments& arguments);
 int command_list(const Arguments& arguments);
 
 }  // namespace spikeloom

@@ -5,6 +5,7 @@
 #include "cli/options.hpp"
 #include "datasets/open.hpp"
 #include "models/spikeformer/spikeformer.hpp"
+#include "models/spikegpt/spikegpt.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 
 namespace spikeloom {
@@ -22,6 +23,13 @@ int command_list(const Arguments& arguments) {
     const int64_t parameters = parameter_count(build_spikeformer(spikeformer_preset(preset.name)));
     fmt::print("  preset {:<4} embed_dim [{}, {}, {}, {}]  {} parameters  {}\n", preset.name, e[0],
                e[1], e[2], e[3], parameters, preset.note);
+  }
+  fmt::print("models: spikegpt (SpikeGPT; dense twin: RWKV-4)\n");
+  for (const SpikeGptPreset& preset : spikegpt_presets()) {
+    const int64_t parameters = parameter_count(build_spikegpt(spikegpt_preset(preset.name)));
+    fmt::print("  preset {:<4} layers {}, width {}, vocabulary {}  {} parameters  {}\n",
+               preset.name, preset.layers, preset.width, preset.vocabulary, parameters,
+               preset.note);
   }
   fmt::print("datasets:\n");
   for (const DatasetKind& kind : dataset_kinds())

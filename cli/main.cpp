@@ -31,6 +31,7 @@ constexpr std::array kCommands = {
     Command{"compare", "put two or more energy reports side by side", command_compare},
     Command{"convert", "convert weights (.pth, .npz, .safetensors) to safetensors",
             command_convert},
+    Command{"generate", "continue a text with a SpikeGPT, token by token", command_generate},
     Command{"list", "list models, presets, datasets, devices and energy schemes", command_list},
 };
 

@@ -111,6 +111,14 @@ SchemeReport exact_energy(const char* scheme, const CountedGraph& counted, Preci
                           Stem stem, KtvRule rule) {
   SchemeReport report = begin(scheme, counted, precision, 0);
   for (const LayerCount& layer : counted.ops.layers) {
+    if (layer.nonzero_inputs >= 0) {  // exact zeros of relu^2 are skipped
+      charge(report,
+             {layer.name, "real", static_cast<double>(layer.real_macs),
+              fmt::format("MACs of {} inputs that relu^2 left above zero", layer.nonzero_inputs),
+              "", 0, "", 0},
+             report.prices[0]);
+      continue;
+    }
     if (!layer.spike_operand) {
       charge_real(report, layer, stem);
       continue;

@@ -221,6 +221,18 @@ def check_equal_files(runner, first, second):
         require(a.read() == b.read(), f"{first} and {second} differ")
 
 
+def check_different_files(runner, first, second):
+    with open(runner.path(first), "rb") as a, open(runner.path(second), "rb") as b:
+        require(a.read() != b.read(), f"{first} and {second} are equal")
+
+
+def check_joined_files(runner, whole, *parts):
+    def read(name):
+        with open(runner.path(name), "rb") as file:
+            return file.read()
+    require(read(whole) == b"".join(map(read, parts)), f"{whole} is not {' + '.join(parts)}")
+
+
 def check_event_lines(runner, report, layer):
     """As many lines of events on standard output as the report counts spikes."""
     with open(runner.path(report)) as text:

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import random
+import re
 import shutil
 import struct
 import sys
@@ -199,6 +200,20 @@ def make_text(path, *words):
     """text WORD...: one line."""
     with open(path, "w") as file:
         file.write(" ".join(words) + "\n")
+
+
+def make_characters(path, *symbols):
+    """characters SYMBOL...: a vocabulary as the authors write it, UTF-16; words 'newline' and 'space'; 33-96: a range."""
+    listed = []
+    for symbol in symbols:
+        if re.fullmatch(r"\d+-\d+", symbol):
+            first, last = map(int, symbol.split("-"))
+            listed += [chr(code) for code in range(first, last + 1)]
+        else:
+            listed.append({"newline": "\n", "space": " "}.get(symbol, symbol))
+    text = json.dumps({str(i): c for i, c in enumerate(listed)}, ensure_ascii=False)
+    with open(path, "wb") as file:
+        file.write(text.encode("utf-16"))
 
 
 def make_folder(path):

@@ -6,6 +6,7 @@
 
 #include "core/io/npz.hpp"
 #include "core/io/weights_file.hpp"
+#include "hw_model/report/energy.hpp"
 #include "models/spikegpt/spikegpt.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
@@ -315,6 +316,11 @@ TEST_CASE("non-zero values behind relu^2 are counted and their products priced, 
           evaluations * (13 * e * e * layers + g.config.vocabulary * e));
     CHECK(counts.totals.neuron_updates == evaluations * 2 * e * layers);
     CHECK(counts.totals.event_adds == 0);
+    const CountedGraph counted{counts, {}};
+    CHECK(as_built_energy(counted, Precision::kFp32).total_pJ ==
+          Approx(4.6 * static_cast<double>(counts.totals.real_macs_without_stem)).epsilon(1e-12));
+    CHECK(paper_energy(counted, Precision::kFp32).total_pJ ==
+          Approx(4.6 * static_cast<double>(counts.totals.dense_macs)).epsilon(1e-12));
     int64_t nonzero = 0, listed = 0;
     for (const LayerCount& layer : counts.layers) {
       if (layer.nonzero_inputs < 0) continue;
