@@ -41,6 +41,9 @@ void add_node(const Graph& graph, const Node& node, int64_t evaluations, Element
                  [&](const TokenMix&) { sum.token_mix += out; },
                  [&](const Wkv&) { sum.wkv += out; },
                  [&](const Mul&) { sum.products += out; },
+                 [&](const Conv1d& op) { sum.bias_additions += op.bias.empty() ? 0 : out; },
+                 [&](const LmuMemory&) {},  // a layer
+                 [&](const Concat&) {},
              },
              node.op);
 }
@@ -58,8 +61,8 @@ CountedGraph count_run(const Graph& graph, const RunStatistics& statistics) {
           count_syops(graph, statistics)};
 }
 
-CountedGraph count_dense_run(const Graph& graph, int64_t samples) {
-  return {count_dense(graph, samples), count_elementwise(graph, samples)};
+CountedGraph count_dense_run(const Graph& graph, int64_t samples, int64_t steps) {
+  return {count_dense(graph, samples, steps), count_elementwise(graph, samples * steps)};
 }
 
 }  // namespace spikeloom

@@ -44,7 +44,7 @@ struct CountedGraph {
 
 // A spiking graph after a run; throws like count_operations().
 CountedGraph count_run(const Graph& graph, const RunStatistics& statistics);
-// A dense baseline: one pass over `samples` samples.
-CountedGraph count_dense_run(const Graph& graph, int64_t samples);
+// A dense baseline: one pass over `samples` samples of `steps` steps (1: images).
+CountedGraph count_dense_run(const Graph& graph, int64_t samples, int64_t steps = 1);
 
 }  // namespace spikeloom

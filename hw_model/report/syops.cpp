@@ -19,13 +19,21 @@ class Counter {
       lines.push_back({node.name, text + ", real input", false, total});
       return;
     }
-    const auto& spikes = run_.populations.at(graph_.node(source_of(graph_, node.inputs[0])).name);
-    const int64_t elements = spikes.neurons * spikes.evaluations;
+    const int64_t elements = element_count(from.shape) * run_.evaluations,
+                  events = events_of(node.inputs[0]);
     const double rate =
-        elements > 0 ? static_cast<double>(spikes.events) / static_cast<double>(elements) : 0;
-    lines.push_back({node.name,
-                     fmt::format("{} x input rate {} / {}", text, spikes.events, elements), true,
-                     rate * total});
+        elements > 0 ? static_cast<double>(events) / static_cast<double>(elements) : 0;
+    lines.push_back({node.name, fmt::format("{} x input rate {} / {}", text, events, elements),
+                     true, rate * total});
+  }
+
+  // Spikes a value shows: of a population, or of several behind a Concat.
+  int64_t events_of(NodeId id) const {
+    const Node& node = graph_.node(source_of(graph_, id));
+    if (!std::holds_alternative<Concat>(node.op)) return run_.populations.at(node.name).events;
+    int64_t sum = 0;
+    for (const NodeId input : node.inputs) sum += events_of(input);
+    return sum;
   }
 
   void count_node(const Node& node) {
@@ -35,6 +43,9 @@ class Counter {
     if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
       const int64_t taps = conv->in_channels / conv->groups * conv->kernel * conv->kernel;
       count(node, steps * out * (taps + !conv->bias.empty()), "convolution");
+    } else if (const auto* along = std::get_if<Conv1d>(&node.op)) {
+      const int64_t taps = along->in_channels * along->kernel();
+      count(node, steps * out * (taps + !along->bias.empty()), "convolution");
     } else if (const auto* linear = std::get_if<Linear>(&node.op)) {
       // A convolution of kernel 1 has its bias at every position, a matrix once per call.
       const bool bias = !linear->bias.empty();

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "sim/graph/lmu.hpp"
 
 namespace spikeloom {
 
@@ -25,6 +26,7 @@ std::string_view name_of(ActivationKind kind) {
     case ActivationKind::kRelu: return "relu";
     case ActivationKind::kSigmoid: return "sigmoid";
     case ActivationKind::kReluSquared: return "relu^2";
+    case ActivationKind::kGelu: return "gelu";
   }
   return "";
 }
@@ -62,6 +64,14 @@ std::string describe(const Op& op) {
           [](const TokenMix&) -> std::string { return "token mix"; },
           [](const Wkv&) -> std::string { return "wkv"; },
           [](const Mul&) -> std::string { return "mul"; },
+          [](const Conv1d& c) {
+            return fmt::format("conv1d k{} left{} right{}", c.kernel(), c.left, c.right);
+          },
+          [](const LmuMemory& m) {
+            constexpr const char* kForms[] = {"event", "recurrent", "fft"};
+            return fmt::format("lmu memory {}", kForms[static_cast<size_t>(m.form)]);
+          },
+          [](const Concat&) -> std::string { return "concat"; },
       },
       op);
 }
@@ -111,6 +121,9 @@ std::vector<Parameter> parameters_of(const Op& op) {
   } else if (const auto* wkv = std::get_if<Wkv>(&op)) {
     result.push_back({wkv->decay, {wkv->channels}});
     result.push_back({wkv->first, {wkv->channels}});
+  } else if (const auto* steps = std::get_if<Conv1d>(&op)) {
+    result.push_back({steps->weight, {steps->out_channels, steps->in_channels, steps->kernel()}});
+    if (!steps->bias.empty()) result.push_back({steps->bias, {steps->out_channels}});
   }
   return result;
 }
@@ -124,6 +137,8 @@ std::vector<StateSlot> state_of(const Node& node) {
   if (std::holds_alternative<Wkv>(node.op)) {
     return {{"p", node.shape, 0.0f}, {"q", node.shape, 0.0f}, {"o", node.shape, kWkvStart}};
   }
+  const auto* memory = std::get_if<LmuMemory>(&node.op);
+  if (memory != nullptr && memory->form == LmuForm::kRecurrent) return {{"m", node.shape, 0.0f}};
   return {};
 }
 
@@ -221,12 +236,13 @@ Weights bind_weights(const Graph& graph, const Weights& weights) {
       bound.add(parameter.name, std::move(values));
     }
   }
+  check_lmu_tables(graph, weights, faults);
   std::set<std::string> needed;
   for (const Node& node : graph.nodes()) {
     for (const Parameter& parameter : parameters_of(node.op)) needed.insert(parameter.name);
   }
   for (const std::string& name : weights.names()) {
-    if (!needed.count(name) && !name.ends_with("num_batches_tracked"))
+    if (!needed.count(name) && !name.ends_with("num_batches_tracked") && !is_lmu_table(graph, name))
       faults.push_back("surplus " + name);
   }
   if (!faults.empty()) {

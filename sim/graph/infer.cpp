@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "sim/graph/graph.hpp"
+#include "sim/graph/step_window.hpp"
 
 namespace spikeloom {
 namespace {
@@ -238,6 +239,42 @@ Inferred infer(const Mul&, const Inputs& in) {
   return infer_pair(in);
 }
 
+void require_vector(const Node& in, int64_t channels) {
+  if (in.shape != Shape{channels})
+    misfit(fmt::format("needs [{}] a step, got {}", channels, to_string(in.shape)));
+}
+
+Inferred infer(const Conv1d& op, const Inputs& in) {
+  require_inputs(in, 1);
+  require_not_counts(*in[0]);
+  require_vector(*in[0], op.in_channels);
+  if (op.out_channels <= 0 || op.left < 0 || op.right < 0)
+    misfit("has an impossible window or no outputs");
+  return {EdgeKind::kReal, {op.out_channels}};
+}
+
+Inferred infer(const LmuMemory& op, const Inputs& in) {
+  require_inputs(in, 1);
+  require_not_counts(*in[0]);
+  require_vector(*in[0], 1);
+  const bool fft = op.form == LmuForm::kFft;
+  if (op.order < 1 || !(op.theta > 0) || op.taps < 1 || (fft && op.steps < 1))
+    misfit("has an impossible order, theta, number of taps or of steps");
+  return {EdgeKind::kReal, {op.order}};
+}
+
+Inferred infer(const Concat&, const Inputs& in) {
+  if (in.size() != 2 && in.size() != 3) misfit("joins two or three values");
+  int64_t channels = 0;
+  for (const Node* node : in) {
+    require_not_counts(*node);
+    require_kind(*node, in[0]->kind, "of the kind of the first");
+    require_vector(*node, channels_of(node->shape));
+    channels += channels_of(node->shape);
+  }
+  return {in[0]->kind, {channels}};
+}
+
 }  // namespace
 
 NodeId Graph::add(std::string name, Op op, std::vector<NodeId> inputs) {
@@ -252,6 +289,9 @@ NodeId Graph::add(std::string name, Op op, std::vector<NodeId> inputs) {
   try {
     Inferred out = std::visit([&](const auto& o) { return infer(o, in); }, op);
     element_count(out.shape);
+    const StepWindow window = window_of(op);
+    if (is_static && (window.left > 0 || window.right > 0))
+      misfit("looks at neighbouring steps, but its input is one frame for all steps");
     Node added{std::move(name), std::move(op),        std::move(inputs),
                out.kind,        std::move(out.shape), false};
     added.is_static = is_static && state_of(added).empty();

@@ -91,7 +91,8 @@ struct SpatialMean {};
 struct StepMean {};
 
 // relu: x > 0 ? x : 0. sigmoid: core/ordered_math.hpp. relu^2: the square of relu, one rounding.
-enum class ActivationKind { kRelu, kSigmoid, kReluSquared };
+// gelu: x/2 (1 + erf(x/sqrt 2)) in double, rounded once (core/ordered_erf.hpp).
+enum class ActivationKind { kRelu, kSigmoid, kReluSquared, kGelu };
 struct Activation {
   ActivationKind kind = ActivationKind::kRelu;
 };
@@ -154,9 +155,44 @@ constexpr float kWkvStart = -1e38f;  // o before the first step: exp(o - n) is 0
 
 struct Mul {};  // product of two real values of one shape
 
+// Cross-correlation along the steps: kernel = left + 1 + right taps, zeros before the first and
+// after the last step of a sample. weight [out, in, kernel]; out[t, o] sums taps in order of time,
+// then channels, each acc = fma(w, x[t - left + tap], acc) from +0, then the bias. The look-ahead
+// of `right` steps is waited for, never guessed. Values are vectors [in].
+struct Conv1d {
+  int64_t in_channels = 0, out_channels = 0;
+  int64_t left = 1, right = 1;
+  std::string weight;
+  std::string bias;  // empty: none
+  int64_t kernel() const noexcept { return left + 1 + right; }
+};
+
+// How the Legendre memory m[t] = A m[t-1] + B u[t] is computed (sim/graph/lmu.hpp: A, B, H[:,k] =
+// A^k B). Table and sums are double, rounded to fp32 once; the forms agree within rounding, not in
+// bits.
+//   kEvent      m[t] = sum over the last `taps` steps s, oldest first, of H[:,t-s] u[s]: for spikes
+//               additions only; what is older than `taps` steps is dropped, below 2^-30 per spike
+//   kRecurrent  as written, the state rounded to fp32 after every step. State slot "m".
+//   kFft        the event form's sum over a whole sequence of `steps` steps by FFT: cannot stream
+enum class LmuForm { kEvent, kRecurrent, kFft };
+
+// One input value per step ([1], spikes or real) to `order` real values.
+struct LmuMemory {
+  int64_t order = 0;
+  double theta = 0;  // window, steps
+  LmuForm form = LmuForm::kEvent;
+  int64_t taps = 0;   // lmu_taps(order, theta)
+  int64_t steps = 0;  // kFft: length of the sequence
+  std::string
+      prefix;  // stored copies <prefix>.A, .B, .H, .fft_H are checked or ignored, never used
+};
+
+// Two or three vectors of one kind, one behind the other.
+struct Concat {};
+
 using Op = std::variant<Input, Conv2d, Linear, BatchNorm, Neuron, KtV, QApply, Add, Scale, View,
                         SpatialMean, StepMean, Activation, SoftmaxAttention, Embedding, Threshold,
-                        LayerNorm, Delay, TokenMix, Wkv, Mul>;
+                        LayerNorm, Delay, TokenMix, Wkv, Mul, Conv1d, LmuMemory, Concat>;
 
 // Builds a visitor from lambdas.
 template <typename... F>

@@ -1,6 +1,10 @@
 #include "sim/graph/op_counts.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/error.hpp"
+#include "sim/graph/step_window.hpp"
 
 namespace spikeloom {
 namespace {
@@ -35,7 +39,56 @@ const PopulationStatistics& statistics_of(const RunStatistics& run, const Graph&
   return found->second;
 }
 
+// The spikes a value shows: of a population, or of several behind a Concat.
+struct Operand {
+  int64_t events = 0;
+  std::vector<int64_t> per_row, per_step;
+};
+
+void add_up(std::vector<int64_t>& sum, const std::vector<int64_t>& more) {
+  sum.resize(std::max(sum.size(), more.size()));
+  for (size_t i = 0; i < more.size(); ++i) sum[i] += more[i];
+}
+
+Operand operand_of(const RunStatistics& run, const Graph& graph, NodeId id) {
+  const Node& node = graph.node(source_of(graph, id));
+  Operand sum;
+  if (std::holds_alternative<Concat>(node.op)) {
+    for (const NodeId input : node.inputs) {
+      const Operand part = operand_of(run, graph, input);
+      sum.events += part.events;
+      add_up(sum.per_row, part.per_row);
+      add_up(sum.per_step, part.per_step);
+    }
+    return sum;
+  }
+  const PopulationStatistics& spikes = statistics_of(run, graph, id);
+  return {spikes.events, spikes.events_per_row, spikes.events_per_step};
+}
+
+// Steps of a sample; all samples have equally many.
+int64_t steps_of(int64_t samples, int64_t evaluations) {
+  if (samples == 0) return 0;
+  if (evaluations % samples != 0)
+    throw Error(ErrorCode::kInternal, "samples of different lengths cannot be counted together");
+  return evaluations / samples;
+}
+
+// Pairs of a spike and an output step whose window holds it.
+int64_t reached_steps(StepWindow window, const std::vector<int64_t>& per_step, int64_t steps) {
+  int64_t sum = 0;
+  for (int64_t s = 0; s < static_cast<int64_t>(per_step.size()); ++s) {
+    const int64_t first = std::max<int64_t>(s - window.right, 0),
+                  last = std::min(s + window.left, steps - 1);
+    sum += per_step[static_cast<size_t>(s)] * (last - first + 1);
+  }
+  return sum;
+}
+
 int64_t synapses(const Op& op) {
+  if (const auto* memory = std::get_if<LmuMemory>(&op)) {
+    return memory->order * (memory->form == LmuForm::kRecurrent ? memory->order + 1 : memory->taps);
+  }
   const auto parameters = parameters_of(op);
   return parameters.empty() ? 0 : element_count(parameters[0].shape);
 }
@@ -49,11 +102,54 @@ int64_t dense_macs_of(const Node& node) {
   if (const auto* linear = std::get_if<Linear>(&node.op)) {
     return element_count(node.shape) * linear->in_features;
   }
+  if (const auto* conv = std::get_if<Conv1d>(&node.op)) {
+    return element_count(node.shape) * conv->in_channels * conv->kernel();
+  }
   return 0;
 }
 
 bool is_weighted(const Op& op) {
-  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<Linear>(op);
+  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<Linear>(op) ||
+         std::holds_alternative<Conv1d>(op) || std::holds_alternative<LmuMemory>(op);
+}
+
+// MACs of the memory over one sample, every operand real.
+int64_t memory_macs(const LmuMemory& memory, int64_t steps) {
+  switch (memory.form) {
+    case LmuForm::kRecurrent: return steps * memory.order * (memory.order + 1);
+    case LmuForm::kEvent: {
+      const int64_t rising = std::min(steps, memory.taps);
+      return memory.order * (rising * (rising + 1) / 2 + (steps - rising) * memory.taps);
+    }
+    case LmuForm::kFft: {
+      const auto length = static_cast<double>(2 * steps), order = static_cast<double>(memory.order);
+      const double operations = (order + 1) * 2.5 * length * std::log2(length) +
+                                6 * order * static_cast<double>(steps + 1);
+      return std::llround(operations / 2);
+    }
+  }
+  return 0;
+}
+
+LayerCount count_memory(const Graph& graph, const Node& node, const RunStatistics* run,
+                        LayerCount count, int64_t samples, int64_t evaluations) {
+  const auto& memory = std::get<LmuMemory>(node.op);
+  const int64_t steps = steps_of(samples, evaluations);
+  count.dense_macs = count.dense_macs_once = count.real_macs = samples * memory_macs(memory, steps);
+  if (!count.spike_operand || memory.form == LmuForm::kFft) {
+    count.spike_operand = false;
+    return count;
+  }
+  const Operand spikes = operand_of(*run, graph, node.inputs[0]);
+  count.input_events = spikes.events;
+  if (memory.form == LmuForm::kRecurrent) {
+    count.event_adds = spikes.events * memory.order;
+    count.real_macs = evaluations * memory.order * memory.order;
+  } else {
+    count.event_adds = memory.order * reached_steps(window_of(node.op), spikes.per_step, steps);
+    count.real_macs = 0;
+  }
+  return count;
 }
 
 LayerCount count_layer(const Graph& graph, const Node& node, const RunStatistics* run,
@@ -68,6 +164,8 @@ LayerCount count_layer(const Graph& graph, const Node& node, const RunStatistics
   count.dense_macs_once = node.is_static ? dense_macs_of(node) * samples : count.dense_macs;
   count.input_elements = element_count(from.shape) * evaluations;
   count.spike_operand = run != nullptr && from.kind == EdgeKind::kSpikes;
+  if (std::holds_alternative<LmuMemory>(node.op))
+    return count_memory(graph, node, run, std::move(count), samples, evaluations);
   if (!count.spike_operand) {
     count.real_macs = count.dense_macs;
     const auto mask =
@@ -79,10 +177,13 @@ LayerCount count_layer(const Graph& graph, const Node& node, const RunStatistics
     }
     return count;
   }
-  const PopulationStatistics& spikes = statistics_of(*run, graph, node.inputs[0]);
+  const Operand spikes = operand_of(*run, graph, node.inputs[0]);
   count.input_events = spikes.events;
   if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
-    count.event_adds = deliveries(*conv, from.shape, node.shape, spikes.events_per_row);
+    count.event_adds = deliveries(*conv, from.shape, node.shape, spikes.per_row);
+  } else if (const auto* along = std::get_if<Conv1d>(&node.op)) {
+    count.event_adds = along->out_channels * reached_steps(window_of(node.op), spikes.per_step,
+                                                           steps_of(samples, evaluations));
   } else {
     count.event_adds = spikes.events * std::get<Linear>(node.op).out_features;
   }
@@ -190,8 +291,8 @@ OpCounts count_operations(const Graph& graph, const RunStatistics& statistics) {
   return count(graph, &statistics, statistics.samples, statistics.evaluations);
 }
 
-OpCounts count_dense(const Graph& graph, int64_t samples) {
-  return count(graph, nullptr, samples, samples);
+OpCounts count_dense(const Graph& graph, int64_t samples, int64_t steps) {
+  return count(graph, nullptr, samples, samples * steps);
 }
 
 }  // namespace spikeloom

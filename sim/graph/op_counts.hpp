@@ -10,6 +10,11 @@
 //   real_macs      dense_macs of layers whose operand is real; behind relu^2 with a recorded mask,
 //   its non-zero
 //                  values x output channels (a product with an exact zero need not be made)
+//   along steps    a spike at step s of T reaches the output steps whose window holds it. Legendre
+//   memory: the event form adds a column of `order` values per spike and step reached (dense:
+//   order x sum over t of min(taps, t+1)); the recurrent form adds B per spike and multiplies
+//   order^2 real values every step; the fft form is counted as half the real operations of its
+//   order + 1 real transforms of length 2T (2.5 n log2 n each) and products (6 a frequency)
 //   attention      kv_k_gated_adds = ones in K x d (a row of V per K spike), kv_coincidences = sum
 //   over tokens of
 //                  ones(K row) x ones(V row) per head, qkv_q_gated_adds = ones in Q x d,
@@ -119,12 +124,13 @@ std::string attention_name(const std::string& node_name);
 
 // Counts of the graph given what the populations did. Populations have the same names in every
 // form, so one run serves all forms. Throws Error(kInternal) when a population is missing from the
-// statistics.
+// statistics, or samples of a network with windows over steps differ in length.
 OpCounts count_operations(const Graph& graph, const RunStatistics& statistics);
 
 // Counts of one pass over `samples` samples of a graph without neurons' spikes: every operand real,
 // every layer MAC, neurons as identity (the `dense_same` and `dense_twin` baselines). K^T V order
 // where the graph has it.
-OpCounts count_dense(const Graph& graph, int64_t samples);
+// `steps`: of one sample, 1 for a static image.
+OpCounts count_dense(const Graph& graph, int64_t samples, int64_t steps = 1);
 
 }  // namespace spikeloom

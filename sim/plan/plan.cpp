@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "sim/graph/step_window.hpp"
 
 namespace spikeloom {
 namespace {
@@ -26,8 +27,11 @@ std::vector<bool> kept_nodes(const Graph& graph, const PlanOptions& options) {
 // Grows a unit from its main node through the elementwise nodes behind it.
 class UnitBuilder {
  public:
-  UnitBuilder(const Graph& graph, const std::vector<bool>& kept)
-      : graph_(graph), consumers_(consumers_of(graph)), kept_(kept) {}
+  UnitBuilder(const Plan& plan, const std::vector<bool>& kept)
+      : graph_(plan.graph),
+        delays_(plan.delays),
+        consumers_(consumers_of(plan.graph)),
+        kept_(kept) {}
 
   Unit grow(NodeId main) const {
     Unit unit{.main = main};
@@ -38,10 +42,10 @@ class UnitBuilder {
       if (unit.neuron >= 0) return unit;
       at = next;
     }
-    if (has_state(main)) return unit;
+    if (!may_fire(unit)) return unit;
     // The real value is wanted elsewhere too: a neuron directly behind it may still share the pass.
     for (const NodeId next : consumers_[static_cast<size_t>(unit.real_last())]) {
-      if (std::holds_alternative<Neuron>(graph_.node(next).op) &&
+      if (std::holds_alternative<Neuron>(graph_.node(next).op) && may_fire(unit) &&
           graph_.node(main).is_static == graph_.node(next).is_static) {
         unit.neuron = next;
         break;
@@ -56,12 +60,13 @@ class UnitBuilder {
     return next.size() == 1 && !kept_[static_cast<size_t>(id)] ? next[0] : -1;
   }
 
-  // A unit has one place for state: its main node's or its neuron's.
-  bool has_state(NodeId id) const { return !state_of(graph_.node(id)).empty(); }
+  // A unit has one state slot.
+  bool may_fire(const Unit& unit) const { return state_of(graph_.node(unit.main)).empty(); }
 
   bool absorb(Unit& unit, NodeId at, NodeId next) const {
     const Node& node = graph_.node(next);
     if (node.is_static != graph_.node(unit.main).is_static) return false;
+    if (delays_[static_cast<size_t>(next)] != delays_[static_cast<size_t>(unit.main)]) return false;
     if (const auto* norm = std::get_if<BatchNorm>(&node.op)) {
       if (norm->pad != 0 || unit.affine >= 0 || unit.residual >= 0) return false;
       unit.affine = next;
@@ -75,7 +80,7 @@ class UnitBuilder {
       unit.residual_other = other;
       return true;
     }
-    if (std::holds_alternative<Neuron>(node.op) && !has_state(unit.main)) {
+    if (std::holds_alternative<Neuron>(node.op) && may_fire(unit)) {
       unit.neuron = next;
       return true;
     }
@@ -83,12 +88,14 @@ class UnitBuilder {
   }
 
   const Graph& graph_;
+  const std::vector<int64_t>& delays_;
   std::vector<std::vector<NodeId>> consumers_;
   const std::vector<bool>& kept_;
 };
 
-std::vector<Unit> make_units(const Graph& graph, const std::vector<bool>& kept, bool grouped) {
-  const UnitBuilder builder(graph, kept);
+std::vector<Unit> make_units(const Plan& plan, const std::vector<bool>& kept, bool grouped) {
+  const Graph& graph = plan.graph;
+  const UnitBuilder builder(plan, kept);
   std::vector<bool> done(graph.nodes().size(), false);
   std::vector<Unit> units;
   for (NodeId id = 0; id < graph.size(); ++id) {
@@ -179,8 +186,19 @@ std::vector<Lifetime> lifetimes(const Plan& plan, const std::vector<bool>& kept)
   return life;
 }
 
+// Past steps to keep of every value; what can be read back lies over the same steps for all.
+std::vector<int64_t> histories(const Plan& plan, std::vector<bool> kept) {
+  for (const Population& population : plan.populations)
+    kept[static_cast<size_t>(population.node)] = true;
+  return histories_of(plan.graph, plan.delays, kept);
+}
+
 void place_values(Plan& plan, const std::vector<bool>& kept) {
-  const auto life = lifetimes(plan, kept);
+  auto life = lifetimes(plan, kept);
+  const auto history = histories(plan, kept);
+  for (size_t id = 0; id < life.size(); ++id) {
+    if (life[id].exists && history[id] > 0) life[id] = {-1, kForever, true};
+  }
   plan.values.resize(plan.graph.nodes().size());
   std::vector<NodeId> order;
   for (NodeId id = 0; id < plan.graph.size(); ++id) {
@@ -194,22 +212,23 @@ void place_values(Plan& plan, const std::vector<bool>& kept) {
     const Node& node = plan.graph.node(id);
     ValueSlot& slot = plan.values[static_cast<size_t>(id)];
     slot.exists = true;
+    slot.history = history[static_cast<size_t>(id)];
+    const int64_t steps = slot.history + plan.options.chunk_steps;
     const int64_t rows = rows_of(node.shape), channels = channels_of(node.shape);
     if (node.kind == EdgeKind::kSpikes) {
       slot.is_bits = true;
       slot.step_stride = rows * words_for(channels);
       slot.offset = plan.spike_words;
-      plan.spike_words += slot.step_stride * plan.options.chunk_steps;
+      plan.spike_words += slot.step_stride * steps;
       continue;
     }
     const int64_t size = rows * padded(channels);
     const bool every_step = !node.is_static && (plan.options.schedule == Schedule::kLayerMajor ||
-                                                kept[static_cast<size_t>(id)] ||
+                                                kept[static_cast<size_t>(id)] || slot.history > 0 ||
                                                 std::holds_alternative<Input>(node.op));
     slot.step_stride = every_step ? size : 0;
     const Lifetime& range = life[static_cast<size_t>(id)];
-    slot.offset =
-        arena.place(size * (every_step ? plan.options.chunk_steps : 1), range.begin, range.end);
+    slot.offset = arena.place(size * (every_step ? steps : 1), range.begin, range.end);
   }
   plan.real_floats = arena.total();
 }
@@ -229,6 +248,22 @@ void place_state(Plan& plan) {
   }
 }
 
+// The length a memory wants its whole input to have, at once: a layer-major chunk of the whole
+// sample.
+int64_t whole_sequence_of(const Graph& graph, const PlanOptions& options) {
+  for (const Node& node : graph.nodes()) {
+    const auto* memory = std::get_if<LmuMemory>(&node.op);
+    if (memory == nullptr || memory->form != LmuForm::kFft) continue;
+    if (options.schedule != Schedule::kLayerMajor || options.chunk_steps < memory->steps)
+      throw Error(ErrorCode::kUsage,
+                  node.name +
+                      ": the fft memory needs the whole sequence at once, layer-major; "
+                      "event and recurrent run step by step");
+    return memory->steps;
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights,
@@ -238,15 +273,18 @@ std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights,
   plan->graph = std::move(graph);
   plan->options = std::move(options);
   plan->backend = std::move(backend);
+  plan->delays = delays_of(plan->graph);
+  plan->look_ahead = *std::max_element(plan->delays.begin(), plan->delays.end());
+  plan->whole_sequence = whole_sequence_of(plan->graph, plan->options);
   const std::vector<bool> kept = kept_nodes(plan->graph, plan->options);
-  plan->units = make_units(plan->graph, kept, plan->backend->groups_units());
+  plan->units = make_units(*plan, kept, plan->backend->groups_units());
+  plan->populations = populations_of(plan->graph);
   for (const Unit& unit : plan->units) {
     plan->unit_is_static.push_back(plan->graph.node(unit.main).is_static);
     plan->prepared.push_back(plan->backend->prepare(plan->graph, unit, weights));
   }
   place_values(*plan, kept);
   place_state(*plan);
-  plan->populations = populations_of(plan->graph);
   return plan;
 }
 

@@ -26,8 +26,11 @@ struct PlanOptions {
 struct ValueSlot {
   bool exists = false;  // false: never written (inside a unit) or shown through a View's source
   bool is_bits = false;
-  int64_t offset = 0;       // floats or words from the start of the session's real or spike memory
+  // Floats or words from the start of the session's real or spike memory, where the first of
+  // `history` steps before the chunk stands; the chunk follows.
+  int64_t offset = 0;
   int64_t step_stride = 0;  // 0: static or one step at a time
+  int64_t history = 0;
 };
 
 struct StateLayout {
@@ -46,6 +49,9 @@ struct Plan {
   std::vector<ValueSlot> values;  // by node
   std::vector<StateLayout> states;
   std::vector<int64_t> state_of_unit;  // first index into states, -1: none
+  std::vector<int64_t> delays;         // by node, see delays_of
+  int64_t look_ahead = 0;              // largest delay: every value is known so many steps later
+  int64_t whole_sequence = 0;          // not 0: a chunk must be a whole sample of so many steps
   int64_t real_floats = 0, spike_words = 0, state_floats = 0;
   std::vector<Population> populations;
 

@@ -23,17 +23,44 @@ void check_tokens(std::span<const float> tokens, int64_t vocabulary, int64_t fir
   }
 }
 
+// A value of one step as fp32, without padding; spikes as 0 and 1.
+Tensor copy_of(const ValueRef& at) {
+  Tensor result(*at.shape);
+  const auto to = result.f32();
+  for (int64_t row = 0; row < at.rows; ++row) {
+    for (int64_t c = 0; c < at.channels; ++c) {
+      to[static_cast<size_t>(row * at.channels + c)] =
+          at.bits != nullptr ? static_cast<float>(at.bits_at(0).test(row, c))
+                             : at.real_row(0, row)[c];
+    }
+  }
+  return result;
+}
+
+// The inverse, into zeroed memory; anything but 0 is a spike.
+void store(std::span<const float> values, const ValueRef& at) {
+  for (int64_t row = 0; row < at.rows; ++row) {
+    for (int64_t c = 0; c < at.channels; ++c) {
+      const float value = values[static_cast<size_t>(row * at.channels + c)];
+      if (at.bits == nullptr) {
+        at.real_row(0, row)[c] = value;
+      } else if (value != 0.0f) {
+        at.bits_at(0).row(row)[c >> 6] |= uint64_t{1} << (c & 63);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 Session::Session(std::shared_ptr<const Plan> plan)
     : plan_(std::move(plan)),
       real_(plan_->real_floats),
       state_(plan_->state_floats),
-      spikes_(plan_->spike_words) {
+      spikes_(plan_->spike_words),
+      population_bits_(plan_->populations.size()) {
   for (const Population& population : plan_->populations) {
-    const ValueSlot& slot = plan_->values[static_cast<size_t>(population.node)];
-    population_bits_.push_back(spikes_.data() + slot.offset);
-    population_words_.push_back(slot.step_stride);
+    population_words_.push_back(plan_->values[static_cast<size_t>(population.node)].step_stride);
   }
   reset();
 }
@@ -46,9 +73,12 @@ Session::Session(const Session& other) : Session(other.plan_) {
   copy(other.state_.memory, state_.memory);
   copy(other.spikes_.memory, spikes_.memory);
   steps_done_ = other.steps_done_;
+  length_ = other.length_;
+  last_ticks_ = other.last_ticks_;
   chunk_start_ = other.chunk_start_;
   chunk_steps_ = other.chunk_steps_;
   statics_valid_ = other.statics_valid_;
+  show_chunk();
 }
 
 void Session::reset() {
@@ -61,24 +91,64 @@ void Session::reset() {
       std::fill(at + channels, at + padded(channels), 0.0f);
     }
   }
-  steps_done_ = 0;
+  for (NodeId id = 0; id < plan_->graph.size(); ++id) {
+    const ValueSlot& slot = plan_->values[static_cast<size_t>(id)];
+    if (slot.history > 0) clear(id, -slot.history, slot.history);
+  }
+  steps_done_ = last_ticks_ = 0;
+  length_ = -1;
   chunk_start_ = chunk_steps_ = 0;
   statics_valid_ = false;
+  show_chunk();
 }
 
+namespace {
+
+// The rows of one state array, without padding.
+Tensor unpadded(const float* from, const Shape& shape) {
+  Tensor values(shape);
+  const int64_t channels = channels_of(shape);
+  for (int64_t row = 0; row < rows_of(shape); ++row) {
+    std::copy_n(from + row * padded(channels), channels, values.f32().data() + row * channels);
+  }
+  return values;
+}
+
+void pad_into(const Tensor& values, float* to) {
+  const int64_t channels = channels_of(values.shape());
+  for (int64_t row = 0; row < rows_of(values.shape()); ++row) {
+    std::copy_n(values.f32().data() + row * channels, channels, to + row * padded(channels));
+  }
+}
+
+}  // namespace
+
+// Histories are saved as they lie in memory after the next chunk has moved them: the last `history`
+// steps up to now.
 Weights Session::save() const {
   Weights saved;
-  Tensor steps({1}, DType::kI64);
-  steps.as<int64_t>()[0] = steps_done_;
-  saved.add("steps_done", std::move(steps));
+  const auto count = [&](const char* name, int64_t value) {
+    Tensor tensor({1}, DType::kI64);
+    tensor.as<int64_t>()[0] = value;
+    saved.add(name, std::move(tensor));
+  };
+  count("steps_done", steps_done_);
   for (const StateLayout& state : plan_->states) {
-    Tensor values(state.slot.shape);
-    const int64_t channels = channels_of(state.slot.shape);
-    const float* from = state_.data() + state.offset;
-    for (int64_t row = 0; row < rows_of(state.slot.shape); ++row) {
-      std::copy_n(from + row * padded(channels), channels, values.f32().data() + row * channels);
+    saved.add(plan_->graph.node(state.node).name + "/" + state.slot.name,
+              unpadded(state_.data() + state.offset, state.slot.shape));
+  }
+  if (plan_->look_ahead > 0) count("length", length_);
+  for (NodeId id = 0; id < plan_->graph.size(); ++id) {
+    const ValueSlot& slot = plan_->values[static_cast<size_t>(id)];
+    if (slot.history == 0) continue;
+    const Shape& shape = plan_->graph.node(id).shape;
+    Tensor values({slot.history, element_count(shape)});
+    for (int64_t i = 0; i < slot.history; ++i) {
+      const Tensor step = copy_of(ref(id, last_ticks_ - slot.history + i));
+      std::copy(step.f32().begin(), step.f32().end(),
+                values.f32().begin() + i * element_count(shape));
     }
-    saved.add(plan_->graph.node(state.node).name + "/" + state.slot.name, std::move(values));
+    saved.add(plan_->graph.node(id).name + "/history", std::move(values));
   }
   return saved;
 }
@@ -87,80 +157,150 @@ void Session::load(const Weights& saved) {
   const auto fail = [](const std::string& reason) {
     throw Error(ErrorCode::kData, "saved session: " + reason);
   };
-  if (saved.size() != plan_->states.size() + 1) fail("belongs to another network");
-  const Tensor& steps = saved.at("steps_done").data;
-  if (steps.dtype() != DType::kI64 || steps.size() != 1 || steps.as<int64_t>()[0] < 0)
-    fail("steps_done is not a count");
-  for (const StateLayout& state : plan_->states) {
-    const std::string name = plan_->graph.node(state.node).name + "/" + state.slot.name;
+  const auto count = [&](const char* name, int64_t least) {
+    const Tensor& value = saved.at(name).data;
+    if (value.dtype() != DType::kI64 || value.size() != 1 || value.as<int64_t>()[0] < least)
+      fail(std::string(name) + " is not a count");
+    return value.as<int64_t>()[0];
+  };
+  const auto array = [&](const std::string& name, const Shape& shape) -> const Tensor& {
     const Tensor& values = saved.at(name).data;
-    if (values.dtype() != DType::kF32 || values.shape() != state.slot.shape) {
-      fail(name + " should be float32 " + to_string(state.slot.shape));
-    }
+    if (values.dtype() != DType::kF32 || values.shape() != shape)
+      fail(name + " should be float32 " + to_string(shape));
+    return values;
+  };
+  const auto name_of_state = [&](const StateLayout& state) {
+    return plan_->graph.node(state.node).name + "/" + state.slot.name;
+  };
+  const bool looks_ahead = plan_->look_ahead > 0;
+  size_t arrays = plan_->states.size() + (looks_ahead ? 2 : 1);
+  for (const ValueSlot& slot : plan_->values) arrays += slot.history > 0;
+  if (saved.size() != arrays) fail("belongs to another network");
+  const int64_t steps = count("steps_done", 0), length = looks_ahead ? count("length", -1) : -1;
+  if (length > steps || (length >= 0 && steps - length > plan_->look_ahead))
+    fail("length and steps_done contradict each other");
+  for (const StateLayout& state : plan_->states) array(name_of_state(state), state.slot.shape);
+  const auto history = [&](NodeId id) -> const Tensor& {
+    const Node& node = plan_->graph.node(id);
+    const ValueSlot& slot = plan_->values[static_cast<size_t>(id)];
+    return array(node.name + "/history", {slot.history, element_count(node.shape)});
+  };
+  for (NodeId id = 0; id < plan_->graph.size(); ++id) {
+    if (plan_->values[static_cast<size_t>(id)].history > 0) history(id);
   }
   reset();
-  steps_done_ = steps.as<int64_t>()[0];
-  for (const StateLayout& state : plan_->states) {
-    const Tensor& values =
-        saved.at(plan_->graph.node(state.node).name + "/" + state.slot.name).data;
-    const int64_t channels = channels_of(state.slot.shape);
-    float* to = state_.data() + state.offset;
-    for (int64_t row = 0; row < rows_of(state.slot.shape); ++row) {
-      std::copy_n(values.f32().data() + row * channels, channels, to + row * padded(channels));
+  steps_done_ = steps;
+  length_ = length;
+  for (const StateLayout& state : plan_->states)
+    pad_into(array(name_of_state(state), state.slot.shape), state_.data() + state.offset);
+  for (NodeId id = 0; id < plan_->graph.size(); ++id) {
+    const ValueSlot& slot = plan_->values[static_cast<size_t>(id)];
+    for (int64_t i = 0; i < slot.history; ++i) {
+      const ValueRef at = ref(id, i - slot.history);
+      const int64_t elements = at.rows * at.channels;
+      store(history(id).f32().subspan(static_cast<size_t>(i * elements),
+                                      static_cast<size_t>(elements)),
+            at);
     }
   }
 }
 
-ValueRef Session::ref(NodeId id, int64_t step) const {
+ValueRef Session::empty_ref(NodeId id) const {
   const NodeId source = source_of(plan_->graph, id);
-  const ValueSlot& slot = plan_->values[static_cast<size_t>(source)];
   const Shape& shape = plan_->graph.node(id).shape;
   ValueRef value;
   value.shape = &shape;
   value.rows = rows_of(shape);
   value.channels = channels_of(shape);
-  value.step_stride = slot.step_stride;
+  value.step_stride = plan_->values[static_cast<size_t>(source)].step_stride;
+  return value;
+}
+
+ValueRef Session::ref(NodeId id, int64_t tick) const {
+  const ValueSlot& slot = plan_->values[static_cast<size_t>(source_of(plan_->graph, id))];
+  ValueRef value = empty_ref(id);
   if (!slot.exists) return value;
+  const int64_t at = slot.offset + (slot.history + tick) * slot.step_stride;
   if (slot.is_bits) {
-    value.bits = spikes_.data() + slot.offset + step * slot.step_stride;
+    value.bits = spikes_.data() + at;
   } else {
-    value.real = real_.data() + slot.offset + step * slot.step_stride;
+    value.real = real_.data() + at;
   }
   return value;
 }
 
-UnitIo Session::io_of(size_t index, int64_t step) const {
+UnitIo Session::io_of(size_t index, int64_t tick) const {
   const Unit& unit = plan_->units[index];
   const Graph& graph = plan_->graph;
+  const auto delay = [&](NodeId id) { return plan_->delays[static_cast<size_t>(id)]; };
+  // The same step of an input that is less delayed came earlier.
+  const auto input = [&](NodeId id) { return ref(id, tick - delay(unit.main) + delay(id)); };
   UnitIo io;
   const auto& inputs = graph.node(unit.main).inputs;
-  for (size_t i = 0; i < inputs.size(); ++i) io.in[i] = ref(inputs[i], step);
-  if (unit.residual_other >= 0) io.other = ref(unit.residual_other, step);
+  for (size_t i = 0; i < inputs.size(); ++i) io.in[i] = input(inputs[i]);
+  if (unit.residual_other >= 0) io.other = input(unit.residual_other);
   const bool main_spikes = graph.node(unit.main).kind == EdgeKind::kSpikes;
   if (main_spikes) {
-    io.spikes = ref(unit.main, step);
+    io.spikes = ref(unit.main, tick);
   } else {
-    io.real = ref(unit.real_last(), step);
-    if (unit.neuron >= 0) io.spikes = ref(unit.neuron, step);
+    io.real = ref(unit.real_last(), tick);
+    if (unit.neuron >= 0) io.spikes = ref(unit.neuron, tick);
   }
   const int64_t state = plan_->state_of_unit[index];
   if (state >= 0) io.state = state_.data() + plan_->states[static_cast<size_t>(state)].offset;
   return io;
 }
 
-void Session::run_unit(size_t index, int64_t step, int64_t steps, int threads) {
-  UnitIo io = io_of(index, step);
-  io.steps = steps;
-  io.steps_before = steps_done_ + step;
+// Only the steps that belong to the sample; around them the values are zero.
+void Session::run_unit(size_t index, int64_t tick, int64_t ticks, int threads) {
+  const Unit& unit = plan_->units[index];
+  const int64_t first_step = steps_done_ + tick - plan_->delays[static_cast<size_t>(unit.main)];
+  const int64_t begin = std::clamp<int64_t>(-first_step, 0, ticks);
+  const int64_t end = length_ < 0 ? ticks : std::clamp<int64_t>(length_ - first_step, begin, ticks);
+  if (begin > 0 || end < ticks) {
+    for (const NodeId id : {unit.real_last(), unit.neuron}) {
+      if (id < 0 || plan_->values[static_cast<size_t>(id)].history == 0) continue;
+      clear(id, tick, begin);
+      clear(id, tick + end, ticks - end);
+    }
+  }
+  if (begin == end) return;
+  UnitIo io = io_of(index, tick + begin);
+  io.steps = end - begin;
+  io.steps_before = first_step + begin;
   io.threads = threads;
-  plan_->backend->run(plan_->graph, plan_->units[index], plan_->prepared[index].get(), io);
+  plan_->backend->run(plan_->graph, unit, plan_->prepared[index].get(), io);
 }
 
-void Session::load_input(const Tensor& frames, int64_t step, int64_t steps) {
+void Session::clear(NodeId id, int64_t tick, int64_t ticks) {
+  for (int64_t t = tick; t < tick + ticks; ++t) {
+    const ValueRef at = ref(id, t);
+    if (at.bits != nullptr) std::fill_n(at.bits, at.step_stride, uint64_t{0});
+    if (at.real != nullptr) std::fill_n(at.real, at.step_stride, 0.0f);
+  }
+}
+
+// The last steps of every value that has a history move in front of the chunk to come.
+void Session::shift_histories(int64_t ticks) {
+  const auto shift = [&](auto* first, const ValueSlot& slot) {
+    std::memmove(first, first + ticks * slot.step_stride,
+                 static_cast<size_t>(slot.history * slot.step_stride) * sizeof(*first));
+  };
+  for (const ValueSlot& slot : plan_->values) {
+    if (slot.history == 0 || ticks == 0) continue;
+    if (slot.is_bits) {
+      shift(spikes_.data() + slot.offset, slot);
+    } else {
+      shift(real_.data() + slot.offset, slot);
+    }
+  }
+}
+
+void Session::load_input(const Tensor& frames, int64_t tick, int64_t ticks) {
   const NodeId input = 0;
-  const ValueRef value = ref(input, step);
-  const float* from = frames.f32().data() + step * value.rows * value.channels;
-  for (int64_t t = 0; t < steps; ++t) {
+  const ValueRef value = ref(input, tick);
+  const float* from = frames.f32().data() + tick * value.rows * value.channels;
+  for (int64_t t = 0; t < ticks; ++t) {
     for (int64_t row = 0; row < value.rows; ++row, from += value.channels) {
       float* to = value.real_row(t, row);
       std::copy_n(from, value.channels, to);
@@ -169,26 +309,54 @@ void Session::load_input(const Tensor& frames, int64_t step, int64_t steps) {
   }
 }
 
-void Session::run_chunk(const Tensor& frames, int64_t steps, int threads) {
-  const Graph& graph = plan_->graph;
-  const Node& input = graph.node(0);
+void Session::check_chunk(const Tensor& frames, int64_t steps, int64_t drained) const {
+  const Node& input = plan_->graph.node(0);
   if (!std::holds_alternative<Input>(input.op))
     throw Error(ErrorCode::kInternal, "node 0 is not the input");
-  if (steps < 1 || steps > plan_->options.chunk_steps) {
+  if (steps < 0 || drained < 0 || steps + drained < 1 ||
+      steps + drained > plan_->options.chunk_steps) {
     throw Error(ErrorCode::kInternal,
-                "a chunk of " + std::to_string(steps) + " steps does not fit the plan");
+                "a chunk of " + std::to_string(steps + drained) + " steps does not fit the plan");
   }
-  const bool repeated = input.is_static;
+  const int64_t drained_before = length_ < 0 ? 0 : steps_done_ - length_;
+  if ((length_ >= 0 && steps > 0) || drained_before + drained > plan_->look_ahead)
+    throw Error(ErrorCode::kInternal, "the sample has ended");
+  const int64_t whole = plan_->whole_sequence;
+  if (whole > 0 && (steps != whole || steps_done_ > 0 || drained != plan_->look_ahead)) {
+    throw Error(ErrorCode::kUsage, "the fft memory takes a whole sequence of " +
+                                       std::to_string(whole) +
+                                       " steps at once; event and recurrent run step by step");
+  }
+  if (steps == 0) return;
   Shape expected = input.shape;
-  expected.insert(expected.begin(), repeated ? 1 : steps);
+  expected.insert(expected.begin(), input.is_static ? 1 : steps);
   if (frames.shape() != expected) {
     throw Error(ErrorCode::kData, "input has shape " + to_string(frames.shape()) +
                                       ", the network expects " + to_string(expected));
   }
-  if (const int64_t vocabulary = std::get<Input>(input.op).vocabulary; vocabulary > 0) {
-    check_tokens(frames.f32(), vocabulary, steps_done_);
+}
+
+void Session::run_units(int64_t ticks, int threads) {
+  const bool layer_major = plan_->options.schedule == Schedule::kLayerMajor;
+  const int64_t passes = layer_major ? 1 : ticks;
+  for (int64_t pass = 0; pass < passes; ++pass) {
+    for (size_t u = 0; u < plan_->units.size(); ++u) {
+      if (!plan_->unit_is_static[u]) run_unit(u, pass, layer_major ? ticks : 1, threads);
+    }
   }
-  if (!repeated) load_input(frames, 0, steps);
+}
+
+void Session::run_chunk(const Tensor& frames, int64_t steps, int threads, int64_t drained) {
+  check_chunk(frames, steps, drained);
+  const int64_t vocabulary = std::get<Input>(plan_->graph.node(0).op).vocabulary;
+  if (vocabulary > 0 && steps > 0) check_tokens(frames.f32(), vocabulary, steps_done_);
+  const bool repeated = plan_->graph.node(0).is_static;
+  shift_histories(last_ticks_);
+  if (drained > 0 && length_ < 0) length_ = steps_done_ + steps;
+  if (!repeated) {
+    if (steps > 0) load_input(frames, 0, steps);
+    clear(0, steps, drained);
+  }
   if (!statics_valid_) {
     if (repeated) load_input(frames, 0, 1);
     for (size_t u = 0; u < plan_->units.size(); ++u) {
@@ -196,39 +364,40 @@ void Session::run_chunk(const Tensor& frames, int64_t steps, int threads) {
     }
     statics_valid_ = true;
   }
-  const bool layer_major = plan_->options.schedule == Schedule::kLayerMajor;
-  const int64_t passes = layer_major ? 1 : steps;
-  for (int64_t pass = 0; pass < passes; ++pass) {
-    for (size_t u = 0; u < plan_->units.size(); ++u) {
-      if (!plan_->unit_is_static[u]) run_unit(u, pass, layer_major ? steps : 1, threads);
-    }
+  const int64_t ticks = steps + drained;
+  run_units(ticks, threads);
+  chunk_start_ = std::max<int64_t>(0, steps_done_ - plan_->look_ahead);
+  chunk_steps_ = std::max<int64_t>(0, steps_done_ + ticks - plan_->look_ahead - chunk_start_);
+  steps_done_ += ticks;
+  last_ticks_ = ticks;
+  show_chunk();
+}
+
+int64_t Session::tick_of(NodeId id, int64_t step) const {
+  const int64_t first = steps_done_ - last_ticks_;  // step of the input at tick 0
+  return plan_->graph.node(id).is_static
+             ? 0
+             : chunk_start_ + step + plan_->delays[static_cast<size_t>(id)] - first;
+}
+
+void Session::show_chunk() {
+  for (size_t p = 0; p < population_bits_.size(); ++p) {
+    const NodeId node = plan_->populations[p].node;
+    population_bits_[p] = ref(node, chunk_steps_ > 0 ? tick_of(node, 0) : 0).bits;
   }
-  chunk_start_ = steps_done_;
-  chunk_steps_ = steps;
-  steps_done_ += steps;
 }
 
 ValueRef Session::view(NodeId id, int64_t step) const {
-  const ValueRef at = ref(id, step);
-  const bool readable = at.bits != nullptr || at.real != nullptr;
-  if (!readable || step < 0 || step >= chunk_steps_) {
+  const bool in_chunk = step >= 0 && step < chunk_steps_;
+  const ValueRef at = in_chunk ? ref(id, tick_of(id, step)) : empty_ref(id);
+  if (at.bits == nullptr && at.real == nullptr) {
     throw Error(ErrorCode::kUsage, "the value of " + plan_->graph.node(id).name + " was not kept");
   }
   return at;
 }
 
 Tensor Session::value(NodeId id, int64_t step) const {
-  const ValueRef at = view(id, step);
-  Tensor result(*at.shape);
-  const auto to = result.f32();
-  for (int64_t row = 0; row < at.rows; ++row) {
-    for (int64_t c = 0; c < at.channels; ++c) {
-      to[static_cast<size_t>(row * at.channels + c)] =
-          at.bits != nullptr ? static_cast<float>(at.bits_at(0).test(row, c))
-                             : at.real_row(0, row)[c];
-    }
-  }
-  return result;
+  return copy_of(view(id, step));
 }
 
 SpikeChunk Session::last_chunk() const {

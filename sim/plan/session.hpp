@@ -1,6 +1,11 @@
 #pragma once
 // All mutable state of one sample in flight: membranes, running sums, buffers. There is none
 // anywhere else. One session is used by one thread at a time; copying is cloning.
+//
+// Networks that look ahead: node n computes step t once the input has arrived up to step t +
+// delays[n]; a run of `n` ticks takes n frames in and gives n steps out, the plan's look_ahead
+// behind. After the last frame that many ticks without frames ("drained") bring the rest out:
+// beyond the end of a sample, as before its start, every value is zero.
 
 #include <memory>
 #include <vector>
@@ -20,6 +25,7 @@ class Session {
 
   // Back to before the first step of a sample.
   void reset();
+  // Steps that came in, drained ones included.
   int64_t steps_done() const noexcept { return steps_done_; }
 
   // State as named fp32 tensors "<node>/<slot>" plus "steps_done"; load() accepts exactly what
@@ -27,11 +33,13 @@ class Session {
   Weights save() const;
   void load(const Weights& saved);
 
-  // Runs `steps` <= chunk_steps further steps. frames: fp32 [1, H, W, C] (repeated) or [steps, H,
-  // W, C].
-  void run_chunk(const Tensor& frames, int64_t steps, int threads);
+  // Takes in `steps` further steps, then `drained` <= look_ahead after the end of the sample;
+  // together 1..chunk_steps. frames: fp32 [1, H, W, C] (repeated) or [steps, H, W, C]; not looked
+  // at when steps is 0. What came out is last_chunk(): steps + drained steps, fewer only at the
+  // start of a sample.
+  void run_chunk(const Tensor& frames, int64_t steps, int threads, int64_t drained = 0);
 
-  // Value of an output or kept node at step t of the last chunk, without padding (spikes as 0/1,
+  // Value of an output or kept node at step t of last_chunk(), without padding (spikes as 0/1,
   // counts as such). Throws Error(kUsage) when the plan does not keep it.
   Tensor value(NodeId node, int64_t step) const;
   // The same without copying, for reading, until the next call.
@@ -42,10 +50,20 @@ class Session {
   const Plan& plan() const noexcept { return *plan_; }
 
  private:
-  UnitIo io_of(size_t unit, int64_t step) const;
-  ValueRef ref(NodeId node, int64_t step) const;
-  void run_unit(size_t unit, int64_t step, int64_t steps, int threads);
-  void load_input(const Tensor& frames, int64_t step, int64_t steps);
+  // Ticks count the chunk's steps of the input; node n is at step steps_done_ + tick - delays[n]
+  // then.
+  UnitIo io_of(size_t unit, int64_t tick) const;
+  ValueRef ref(NodeId node, int64_t tick) const;
+  ValueRef empty_ref(NodeId node) const;
+  void run_unit(size_t unit, int64_t tick, int64_t ticks, int threads);
+  void run_units(int64_t ticks, int threads);
+  void clear(NodeId node, int64_t tick, int64_t ticks);
+  void shift_histories(int64_t ticks);
+  void load_input(const Tensor& frames, int64_t tick, int64_t ticks);
+  void check_chunk(const Tensor& frames, int64_t steps, int64_t drained) const;
+  void show_chunk();
+  // Tick of the last run at which a node's step lay that is step `step` of last_chunk().
+  int64_t tick_of(NodeId node, int64_t step) const;
 
   template <typename T>
   struct Block {  // 64-byte aligned, zeroed
@@ -59,6 +77,8 @@ class Session {
   Block<float> real_, state_;
   Block<uint64_t> spikes_;
   int64_t steps_done_ = 0;
+  int64_t length_ = -1;     // of the sample; -1: more frames may come
+  int64_t last_ticks_ = 0;  // of the last run
   int64_t chunk_start_ = 0, chunk_steps_ = 0;
   bool statics_valid_ = false;
   std::vector<const uint64_t*> population_bits_;

@@ -128,6 +128,24 @@ json op_json(const Op& op) {
           [](const Mul&) -> json {
             return {{"kind", "mul"}};
           },
+          [](const Conv1d& o) -> json {
+            return {{"kind", "conv1d"},
+                    {"in_channels", o.in_channels},
+                    {"out_channels", o.out_channels},
+                    {"left", o.left},
+                    {"right", o.right},
+                    {"weight", o.weight},
+                    {"bias", o.bias}};
+          },
+          [](const LmuMemory& o) -> json {
+            constexpr const char* kForms[] = {"event", "recurrent", "fft"};
+            return {{"kind", "lmu_memory"}, {"order", o.order},
+                    {"theta", o.theta},     {"form", kForms[static_cast<size_t>(o.form)]},
+                    {"taps", o.taps},       {"steps", o.steps}};
+          },
+          [](const Concat&) -> json {
+            return {{"kind", "concat"}};
+          },
       },
       op);
 }
@@ -136,6 +154,7 @@ json op_json(const Op& op) {
 std::string weight_of(const Op& op) {
   if (const auto* conv = std::get_if<Conv2d>(&op)) return conv->weight;
   if (const auto* linear = std::get_if<Linear>(&op)) return linear->weight;
+  if (const auto* steps = std::get_if<Conv1d>(&op)) return steps->weight;
   return "";
 }
 

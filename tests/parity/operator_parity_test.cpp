@@ -87,6 +87,7 @@ TEST_CASE("elementwise operators equal the reference", "[parity]") {
   check_all(Activation{ActivationKind::kReluSquared});
   check_all(Activation{ActivationKind::kSigmoid});
   check_all(Mul{});
+  check_all(Activation{ActivationKind::kGelu});
   check_all(StepMean{}, false);  // one state slot per unit
   check_all(SpatialMean{});
 }

@@ -7,6 +7,7 @@
 
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
+#include "sim/graph/step_window.hpp"
 #include "tests/catch.hpp"
 
 namespace spikeloom {
@@ -46,19 +47,21 @@ struct Value {
   Guarded<uint64_t> bits{0};
   ValueRef ref;
 
-  Value(const Node& node, int64_t steps) {
+  // `around`: steps before and after those a kernel is told of, which a window reads.
+  Value(const Node& node, int64_t steps, StepWindow around = {}) {
     ref.shape = &node.shape;
     ref.rows = rows_of(node.shape);
     ref.channels = channels_of(node.shape);
     const bool is_bits = node.kind == EdgeKind::kSpikes;
     const int64_t stride = ref.rows * (is_bits ? words_for(ref.channels) : padded(ref.channels));
-    ref.step_stride = steps > 1 ? stride : 0;
+    const int64_t all_steps = around.left + steps + around.right;
+    ref.step_stride = all_steps > 1 ? stride : 0;
     if (is_bits) {
-      bits = Guarded<uint64_t>(stride * steps);
-      ref.bits = bits.data();
+      bits = Guarded<uint64_t>(stride * all_steps);
+      ref.bits = bits.data() + around.left * stride;
     } else {
-      real = Guarded<float>(stride * steps);
-      ref.real = real.data();
+      real = Guarded<float>(stride * all_steps);
+      ref.real = real.data() + around.left * stride;
     }
   }
   Value(const Value&) = delete;
@@ -66,10 +69,10 @@ struct Value {
 
 using Random = std::mt19937_64;
 
-void fill(Value& value, int64_t steps, double density, Random& random) {
+void fill(Value& value, int64_t steps, double density, Random& random, StepWindow around = {}) {
   std::normal_distribution<float> normal;
   std::bernoulli_distribution spike(density);
-  for (int64_t t = 0; t < steps; ++t) {
+  for (int64_t t = -around.left; t < steps + around.right; ++t) {
     for (int64_t row = 0; row < value.ref.rows; ++row) {
       if (value.ref.bits != nullptr) {
         const MutableSpikeView view = value.ref.bits_at(t);
@@ -139,7 +142,8 @@ Net build(const ParityCase& c) {
   const bool adds = std::holds_alternative<Add>(c.main);
   const bool two = adds || std::holds_alternative<KtV>(c.main) ||
                    std::holds_alternative<Mul>(c.main) ||
-                   std::holds_alternative<TokenMix>(c.main) || std::holds_alternative<Wkv>(c.main);
+                   std::holds_alternative<TokenMix>(c.main) || std::holds_alternative<Wkv>(c.main) ||
+                   std::holds_alternative<Concat>(c.main);
   const bool attention = std::holds_alternative<SoftmaxAttention>(c.main);
   const bool binary = std::holds_alternative<KtV>(c.main) || std::holds_alternative<QApply>(c.main);
   const auto* table = std::get_if<Embedding>(&c.main);
@@ -189,14 +193,15 @@ struct Setup {
     Random random(c.seed);
     weights = random_weights(net.graph, random);
     const int64_t in_steps = c.static_input ? 1 : c.steps;
+    const StepWindow around = window_of(c.main);
     for (const NodeId id : net.inputs) {
-      in.push_back(std::make_unique<Value>(net.graph.node(id), in_steps));
+      in.push_back(std::make_unique<Value>(net.graph.node(id), in_steps, around));
       if (net.graph.node(id).kind == EdgeKind::kCounts) {
         fill_counts(*in.back(), in_steps, random);
       } else if (const auto* table = std::get_if<Embedding>(&c.main)) {
         fill_tokens(*in.back(), in_steps, table->vocabulary, random);
       } else {
-        fill(*in.back(), in_steps, c.density, random);
+        fill(*in.back(), in_steps, c.density, random, around);
       }
     }
     if (net.other >= 0) {

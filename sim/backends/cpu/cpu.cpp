@@ -9,6 +9,7 @@
 #include "sim/backends/cpu/depthwise.hpp"
 #include "sim/backends/cpu/elementwise.hpp"
 #include "sim/backends/cpu/sequence.hpp"
+#include "sim/backends/cpu/steps.hpp"
 #include "sim/backends/cpu/targets.hpp"
 // After targets.hpp:
 #include <hwy/highway.h>
@@ -67,6 +68,8 @@ struct Kernels {
   cpu::SoftmaxKernel softmax;
   cpu::ElementwiseKernel elementwise;
   cpu::SequenceKernel sequence;
+  cpu::Conv1dKernel conv1d;
+  cpu::LmuKernel lmu;
 
   explicit Kernels(int64_t target)
       : event_conv(cpu::event_conv_for(target)),
@@ -78,7 +81,9 @@ struct Kernels {
         qapply(cpu::qapply_for(target)),
         softmax(cpu::softmax_for(target)),
         elementwise(cpu::elementwise_for(target)),
-        sequence(cpu::sequence_for(target)) {}
+        sequence(cpu::sequence_for(target)),
+        conv1d(cpu::conv1d_for(target)),
+        lmu(cpu::lmu_for(target)) {}
 };
 
 class CpuBackend final : public Backend {
@@ -117,6 +122,8 @@ class CpuBackend final : public Backend {
                    [&](const cpu::PackedDelay&) { kernels_.sequence(unit, io); },
                    [&](const cpu::PackedTokenMix&) { kernels_.sequence(unit, io); },
                    [&](const cpu::PackedWkv&) { kernels_.sequence(unit, io); },
+                   [&](const cpu::PackedConv1d& p) { kernels_.conv1d(p, e, io); },
+                   [&](const cpu::PackedLmu& p) { kernels_.lmu(p, e, io); },
                    [&](const auto&) { kernels_.elementwise(unit, io); },
                },
                unit.main);

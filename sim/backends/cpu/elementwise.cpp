@@ -1,5 +1,6 @@
 #include "sim/backends/cpu/elementwise.hpp"
 
+#include "core/ordered_erf.hpp"
 #include "core/parallel.hpp"
 #include "sim/backends/cpu/targets.hpp"
 
@@ -83,6 +84,23 @@ inline const float* make_row(const PackedActivation& p, const Rows& rows, int64_
   return to;
 }
 
+// Scalar: one implementation for all targets.
+inline const float* make_row(const PackedGelu&, const Rows& rows, int64_t t, int64_t row,
+                             float* to) {
+  const float* from = rows.in(0, t, row);
+  for (int64_t c = 0; c < rows.floats; ++c) to[c] = ordered_gelu(from[c]);
+  return to;
+}
+
+inline const float* make_row(const PackedConcat&, const Rows& rows, int64_t t, int64_t, float* to) {
+  float* at = to;
+  for (const ValueRef& in : rows.io.in) {
+    if (in.real != nullptr) at = std::copy_n(in.real_at(t), in.channels, at);
+  }
+  std::fill(at, to + rows.floats, 0.0f);
+  return to;
+}
+
 inline const float* make_row(const PackedStepMean&, const Rows& rows, int64_t t, int64_t row,
                              float* to) {
   const float* from = rows.in(0, t, row);
@@ -137,6 +155,26 @@ void run_one(const P& p, const PackedEpilogue& packed, const UnitIo& io) {
   }
 }
 
+// Bits of several rows one behind the other.
+void concat_spikes(const UnitIo& io) {
+  for (int64_t t = 0; t < io.steps; ++t) {
+    uint64_t* to = io.spikes.bits_at(t).words;
+    std::fill_n(to, words_for(io.spikes.channels), uint64_t{0});
+    int64_t at = 0;
+    for (const ValueRef& in : io.in) {
+      if (in.bits == nullptr) continue;
+      const uint64_t* from = in.bits_at(t).words;
+      const int64_t shift = at & 63;
+      for (int64_t w = 0; w < words_for(in.channels); ++w) {
+        const int64_t word = (at >> 6) + w;
+        to[word] |= from[w] << shift;
+        if (shift > 0 && from[w] >> (64 - shift) != 0) to[word + 1] |= from[w] >> (64 - shift);
+      }
+      at += in.channels;
+    }
+  }
+}
+
 void elementwise(const PackedUnit& unit, const UnitIo& io) {
   const PackedEpilogue& e = unit.epilogue;
   if (const auto* norm = std::get_if<PackedNorm>(&unit.main)) run_one(*norm, e, io);
@@ -147,6 +185,14 @@ void elementwise(const PackedUnit& unit, const UnitIo& io) {
   if (const auto* mul = std::get_if<PackedMul>(&unit.main)) run_one(*mul, e, io);
   if (const auto* mean = std::get_if<PackedSpatialMean>(&unit.main)) run_one(*mean, e, io);
   if (const auto* mean = std::get_if<PackedStepMean>(&unit.main)) run_one(*mean, e, io);
+  if (const auto* gelu = std::get_if<PackedGelu>(&unit.main)) run_one(*gelu, e, io);
+  if (const auto* concat = std::get_if<PackedConcat>(&unit.main)) {
+    if (concat->spikes) {
+      concat_spikes(io);
+    } else {
+      run_one(*concat, e, io);
+    }
+  }
 }
 
 }  // namespace HWY_NAMESPACE

@@ -134,6 +134,7 @@ PackedMain pack_main(const Scale& op, const Graph&, const Node&, const Weights&)
   return PackedScale{op.factor};
 }
 PackedMain pack_main(const Activation& op, const Graph&, const Node&, const Weights&) {
+  if (op.kind == ActivationKind::kGelu) return PackedGelu{};
   return PackedActivation{op.kind};
 }
 PackedMain pack_main(const SpatialMean&, const Graph&, const Node&, const Weights&) {
@@ -185,6 +186,50 @@ PackedMain pack_main(const Wkv& op, const Graph&, const Node&, const Weights& we
 PackedMain pack_main(const Mul&, const Graph&, const Node&, const Weights&) {
   return PackedMul{};
 }
+PackedMain pack_main(const Conv1d& op, const Graph&, const Node&, const Weights& weights) {
+  const auto weight = weights.at(op.weight).data.f32();
+  PackedConv1d packed{op.in_channels, op.out_channels, op.left, op.kernel(), {}};
+  const int64_t outputs = padded(op.out_channels), inputs = padded(op.in_channels);
+  packed.weights = Tensor({outputs, packed.fan_in()});
+  float* to = packed.weights.f32().data();
+  for (int64_t first = 0; first < outputs; first += kConv1dTile) {
+    const int64_t width = std::min(kConv1dTile, outputs - first);
+    for (int64_t i = 0; i < packed.fan_in(); ++i) {
+      const int64_t tap = i / inputs, c = i % inputs;
+      for (int64_t o = first; o < first + width; ++o, ++to) {
+        if (o < op.out_channels && c < op.in_channels)
+          *to = weight[static_cast<size_t>((o * op.in_channels + c) * op.kernel() + tap)];
+      }
+    }
+  }
+  return packed;
+}
+
+PackedMain pack_main(const LmuMemory& op, const Graph&, const Node&, const Weights&) {
+  const auto system = lmu_system(op.order, op.theta);
+  PackedLmu packed{op.form, op.order, op.taps, {}, {}};
+  if (op.form == LmuForm::kFft) {
+    packed.fft.emplace(*system, op.steps);
+    return packed;
+  }
+  const bool event = op.form == LmuForm::kEvent;
+  packed.table = Tensor({event ? op.taps : op.order + 1, padded(op.order)}, DType::kF64);
+  double* to = packed.table.as<double>().data();
+  for (int64_t row = 0; row < packed.table.shape()[0]; ++row) {
+    for (int64_t i = 0; i < op.order; ++i) {
+      const auto at = static_cast<size_t>(event ? row * op.order + i : i * op.order + row);
+      to[row * padded(op.order) + i] = event             ? system->h[at]
+                                       : row == op.order ? system->b[static_cast<size_t>(i)]
+                                                         : system->a[at];
+    }
+  }
+  return packed;
+}
+
+PackedMain pack_main(const Concat&, const Graph&, const Node& node, const Weights&) {
+  return PackedConcat{node.kind == EdgeKind::kSpikes};
+}
+
 [[noreturn]] PackedMain never_run(const Node& node) {
   throw Error(ErrorCode::kInternal, node.name + ": " + describe(node.op) + " reached a backend");
 }
@@ -198,6 +243,7 @@ PackedMain pack_main(const View&, const Graph&, const Node& node, const Weights&
 std::string bias_name(const Op& op) {
   if (const auto* conv = std::get_if<Conv2d>(&op)) return conv->bias;
   if (const auto* linear = std::get_if<Linear>(&op)) return linear->bias;
+  if (const auto* steps = std::get_if<Conv1d>(&op)) return steps->bias;
   return "";
 }
 

@@ -3,10 +3,12 @@
 // values themselves. Immutable. Real arrays over channels are padded with zeros to
 // padded(channels).
 
+#include <optional>
 #include <variant>
 
 #include "core/tensor.hpp"
 #include "core/weights.hpp"
+#include "sim/backends/lmu_fft.hpp"
 #include "sim/plan/backend.hpp"
 
 namespace spikeloom::cpu {
@@ -104,11 +106,37 @@ struct PackedWkv {
 };
 struct PackedMul {};
 
+struct PackedGelu {};
+struct PackedConcat {
+  bool spikes = false;
+};
+
+// Weights in tiles of 64 outputs, the last one narrower (a multiple of 16): the tile of outputs
+// from o on starts at o * kernel * padded(in_channels) and holds [tap][padded channel][its width].
+constexpr int64_t kConv1dTile = 64;
+struct PackedConv1d {
+  int64_t in_channels = 0, out_channels = 0, left = 0, kernel = 1;
+  Tensor weights;
+  int64_t fan_in() const noexcept { return kernel * padded(in_channels); }
+};
+
+// Rows of a double table [rows][padded(order)], whose sums, weighted by what is known, are the
+// memory.
+struct PackedLmu {
+  LmuForm form = LmuForm::kEvent;
+  int64_t order = 0;
+  int64_t taps =
+      0;  // kEvent: row k is H[:,k]; kRecurrent: row j is column j of A, row `order` is B
+  Tensor table;
+  std::optional<LmuFft> fft;
+};
+
 using PackedMain =
     std::variant<PackedConv, PackedDepthwise, PackedGrouped, PackedNorm, PackedCopy, PackedAdd,
                  PackedScale, PackedActivation, PackedSpatialMean, PackedStepMean, PackedKtV,
                  PackedQApply, PackedSoftmax, PackedEmbedding, PackedThreshold, PackedLayerNorm,
-                 PackedDelay, PackedTokenMix, PackedWkv, PackedMul>;
+                 PackedDelay, PackedTokenMix, PackedWkv, PackedMul, PackedGelu, PackedConcat,
+                 PackedConv1d, PackedLmu>;
 
 struct PackedUnit {
   PackedEpilogue epilogue;

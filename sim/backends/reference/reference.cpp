@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/ordered_erf.hpp"
 #include "core/ordered_math.hpp"
+#include "sim/backends/lmu_fft.hpp"
 
 namespace spikeloom {
 namespace {
@@ -16,6 +19,8 @@ namespace {
 // weights of TokenMix as scale; w and u of Wkv as scale and shift.
 struct Prepared {
   std::vector<float> weight, bias, scale, shift;
+  std::shared_ptr<const LmuSystem> memory;
+  std::optional<LmuFft> fft;
 };
 
 std::vector<float> values_of(const Weights& weights, const std::string& name) {
@@ -161,6 +166,7 @@ float activate(ActivationKind kind, float x) {
     case ActivationKind::kRelu: return positive;
     case ActivationKind::kSigmoid: return ordered_sigmoid(x);
     case ActivationKind::kReluSquared: return positive * positive;
+    case ActivationKind::kGelu: return ordered_gelu(x);
   }
   return 0.0f;
 }
@@ -309,6 +315,77 @@ void run_op(const Mul&, const Prepared&, const UnitIo& io, int64_t t) {
   });
 }
 
+void run_op(const Conv1d& op, const Prepared& p, const UnitIo& io, int64_t t) {
+  for (int64_t o = 0; o < op.out_channels; ++o) {
+    float acc = 0.0f;
+    for (int64_t k = 0; k < op.kernel(); ++k) {
+      for (int64_t c = 0; c < op.in_channels; ++c) {
+        const float input = element(io.in[0], t - op.left + k, 0, c);
+        if (input == 0.0f) continue;
+        acc = std::fma(p.weight[static_cast<size_t>((o * op.in_channels + c) * op.kernel() + k)],
+                       input, acc);
+      }
+    }
+    io.real.real_row(t, 0)[o] = p.bias.empty() ? acc : acc + p.bias[static_cast<size_t>(o)];
+  }
+}
+
+// Before the first step the history of u is zero.
+void event_memory(const LmuMemory& op, const LmuSystem& system, const UnitIo& io, int64_t t) {
+  for (int64_t i = 0; i < op.order; ++i) {
+    double acc = 0;
+    for (int64_t k = op.taps - 1; k >= 0; --k) {
+      const float u = element(io.in[0], t - k, 0, 0);
+      if (u == 0.0f) continue;
+      acc = std::fma(system.h[static_cast<size_t>(k * op.order + i)], static_cast<double>(u), acc);
+    }
+    io.real.real_row(t, 0)[i] = static_cast<float>(acc);
+  }
+}
+
+void recurrent_memory(const LmuMemory& op, const LmuSystem& system, const UnitIo& io, int64_t t) {
+  float* to = io.real.real_row(t, 0);
+  const auto u = static_cast<double>(element(io.in[0], t, 0, 0));
+  for (int64_t i = 0; i < op.order; ++i) {
+    double acc = 0;
+    for (int64_t j = 0; j < op.order; ++j) {
+      acc = std::fma(system.a[static_cast<size_t>(i * op.order + j)],
+                     static_cast<double>(io.state[j]), acc);
+    }
+    to[i] = static_cast<float>(std::fma(system.b[static_cast<size_t>(i)], u, acc));
+  }
+  std::copy_n(to, op.order, io.state);
+}
+
+void run_op(const LmuMemory& op, const Prepared& p, const UnitIo& io, int64_t t) {
+  switch (op.form) {
+    case LmuForm::kEvent: return event_memory(op, *p.memory, io, t);
+    case LmuForm::kRecurrent: return recurrent_memory(op, *p.memory, io, t);
+    case LmuForm::kFft: {
+      if (t > 0) return;  // the whole sequence at once
+      std::vector<float> u;
+      for (int64_t s = 0; s < op.steps; ++s) u.push_back(element(io.in[0], s, 0, 0));
+      p.fft->run(u.data(), io.real.real_at(0), io.real.step_stride);
+    }
+  }
+}
+
+void run_op(const Concat&, const Prepared&, const UnitIo& io, int64_t t) {
+  const ValueRef& out = io.real.real != nullptr ? io.real : io.spikes;
+  if (out.bits != nullptr) std::fill_n(out.bits_at(t).words, words_for(out.channels), uint64_t{0});
+  int64_t at = 0;
+  for (const ValueRef& in : io.in) {
+    for (int64_t c = 0; c < in.channels; ++c, ++at) {
+      const float value = element(in, t, 0, c);
+      if (out.bits == nullptr) {
+        out.real_row(t, 0)[at] = value;
+      } else if (value != 0.0f) {
+        out.bits_at(t).words[at >> 6] |= uint64_t{1} << (at & 63);
+      }
+    }
+  }
+}
+
 void run_op(const Input&, const Prepared&, const UnitIo&, int64_t) {}
 void run_op(const View&, const Prepared&, const UnitIo&, int64_t) {}
 
@@ -343,6 +420,12 @@ class ReferenceBackend final : public Backend {
       prepared->scale = values_of(weights, wkv->decay);
       for (float& w : prepared->scale) w = -ordered_exp(w);
       prepared->shift = values_of(weights, wkv->first);
+    } else if (const auto* steps = std::get_if<Conv1d>(&op)) {
+      prepared->weight = values_of(weights, steps->weight);
+      prepared->bias = values_of(weights, steps->bias);
+    } else if (const auto* memory = std::get_if<LmuMemory>(&op)) {
+      prepared->memory = lmu_system(memory->order, memory->theta);
+      if (memory->form == LmuForm::kFft) prepared->fft.emplace(*prepared->memory, memory->steps);
     }
     return prepared;
   }

@@ -1,0 +1,26 @@
+#pragma once
+// The memory of a whole sequence by FFT (Eigen's): one implementation for every backend, so that
+// they agree in bits; it agrees with the other forms within rounding.
+
+#include <complex>
+#include <vector>
+
+#include "sim/graph/lmu.hpp"
+
+namespace spikeloom {
+
+class LmuFft {
+ public:
+  // Transforms every row of H, cut to `steps` steps and to the system's taps.
+  LmuFft(const LmuSystem& system, int64_t steps);
+  // u[0..steps) to m[t, i] at out + t * out_stride + i, in double, rounded once.
+  void run(const float* u, float* out, int64_t out_stride) const;
+
+  int64_t steps() const noexcept { return steps_; }
+
+ private:
+  int64_t order_, steps_;
+  std::vector<std::vector<std::complex<double>>> spectra_;  // of the rows of H
+};
+
+}  // namespace spikeloom

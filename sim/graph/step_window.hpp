@@ -1,0 +1,26 @@
+#pragma once
+// Which steps of its input an operator reads besides its own, and what that costs in delay.
+
+#include <vector>
+
+#include "sim/graph/graph.hpp"
+
+namespace spikeloom {
+
+// Step t of the output reads steps [t - left, t + right] of the input, zeros outside the sample.
+struct StepWindow {
+  int64_t left = 0, right = 0;
+};
+StepWindow window_of(const Op& op);
+
+// For every node, how many steps of the network's input must have arrived after step t before step
+// t of the node can be computed: the largest delay of its inputs plus its own look-ahead.
+std::vector<int64_t> delays_of(const Graph& graph);
+
+// For every node, the past steps that must be kept of its value: for windows, for readers that lag
+// behind, and `aligned` nodes for the whole look-ahead of the network. 0 for values inside a View
+// chain, whose source keeps them.
+std::vector<int64_t> histories_of(const Graph& graph, const std::vector<int64_t>& delays,
+                                  const std::vector<bool>& aligned);
+
+}  // namespace spikeloom
