@@ -1,0 +1,188 @@
+#include "models/lmuformer/lmuformer.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "sim/graph/lmu.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr float kTau = 2.0f;
+constexpr float kPrevThreshold = 0.5f;  // of prev_lif; all other neurons have 1
+
+class Builder {
+ public:
+  explicit Builder(const LmuformerConfig& config) : config_(config) {
+    if (config_.memory_size == 0) config_.memory_size = config_.dim * (config_.spiking ? 2 : 1);
+  }
+
+  Graph build() {
+    NodeId x = graph_.add("input", Input{{config_.in_channels}, false});
+    if (config_.task == LmuTask::kPsmnist) {
+      graph_.output("logits", config_.spiking ? psmnist_spiking(x) : psmnist(x));
+      return std::move(graph_);
+    }
+    x = config_.spiking ? spiking_embedding(x) : embedding(x);
+    for (int64_t i = 0; i < config_.layer; ++i) {
+      const std::string name = "block." + std::to_string(i);
+      x = config_.spiking ? spiking_mixer(name + ".mlp", spiking_block(name + ".attn", x))
+                          : mixer(name + ".mlp", block(name + ".attn", x));
+    }
+    if (config_.spiking) x = lif_layer("head_lif", norm("head_bn", x));
+    x = linear("head", x, config_.num_classes, 0);
+    graph_.output("logits", graph_.add("logits", StepMean{}, {x}));
+    return std::move(graph_);
+  }
+
+ private:
+  int64_t channels(NodeId id) const { return channels_of(graph_.node(id).shape); }
+
+  NodeId lif_layer(const std::string& name, NodeId x, float v_threshold = 1.0f) {
+    return graph_.add(name, Neuron{lif(kTau, v_threshold)}, {x});
+  }
+  NodeId norm(const std::string& name, NodeId x) {
+    return graph_.add(name, BatchNorm{.channels = channels(x), .prefix = name}, {x});
+  }
+  NodeId relu(const std::string& name, NodeId x) { return graph_.add(name, Activation{}, {x}); }
+  NodeId add(const std::string& name, NodeId a, NodeId b) {
+    return graph_.add(name, Add{}, {a, b});
+  }
+  // Kernel 3 around the step, no bias.
+  NodeId conv3(const std::string& name, NodeId x) {
+    return graph_.add(name, Conv1d{channels(x), config_.dim, 1, 1, name + ".weight", ""}, {x});
+  }
+  NodeId linear(const std::string& name, NodeId x, int64_t out, int64_t trailing_ones) {
+    return graph_.add(
+        name, Linear{channels(x), out, trailing_ones, name + ".weight", name + ".bias"}, {x});
+  }
+  NodeId memory(const std::string& cell, NodeId u) {
+    LmuMemory op{config_.memory_size, config_.theta, config_.memory, 0, config_.seq_len, cell};
+    op.taps = lmu_system(op.order, op.theta)->taps;
+    return graph_.add(cell + ".memory", op, {u});
+  }
+
+  NodeId spiking_embedding(NodeId x) {
+    NodeId y = -1;
+    for (const std::string i : {"", "1", "2", "3"}) {
+      y = conv3("patch_embed.proj_conv" + i, x);
+      x = lif_layer("patch_embed.proj_lif" + i, norm("patch_embed.proj_bn" + i, y));
+    }
+    return add("patch_embed", y, conv3("patch_embed.rpe_conv", x));
+  }
+
+  NodeId spiking_block(const std::string& name, NodeId r) {
+    const std::string cell = name + ".lmu";
+    const NodeId a = lif_layer(name + ".prev_lif", norm(name + ".prev_bn", r), kPrevThreshold);
+    const NodeId u = lif_layer(cell + ".f_u", norm(cell + ".bn_u", linear(cell + ".W_u", a, 1, 0)));
+    const NodeId q = lif_layer(cell + ".f_m", norm(cell + ".bn_m", memory(cell, u)));
+    const NodeId both = graph_.add(cell + ".q_a", Concat{}, {q, a});
+    const NodeId h =
+        lif_layer(cell + ".f_h", norm(cell + ".bn_h", linear(cell + ".W_h", both, config_.dim, 0)));
+    const NodeId p = norm(name + ".proj_bn", linear(name + ".proj_conv", h, config_.dim, 1));
+    return add(name, r, p);
+  }
+
+  NodeId spiking_mixer(const std::string& name, NodeId r) {
+    NodeId x = lif_layer(name + ".fc1_lif", norm(name + ".fc1_bn", r));
+    x = linear(name + ".fc1_conv", x, config_.mlp_ratio * config_.dim, 1);
+    x = lif_layer(name + ".fc2_lif", norm(name + ".fc2_bn", x));
+    return add(name, r, linear(name + ".fc2_conv", x, config_.dim, 1));
+  }
+
+  NodeId embedding(NodeId x) {
+    for (int i = 0; i < 4; ++i) {
+      const std::string name = fmt::format("patch_embed.conv_layers.{}.", i);
+      x = norm(name + "3", relu(name + "1", conv3(name + "0", x)));
+    }
+    return add("patch_embed", x, conv3("patch_embed.rpe_conv", x));
+  }
+
+  // h = ReLU(W_h [m ; x] + b_h), m fed by u = ReLU(W_u x + b_u)
+  NodeId hidden(const std::string& cell, NodeId x) {
+    const NodeId u = relu(cell + ".f_u", linear(cell + ".W_u", x, 1, 0));
+    const NodeId both = graph_.add(cell + ".m_x", Concat{}, {memory(cell, u), x});
+    return relu(cell + ".f_h", linear(cell + ".W_h", both, config_.dim, 0));
+  }
+
+  NodeId block(const std::string& name, NodeId r) {
+    const NodeId h = hidden(name + ".lmu", r);
+    return add(name, r, norm(name + ".proj_bn", linear(name + ".proj_conv", h, config_.dim, 1)));
+  }
+
+  NodeId mixer(const std::string& name, NodeId r) {
+    NodeId x = linear(name + ".fc1_conv", r, config_.mlp_ratio * config_.dim, 1);
+    x = graph_.add(name + ".act", Activation{ActivationKind::kGelu}, {norm(name + ".fc1_bn", x)});
+    x = norm(name + ".fc2_bn", linear(name + ".fc2_conv", x, config_.dim, 1));
+    return add(name, r, relu(name + ".act2", x));
+  }
+
+  NodeId psmnist(NodeId x) {
+    x = linear("conv1", x, 3, 1);
+    const NodeId h = hidden("lmu_fft", norm("bn1", x));
+    return linear("classifier", graph_.add("h_mean", StepMean{}, {h}), config_.num_classes, 0);
+  }
+
+  // No norm, and the memory reaches W_h as it is.
+  NodeId psmnist_spiking(NodeId x) {
+    const std::string cell = "lmu_fft";
+    const NodeId u = lif_layer(cell + ".f_u", linear(cell + ".W_u", x, 1, 0));
+    const NodeId both = graph_.add(cell + ".m_x", Concat{}, {memory(cell, u), x});
+    const NodeId h = lif_layer(cell + ".f_h", linear(cell + ".W_h", both, config_.dim, 0));
+    return linear("classifier", h, config_.num_classes, 0);
+  }
+
+  LmuformerConfig config_;
+  Graph graph_;
+};
+
+void check(const LmuformerConfig& config) {
+  const auto in = [](const char* name, int64_t value, int64_t least, int64_t most) {
+    if (value < least || value > most) {
+      throw Error(ErrorCode::kUsage,
+                  fmt::format("model: {} must lie in {}..{}", name, least, most));
+    }
+  };
+  in("dim", config.dim, 1, 65536);
+  in("memory_size", config.memory_size, 0, 4096);
+  in("layer", config.layer, 1, 256);
+  in("mlp_ratio", config.mlp_ratio, 1, 64);
+  in("in_channels", config.in_channels, 1, 65536);
+  in("num_classes", config.num_classes, 1, 1000000);
+  in("seq_len", config.seq_len, 1, int64_t{1} << 31);
+}
+
+}  // namespace
+
+const std::vector<LmuformerPreset>& lmuformer_presets() {
+  static const std::vector<LmuformerPreset> presets = {
+      {"speech_commands", {}, "slmu_rnn_ms_conv1d; spiking = false: lmu_rnn_conv1d"},
+      {"psmnist",
+       {.task = LmuTask::kPsmnist,
+        .seq_len = 784,
+        .theta = 784,
+        .in_channels = 1,
+        .num_classes = 10,
+        .dim = 346,
+        .memory_size = 468},
+       "the authors' notebook, one memory layer"},
+  };
+  return presets;
+}
+
+LmuformerConfig lmuformer_preset(std::string_view name) {
+  std::string known;
+  for (const LmuformerPreset& preset : lmuformer_presets()) {
+    if (preset.name == name) return preset.config;
+    known += (known.empty() ? "" : ", ") + std::string(preset.name);
+  }
+  throw Error(ErrorCode::kUsage,
+              "no preset '" + std::string(name) + "' of lmuformer; there are " + known);
+}
+
+Graph build_lmuformer(const LmuformerConfig& config) {
+  check(config);
+  return Builder(config).build();
+}
+
+}  // namespace spikeloom
