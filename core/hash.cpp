@@ -42,11 +42,26 @@ void compress(std::array<uint32_t, 8>& state, const uint8_t* block) {
   for (size_t i = 0; i < 8; ++i) state[i] += add[i];
 }
 
-}  // namespace
+void compress(std::array<uint32_t, 5>& state, const uint8_t* block) {
+  std::array<uint32_t, 80> w{};
+  for (size_t i = 0; i < 64; ++i) w[i / 4] = w[i / 4] << 8 | block[i];
+  for (size_t i = 16; i < 80; ++i) w[i] = std::rotl(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+  auto [a, b, c, d, e] = state;
+  for (size_t i = 0; i < 80; ++i) {
+    const uint32_t f = i < 20   ? ((b & c) ^ (~b & d)) + 0x5a827999
+                       : i < 40 ? (b ^ c ^ d) + 0x6ed9eba1
+                       : i < 60 ? ((b & c) ^ (b & d) ^ (c & d)) + 0x8f1bbcdc
+                                : (b ^ c ^ d) + 0xca62c1d6;
+    const uint32_t next = std::rotl(a, 5) + f + e + w[i];
+    e = d, d = c, c = std::rotl(b, 30), b = a, a = next;
+  }
+  const std::array<uint32_t, 5> add = {a, b, c, d, e};
+  for (size_t i = 0; i < 5; ++i) state[i] += add[i];
+}
 
-std::string sha256_hex(std::span<const std::byte> bytes) {
-  std::array<uint32_t, 8> state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                   0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+// What both have in common: blocks of 64 bytes, the last with a one bit and the length in bits.
+template <size_t n>
+std::string digest(std::array<uint32_t, n> state, std::span<const std::byte> bytes) {
   const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
   const size_t whole = bytes.size() / 64;
   for (size_t i = 0; i < whole; ++i) compress(state, data + 64 * i);
@@ -63,6 +78,19 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
   std::string text;
   for (const uint32_t word : state) text += hex64(word).substr(8);
   return text;
+}
+
+}  // namespace
+
+std::string sha256_hex(std::span<const std::byte> bytes) {
+  return digest<8>({0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+                    0x1f83d9ab, 0x5be0cd19},
+                   bytes);
+}
+
+std::string sha1_hex(std::string_view text) {
+  return digest<5>({0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0},
+                   std::as_bytes(std::span(text.data(), text.size())));
 }
 
 std::string sha256_hex(std::string_view text) {

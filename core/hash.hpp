@@ -20,6 +20,9 @@ constexpr uint64_t fnv1a(std::span<const uint8_t> bytes, uint64_t hash = kFnvSta
 std::string sha256_hex(std::span<const std::byte> bytes);
 std::string sha256_hex(std::string_view text);
 
+// Lower-case hex of the SHA-1 of the text: for data sets that split by it, not for security.
+std::string sha1_hex(std::string_view text);
+
 // 16 lower-case hex digits.
 std::string hex64(uint64_t value);
 

@@ -12,17 +12,20 @@ namespace spikeloom {
 
 // What a dataset says before anything runs.
 struct DatasetInfo {
-  std::string description;                      // "MNIST-style IDX, 10000 images of 28x28"
-  int64_t size = 0;                             // samples
-  int64_t classes = 0;                          // 0: unknown (no labels)
-  int64_t height = 0, width = 0, channels = 0;  // of one frame, after padding
+  std::string description;  // "MNIST-style IDX, 10000 images of 28x28"
+  int64_t size = 0;         // samples
+  int64_t classes = 0;      // 0: unknown (no labels)
+  // Of one frame, after padding; height and width 0: a sequence of vectors.
+  int64_t height = 0, width = 0, channels = 0;
   // Each sample is a file of its own: one that cannot be read is left out of a run, and named.
   bool separate_files = false;
   int64_t frames = 1;  // 1: a static image, shown at every time step; otherwise one frame a step
 };
 
 struct Sample {
-  Tensor frames;       // fp32 [frames, height, width, channels], channels last, normalised
+  // fp32 [frames, height, width, channels], channels last, normalised; sequences: [frames,
+  // channels]
+  Tensor frames;
   int64_t label = -1;  // -1: none
 };
 

@@ -45,9 +45,9 @@ std::vector<int64_t> read_labels(const std::filesystem::path& file, int64_t coun
 Tensor read_batch(const std::filesystem::path& file) {
   Tensor batch = load_npy(file);
   const Shape& shape = batch.shape();
-  if (shape.size() != 4 && shape.size() != 5) {
-    throw Error(ErrorCode::kData,
-                file.string() + ": expected [N,C,H,W] or [N,T,C,H,W], found " + to_string(shape));
+  if (shape.size() < 3 || shape.size() > 5) {
+    throw Error(ErrorCode::kData, file.string() + ": expected [N,C,H,W], [N,T,C,H,W] or [N,T,C], " +
+                                      "found " + to_string(shape));
   }
   if (shape[0] > 0 && batch.size() == 0) {
     throw Error(ErrorCode::kData,
@@ -63,15 +63,15 @@ class NpyBatch final : public Dataset {
         batch_(std::move(batch)),
         window_(choose_window(spec, batch_.shape()[0])),
         sample_shape_(batch_.shape().begin() + 1, batch_.shape().end()),
-        normaliser_(spec.mean, spec.std, sample_shape_[sample_shape_.size() - 3]) {
-    const bool steps = sample_shape_.size() == 4;
+        normaliser_(spec.mean, spec.std, sample_shape_[sample_shape_.size() == 3 ? 0 : 1]) {
+    const bool steps = sample_shape_.size() != 3, vectors = sample_shape_.size() == 2;
     const size_t c = steps ? 1 : 0;
     info_.size = window_.count;
     info_.classes = spec.classes;
     info_.frames = steps ? sample_shape_[0] : 1;
     info_.channels = sample_shape_[c];
-    info_.height = sample_shape_[c + 1];
-    info_.width = sample_shape_[c + 2];
+    info_.height = vectors ? 0 : sample_shape_[c + 1];
+    info_.width = vectors ? 0 : sample_shape_[c + 2];
     info_.description =
         "NumPy " + std::string(name_of(batch_.dtype())) + " " + to_string(batch_.shape());
     if (!spec.labels.empty()) {
@@ -95,11 +95,14 @@ class NpyBatch final : public Dataset {
     std::memcpy(planes.data(), batch_.data() + stored * planes.bytes(),
                 static_cast<size_t>(planes.bytes()));
     planes = to_f32(planes);
-    Sample sample{Tensor({info_.frames, info_.height, info_.width, info_.channels}), -1};
+    const bool vectors = info_.height == 0;
+    Sample sample{Tensor(vectors ? Shape{info_.frames, info_.channels}
+                                 : Shape{info_.frames, info_.height, info_.width, info_.channels}),
+                  -1};
     const auto from = std::as_const(planes).f32();
     const auto to = sample.frames.f32();
     const auto channels = static_cast<size_t>(info_.channels);
-    const auto pixels = static_cast<size_t>(info_.height * info_.width);
+    const auto pixels = static_cast<size_t>(vectors ? 1 : info_.height * info_.width);
     for (size_t i = 0; i < from.size(); ++i) {
       const size_t pixel = i % pixels, c = i / pixels % channels, frame = i / pixels / channels;
       if (!std::isfinite(from[i])) {

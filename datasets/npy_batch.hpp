@@ -8,10 +8,11 @@
 
 namespace spikeloom {
 
-// spec.path: a .npy array [N,C,H,W] (static images) or [N,T,C,H,W] (one frame a step) of real or
-// integer numbers, used as they are; mean and std apply only when given. spec.labels: a .npy vector
-// of N integers, or empty; without spec.classes there are max + 1 classes. A value that is not
-// finite in fp32 is Error(kData) from load(). Otherwise see open_dataset.
+// spec.path: a .npy array [N,C,H,W] (static images), [N,T,C,H,W] (one frame a step) or [N,T,C]
+// (sequences of vectors) of real or integer numbers, used as they are; mean and std apply only when
+// given. spec.labels: a .npy vector of N integers, or empty; without spec.classes there are max + 1
+// classes. A value that is not finite in fp32 is Error(kData) from load(). Otherwise see
+// open_dataset.
 std::unique_ptr<Dataset> open_npy_batch(const DatasetSpec& spec);
 
 }  // namespace spikeloom

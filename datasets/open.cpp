@@ -2,10 +2,12 @@
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
+#include "datasets/audio/clips.hpp"
 #include "datasets/cifar10.hpp"
 #include "datasets/idx.hpp"
 #include "datasets/image_folder.hpp"
 #include "datasets/npy_batch.hpp"
+#include "datasets/smnist.hpp"
 
 namespace spikeloom {
 namespace {
@@ -16,8 +18,14 @@ constexpr DatasetKind kKinds[] = {
     {"idx", "MNIST-style IDX images and labels, plain or gzip", open_idx},
     {"image_folder", "JPEG and PNG files in a folder for each class, or in one folder with a list",
      open_image_folder},
-    {"npy", "NumPy array [N,C,H,W], or [N,T,C,H,W] with one frame a step; labels [N]",
+    {"npy", "NumPy array [N,C,H,W], [N,T,C,H,W] with one frame a step, or sequences [N,T,C]",
      open_npy_batch},
+    {"smnist", "MNIST-style IDX images as sequences of one pixel a step, in any order",
+     open_sequential_mnist},
+    {"speech_commands", "Google Speech Commands: log-mel frames of its splits",
+     open_speech_commands},
+    {"wav_folder", "WAV files in one folder, labels and splits from their names: log-mel frames",
+     open_wav_folder},
 };
 
 }  // namespace
@@ -26,7 +34,25 @@ std::span<const DatasetKind> dataset_kinds() noexcept {
   return kKinds;
 }
 
+namespace {
+
+// Options only one kind knows.
+void refuse_foreign_options(const DatasetSpec& spec) {
+  const auto only = [&](bool given, const char* option, std::string_view kind) {
+    if (given && spec.kind != kind) {
+      throw Error(ErrorCode::kUsage, std::string(option) + ": an option of " + std::string(kind));
+    }
+  };
+  only(!spec.pattern.empty(), "pattern", "wav_folder");
+  only(!spec.label_field.empty(), "label_field", "wav_folder");
+  only(!spec.where.empty(), "where", "wav_folder");
+  only(!spec.permutation.empty(), "permutation", "smnist");
+}
+
+}  // namespace
+
 std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec) {
+  refuse_foreign_options(spec);
   std::vector<std::string> names;
   for (const DatasetKind& kind : kKinds) {
     if (kind.name == spec.kind) return kind.open(spec);

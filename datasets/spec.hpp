@@ -28,6 +28,11 @@ struct DatasetSpec {
   int64_t size = 0;               // image_folder: short side after the resize, pixels; 0: no resize
   int64_t crop = 0;               // image_folder: side of the centre crop, pixels; 0: no crop
   CropRule crop_rule = CropRule::kRoundHalfEven;  // image_folder, with crop
+  // Clips: length of the network's sequences, steps; 0: it takes none.
+  int64_t steps = 0;
+  std::string pattern, label_field;   // wav_folder: names such as "{digit}_{speaker}_{index}.wav"
+  std::vector<std::string> where;     // wav_folder: conditions such as "index < 5"
+  std::filesystem::path permutation;  // smnist: .npy of pixel numbers in the order of the steps
 };
 
 }  // namespace spikeloom

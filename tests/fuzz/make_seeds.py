@@ -120,6 +120,25 @@ def images(seeds):
             seeds.add("npy", "fortran" + descr[1:], read(path).replace(b"False", b"True "))
 
 
+def wav(count, rate, channels=1, tag=1, bits=16, extra=b"", promised=None):
+    one = {8: b"\x90", 16: struct.pack("<h", 3000), 32: struct.pack("<f", 0.25)}[bits]
+    body = one * count * channels
+    size = len(body) if promised is None else promised
+    layout = struct.pack("<HHIIHH", tag, channels, rate, rate * channels * bits // 8, channels * bits // 8, bits)
+    return (b"RIFF" + struct.pack("<I", (36 + len(extra) + size) % 2**32) + b"WAVEfmt " + struct.pack("<I", 16) +
+            layout + extra + b"data" + struct.pack("<I", size) + body)
+
+
+def sounds(seeds):
+    for name, data in (("pcm16", wav(420, 16000)), ("resampled", wav(240, 8000)), ("stereo", wav(420, 16000, 2)),
+                       ("float32", wav(420, 16000, 1, 3, 32)), ("pcm8", wav(420, 16000, 1, 1, 8)),
+                       ("mulaw", wav(420, 8000, 1, 7, 8)), ("empty_data", wav(0, 16000)), ("empty", b""),
+                       ("other_chunk", wav(420, 16000, extra=b"LIST" + struct.pack("<I", 5) + b"INFOx\0")),
+                       ("to_the_end", wav(420, 16000, promised=0xFFFFFFFF)),
+                       ("truncated", wav(420, 16000, promised=90000))):
+        seeds.add("wav", name, data)
+
+
 def run(words, folder):
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
     if done.returncode != 0:
@@ -150,6 +169,7 @@ def main():
     texts(seeds)
     weights(seeds)
     images(seeds)
+    sounds(seeds)
     build = os.path.abspath(sys.argv[1])
     reports(seeds, build)
     traces(seeds, build)
