@@ -20,10 +20,36 @@ std::array<int64_t, N> read_extents(Config& config, const std::string& key,
   return result;
 }
 
+void read_lmuformer(Config& config, Experiment::Model& model) {
+  LmuformerConfig& net = model.lmuformer;
+  try {
+    net = lmuformer_preset(model.preset.empty() ? "speech_commands" : model.preset);
+  } catch (const Error& error) {
+    throw config.error_at("model.preset", error.what());
+  }
+  const std::vector<std::string> forms = {"event", "recurrent", "fft"};
+  const std::string form = config.choice("model.memory", forms[0], forms);
+  net.memory = static_cast<LmuForm>(std::find(forms.begin(), forms.end(), form) - forms.begin());
+  net.spiking = config.flag("model.spiking", net.spiking);
+  net.seq_len = config.integer("model.seq_len", net.seq_len, 1, int64_t{1} << 20);
+  net.theta = config.real("model.theta", net.theta, 1.0, 1 << 20);
+  net.in_channels = config.integer("model.in_channels", net.in_channels, 1, 65536);
+  net.num_classes = config.integer("model.num_classes", net.num_classes, 1, 1000000);
+  net.dim = config.integer("model.dim", net.dim, 1, 65536);
+  net.memory_size = config.integer("model.memory_size", net.memory_size, 0, 4096);
+  net.layer = config.integer("model.layer", net.layer, 1, 256);
+  net.mlp_ratio = config.integer("model.mlp_ratio", net.mlp_ratio, 1, 64);
+  model.time_steps = net.seq_len;
+}
+
 Experiment::Model read_model(Config& config) {
   Experiment::Model model;
-  model.family = config.require_choice("model.family", {"meta_spikeformer"});
+  model.family = config.require_choice("model.family", {"lmuformer", "meta_spikeformer"});
   model.preset = config.text("model.preset", "");
+  if (model.is_lmuformer()) {
+    read_lmuformer(config, model);
+    return model;
+  }
   SpikeformerConfig& net = model.spikeformer;
   if (!model.preset.empty()) {
     try {
@@ -78,6 +104,10 @@ DatasetSpec read_dataset(Config& config) {
   dataset.mean = config.real_or_reals("dataset.mean", {});
   dataset.std = config.real_or_reals("dataset.std", {});
   dataset.split = config.text("dataset.split", "");
+  dataset.pattern = config.text("dataset.pattern", "");
+  dataset.label_field = config.text("dataset.label_field", "");
+  dataset.where = config.text_or_texts("dataset.where", {});
+  dataset.permutation = config.path_of("dataset.permutation", "");
   dataset.size = config.integer("dataset.size", 0, 0, kMaxImageTarget);
   dataset.crop = config.integer("dataset.crop", 0, 0, kMaxImageTarget);
   dataset.crop_rule = config.choice("dataset.crop_rule", "round_half_even",
@@ -130,10 +160,15 @@ Experiment read_experiment(Config& config) {
   experiment.neurobench = config.flag("report.neurobench", false);
   experiment.output.dir = config.path_of("output.dir", "out").lexically_normal();
   experiment.output.features = config.text_or_texts("output.features", {});
+  experiment.output.per_step = config.flag("output.per_step", false);
   experiment.output.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
   config.reject_unknown();
-  if (experiment.dataset.classes == 0)
-    experiment.dataset.classes = experiment.model.spikeformer.num_classes;
+  if (experiment.dataset.classes == 0) experiment.dataset.classes = experiment.model.num_classes();
+  if (experiment.model.is_lmuformer()) {
+    experiment.dataset.steps = experiment.model.lmuformer.seq_len;
+    if (experiment.neurobench)
+      throw config.error_at("report.neurobench", "lmuformer's memory has no NeuroBench count");
+  }
   return experiment;
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/io/config.hpp"
 #include "datasets/open.hpp"
+#include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "sim/plan/plan.hpp"
 
@@ -18,7 +19,13 @@ struct Experiment {
     std::string family;
     std::string preset;  // "" when dimensions are given one by one
     SpikeformerConfig spikeformer;
-    int64_t time_steps = 4;
+    LmuformerConfig lmuformer;
+    int64_t time_steps = 4;  // lmuformer: length of a sequence
+
+    bool is_lmuformer() const { return family == "lmuformer"; }
+    int64_t num_classes() const {
+      return is_lmuformer() ? lmuformer.num_classes : spikeformer.num_classes;
+    }
   } model;
   struct WeightSource {
     std::filesystem::path path;  // "": random
@@ -47,6 +54,7 @@ struct Experiment {
   struct Output {
     std::filesystem::path dir;
     std::vector<std::string> features;
+    bool per_step = false;    // also the logits after every step
     double checkpoint_s = 1;  // shortest time between two checkpoints
   } output;
 };

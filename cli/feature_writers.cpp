@@ -8,8 +8,12 @@
 
 namespace spikeloom {
 
+std::filesystem::path step_logits_rows(const std::filesystem::path& dir) {
+  return dir / "logits_steps.rows.npy";
+}
+
 FeatureWriters::FeatureWriters(const Graph& graph, const std::vector<std::string>& names,
-                               const std::filesystem::path& dir, int64_t steps, bool earlier) {
+                               const std::filesystem::path& dir, FeatureOptions options) {
   std::string known;
   for (const auto& [name, node] : graph.outputs()) {
     if (name != "logits") known.append(known.empty() ? "" : ", ").append(name);
@@ -23,16 +27,25 @@ FeatureWriters::FeatureWriters(const Graph& graph, const std::vector<std::string
     if (std::count(names.begin(), names.end(), name) > 1) fail("'" + name + "' is named twice");
     if (!node) fail("no feature '" + name + "'; there are " + known);
     const Shape& shape = graph.node(*node).shape;
-    Shape row = {steps, channels_of(shape)};
+    Shape row = {options.steps, channels_of(shape)};
     row.insert(row.end(), shape.begin(), shape.end() - 1);
-    Feature feature;
-    feature.node = *node;
-    feature.path = dir / (name + ".npy");
-    feature.row_size = element_count(row);
-    feature.earlier = earlier ? set_aside(feature.path) : std::filesystem::path();
-    feature.file = std::make_unique<NpyWriter>(feature.path, row);
-    features_.push_back(std::move(feature));
+    add(*node, dir / (name + ".npy"), row, options.earlier);
   }
+  if (!options.per_step) return;
+  const NodeId logits = *graph.find_output("logits");
+  add(logits, step_logits_rows(dir), {options.steps, channels_of(graph.node(logits).shape)},
+      options.earlier);
+  step_logits_ = dir / "logits_steps.npy";
+}
+
+void FeatureWriters::add(NodeId node, std::filesystem::path path, const Shape& row, bool earlier) {
+  Feature feature;
+  feature.node = node;
+  feature.path = std::move(path);
+  feature.row_size = element_count(row);
+  feature.earlier = earlier ? set_aside(feature.path) : std::filesystem::path();
+  feature.file = std::make_unique<NpyWriter>(feature.path, row);
+  features_.push_back(std::move(feature));
 }
 
 void FeatureWriters::chunk(const Session& session) {
@@ -75,8 +88,24 @@ void FeatureWriters::resume(int64_t rows) {
   for (Feature& feature : features_) feature.file->copy_rows(feature.earlier, rows);
 }
 
-void FeatureWriters::finish() {
+void FeatureWriters::finish(bool unfinished) {
   for (Feature& feature : features_) feature.file->finish();
+  if (step_logits_.empty()) return;
+  const std::filesystem::path rows = features_.back().path;
+  const Tensor by_sample = load_npy(rows);
+  const Shape& shape = by_sample.shape();
+  NpyWriter by_step(step_logits_, {shape[0], shape[2]});
+  std::vector<float> step(static_cast<size_t>(shape[0] * shape[2]));
+  for (int64_t t = 0; t < shape[1]; ++t) {
+    for (int64_t b = 0; b < shape[0]; ++b) {
+      std::copy_n(by_sample.f32().begin() + (b * shape[1] + t) * shape[2], shape[2],
+                  step.begin() + b * shape[2]);
+    }
+    by_step.append(step);
+  }
+  by_step.finish();
+  std::error_code ignored;
+  if (!unfinished) std::filesystem::remove(rows, ignored);
 }
 
 }  // namespace spikeloom

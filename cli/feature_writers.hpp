@@ -12,13 +12,23 @@
 
 namespace spikeloom {
 
+// Where the logits of every step stand, [samples, steps, classes], until finish() writes them as
+// logits_steps.npy, [steps, samples, classes].
+std::filesystem::path step_logits_rows(const std::filesystem::path& dir);
+
+struct FeatureOptions {
+  int64_t steps = 1;
+  bool earlier =
+      false;  // an earlier process left files that resume() will read: set them aside first
+  bool per_step = false;  // also logits_steps.npy
+};
+
 class FeatureWriters {
  public:
-  // `earlier`: an earlier process left files that resume() will read; they are set aside first.
   // Throws Error(kUsage) for a name that is no feature or stands twice, and for "logits", which is
   // always written.
   FeatureWriters(const Graph& graph, const std::vector<std::string>& names,
-                 const std::filesystem::path& dir, int64_t steps, bool earlier);
+                 const std::filesystem::path& dir, FeatureOptions options);
   void chunk(const Session& session);
   void end_sample();
   // A sample without values: a row of NaN.
@@ -28,7 +38,8 @@ class FeatureWriters {
   void keep_partial();
   // Takes over the rows of the first `rows` samples from what an earlier process left.
   void resume(int64_t rows);
-  void finish();
+  // After an interruption, `unfinished` rows stay for a run that continues.
+  void finish(bool unfinished);
 
  private:
   struct Feature {
@@ -39,7 +50,10 @@ class FeatureWriters {
     std::unique_ptr<NpyWriter> file;
     std::vector<float> row;  // of the current sample
   };
+  void add(NodeId node, std::filesystem::path path, const Shape& row, bool earlier);
+
   std::vector<Feature> features_;
+  std::filesystem::path step_logits_;  // "": not wanted
 };
 
 }  // namespace spikeloom

@@ -4,6 +4,7 @@
 
 #include "cli/options.hpp"
 #include "datasets/open.hpp"
+#include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
 #include "sim/backends/cpu/cpu.hpp"
@@ -31,9 +32,16 @@ int command_list(const Arguments& arguments) {
                preset.name, preset.layers, preset.width, preset.vocabulary, parameters,
                preset.note);
   }
+  fmt::print("models: lmuformer (LMUFormer and spiking LMUFormer)\n");
+  for (const LmuformerPreset& preset : lmuformer_presets()) {
+    const LmuformerConfig& c = preset.config;
+    const int64_t parameters = parameter_count(build_lmuformer(c));
+    fmt::print("  preset {:<15} {} steps of {}, dim {}  {} parameters  {}\n", preset.name,
+               c.seq_len, c.in_channels, c.dim, parameters, preset.note);
+  }
   fmt::print("datasets:\n");
   for (const DatasetKind& kind : dataset_kinds())
-    fmt::print("  {:<12}  {}\n", kind.name, kind.summary);
+    fmt::print("  {:<15}  {}\n", kind.name, kind.summary);
   fmt::print("devices: cpu (SIMD");
   for (const std::string& simd : cpu_simd_targets()) fmt::print(" {}", simd);
   fmt::print("), reference\nforms: as_written, fused\n");

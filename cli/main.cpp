@@ -32,6 +32,8 @@ constexpr std::array kCommands = {
     Command{"convert", "convert weights (.pth, .npz, .safetensors) to safetensors",
             command_convert},
     Command{"generate", "continue a text with a SpikeGPT, token by token", command_generate},
+    Command{"stream", "feed a sound frame by frame; print the decision as it forms",
+            command_stream},
     Command{"list", "list models, presets, datasets, devices and energy schemes", command_list},
 };
 

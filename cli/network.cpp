@@ -52,7 +52,9 @@ Weights load_for(const Graph& graph, const std::filesystem::path& path) {
   }
 }
 
-Network make_network(const Experiment& experiment, const DatasetInfo& data) {
+namespace {
+
+Graph spikeformer_for(const Experiment& experiment, const DatasetInfo& data) {
   SpikeformerConfig config = experiment.model.spikeformer;
   config.height = data.height;
   config.width = data.width;
@@ -62,8 +64,29 @@ Network make_network(const Experiment& experiment, const DatasetInfo& data) {
                 fmt::format("model.in_channels is {}, but the dataset has {} channels",
                             config.in_channels, data.channels));
   }
+  return build_spikeformer(config);
+}
+
+Graph lmuformer_for(const Experiment& experiment, const DatasetInfo& data) {
+  const LmuformerConfig& config = experiment.model.lmuformer;
+  if (data.height != 0) {
+    throw Error(ErrorCode::kUsage, "lmuformer reads sequences, but the dataset holds images");
+  }
+  if (config.in_channels != data.channels || config.seq_len != data.frames) {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("model.seq_len x model.in_channels is {} x {}, but the dataset's "
+                            "sequences are {} x {}",
+                            config.seq_len, config.in_channels, data.frames, data.channels));
+  }
+  return build_lmuformer(config);
+}
+
+}  // namespace
+
+Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   Network network;
-  network.as_written = build_spikeformer(config);
+  network.as_written = experiment.model.is_lmuformer() ? lmuformer_for(experiment, data)
+                                                       : spikeformer_for(experiment, data);
   check_memory(network.as_written, std::min(experiment.run.batch, data.size));
   network.random = experiment.weights.path.empty();
   const auto seed = static_cast<uint64_t>(experiment.weights.random_seed);

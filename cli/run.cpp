@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/experiment.hpp"
 #include "cli/interrupt.hpp"
@@ -76,7 +77,7 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   input.broken = state.broken;
   input.counts.as_written = count_run(network.as_written, state.statistics);
   input.counts.fused = count_run(fuse(network.as_written), state.statistics);
-  input.counts.dense_same = count_dense_run(network.as_written, state.ended());
+  input.counts.dense_same = count_dense_run(network.as_written, state.ended(), setup.dense_steps());
   input.counts.executed_form = network.model.graph.form;
   input.counts.steps = setup.steps;
   input.counts.neurobench = state.neurobench;
@@ -147,6 +148,20 @@ RunState first_state(const RunSetup& setup, const Network& network, bool resume)
   return state;
 }
 
+// The network's dense twin, where it has one: of a sequence network the authors' own that does not
+// spike.
+std::optional<Graph> twin_of(const RunSetup& setup, const Network& network) {
+  if (setup.experiment.model.is_lmuformer()) {
+    LmuformerConfig config = setup.experiment.model.lmuformer;
+    if (!config.spiking) return std::nullopt;
+    config.spiking = false;
+    if (config.task == LmuTask::kSpeechCommands) config.memory_size = 0;
+    return build_lmuformer(config);
+  }
+  if (setup.dataset.info().frames != 1) return std::nullopt;
+  return dense_twin(network.as_written);
+}
+
 // The spiking network, then its twin; each may have been done by an earlier process.
 ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
   const fs::path checkpoint = checkpoint_path(setup.experiment.output.dir);
@@ -159,10 +174,10 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
     }
   }
   ReportInput input = describe_run(setup, network, state);
-  if (setup.dataset.info().frames != 1) return input;
-  const Graph twin = dense_twin(network.as_written);
-  input.counts.dense_twin = count_dense_run(twin, state.ended());
-  if (!interrupted()) input.twin = run_twin(setup, twin, state);
+  const std::optional<Graph> twin = twin_of(setup, network);
+  if (!twin) return input;
+  input.counts.dense_twin = count_dense_run(*twin, state.ended(), setup.dense_steps());
+  if (!interrupted()) input.twin = run_twin(setup, *twin, state);
   if (interrupted() && !setup.experiment.twin_weights.empty()) {
     input.warnings.push_back("interrupted: the dense twin saw only a part of the samples");
     save_checkpoint(checkpoint, setup.identity, state);

@@ -15,6 +15,7 @@
 #include "core/io/hint.hpp"
 #include "core/io/npy.hpp"
 #include "core/io/weights_file.hpp"
+#include "sim/graph/step_window.hpp"
 #include "sim/trace/graph_json.hpp"
 #include "sim/trace/op_counter.hpp"
 #include "sim/trace/recorder.hpp"
@@ -99,8 +100,9 @@ class SpikingRun {
                            ? set_aside(dir() / "trace.h5")
                            : fs::path()),
         recorder_(make_recorder(setup, network)),
-        features_(graph_, setup.experiment.output.features, dir(), setup.steps, state.done > 0),
-        logits_(dir() / "logits.npy", {setup.experiment.model.spikeformer.num_classes}),
+        features_(graph_, setup.experiment.output.features, dir(),
+                  {setup.steps, state.done > 0, setup.experiment.output.per_step}),
+        logits_(dir() / "logits.npy", {setup.experiment.model.num_classes()}),
         counter_(graph_),
         signature_(graph_) {
     if (setup.experiment.neurobench) neurobench_.emplace(graph_, network.model.weights);
@@ -133,7 +135,7 @@ class SpikingRun {
     };
     if (!setup_.dataset.info().separate_files) return calls;
     calls.broken = [this, &progress](int64_t index, const std::string& reason) {
-      const auto classes = static_cast<size_t>(setup_.experiment.model.spikeformer.num_classes);
+      const auto classes = static_cast<size_t>(setup_.experiment.model.num_classes());
       logits_.append(std::vector<float>(classes, std::numeric_limits<float>::quiet_NaN()));
       features_.broken_sample();
       state_.broken.push_back({index, reason});
@@ -150,7 +152,7 @@ class SpikingRun {
       recorder_->close();
     }
     logits_.finish();
-    features_.finish();
+    features_.finish(state_.done < setup_.dataset.info().size);
   }
 
  private:
@@ -228,12 +230,28 @@ std::vector<fs::path> outputs_of(const Experiment& experiment) {
   for (const std::string& feature : experiment.output.features) {
     outputs.push_back(experiment.output.dir / (feature + ".npy"));
   }
+  if (experiment.output.per_step) outputs.push_back(step_logits_rows(experiment.output.dir));
   return outputs;
 }
 
+namespace {
+
+// Images: a chunk keeps the weights of every layer in cache. Sequences run whole where they are
+// short, which lets samples run side by side, or where their memory needs it.
+int64_t chunk_steps_of(const RunSetup& setup, const Graph& graph) {
+  if (!setup.experiment.model.is_lmuformer()) return std::min(setup.steps, kMaxChunkSteps);
+  const auto delays = delays_of(graph);
+  const int64_t look_ahead = *std::max_element(delays.begin(), delays.end());
+  const bool whole = setup.experiment.model.lmuformer.memory == LmuForm::kFft;
+  return (whole ? setup.steps : std::min(setup.steps, kMaxSequenceChunk)) + look_ahead;
+}
+
+}  // namespace
+
 void run_network(const RunSetup& setup, Network& network, RunState& state) {
   SpikingRun run(setup, network, state);
-  PlanOptions options{setup.experiment.run.schedule, std::min(setup.steps, kMaxChunkSteps), {}};
+  PlanOptions options{
+      setup.experiment.run.schedule, chunk_steps_of(setup, network.model.graph), {}};
   if (setup.experiment.neurobench) options.keep = NeuroBenchCounter::watched(network.model.graph);
   const auto plan = compile(network.model.graph, network.model.weights,
                             make_backend(setup.experiment.run.device), options);
@@ -252,12 +270,16 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
 TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
   const Experiment& experiment = setup.experiment;
   TwinInfo info;
-  info.description = "same topology, ReLU for LIF, softmax attention, one pass";
+  info.description = experiment.model.is_lmuformer()
+                         ? "the authors' network that does not spike, one pass"
+                         : "same topology, ReLU for LIF, softmax attention, one pass";
   if (experiment.twin_weights.empty()) return info;
   const Weights weights = load_for(twin, experiment.twin_weights);
   info.weights_sha256 = weights_hash(weights);
-  const auto plan =
-      compile(twin, weights, make_backend(experiment.run.device), {Schedule::kLayerMajor, 1, {}});
+  const int64_t steps = setup.dense_steps();
+  const int64_t chunk = steps == 1 ? 1 : chunk_steps_of(setup, twin);
+  const auto plan = compile(twin, weights, make_backend(experiment.run.device),
+                            {Schedule::kLayerMajor, chunk, {}});
   const NodeId output = *twin.find_output("logits");
   Progress progress("dense twin", setup.dataset.info().size, setup.quiet);
   Pace pace(experiment.output.checkpoint_s);
@@ -272,7 +294,8 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
   callbacks.begin = [](int64_t, const Sample&) {};
   callbacks.chunk = [](const Session&) {};
   callbacks.end = [&](int64_t index, const Sample& sample, const Session& session) {
-    const int64_t prediction = argmax(session.value(output, 0).f32());
+    const int64_t last = session.last_chunk().steps - 1;
+    const int64_t prediction = argmax(session.value(output, last).f32());
     count_prediction(state.twin_accuracy, sample.label, prediction);
     done(index);
   };
@@ -280,7 +303,7 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
     callbacks.broken = [&](int64_t index, const std::string&) { done(index); };
   }
   run_samples(plan, setup.dataset,
-              {state.twin_done, 1, experiment.run.batch, experiment.run.threads}, callbacks);
+              {state.twin_done, steps, experiment.run.batch, experiment.run.threads}, callbacks);
   info.accuracy = state.twin_accuracy;
   return info;
 }

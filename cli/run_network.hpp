@@ -19,6 +19,9 @@ struct RunSetup {
   std::string config_json;
   RunIdentity identity;
   bool quiet = false;
+
+  // Steps of one pass of a dense network over a sample.
+  int64_t dense_steps() const { return experiment.model.is_lmuformer() ? steps : 1; }
 };
 
 // The files a run writes besides its reports, under their final names.

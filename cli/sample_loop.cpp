@@ -68,7 +68,7 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
   const int64_t chunk = plan->options.chunk_steps;
   const int64_t size = dataset.info().size;
   // A sample of several chunks runs alone: sinks see samples one after the other.
-  const bool alone = options.steps > chunk;
+  const bool alone = options.steps + plan->look_ahead > chunk;
   const int64_t batch =
       alone ? 1 : std::clamp<int64_t>(options.batch, 1, std::max<int64_t>(size, 1));
   std::vector<std::unique_ptr<Session>> sessions;
@@ -97,7 +97,7 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
           const auto s = static_cast<size_t>(i);
           if (slots[s].fault.empty()) {
             sessions[s]->run_chunk(slots[s].sample.frames, options.steps,
-                                   side_by_side ? 1 : options.threads);
+                                   side_by_side ? 1 : options.threads, plan->look_ahead);
           }
           slots[s].executed = true;
         }
@@ -120,11 +120,14 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
       if (!alone) {
         callbacks.chunk(*sessions[s]);
       } else {
-        for (int64_t step = 0; step < options.steps; step += chunk) {
-          const int64_t steps = std::min(chunk, options.steps - step);
-          sessions[s]->run_chunk(frames_of(slot.sample, repeated, step, steps), steps,
-                                 options.threads);
-          callbacks.chunk(*sessions[s]);
+        const int64_t ticks = options.steps + plan->look_ahead;
+        for (int64_t tick = 0; tick < ticks; tick += chunk) {
+          const int64_t length = std::min(chunk, ticks - tick);
+          const int64_t steps = std::clamp<int64_t>(options.steps - tick, 0, length);
+          const Tensor frames =
+              steps > 0 ? frames_of(slot.sample, repeated, tick, steps) : Tensor();
+          sessions[s]->run_chunk(frames, steps, options.threads, length - steps);
+          if (sessions[s]->last_chunk().steps > 0) callbacks.chunk(*sessions[s]);
         }
       }
       callbacks.end(first + i, slot.sample, *sessions[s]);

@@ -18,10 +18,13 @@ struct LoopOptions {
 
 // Most steps of one chunk; a plan for the loop is compiled with chunk_steps = min(steps, this).
 constexpr int64_t kMaxChunkSteps = 32;
+// The same for sequences, whose values are small, without the look-ahead that drains with the last
+// chunk.
+constexpr int64_t kMaxSequenceChunk = 1024;
 
 struct LoopCallbacks {
   std::function<void(int64_t index, const Sample&)> begin;
-  std::function<void(const Session&)> chunk;  // after every chunk of the current sample
+  std::function<void(const Session&)> chunk;  // after every chunk that brought steps out
   std::function<void(int64_t index, const Sample&, const Session&)> end;
   // A sample that cannot be read, in its place; without it, such a sample is an error.
   std::function<void(int64_t index, const std::string& reason)> broken;

@@ -174,10 +174,18 @@ def leaves(value, prefix=""):
             yield prefix + key
 
 
-def check_documented(runner, report):
-    """docs/experiment.md has a row for every key of the resolved config, and for no other."""
-    with open(runner.path(report)) as text:
-        known = set(leaves(json.load(text)["config"]))
+def keys_of(runner, reports):
+    """Every key of the resolved configs: model families have keys of their own."""
+    keys = set()
+    for report in reports:
+        with open(runner.path(report)) as text:
+            keys |= set(leaves(json.load(text)["config"]))
+    return keys
+
+
+def check_documented(runner, *reports):
+    """docs/experiment.md has a row for every key of the resolved configs, and for no other."""
+    known = keys_of(runner, reports)
     with open(os.path.join(HERE, "../../docs/experiment.md")) as text:
         tables = text.read().split("## What the output folder holds")[0]
     rows = set(re.findall(r"^\| `([a-z0-9_]+\.[a-z0-9_]+)` \|", tables, re.M))
@@ -185,12 +193,11 @@ def check_documented(runner, report):
     require(rows <= known, f"docs/experiment.md has rows of unknown keys: {sorted(rows - known)}")
 
 
-def check_covered(runner, report):
+def check_covered(runner, *reports):
     """Every config key, command and flag occurs in a case."""
     commands = [command for case in every_case for command in case.commands()]
     lines = [line for case in every_case for _, line in case.lines]
-    with open(runner.path(report)) as text:
-        keys = set(leaves(json.load(text)["config"]))
+    keys = keys_of(runner, reports)
     used = set(re.findall(r"--set\s+[\"']?([a-z0-9_.]+)=", "\n".join(commands)))
     used |= set(re.findall(r"\s([a-z]+\.[a-z0-9_]+)=", "\n".join(x for x in lines if x.startswith("each set "))))
     table = ""

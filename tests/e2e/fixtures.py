@@ -2,6 +2,7 @@
 import array
 import gzip
 import json
+import math
 import os
 import random
 import re
@@ -115,6 +116,19 @@ def make_idx_labels(path, *labels):
     """idx_labels L...: a vector of bytes."""
     with open(path, "wb") as file:
         file.write(struct.pack(">HBBI", 0, 8, 1, len(labels)) + bytes(integers(labels)))
+
+
+def make_wav(path, samples, rate, tone, promised=None):
+    """PCM16 mono: a tone of so many hertz; `promised` bytes in the header instead of those that are there."""
+    samples, rate, tone = int(samples), int(rate), float(tone)
+    values = array.array("h", (int(8000 * math.sin(2 * math.pi * tone * i / rate)) for i in range(samples)))
+    if sys.byteorder == "big":
+        values.byteswap()
+    size = 2 * samples if promised is None else int(promised)
+    with open(path, "wb") as file:
+        file.write(b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt " +
+                   struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16) +
+                   b"data" + struct.pack("<I", size) + values.tobytes())
 
 
 def make_cifar10(path, *labels):
