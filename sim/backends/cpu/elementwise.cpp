@@ -80,15 +80,10 @@ inline const float* make_row(const PackedActivation& p, const Rows& rows, int64_
                   [&](int64_t c) { return ordered_sigmoid<SimdLanes>(hn::LoadU(kD, from + c)); });
       clear_tail(rows, to);  // sigmoid(0) is not 0
       break;
+    case ActivationKind::kGelu:  // scalar: one implementation for all targets
+      for (int64_t c = 0; c < rows.floats; ++c) to[c] = ordered_gelu(from[c]);
+      break;
   }
-  return to;
-}
-
-// Scalar: one implementation for all targets.
-inline const float* make_row(const PackedGelu&, const Rows& rows, int64_t t, int64_t row,
-                             float* to) {
-  const float* from = rows.in(0, t, row);
-  for (int64_t c = 0; c < rows.floats; ++c) to[c] = ordered_gelu(from[c]);
   return to;
 }
 
@@ -185,7 +180,6 @@ void elementwise(const PackedUnit& unit, const UnitIo& io) {
   if (const auto* mul = std::get_if<PackedMul>(&unit.main)) run_one(*mul, e, io);
   if (const auto* mean = std::get_if<PackedSpatialMean>(&unit.main)) run_one(*mean, e, io);
   if (const auto* mean = std::get_if<PackedStepMean>(&unit.main)) run_one(*mean, e, io);
-  if (const auto* gelu = std::get_if<PackedGelu>(&unit.main)) run_one(*gelu, e, io);
   if (const auto* concat = std::get_if<PackedConcat>(&unit.main)) {
     if (concat->spikes) {
       concat_spikes(io);

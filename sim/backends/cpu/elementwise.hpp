@@ -6,7 +6,7 @@
 //   PackedCopy         x (what a unit needs whose main node is the neuron itself)
 //   PackedAdd          a + b, b real or spikes
 //   PackedScale        x * factor
-//   PackedActivation   relu, relu^2, sigmoid
+//   PackedActivation   relu, relu^2, sigmoid, gelu
 //   PackedMul          a * b
 //   PackedSpatialMean  32 lanes, lane l = +0 + rows l, l+32, ... ascending; lanes fold by 16, 8, 4,
 //   2, 1; / rows PackedStepMean     state += x; state / float(steps so far, this one included)

@@ -134,7 +134,6 @@ PackedMain pack_main(const Scale& op, const Graph&, const Node&, const Weights&)
   return PackedScale{op.factor};
 }
 PackedMain pack_main(const Activation& op, const Graph&, const Node&, const Weights&) {
-  if (op.kind == ActivationKind::kGelu) return PackedGelu{};
   return PackedActivation{op.kind};
 }
 PackedMain pack_main(const SpatialMean&, const Graph&, const Node&, const Weights&) {

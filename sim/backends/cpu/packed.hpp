@@ -106,7 +106,6 @@ struct PackedWkv {
 };
 struct PackedMul {};
 
-struct PackedGelu {};
 struct PackedConcat {
   bool spikes = false;
 };
@@ -135,8 +134,8 @@ using PackedMain =
     std::variant<PackedConv, PackedDepthwise, PackedGrouped, PackedNorm, PackedCopy, PackedAdd,
                  PackedScale, PackedActivation, PackedSpatialMean, PackedStepMean, PackedKtV,
                  PackedQApply, PackedSoftmax, PackedEmbedding, PackedThreshold, PackedLayerNorm,
-                 PackedDelay, PackedTokenMix, PackedWkv, PackedMul, PackedGelu, PackedConcat,
-                 PackedConv1d, PackedLmu>;
+                 PackedDelay, PackedTokenMix, PackedWkv, PackedMul, PackedConcat, PackedConv1d,
+                 PackedLmu>;
 
 struct PackedUnit {
   PackedEpilogue epilogue;
