@@ -80,6 +80,8 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   input.counts.dense_same = count_dense_run(network.as_written, state.ended(), setup.dense_steps());
   input.counts.executed_form = network.model.graph.form;
   input.counts.steps = setup.steps;
+  input.counts.is_sequence = experiment.model.is_lmuformer();
+  input.lmu_forms = lmu_form_costs(network.as_written, state.statistics);
   input.counts.neurobench = state.neurobench;
   input.accuracy = state.accuracy;
   input.signature = text_of(network.model.graph, state.signature);

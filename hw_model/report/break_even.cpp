@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "hw_model/chip/energy_table.hpp"
 
 namespace spikeloom {
@@ -74,12 +76,16 @@ BreakEvenReport break_even(const OpCounts& counts, int64_t steps, int weight_bit
   report.conditions = break_even_conditions(steps);
   report.network.name = "network";
   int64_t adds = 0, synapses = 0, weights = 0;
+  // Values a sample tells one after the other: 1, or the positions of a sequence.
+  const int64_t values =
+      std::max<int64_t>(1, counts.evaluations / std::max<int64_t>(1, counts.samples * steps));
+  if (values > 1) report.per = "step";
   for (const LayerCount& layer : counts.layers) {
     if (!layer.spike_operand || counts.evaluations <= 0) continue;
     const int64_t connections = layer.dense_macs / counts.evaluations;
     LayerBreakEven row;
     row.name = layer.name;
-    row.s = ratio(layer.event_adds, connections, counts.samples);
+    row.s = ratio(layer.event_adds, connections, counts.samples * values);
     row.event_adds_per_weight = ratio(layer.event_adds, layer.weights, counts.samples);
     row.rate = ratio(layer.input_events, layer.input_elements, 1);
     judge(row, report.conditions);
@@ -88,7 +94,7 @@ BreakEvenReport break_even(const OpCounts& counts, int64_t steps, int weight_bit
     synapses += connections;
     weights += layer.weights;
   }
-  report.network.s = ratio(adds, synapses, counts.samples);
+  report.network.s = ratio(adds, synapses, counts.samples * values);
   report.network.event_adds_per_weight = ratio(adds, weights, counts.samples);
   report.network.rate = ratio(counts.totals.spikes, counts.totals.neuron_updates, 1);
   judge(report.network, report.conditions);

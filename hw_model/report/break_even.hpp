@@ -45,6 +45,7 @@ struct LayerBreakEven {
 
 struct BreakEvenReport {
   std::string form;
+  std::string per = "sample";  // or "step": a sequence tells a value at every step
   int64_t bit_budget =
       0;  // steps x weight bits x spike bits (Shen et al. 2024), equal for all layers
   std::vector<BreakEvenCondition> conditions;

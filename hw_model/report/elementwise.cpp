@@ -48,10 +48,34 @@ void add_node(const Graph& graph, const Node& node, int64_t evaluations, Element
              node.op);
 }
 
+// Elements of batch normalisations that no layer before them could take over.
+int64_t unfoldable(const Graph& graph, int64_t evaluations) {
+  const auto consumers = consumers_of(graph);
+  int64_t sum = 0;
+  for (const Node& node : graph.nodes()) {
+    if (!std::holds_alternative<BatchNorm>(node.op)) continue;
+    const NodeId from = node.inputs[0];
+    const bool sole = consumers[static_cast<size_t>(from)].size() == 1;
+    const Op& op = graph.node(from).op;
+    const bool linear = std::holds_alternative<Linear>(op) || std::holds_alternative<Conv1d>(op) ||
+                        std::holds_alternative<LmuMemory>(op);
+    if (!sole || !linear) sum += element_count(node.shape) * evaluations;
+  }
+  return sum;
+}
+
+bool is_sequence(const Graph& graph) {
+  for (const Node& node : graph.nodes()) {
+    if (std::holds_alternative<LmuMemory>(node.op)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 ElementwiseCounts count_elementwise(const Graph& graph, int64_t evaluations) {
   ElementwiseCounts sum;
+  if (is_sequence(graph)) sum.batch_norm_unfoldable = unfoldable(graph, evaluations);
   for (const Node& node : graph.nodes()) add_node(graph, node, evaluations, sum);
   return sum;
 }

@@ -14,6 +14,8 @@ namespace spikeloom {
 
 struct ElementwiseCounts {
   int64_t batch_norm = 0;  // one multiplication and one addition each
+  // Of sequence networks: behind a residual stream, or a layer that something else reads as well.
+  int64_t batch_norm_unfoldable = 0;
   int64_t residual_additions = 0;
   int64_t bias_additions = 0;
   int64_t scalings = 0;

@@ -40,6 +40,15 @@ void charge_real(SchemeReport& report, const LayerCount& layer, Stem stem) {
          report.prices[0]);
 }
 
+// A layer that reads spikes and, as the recurrent memory does, real state of its own as well.
+void charge_state(SchemeReport& report, const LayerCount& layer) {
+  if (layer.real_macs == 0) return;
+  charge(report,
+         {layer.name, "real", static_cast<double>(layer.real_macs), "real state at every step", "",
+          0, "", 0},
+         report.prices[0]);
+}
+
 void charge_attention(SchemeReport& report, const OpCounts& counts, KtvRule rule) {
   for (const AttentionCount& a : counts.attention) {
     const bool gated = rule == KtvRule::kKGated;
@@ -74,6 +83,7 @@ void list_unpriced(SchemeReport& report, const CountedGraph& counted, Priced pri
   if (!priced.elements) {
     add("neuron updates (decay, charge, compare, reset)", totals.neuron_updates);
     add("batch normalisation, elements", e.batch_norm);
+    add("of these, not to be folded into weights", e.batch_norm_unfoldable);
     add("bias additions", e.bias_additions);
   }
   add("residual additions", e.residual_additions);
@@ -128,6 +138,7 @@ SchemeReport exact_energy(const char* scheme, const CountedGraph& counted, Preci
             fmt::format("deliveries of {} spikes to existing outputs", layer.input_events), "", 0,
             "", 0},
            report.prices[1]);
+    charge_state(report, layer);
   }
   charge_attention(report, counted.ops, rule);
   report.total_pJ = total_of(report);
@@ -153,9 +164,10 @@ SchemeReport paper_energy(const CountedGraph& fused, Precision precision) {
     charge(report,
            {layer.name, "spikes", layer.rate_adds(),
             fmt::format("input rate x dense MACs = {} / {} x {}", layer.input_events,
-                        layer.input_elements, layer.dense_macs),
+                        layer.input_elements, layer.dense_macs - layer.real_macs),
             "", 0, "", 0},
            report.prices[1]);
+    charge_state(report, layer);
   }
   charge_attention(report, fused.ops, KtvRule::kKGated);
   report.total_pJ = total_of(report);
@@ -216,6 +228,11 @@ SchemeReport syops_energy(const CountedGraph& counted, Precision precision) {
   }
   report.total_pJ = total_of(report);
   list_unpriced(report, counted, {false, true});
+  int64_t memory = 0;
+  for (const LayerCount& layer : counted.ops.layers) {
+    if (layer.op.starts_with("lmu memory")) memory += layer.event_adds + layer.real_macs;
+  }
+  if (memory > 0) report.unpriced.push_back({"additions and MACs of the Legendre memory", memory});
   return report;
 }
 
@@ -275,9 +292,11 @@ EnergyReport price_run(const RunCounts& run) {
     }
   }
   for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {
-    report.schemes.push_back(dense_energy("dense_same", run.dense_same, precision, run.steps));
+    report.schemes.push_back(
+        dense_energy("dense_same", run.dense_same, precision, run.value_steps()));
     if (run.dense_twin) {
-      report.schemes.push_back(dense_energy("dense_twin", *run.dense_twin, precision, run.steps));
+      report.schemes.push_back(
+          dense_energy("dense_twin", *run.dense_twin, precision, run.value_steps()));
     }
   }
   return report;

@@ -83,8 +83,11 @@ struct RunCounts {
   std::optional<CountedGraph> dense_twin;
   std::string executed_form;                        // "as_written" or "fused"
   int64_t steps = 0;                                // per sample
+  bool is_sequence = false;                         // every step is a value of its own
   std::optional<NeuroBenchCounts> neurobench = {};  // of the executed form, where counted
 
+  // Steps one value is told over: what rate codes and the bits of qnn_equiv go by.
+  int64_t value_steps() const { return is_sequence ? 1 : steps; }
   const CountedGraph& executed() const { return executed_form == "fused" ? fused : as_written; }
 };
 

@@ -282,10 +282,11 @@ std::string break_even_section(const Json& report) {
   if (table.rows.empty()) return "";
   const std::string body =
       paragraph(fmt::format(
-          "This network: s = {:.4g} spikes per synapse and sample, mean firing rate {}. \"below\": "
+          "This network: s = {:.4g} spikes per synapse and {}, mean firing rate {}. \"below\": "
           "sparse enough for spikes to pay under every reading of the source; \"above\": the dense "
           "network is cheaper; \"inside\": it depends on the baseline.",
           number_in(report, {"break_even", "network", "s"}),
+          find_in(report, {"lmu_memory"}) == nullptr ? "sample" : "step",
           percent_or_text(number_in(report, {"break_even", "network", "rate"})))) +
       render(table);
   return section("break-even", "Published break-even conditions", body);

@@ -79,6 +79,7 @@ Json totals_json(const CountTotals& t) {
 Json elementwise_json(const ElementwiseCounts& e) {
   Json json;
   put(json, "batch_norm", e.batch_norm);
+  if (e.batch_norm_unfoldable > 0) put(json, "batch_norm_unfoldable", e.batch_norm_unfoldable);
   put(json, "residual_additions", e.residual_additions);
   put(json, "bias_additions", e.bias_additions);
   put(json, "scalings", e.scalings);
@@ -290,6 +291,21 @@ Json twin_json(const std::optional<TwinInfo>& twin) {
           {"total", twin->accuracy.total}};
 }
 
+Json lmu_json(const ReportInput& in) {
+  Json json = Json::array();
+  for (const LmuFormCost& cost : in.lmu_forms) {
+    Json entry{{"form", cost.form},
+               {"executed", cost.executed},
+               {"fp32_pJ", cost.fp32_pJ},
+               {"int8_pJ", cost.int8_pJ}};
+    put(entry, "additions", cost.additions);
+    put(entry, "macs", cost.macs);
+    put(entry, "stored_values", cost.stored_values);
+    json.push_back(std::move(entry));
+  }
+  return json;
+}
+
 }  // namespace
 
 Report make_report(ReportInput input) {
@@ -303,7 +319,7 @@ Report make_report(ReportInput input) {
     throw Error(ErrorCode::kInternal, "report: no samples or no steps were run");
   }
   report.energy = price_run(report.input.counts);
-  report.break_even = break_even(report.executed().ops, report.input.counts.steps, 32);
+  report.break_even = break_even(report.executed().ops, report.input.counts.value_steps(), 32);
   report.memory = memory_traffic(report.input.counts);
   const Accuracy twin = report.input.twin ? report.input.twin->accuracy : Accuracy{};
   report.verdict = judge(report.energy, report.break_even, report.input.accuracy, twin);
@@ -347,6 +363,7 @@ nlohmann::json to_json(const Report& report) {
   json["neurobench"] = neurobench_json(report);
   json["energy"] = energy_json(report);
   json["unpriced"] = unpriced_json(report.energy.find("as_built", Precision::kFp32)->unpriced);
+  if (!in.lmu_forms.empty()) json["lmu_memory"] = lmu_json(in);
   json["memory_traffic"] = memory_json(report.memory);
   json["break_even"] = break_even_json(report.break_even);
   return json;

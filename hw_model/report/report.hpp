@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "hw_model/report/lmu_forms.hpp"
 #include "hw_model/report/memory_traffic.hpp"
 #include "hw_model/report/verdict.hpp"
 
@@ -55,6 +56,7 @@ struct ReportInput {
   std::vector<BrokenSample> broken;
   std::optional<TwinInfo> twin;
   std::string signature;
+  std::vector<LmuFormCost> lmu_forms;  // of a network with a Legendre memory
 };
 
 // Everything derived from the counts, computed once for the three outputs.

@@ -134,7 +134,7 @@ std::string energy_block(const Report& report) {
                        "is cheaper). * estimate: int8 rows price this fp32 run at int8; qnn has "
                        "{}-bit activations. Dense rows "
                        "are priced, not executed: accuracy below fp32 was not measured.",
-                       activation_bits(report.input.counts.steps)));
+                       activation_bits(report.input.counts.value_steps())));
   std::vector<const char*> schemes(std::begin(kSpikingSchemes), std::end(kSpikingSchemes));
   schemes.push_back("dense_same");
   for (const char* name : schemes) {
@@ -145,7 +145,7 @@ std::string energy_block(const Report& report) {
                 4);
   }
   for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {
-    const ArithmeticPrices prices = arithmetic_prices(precision, report.input.counts.steps);
+    const ArithmeticPrices prices = arithmetic_prices(precision, report.input.counts.value_steps());
     out += wrap(fmt::format("  prices {}: E_MAC {:.4g} pJ ({}), E_AC {:.4g} pJ ({}) [marks {}, {}]",
                             name_of(precision), prices.mac.value_pJ, prices.mac.source,
                             prices.ac.value_pJ, prices.ac.source, prices.mac.mark, prices.ac.mark),
@@ -198,6 +198,23 @@ std::string unpriced_block(const Report& report) {
   return out;
 }
 
+std::string lmu_block(const Report& report) {
+  const auto& forms = report.input.lmu_forms;
+  if (forms.empty()) return "";
+  const auto samples = static_cast<double>(report.executed().ops.samples);
+  Rows rows{{"Legendre memory per sample", "additions", "real MACs", "fp32", "int8", "stored"}};
+  for (const LmuFormCost& cost : forms) {
+    rows.push_back({fmt::format("  {}{}", cost.form, cost.executed ? " (ran)" : ""),
+                    count_text(static_cast<double>(cost.additions) / samples),
+                    count_text(static_cast<double>(cost.macs) / samples),
+                    energy_text(cost.fp32_pJ / samples), energy_text(cost.int8_pJ / samples),
+                    count_text(static_cast<double>(cost.stored_values))});
+  }
+  return '\n' + columns(rows) +
+         wrap("  from the spikes of this run; fft needs the whole sequence before its first answer",
+              2);
+}
+
 std::string memory_block(const Report& report) {
   Rows rows{{"memory traffic per sample (bounds, in no total)", "accesses", "bits", "low", "high"}};
   for (const MemoryTraffic& traffic : report.memory) {
@@ -225,6 +242,7 @@ std::string to_table(const Report& report) {
   out += '\n' + operations_block(report);
   out += '\n' + energy_block(report);
   out += neurobench_block(report);
+  out += lmu_block(report);
   out += '\n' + unpriced_block(report);
   out += '\n' + memory_block(report);
   for (const std::string& warning : report.input.warnings) out += wrap("warning: " + warning, 9);

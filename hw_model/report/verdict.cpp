@@ -94,8 +94,9 @@ std::string break_even_line(const BreakEvenReport& report) {
     list += fmt::format("{}{} {} ({} {}{})", i == 0 ? "" : ", ", c.id, report.network.positions[i],
                         c.quantity, limit, c.nearest ? ", published for other T" : "");
   }
-  return fmt::format("break-even, {} form: {:.3g} spikes per synapse and sample, mean rate {}: {}",
-                     report.form, report.network.s, percent_text(report.network.rate), list);
+  return fmt::format("break-even, {} form: {:.3g} spikes per synapse and {}, mean rate {}: {}",
+                     report.form, report.network.s, report.per, percent_text(report.network.rate),
+                     list);
 }
 
 }  // namespace

@@ -6,10 +6,11 @@
 //   event_adds     deliveries "input spike -> existing output element": per spike, output channels
 //   / groups x the
 //                  number of output positions its pixel reaches (separable in y and x)
-//   rate_adds      input_events / input_elements x dense_macs: the literature's estimate
-//   real_macs      dense_macs of layers whose operand is real; behind relu^2 with a recorded mask,
-//   its non-zero
-//                  values x output channels (a product with an exact zero need not be made)
+//   rate_adds      input_events / input_elements x (dense_macs - real_macs): the literature's
+//   estimate real_macs      dense_macs of layers whose operand is real; behind relu^2 with a
+//   recorded mask, its non-zero
+//                  values x output channels (a product with an exact zero need not be made); the
+//                  recurrent memory has both kinds
 //   along steps    a spike at step s of T reaches the output steps whose window holds it. Legendre
 //   memory: the event form adds a column of `order` values per spike and step reached (dense:
 //   order x sum over t of min(taps, t+1)); the recurrent form adds B per spike and multiplies
@@ -70,7 +71,7 @@ struct LayerCount {
   double rate_adds() const {
     return spike_operand && input_elements > 0
                ? static_cast<double>(input_events) / static_cast<double>(input_elements) *
-                     static_cast<double>(dense_macs)
+                     static_cast<double>(dense_macs - real_macs)
                : 0.0;
   }
 };

@@ -9,6 +9,8 @@
 #include "core/io/npy.hpp"
 #include "core/io/npz.hpp"
 #include "core/io/weights_file.hpp"
+#include "hw_model/report/energy.hpp"
+#include "hw_model/report/lmu_forms.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
 #include "sim/trace/op_counter.hpp"
@@ -315,4 +317,43 @@ TEST_CASE("stored memory tables that contradict the equations and fft runs in pa
   const auto plan = sequence_plan(config, weights, make_cpu_backend(), whole(kSteps));
   Session session(plan);
   CHECK_THROWS_AS(session.run_chunk(Tensor({1, 40}), 1, 1), Error);
+}
+
+TEST_CASE("the report's memory forms and unfoldable normalisation are the reference's counts") {
+  const auto meta = nlohmann::json::parse(std::ifstream(lmuformer_file("full_spiking/meta.json")));
+  const Graph graph = build_lmuformer({});
+  const Weights weights = formula_weights(graph, lmuformer_file("full_spiking/meta.json"));
+  const Tensor input = load_npy(lmuformer_file("full_spiking/input.npy"));
+  OpCounter counter(graph);
+  Session session(sequence_plan({}, weights, make_cpu_backend(), whole(kSteps)));
+  for (int64_t b = 0; b < 2; ++b) {
+    session.reset();
+    counter.begin_sample({b, -1, b * kSteps});
+    session.run_chunk(sample_of(input, b), kSteps, 2, kLookAhead);
+    counter.chunk(session.last_chunk());
+    counter.end_sample({kSteps, -1});
+  }
+  const auto forms = lmu_form_costs(graph, counter.statistics());
+  REQUIRE(forms.size() == 3);
+  CHECK((forms[0].executed && !forms[1].executed && !forms[2].executed));
+  const auto& events = meta["synaptic_events_total_over_batch"];
+  CHECK(forms[0].additions == events["block.0.attn.lmu.memory(fir_event_adds)"]);
+  CHECK(forms[0].macs == 0);
+  CHECK(forms[1].additions == events["block.0.attn.lmu.memory(recurrent_B_adds)"]);
+  CHECK(forms[1].macs == 2 * kSteps * 512 * 512);
+  // "about 3.0 M real flops" an utterance; two of those are one MAC.
+  CHECK(static_cast<double>(forms[2].macs) == Approx(2 * 3.0e6 / 2).epsilon(0.02));
+  const CountedGraph counted = count_run(graph, counter.statistics());
+  CHECK(counted.elementwise.batch_norm_unfoldable == 2 * 4 * 256 * kSteps);
+  CHECK(counted.elementwise.residual_additions == 2 * 3 * 256 * kSteps);
+  // Additions and MACs at 0.9 and 4.6 pJ, as the reference works them out: 80.9 uJ an utterance,
+  // 154.7 more with the recurrence.
+  const double built = as_built_energy(counted, Precision::kFp32).per_sample_pJ() / 1e6;
+  CHECK(built == Approx(80.9).margin(0.1));
+  LmuformerConfig recurrent;
+  recurrent.memory = LmuForm::kRecurrent;
+  const CountedGraph with_recurrence = count_run(build_lmuformer(recurrent), counter.statistics());
+  const double extra = as_built_energy(with_recurrence, Precision::kFp32).per_sample_pJ() / 1e6 -
+                       built + forms[0].fp32_pJ / 2e6 - forms[1].additions * 0.9 / 2e6;
+  CHECK(extra == Approx(154.7).margin(0.5));
 }
