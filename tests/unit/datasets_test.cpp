@@ -392,7 +392,7 @@ TEST_CASE("NumPy files of a wrong shape, label or value are refused") {
   spec.labels = folder.path / "y.npy";
   save_npy(spec.path, Tensor({3, 2}));
   CHECK(message_of(spec, ErrorCode::kData) ==
-        spec.path.string() + ": expected [N,C,H,W] or [N,T,C,H,W], found [3, 2]");
+        spec.path.string() + ": expected [N,C,H,W], [N,T,C,H,W] or [N,T,C], found [3, 2]");
   save_npy(spec.path, Tensor({3, 0, 2, 2}));
   CHECK(message_of(spec, ErrorCode::kData) ==
         spec.path.string() + ": samples of no values, shape [3, 0, 2, 2]");
@@ -444,7 +444,8 @@ TEST_CASE("options that do not fit are usage errors") {
   DatasetSpec spec;
   spec.kind = "cifar";
   CHECK(message_of(spec, ErrorCode::kUsage) ==
-        "unknown kind of data set \"cifar\"; known: cifar10, idx, image_folder, npy "
+        "unknown kind of data set \"cifar\"; known: cifar10, idx, image_folder, npy, "
+        "smnist, speech_commands, wav_folder "
         "(did you mean cifar10?)");
   spec.kind = "idx";
   spec.path = folder.write("images", idx({1, 1, 1}, "a"));
