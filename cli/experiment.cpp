@@ -44,7 +44,8 @@ void read_lmuformer(Config& config, Experiment::Model& model) {
 
 Experiment::Model read_model(Config& config) {
   Experiment::Model model;
-  model.family = config.require_choice("model.family", {"lmuformer", "meta_spikeformer"});
+  model.family =
+      config.require_choice("model.family", {"lmuformer", "meta_spikeformer", "spikegpt"});
   model.preset = config.text("model.preset", "");
   if (model.is_lmuformer()) {
     read_lmuformer(config, model);
@@ -81,6 +82,8 @@ Experiment::Model read_model(Config& config) {
   return model;
 }
 
+}  // namespace
+
 Experiment::WeightSource read_weights(Config& config) {
   Experiment::WeightSource weights;
   weights.path = config.path_of("weights.path", "");
@@ -89,6 +92,8 @@ Experiment::WeightSource read_weights(Config& config) {
   weights.note = config.text("weights.note", "");
   return weights;
 }
+
+namespace {
 
 DatasetSpec read_dataset(Config& config) {
   std::vector<std::string> kinds;
@@ -116,6 +121,8 @@ DatasetSpec read_dataset(Config& config) {
                           : CropRule::kFloorPlusHalf;
   return dataset;
 }
+
+}  // namespace
 
 Experiment::Run read_run(Config& config) {
   Experiment::Run run;
@@ -146,8 +153,6 @@ Experiment::Trace read_trace(Config& config) {
   if (trace.events_auto || trace.events == std::vector<std::string>{"none"}) trace.events.clear();
   return trace;
 }
-
-}  // namespace
 
 Experiment read_experiment(Config& config) {
   Experiment experiment;

@@ -59,6 +59,11 @@ struct Experiment {
   } output;
 };
 
+// Tables that experiments of every family share.
+Experiment::WeightSource read_weights(Config& config);
+Experiment::Run read_run(Config& config);
+Experiment::Trace read_trace(Config& config);
+
 // Reads and checks everything but the image size, which the dataset gives. Throws Error(kUsage).
 Experiment read_experiment(Config& config);
 

@@ -14,6 +14,7 @@
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
 #include "cli/run_network.hpp"
+#include "cli/token_experiment.hpp"
 #include "cli/version.hpp"
 #include "core/hash.hpp"
 #include "core/io/file.hpp"
@@ -256,6 +257,12 @@ int command_run(const Arguments& arguments) {
   if (values->count("set")) {
     for (const std::string& assignment : (*values)["set"].as<std::vector<std::string>>())
       config.set(assignment);
+  }
+  if (config.text("model.family", "") == "spikegpt") {
+    if (values->count("resume")) {
+      throw Error(ErrorCode::kUsage, "--resume: runs of token models start at the beginning");
+    }
+    return run_token_experiment(std::move(config), values->count("quiet") > 0);
   }
   return run_experiment(std::move(config), values->count("quiet") > 0, values->count("resume") > 0);
 }

@@ -306,6 +306,24 @@ Json lmu_json(const ReportInput& in) {
   return json;
 }
 
+// Bits per unit, null where there are none.
+Json bits_per(const LanguageScore& score, int64_t units) {
+  return units > 0 ? Json(score.bits() / static_cast<double>(units)) : Json(nullptr);
+}
+
+Json language_json(const LanguageScore& score) {
+  Json json{{"vocabulary", score.vocabulary},
+            {"nats_per_token", score.nats_per_token()},
+            {"bits_per_token", bits_per(score, score.tokens)},
+            {"bits_per_character", bits_per(score, score.characters)},
+            {"bits_per_byte", bits_per(score, score.bytes)}};
+  put(json, "tokens", score.tokens);
+  put(json, "characters", score.characters);
+  put(json, "bytes", score.bytes);
+  put(json, "unknown_characters", score.unknown);
+  return json;
+}
+
 }  // namespace
 
 Report make_report(ReportInput input) {
@@ -346,6 +364,7 @@ nlohmann::json to_json(const Report& report) {
   json["accuracy_counts"] = {
       {"correct", in.accuracy.correct}, {"total", in.accuracy.total}, {"known", in.accuracy.known}};
   json["dense_twin"] = twin_json(in.twin);
+  if (in.language) json["language"] = language_json(*in.language);
   json["signature"] = in.signature;
   json["provenance"] = provenance_json(in);
   json["broken_samples"] = Json::array();

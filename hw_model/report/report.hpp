@@ -32,6 +32,17 @@ struct BrokenSample {
   std::string reason;  // names the file
 };
 
+// How well a token model predicted: every token of a window but those it cannot know.
+struct LanguageScore {
+  int64_t tokens = 0;                 // predictions
+  double nats = 0;                    // cross-entropy summed over them
+  int64_t characters = 0, bytes = 0;  // what they spell; 0 where the vocabulary is not known
+  int64_t unknown = 0;                // characters outside the vocabulary, replaced
+  std::string vocabulary;             // "characters", "byte-level BPE", "bytes" or ""
+  double nats_per_token() const { return tokens > 0 ? nats / static_cast<double>(tokens) : 0.0; }
+  double bits() const { return nats / 0.69314718055994530942; }
+};
+
 struct ReportInput {
   // Provenance
   std::string version;
@@ -55,6 +66,7 @@ struct ReportInput {
   Accuracy accuracy;
   std::vector<BrokenSample> broken;
   std::optional<TwinInfo> twin;
+  std::optional<LanguageScore> language;
   std::string signature;
   std::vector<LmuFormCost> lmu_forms;  // of a network with a Legendre memory
 };

@@ -1,0 +1,67 @@
+#include "cli/token_experiment.hpp"
+
+#include "core/error.hpp"
+
+namespace spikeloom {
+namespace {
+
+void read_model(Config& config, TokenExperiment& e) {
+  config.require_choice("model.family", {"meta_spikeformer", "spikegpt"});
+  e.preset = config.text("model.preset", "");
+  SpikeGptConfig net;
+  net.layers = net.width = net.vocabulary = 0;
+  if (!e.preset.empty()) {
+    try {
+      net = spikegpt_preset(e.preset);
+    } catch (const Error& error) {
+      throw config.error_at("model.preset", error.what());
+    }
+    e.binary_embedding = net.binary_embedding;
+  }
+  e.layers = config.integer("model.layers", net.layers, 0, 4096);
+  e.width = config.integer("model.width", net.width, 0, 65536);
+  e.vocabulary = config.integer("model.vocabulary", net.vocabulary, 0, int64_t{1} << 24);
+  if (config.has("model.binary_embedding")) {
+    e.binary_embedding = config.flag("model.binary_embedding", true);
+  }
+  e.rescale_every = config.integer("model.rescale_every", 0, 0, 4096);
+  e.ffn_pre = config.flag("model.ffn_pre", false);
+  e.tau = static_cast<float>(config.real("model.tau", 2.0, 1.0, 1e6));
+  e.v_threshold = static_cast<float>(config.real("model.v_threshold", 1.0, 1e-6, 1e6));
+  e.reset = config.choice("model.reset", "hard", {"hard", "soft"}) == "hard" ? Reset::kHard
+                                                                             : Reset::kSoft;
+}
+
+void read_data(Config& config, TokenExperiment& e) {
+  e.data.kind = config.require_choice("dataset.kind", {"text", "tokens"});
+  e.data.path = config.require_path("dataset.path");
+  const std::string vocab = config.text("dataset.vocab", "");
+  e.data.vocab = vocab.empty() || vocab == "bytes"
+                     ? vocab
+                     : config.resolve_path("dataset.vocab", vocab).string();
+  e.data.window = config.integer("dataset.window", 1024, 0);
+  e.data.limit = config.integer("dataset.limit", -1, -1);
+}
+
+}  // namespace
+
+TokenExperiment read_token_experiment(Config& config) {
+  TokenExperiment e;
+  read_model(config, e);
+  e.weights = read_weights(config);
+  read_data(config, e);
+  e.run = read_run(config);
+  e.trace = read_trace(config);
+  e.output_dir = config.path_of("output.dir", "out").lexically_normal();
+  config.reject_unknown();
+  if (e.run.form != "as_written") {
+    throw config.error_at("run.form", "SpikeGPT has nothing to fuse: as_written");
+  }
+  if (e.weights.path.empty() && (e.layers == 0 || e.width == 0 || e.vocabulary == 0)) {
+    throw config.error_at("model.family",
+                          "without weights, give model.preset or layers, width and vocabulary");
+  }
+  return e;
+}
+
+}  // namespace spikeloom

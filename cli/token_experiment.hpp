@@ -1,0 +1,40 @@
+#pragma once
+// An experiment file of a token model as checked values.
+
+#include <optional>
+
+#include "cli/experiment.hpp"
+#include "models/spikegpt/spikegpt.hpp"
+
+namespace spikeloom {
+
+struct TokenExperiment {
+  std::string preset;
+  // What the file says about the network; 0 and nullopt: as the checkpoint says.
+  int64_t layers = 0, width = 0, vocabulary = 0;
+  std::optional<bool> binary_embedding;
+  int64_t rescale_every = 0;
+  bool ffn_pre = false;  // of random weights; a checkpoint's tensors tell
+  float tau = 2, v_threshold = 1;
+  Reset reset = Reset::kHard;
+  Experiment::WeightSource weights;
+  struct Data {
+    std::string kind;  // "text" | "tokens"
+    std::filesystem::path path;
+    std::string vocab;      // resolved path, "bytes", or "" (tokens; text of 256 tokens)
+    int64_t window = 1024;  // tokens before the state is reset; 0: never
+    int64_t limit = -1;     // windows; -1: all
+  } data;
+  Experiment::Run run;
+  Experiment::Trace trace;
+  std::filesystem::path output_dir;
+};
+
+// Throws Error(kUsage).
+TokenExperiment read_token_experiment(Config& config);
+
+// Runs it: report.json, report.csv, trace.h5, for tokens logits.npy; prints the table unless quiet.
+// Returns the exit code.
+int run_token_experiment(Config config, bool quiet);
+
+}  // namespace spikeloom
