@@ -142,8 +142,8 @@ Net build(const ParityCase& c) {
   const bool adds = std::holds_alternative<Add>(c.main);
   const bool two = adds || std::holds_alternative<KtV>(c.main) ||
                    std::holds_alternative<Mul>(c.main) ||
-                   std::holds_alternative<TokenMix>(c.main) || std::holds_alternative<Wkv>(c.main) ||
-                   std::holds_alternative<Concat>(c.main);
+                   std::holds_alternative<TokenMix>(c.main) ||
+                   std::holds_alternative<Wkv>(c.main) || std::holds_alternative<Concat>(c.main);
   const bool attention = std::holds_alternative<SoftmaxAttention>(c.main);
   const bool binary = std::holds_alternative<KtV>(c.main) || std::holds_alternative<QApply>(c.main);
   const auto* table = std::get_if<Embedding>(&c.main);
