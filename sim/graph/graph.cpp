@@ -257,14 +257,15 @@ std::vector<Population> populations_of(const Graph& graph) {
   std::vector<Population> result;
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
-    if (node.kind != EdgeKind::kSpikes || std::holds_alternative<View>(node.op)) continue;
     const auto* neuron = std::get_if<Neuron>(&node.op);
+    const auto* threshold = std::get_if<Threshold>(&node.op);
+    if (neuron == nullptr && threshold == nullptr) continue;  // shows or joins spikes of others
     const char* axes = node.shape.size() == 3 ? "H,W,C" : node.shape.size() == 2 ? "N,C" : "C";
     Population population{node.name, id, node.shape, axes, {}, neuron != nullptr};
     if (neuron != nullptr) {
       population.neuron = neuron->params;
     } else {
-      population.neuron.v_threshold = std::get<Threshold>(node.op).threshold;
+      population.neuron.v_threshold = threshold->threshold;
     }
     result.push_back(std::move(population));
   }
