@@ -4,6 +4,7 @@
 
 #include "cli/options.hpp"
 #include "datasets/open.hpp"
+#include "hw_model/report/energy.hpp"
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
@@ -45,9 +46,8 @@ int command_list(const Arguments& arguments) {
   fmt::print("devices: cpu (SIMD");
   for (const std::string& simd : cpu_simd_targets()) fmt::print(" {}", simd);
   fmt::print("), reference\nforms: as_written, fused\n");
-  fmt::print(
-      "energy schemes: paper, as_built, event; baselines dense_same, dense_twin (fp32, int8, "
-      "qnn_equiv)\n");
+  fmt::print("energy schemes: {}; baselines dense_same, dense_twin (fp32, int8, qnn_equiv)\n",
+             fmt::join(kSpikingSchemes, ", "));
   return 0;
 }
 
