@@ -224,13 +224,13 @@ Inferred infer_pair(const Inputs& in) {
 }
 
 Inferred infer(const TokenMix& op, const Inputs& in) {
-  const Inferred out = infer_pair(in);
+  Inferred out = infer_pair(in);
   require_channels(*in[0], op.channels);
   return out;
 }
 
 Inferred infer(const Wkv& op, const Inputs& in) {
-  const Inferred out = infer_pair(in);
+  Inferred out = infer_pair(in);
   require_channels(*in[0], op.channels);
   return out;
 }

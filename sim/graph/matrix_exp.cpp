@@ -58,8 +58,11 @@ RowMatrix ordered_product(const RowMatrix& a, const RowMatrix& b) {
 
 RowMatrix matrix_exp(const RowMatrix& a) {
   int squarings = 0;
-  for (double norm = a.cwiseAbs().colwise().sum().maxCoeff(); norm > kLargestNorm; norm /= 2)
+  double norm = a.cwiseAbs().colwise().sum().maxCoeff();
+  while (norm > kLargestNorm) {
+    norm /= 2;
     ++squarings;
+  }
   const RowMatrix x = a * std::ldexp(1.0, -squarings);
   const auto c = pade_coefficients();
   const RowMatrix one = RowMatrix::Identity(a.rows(), a.cols());
