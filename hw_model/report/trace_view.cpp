@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "hw_model/report/svg.hpp"
 #include "sim/trace/bit_packing.hpp"
+#include "sim/trace/inspect.hpp"
 
 namespace spikeloom {
 namespace {
@@ -23,18 +24,10 @@ LayerRates rates_of(const TraceFile& trace, size_t p) {
   layer.neurons = population.neurons;
   layer.rows = population.rows;
   try {
-    const std::vector<uint32_t> counts = trace.popcounts(p);
-    const std::vector<TraceRow> rows = trace.rows(p);
-    for (size_t r = 0; r < counts.size(); ++r) {
-      const auto step = static_cast<size_t>(rows[r].step);
-      if (step >= layer.step_rows.size()) {
-        layer.step_rows.resize(step + 1);
-        layer.step_spikes.resize(step + 1);
-      }
-      ++layer.step_rows[step];
-      layer.step_spikes[step] += counts[r];
-      layer.spikes += counts[r];
-    }
+    StepSpikes steps = spikes_by_step(trace, p);
+    layer.step_rows = std::move(steps.rows);
+    layer.step_spikes = std::move(steps.spikes);
+    layer.spikes = std::accumulate(layer.step_spikes.begin(), layer.step_spikes.end(), int64_t{0});
   } catch (const Error& error) {
     layer.fault = error.what();
   }

@@ -73,14 +73,8 @@ PopulationSummary summarise_population(const TraceFile& trace, size_t p) {
   summary.neurons = population.neurons;
   summary.rows = population.rows;
   try {
-    const std::vector<uint32_t> counts = trace.popcounts(p);
-    const std::vector<TraceRow> rows = trace.rows(p);
-    for (size_t r = 0; r < counts.size(); ++r) {
-      const auto step = static_cast<size_t>(rows[r].step);
-      if (step >= summary.spikes_per_step.size()) summary.spikes_per_step.resize(step + 1);
-      summary.spikes_per_step[step] += counts[r];
-      summary.spikes += counts[r];
-    }
+    summary.spikes_per_step = spikes_by_step(trace, p).spikes;
+    for (const int64_t spikes : summary.spikes_per_step) summary.spikes += spikes;
     rank_neurons(trace, p, summary);
   } catch (const Error& error) {
     summary.fault = error.what();
@@ -89,6 +83,22 @@ PopulationSummary summarise_population(const TraceFile& trace, size_t p) {
 }
 
 }  // namespace
+
+StepSpikes spikes_by_step(const TraceFile& trace, size_t population) {
+  StepSpikes steps;
+  const std::vector<uint32_t> counts = trace.popcounts(population);
+  const std::vector<TraceRow> rows = trace.rows(population);
+  for (size_t r = 0; r < counts.size(); ++r) {
+    const auto step = static_cast<size_t>(rows[r].step);
+    if (step >= steps.rows.size()) {
+      steps.rows.resize(step + 1);
+      steps.spikes.resize(step + 1);
+    }
+    ++steps.rows[step];
+    steps.spikes[step] += counts[r];
+  }
+  return steps;
+}
 
 TraceSummary summarise(const TraceFile& trace) {
   TraceSummary summary;

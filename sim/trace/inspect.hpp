@@ -37,6 +37,13 @@ struct TraceSummary {
   std::vector<PopulationSummary> populations;
 };
 
+// Recorded rows and their spikes by step within the sample, from the stored spike counts. Throws
+// Error(kData) for a damaged population.
+struct StepSpikes {
+  std::vector<int64_t> rows, spikes;
+};
+StepSpikes spikes_by_step(const TraceFile& trace, size_t population);
+
 // Rates come from the stored spike counts, the activity of neurons from the bits, in one pass over
 // the file. Damaged populations carry a fault; never throws for them.
 TraceSummary summarise(const TraceFile& trace);

@@ -93,16 +93,6 @@ bool contains(const std::vector<std::string>& faults, const std::string& text) {
   return false;
 }
 
-std::string refusal(const fs::path& path) {
-  try {
-    const TraceFile trace(path);
-  } catch (const Error& error) {
-    CHECK(error.code() == ErrorCode::kData);
-    return error.what();
-  }
-  return "";
-}
-
 // Everything a user can do with a file; whatever is thrown must be an Error.
 void use(const fs::path& path) {
   try {

@@ -11,8 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include "core/error.hpp"
 #include "sim/plan/trace_sink.hpp"
 #include "sim/trace/recorder.hpp"
+#include "sim/trace/trace_file.hpp"
+#include "tests/catch.hpp"
 
 namespace spikeloom::trace_test {
 
@@ -140,6 +143,17 @@ class Folder {
  private:
   std::filesystem::path path_;
 };
+
+// What opening says, "" when it opens.
+inline std::string refusal(const std::filesystem::path& path) {
+  try {
+    const TraceFile trace(path);
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::kData);
+    return error.what();
+  }
+  return "";
+}
 
 inline RecorderOptions options_for(const std::filesystem::path& path) {
   RecorderOptions options;

@@ -38,17 +38,6 @@ void write_trace(const fs::path& path, int64_t every = 1) {
   recorder.close();
 }
 
-// What opening says, "" when it opens.
-std::string refusal(const fs::path& path) {
-  try {
-    const TraceFile trace(path);
-  } catch (const Error& error) {
-    CHECK(error.code() == ErrorCode::kData);
-    return error.what();
-  }
-  return "";
-}
-
 // A trace changed through HDF5 in the format of 1.8, as the recorder uses it.
 void edit(const fs::path& path, const std::function<void(hid_t)>& change) {
   write_trace(path);
