@@ -39,17 +39,22 @@ static_assert(std::endian::native == std::endian::little,
               "spikes are stored and read in 16-bit pieces of words");
 
 // a * b + c with one rounding, whether or not the target has such an instruction.
-HWY_INLINE V exact_fma(V a, V b, V c) {
+template <class D, class Vector = hn::Vec<D>>
+HWY_INLINE Vector exact_fma(D d, Vector a, Vector b, Vector c) {
 #if HWY_NATIVE_FMA
+  (void)d;
   return hn::MulAdd(a, b, c);
 #else
-  HWY_ALIGN float x[kLanes], y[kLanes], z[kLanes];
-  hn::Store(a, kD, x);
-  hn::Store(b, kD, y);
-  hn::Store(c, kD, z);
-  for (int i = 0; i < kLanes; ++i) z[i] = std::fma(x[i], y[i], z[i]);
-  return hn::Load(kD, z);
+  HWY_ALIGN hn::TFromD<D> x[hn::MaxLanes(d)], y[hn::MaxLanes(d)], z[hn::MaxLanes(d)];
+  hn::Store(a, d, x);
+  hn::Store(b, d, y);
+  hn::Store(c, d, z);
+  for (size_t i = 0; i < hn::Lanes(d); ++i) z[i] = std::fma(x[i], y[i], z[i]);
+  return hn::Load(d, z);
 #endif
+}
+HWY_INLINE V exact_fma(V a, V b, V c) {
+  return exact_fma(kD, a, b, c);
 }
 
 #include "core/ordered_math-inl.hpp"

@@ -99,16 +99,7 @@ constexpr int kDoubleLanes = static_cast<int>(HWY_MIN(8, HWY_LANES(double)));
 using VD = hn::Vec<Doubles>;
 
 HWY_INLINE VD exact_fma(VD a, VD b, VD c) {
-#if HWY_NATIVE_FMA
-  return hn::MulAdd(a, b, c);
-#else
-  HWY_ALIGN double x[kDoubleLanes], y[kDoubleLanes], z[kDoubleLanes];
-  hn::Store(a, kDoubles, x);
-  hn::Store(b, kDoubles, y);
-  hn::Store(c, kDoubles, z);
-  for (int i = 0; i < kDoubleLanes; ++i) z[i] = std::fma(x[i], y[i], z[i]);
-  return hn::Load(kDoubles, z);
-#endif
+  return exact_fma(kDoubles, a, b, c);
 }
 
 // 16 sums from `first` on of rows times factors, in the order given, rounded to fp32.
