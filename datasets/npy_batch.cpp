@@ -15,31 +15,13 @@ namespace {
 
 constexpr int64_t kMostClasses = int64_t{1} << 31;
 
-std::vector<int64_t> integers_of(const Tensor& tensor, const std::filesystem::path& file) {
-  const auto widen = [](auto values) { return std::vector<int64_t>(values.begin(), values.end()); };
-  switch (tensor.dtype()) {
-    case DType::kI64: return widen(tensor.as<int64_t>());
-    case DType::kI32: return widen(tensor.as<int32_t>());
-    case DType::kI16: return widen(tensor.as<int16_t>());
-    case DType::kI8: return widen(tensor.as<int8_t>());
-    case DType::kU8:
-    case DType::kBool: return widen(tensor.as<uint8_t>());
-    case DType::kF64:
-    case DType::kF32:
-    case DType::kF16:
-    case DType::kBF16: break;
-  }
-  throw Error(ErrorCode::kData, file.string() + ": expected integer labels, found " +
-                                    std::string(name_of(tensor.dtype())));
-}
-
 std::vector<int64_t> read_labels(const std::filesystem::path& file, int64_t count) {
   const Tensor tensor = load_npy(file);
   if (tensor.shape() != Shape{count}) {
     throw Error(ErrorCode::kData, file.string() + ": expected labels of shape " +
                                       to_string({count}) + ", found " + to_string(tensor.shape()));
   }
-  return integers_of(tensor, file);
+  return integers_of(tensor, file, "labels");
 }
 
 Tensor read_batch(const std::filesystem::path& file) {

@@ -84,6 +84,25 @@ class ByteDataset final : public Dataset {
 
 }  // namespace
 
+std::vector<int64_t> integers_of(const Tensor& tensor, const std::filesystem::path& file,
+                                 const char* what) {
+  const auto widen = [](auto values) { return std::vector<int64_t>(values.begin(), values.end()); };
+  switch (tensor.dtype()) {
+    case DType::kI64: return widen(tensor.as<int64_t>());
+    case DType::kI32: return widen(tensor.as<int32_t>());
+    case DType::kI16: return widen(tensor.as<int16_t>());
+    case DType::kI8: return widen(tensor.as<int8_t>());
+    case DType::kU8:
+    case DType::kBool: return widen(tensor.as<uint8_t>());
+    case DType::kF64:
+    case DType::kF32:
+    case DType::kF16:
+    case DType::kBF16: break;
+  }
+  throw Error(ErrorCode::kData, file.string() + ": expected integer " + what + ", found " +
+                                    std::string(name_of(tensor.dtype())));
+}
+
 SampleWindow choose_window(const DatasetSpec& spec, int64_t size) {
   if (spec.skip < 0)
     throw Error(ErrorCode::kUsage, "skip: " + std::to_string(spec.skip) + " is negative");

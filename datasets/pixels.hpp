@@ -42,6 +42,11 @@ class Normaliser {
   bool given_;
 };
 
+// The values of an integer or boolean array of a file. Error(kData) naming the file and `what` it
+// should hold for any other element type.
+std::vector<int64_t> integers_of(const Tensor& tensor, const std::filesystem::path& file,
+                                 const char* what);
+
 // Error(kData) naming the file and index of the first label outside 0..classes-1.
 void check_labels(const std::vector<int64_t>& labels, int64_t classes,
                   const std::filesystem::path& file);

@@ -3,30 +3,10 @@
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 #include "core/io/npy.hpp"
+#include "datasets/pixels.hpp"
 #include "datasets/utf8.hpp"
 
 namespace spikeloom {
-namespace {
-
-std::vector<int64_t> integers_of(const Tensor& tensor, const std::string& what) {
-  const auto widen = [](auto values) { return std::vector<int64_t>(values.begin(), values.end()); };
-  switch (tensor.dtype()) {
-    case DType::kI64: return widen(tensor.as<int64_t>());
-    case DType::kI32: return widen(tensor.as<int32_t>());
-    case DType::kI16: return widen(tensor.as<int16_t>());
-    case DType::kI8: return widen(tensor.as<int8_t>());
-    case DType::kU8: return widen(tensor.as<uint8_t>());
-    case DType::kBool:
-    case DType::kF64:
-    case DType::kF32:
-    case DType::kF16:
-    case DType::kBF16: break;
-  }
-  throw Error(ErrorCode::kData,
-              what + ": expected integer tokens, found " + std::string(name_of(tensor.dtype())));
-}
-
-}  // namespace
 
 TokenRows load_text_rows(const std::filesystem::path& path, const Tokenizer& tokenizer) {
   const auto file = read_file(path);
@@ -50,7 +30,7 @@ TokenRows load_npy_rows(const std::filesystem::path& path, int64_t vocabulary) {
     throw Error(ErrorCode::kData,
                 path.string() + ": expected tokens [B,T] or [T], found " + to_string(shape));
   }
-  const auto ids = integers_of(tensor, path.string());
+  const auto ids = integers_of(tensor, path, "tokens");
   const auto length = static_cast<size_t>(shape.back());
   TokenRows result;
   result.description = "tokens " + to_string(shape);
