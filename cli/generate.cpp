@@ -9,11 +9,11 @@
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
 #include "cli/options.hpp"
+#include "cli/token_experiment.hpp"
 #include "core/error.hpp"
 #include "core/io/safetensors.hpp"
 #include "core/io/weights_file.hpp"
 #include "core/parallel.hpp"
-#include "datasets/tokenizer.hpp"
 #include "datasets/utf8.hpp"
 #include "hw_model/report/energy.hpp"
 #include "models/spikegpt/sampling.hpp"
@@ -185,22 +185,6 @@ void print_energy(const Stream& stream, const SpikeGptConfig& config) {
       "operand.\n  Not priced: neurons, WKV, normalisation, memory, routing.\n");
 }
 
-Tokenizer tokenizer_for(const Settings& settings, int64_t vocabulary) {
-  if (settings.vocab.empty() && vocabulary != 256) {
-    throw Error(ErrorCode::kUsage,
-                fmt::format("--vocab is needed: the network knows {} tokens, which are no bytes",
-                            vocabulary));
-  }
-  const bool bytes = settings.vocab.empty() || settings.vocab == "bytes";
-  Tokenizer tokenizer = bytes ? Tokenizer(ByteTokenizer{}) : load_tokenizer(settings.vocab);
-  if (vocabulary_of(tokenizer) != vocabulary) {
-    throw Error(ErrorCode::kData,
-                fmt::format("{} has {} tokens, the network {}", bytes ? "bytes" : settings.vocab,
-                            vocabulary_of(tokenizer), vocabulary));
-  }
-  return tokenizer;
-}
-
 // The ids of the prompt; a character model's is cleaned first, unless it continues a text.
 std::vector<int32_t> prompt_ids(const Settings& settings, const Tokenizer& tokenizer,
                                 bool resumed) {
@@ -221,11 +205,12 @@ int generate(const Settings& settings) {
     config.tau = settings.tau;
     config.v_threshold = settings.v_threshold;
     graph = build_spikegpt(config);
+    check_memory(graph, 1);
     weights = bind_weights(graph, stored);
   } catch (const Error& error) {
     throw error.in(settings.weights.string());
   }
-  const Tokenizer tokenizer = tokenizer_for(settings, config.vocabulary);
+  const Tokenizer tokenizer = tokenizer_for(settings.vocab, config.vocabulary, "--vocab");
   Stream stream(
       settings,
       compile(graph, weights, make_backend(settings.device), {Schedule::kLayerMajor, kChunk, {}}),

@@ -13,10 +13,6 @@
 #include "sim/graph/random_weights.hpp"
 
 namespace spikeloom {
-namespace {
-
-// Refuses what cannot fit before anything is allocated: memory that is merely promised ends in the
-// hands of the system's out-of-memory killer.
 void check_memory(const Graph& graph, int64_t sessions) {
   auto values = static_cast<double>(parameter_count(graph));
   for (const Node& node : graph.nodes()) {
@@ -34,8 +30,6 @@ void check_memory(const Graph& graph, int64_t sessions) {
                     needed / 1e9, present / 1e9));
   }
 }
-
-}  // namespace
 
 std::shared_ptr<const Backend> make_backend(const std::string& device) {
   if (device == "reference") return make_reference_backend();

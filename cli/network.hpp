@@ -26,6 +26,10 @@ std::shared_ptr<const Backend> make_backend(const std::string& device);
 // The arrays of a file that the graph needs. Throws Error(kData) naming the file and every fault.
 Weights load_for(const Graph& graph, const std::filesystem::path& path);
 
+// Refuses what cannot fit before anything is allocated: memory that is merely promised ends in the
+// hands of the system's out-of-memory killer. Throws Error(kCapacity).
+void check_memory(const Graph& graph, int64_t sessions);
+
 // Throws Error(kUsage) when model and dataset do not fit, Error(kCapacity) when the machine is too
 // small, Error(kData) for weights that do not fit.
 Network make_network(const Experiment& experiment, const DatasetInfo& data);

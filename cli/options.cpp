@@ -61,4 +61,18 @@ std::optional<options::variables_map> parse(CommandLine line, const Arguments& a
   return values;
 }
 
+void add_set_option(CommandLine& line) {
+  line.named.add_options()("set", options::value<std::vector<std::string>>()->composing(),
+                           "override a key: --set run.threads=2");
+}
+
+Config load_experiment(const std::filesystem::path& path, const options::variables_map& values) {
+  Config config = Config::load(path);
+  if (values.count("set")) {
+    for (const std::string& assignment : values["set"].as<std::vector<std::string>>())
+      config.set(assignment);
+  }
+  return config;
+}
+
 }  // namespace spikeloom

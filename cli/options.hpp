@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/commands.hpp"
+#include "core/io/config.hpp"
 
 namespace spikeloom {
 
@@ -22,5 +23,9 @@ struct CommandLine {
 // Parsed values; nullopt when --help was asked for and printed. Abbreviated options are refused.
 // Throws Error(kUsage).
 std::optional<options::variables_map> parse(CommandLine line, const Arguments& arguments);
+
+// The option --set of commands that read an experiment, and the file with what it overrides.
+void add_set_option(CommandLine& line);
+Config load_experiment(const std::filesystem::path& path, const options::variables_map& values);
 
 }  // namespace spikeloom

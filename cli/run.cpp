@@ -245,19 +245,15 @@ int command_run(const Arguments& arguments) {
       "report.json, report.csv, logits.npy, trace.h5 and the feature maps asked for. "
       "SPIKELOOM_SIMD forces a\n"
       "SIMD target. docs/experiment.md lists every key.";
-  line.named.add_options()("set", options::value<std::vector<std::string>>()->composing(),
-                           "override a key: --set run.threads=2")(
+  add_set_option(line);
+  line.named.add_options()(
       "resume", "continue the unfinished run in the output folder after its last finished sample")(
       "quiet,q", "print nothing but errors");
   line.hidden.add_options()("experiment", options::value<std::string>()->required());
   line.words.add("experiment", 1);
   const auto values = parse(line, arguments);
   if (!values) return 0;
-  Config config = Config::load((*values)["experiment"].as<std::string>());
-  if (values->count("set")) {
-    for (const std::string& assignment : (*values)["set"].as<std::vector<std::string>>())
-      config.set(assignment);
-  }
+  Config config = load_experiment((*values)["experiment"].as<std::string>(), *values);
   if (config.text("model.family", "") == "spikegpt") {
     if (values->count("resume")) {
       throw Error(ErrorCode::kUsage, "--resume: runs of token models start at the beginning");

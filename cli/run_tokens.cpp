@@ -72,6 +72,7 @@ TokenNetwork make_token_network(const TokenExperiment& e) {
   if (e.weights.path.empty()) {
     net.config = config_from(e, nullptr);
     net.graph = build_spikegpt(net.config);
+    check_memory(net.graph, 1);
     const auto seed = static_cast<uint64_t>(e.weights.random_seed);
     net.weights = random_weights(net.graph, seed);
     net.note = fmt::format("random weights, seed {}", seed);
@@ -163,16 +164,13 @@ class TokenRun {
     tokens_ += static_cast<int64_t>(end - first);
   }
 
-  void finish(Shape logits_shape) {
+  // `leading`: extents in front of the vocabulary.
+  void finish(const Shape& leading) {
     if (recorder_) {
       recorder_->set_signature(signature_.text());
       recorder_->close();
     }
-    if (logits_) {
-      logits_->finish();
-      Tensor shaped = load_npy(e_.output_dir / "logits.npy");
-      save_npy(e_.output_dir / "logits.npy", reshaped(shaped, std::move(logits_shape)));
-    }
+    if (logits_) logits_->finish(leading);
   }
 
   int64_t windows() const { return windows_; }
@@ -188,12 +186,6 @@ class TokenRun {
   }
 
  private:
-  static Tensor reshaped(const Tensor& from, Shape shape) {
-    Tensor result(std::move(shape));
-    std::copy(from.f32().begin(), from.f32().end(), result.f32().begin());
-    return result;
-  }
-
   void take(const std::vector<int32_t>& row, size_t at, const float* logits) {
     if (logits_) logits_->append({logits, static_cast<size_t>(vocabulary_)});
     if (at + 1 >= row.size()) return;
@@ -214,25 +206,6 @@ class TokenRun {
   std::vector<int32_t> predicted_;
   int64_t windows_ = 0, tokens_ = 0;
 };
-
-std::optional<Tokenizer> tokenizer_of(const TokenExperiment& e, int64_t vocabulary) {
-  const std::string& vocab = e.data.vocab;
-  if (vocab.empty() && (e.data.kind == "tokens" || vocabulary != 256)) {
-    if (e.data.kind == "tokens") return std::nullopt;
-    throw Error(ErrorCode::kUsage,
-                fmt::format("dataset.vocab is needed: the network knows {} tokens, which are no "
-                            "bytes",
-                            vocabulary));
-  }
-  const bool bytes = vocab.empty() || vocab == "bytes";
-  Tokenizer tokenizer = bytes ? Tokenizer(ByteTokenizer{}) : load_tokenizer(vocab);
-  if (vocabulary_of(tokenizer) != vocabulary) {
-    throw Error(ErrorCode::kData,
-                fmt::format("{} has {} tokens, the network {}", bytes ? "bytes" : vocab,
-                            vocabulary_of(tokenizer), vocabulary));
-  }
-  return tokenizer;
-}
 
 LanguageScore language_of(TokenRun& run, const std::optional<Tokenizer>& tokenizer,
                           int64_t unknown) {
@@ -303,7 +276,10 @@ int run_token_experiment(Config config, bool quiet) {
   const nlohmann::json resolved = config.resolved();
   const std::string config_json = dump_json(resolved);
   TokenNetwork net = make_token_network(e);
-  const auto tokenizer = tokenizer_of(e, net.config.vocabulary);
+  std::optional<Tokenizer> tokenizer;  // token arrays need none
+  if (e.data.kind == "text" || !e.data.vocab.empty()) {
+    tokenizer = tokenizer_for(e.data.vocab, net.config.vocabulary, "dataset.vocab");
+  }
   const TokenRows data = e.data.kind == "text" ? load_text_rows(e.data.path, *tokenizer)
                                                : load_npy_rows(e.data.path, net.config.vocabulary);
   std::error_code error;
@@ -334,8 +310,7 @@ int run_token_experiment(Config config, bool quiet) {
     }
   }
   const bool whole = run.tokens() == static_cast<int64_t>(data.rows.size()) * length;
-  run.finish(whole ? Shape{static_cast<int64_t>(data.rows.size()), length, net.config.vocabulary}
-                   : Shape{run.tokens(), net.config.vocabulary});
+  run.finish(whole ? Shape{static_cast<int64_t>(data.rows.size()), length} : Shape{run.tokens()});
 
   ReportInput input = describe(e, net, run, data);
   input.config = resolved;

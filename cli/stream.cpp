@@ -169,21 +169,16 @@ int command_stream(const Arguments& arguments) {
       "so far.";
   line.named.add_options()("experiment", options::value<std::string>()->required(),
                            "an experiment of family lmuformer with in_channels = 128")(
-      "set", options::value<std::vector<std::string>>()->composing(),
-      "override a key: --set run.threads=2")(
       "labels", options::value<std::string>()->default_value(""), "names of the classes, in order")(
       "every", options::value<int64_t>()->default_value(1), "print every Nth step")(
       "decide", options::value<double>()->default_value(2),
       "stop when the answer has this probability (softmax); above 1: at the end of the sound");
+  add_set_option(line);
   line.hidden.add_options()("sound", options::value<std::string>()->required());
   line.words.add("sound", 1);
   const auto values = parse(line, arguments);
   if (!values) return 0;
-  Config config = Config::load((*values)["experiment"].as<std::string>());
-  if (values->count("set")) {
-    for (const std::string& assignment : (*values)["set"].as<std::vector<std::string>>())
-      config.set(assignment);
-  }
+  Config config = load_experiment((*values)["experiment"].as<std::string>(), *values);
   const Experiment experiment = read_experiment(config);
   if (!experiment.model.is_lmuformer() || experiment.model.lmuformer.in_channels != kMelBins)
     throw config.error_at("model.family", "stream needs lmuformer with in_channels = 128");

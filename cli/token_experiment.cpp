@@ -1,5 +1,7 @@
 #include "cli/token_experiment.hpp"
 
+#include <fmt/format.h>
+
 #include "core/error.hpp"
 
 namespace spikeloom {
@@ -62,6 +64,22 @@ TokenExperiment read_token_experiment(Config& config) {
                           "without weights, give model.preset or layers, width and vocabulary");
   }
   return e;
+}
+
+Tokenizer tokenizer_for(const std::string& vocab, int64_t vocabulary, const char* option) {
+  if (vocab.empty() && vocabulary != 256) {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("{} is needed: the network knows {} tokens, which are no bytes", option,
+                            vocabulary));
+  }
+  const bool bytes = vocab.empty() || vocab == "bytes";
+  Tokenizer tokenizer = bytes ? Tokenizer(ByteTokenizer{}) : load_tokenizer(vocab);
+  if (vocabulary_of(tokenizer) != vocabulary) {
+    throw Error(ErrorCode::kData,
+                fmt::format("{} has {} tokens, the network {}", bytes ? "bytes" : vocab,
+                            vocabulary_of(tokenizer), vocabulary));
+  }
+  return tokenizer;
 }
 
 }  // namespace spikeloom

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "cli/experiment.hpp"
+#include "datasets/tokenizer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
 
 namespace spikeloom {
@@ -32,6 +33,10 @@ struct TokenExperiment {
 
 // Throws Error(kUsage).
 TokenExperiment read_token_experiment(Config& config);
+
+// The tokenizer a network of so many tokens needs: `vocab` is a file, "bytes", or "" for bytes
+// where there are 256. `option` names it in errors. Throws Error(kUsage, kData).
+Tokenizer tokenizer_for(const std::string& vocab, int64_t vocabulary, const char* option);
 
 // Runs it: report.json, report.csv, trace.h5, for tokens logits.npy; prints the table unless quiet.
 // Returns the exit code.

@@ -170,7 +170,7 @@ std::string_view descr_of(DType dtype) {
 
 // Version 1 header, a multiple of 64 bytes. Room is left for any first extent, so that a header
 // with another row count has the same length.
-std::string make_header(std::string_view descr, const Shape& shape) {
+std::string make_header(std::string_view descr, const Shape& shape, size_t least = 0) {
   constexpr size_t kLongestExtent = 20;
   std::string text = "{'descr': '" + std::string(descr) + "', 'fortran_order': False, 'shape': (";
   for (size_t i = 0; i < shape.size(); ++i) {
@@ -179,7 +179,7 @@ std::string make_header(std::string_view descr, const Shape& shape) {
   text += "), }";
   const size_t first = shape.empty() ? kLongestExtent : std::to_string(shape[0]).size();
   const size_t unpadded = kMagic.size() + 4 + text.size() + 1 + (kLongestExtent - first);
-  const size_t total = (unpadded + 63) / 64 * 64;
+  const size_t total = std::max((unpadded + 63) / 64 * 64, least);
   const size_t length = total - kMagic.size() - 4;
   text.resize(length - 1, ' ');
   std::string header(kMagic);
@@ -254,13 +254,16 @@ void save_npy(const std::filesystem::path& path, const Tensor& tensor) {
 NpyWriter::NpyWriter(const std::filesystem::path& path, Shape row_shape)
     : row_shape_(std::move(row_shape)), row_size_(element_count(row_shape_)), file_(path) {
   if (row_size_ == 0) throw Error(ErrorCode::kInternal, path.string() + ": rows without elements");
-  file_.write(header());
+  file_.write(header({rows_}));
 }
 
-std::string NpyWriter::header() const {
-  Shape shape = row_shape_;
-  shape.insert(shape.begin(), rows_);
-  return make_header("<f4", shape);
+// Of one length whatever the extents.
+std::string NpyWriter::header(const Shape& leading) const {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  Shape longest = {kMost, kMost}, shape = leading;
+  longest.insert(longest.end(), row_shape_.begin(), row_shape_.end());
+  shape.insert(shape.end(), row_shape_.begin(), row_shape_.end());
+  return make_header("<f4", shape, make_header("<f4", longest).size());
 }
 
 void NpyWriter::append(std::span<const float> values) {
@@ -274,7 +277,7 @@ void NpyWriter::append(std::span<const float> values) {
 }
 
 void NpyWriter::flush() {
-  file_.write_at(0, as_bytes_of(header()));  // after the rows it tells of
+  file_.write_at(0, as_bytes_of(header({rows_})));  // after the rows it tells of
 }
 
 void NpyWriter::copy_rows(const std::filesystem::path& from, int64_t rows) {
@@ -304,8 +307,11 @@ void NpyWriter::copy_rows(const std::filesystem::path& from, int64_t rows) {
   }
 }
 
-void NpyWriter::finish() {
-  file_.write_at(0, as_bytes_of(header()));
+void NpyWriter::finish(const Shape& leading) {
+  if (leading.empty() || leading.size() > 2 || element_count(leading) != rows_) {
+    throw Error(ErrorCode::kInternal, file_.path().string() + ": rows do not fit their extents");
+  }
+  file_.write_at(0, as_bytes_of(header(leading)));
   file_.commit();
 }
 

@@ -58,11 +58,14 @@ class NpyWriter {
   // The first `rows` rows of another file that this class wrote, of the same row shape. Throws
   // Error(kData) when it is another kind of file or holds fewer.
   void copy_rows(const std::filesystem::path& from, int64_t rows);
-  void finish();
+  void finish() { finish({rows_}); }
+  // The same with the rows arranged under more extents, at most two: their product is the number of
+  // rows, else Error(kInternal).
+  void finish(const Shape& leading);
   int64_t rows() const noexcept { return rows_; }
 
  private:
-  std::string header() const;
+  std::string header(const Shape& leading) const;
 
   Shape row_shape_;
   int64_t row_size_ = 0;
