@@ -192,16 +192,13 @@ int command_stream(const Arguments& arguments) {
   frames.frames = experiment.model.lmuformer.seq_len;
   const Network network = make_network(experiment, frames);
   Stream stream(experiment, network, stream_options);
+  const bool piped = sound == "-";
+  const auto bytes = piped ? std::vector<std::byte>() : read_file(sound);  // names the file itself
   try {
-    if (sound == "-") {
-      stream.run(Frames(WavReader::standard_input()));
-    } else {
-      const auto bytes = read_file(sound);
-      stream.run(Frames(WavReader(bytes)));
-    }
+    stream.run(Frames(piped ? WavReader::standard_input() : WavReader(bytes)));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kData) throw;
-    throw error.in(sound == "-" ? "standard input" : sound);
+    throw error.in(piped ? "standard input" : sound);
   }
   return interrupted() ? exit_code(ErrorCode::kInterrupted) : 0;
 }
