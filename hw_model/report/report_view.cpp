@@ -181,7 +181,10 @@ std::vector<SchemeEntry> scheme_entries(const Json& report) {
 
 std::vector<LayerOperations> layer_operations(const Json& report) {
   const double samples = number_in(report, {"run", "samples"});
-  const double evaluations = number_in(report, {"run", "evaluations"});
+  // A dense pass over an image is one evaluation, over a sequence one for each step.
+  const double passes = number_in(report, {"counts", "dense_same", "evaluations"}) /
+                        number_in(report, {"counts", "dense_same", "samples"});
+  const double evaluations = number_in(report, {"run", "evaluations"}) / passes;
   const std::string form = text_in(report, {"run", "form"});
   std::vector<LayerOperations> rows;
   for (const Json& layer : list_in(report, {"counts", form, "layers"})) {

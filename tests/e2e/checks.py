@@ -150,6 +150,15 @@ def check_page(runner, file, *texts):
         require((part in text) == wanted, f"{'no ' if wanted else ''}{part!r} in {file}")
 
 
+def check_dense_pass_of_real_layer(runner, file, layer):
+    """In the table of operations, a layer of real values that is no static image makes as many MACs as a dense pass."""
+    with open(runner.path(file)) as page:
+        row = re.search(rf"<tr><td>{re.escape(layer)}</td>(.*?)</tr>", page.read())
+    require(row, f"no row of {layer}")
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", row[1])
+    require(cells[1] == "real" and int(cells[3]) > 0 and cells[3] == cells[4], f"{layer}: {cells}")
+
+
 def check_printed(runner, report, path, digits):
     """A number equals the printed digits."""
     with open(runner.path(report)) as text:
