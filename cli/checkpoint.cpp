@@ -36,6 +36,7 @@ void visit_numbers(State& state, Visit&& visit) {
   visit("twin/labelled", state.twin_accuracy.total);
   visit("samples", state.statistics.samples);
   visit("evaluations", state.statistics.evaluations);
+  visit("step_pairs", state.statistics.step_pairs);
   for (auto& [name, p] : state.statistics.populations) {
     visit("population/" + name + "/evaluations", p.evaluations);
     visit("population/" + name + "/events", p.events);

@@ -3,7 +3,9 @@
 namespace spikeloom {
 namespace {
 
-void add_node(const Graph& graph, const Node& node, int64_t evaluations, ElementwiseCounts& sum) {
+void add_node(const Graph& graph, const Node& node, const RunStatistics& run,
+              ElementwiseCounts& sum) {
+  const int64_t evaluations = run.evaluations;
   const int64_t out = element_count(node.shape) * evaluations;
   const auto in = [&] { return element_count(graph.node(node.inputs[0]).shape) * evaluations; };
   std::visit(Overloaded{
@@ -24,9 +26,11 @@ void add_node(const Graph& graph, const Node& node, int64_t evaluations, Element
                  },
                  [&](const SoftmaxAttention& op) {
                    const int64_t tokens = rows_of(node.shape);
-                   sum.softmax_exponentials += evaluations * op.heads * tokens * tokens;
-                   sum.softmax_divisions += evaluations * op.heads * tokens * tokens;
-                   sum.scalings += op.scale == 1.0f ? 0 : evaluations * op.heads * tokens * tokens;
+                   const int64_t scores =
+                       op.heads * (op.context > 0 ? run.step_pairs : evaluations * tokens * tokens);
+                   sum.softmax_exponentials += scores;
+                   sum.softmax_divisions += scores;
+                   sum.scalings += op.scale == 1.0f ? 0 : scores;
                  },
                  [&](const Embedding&) { sum.embedding_values += out; },
                  [&](const Threshold&) {
@@ -44,6 +48,9 @@ void add_node(const Graph& graph, const Node& node, int64_t evaluations, Element
                  [&](const Conv1d& op) { sum.bias_additions += op.bias.empty() ? 0 : out; },
                  [&](const LmuMemory&) {},  // a layer
                  [&](const Concat&) {},
+                 [&](const Positions&) { sum.bias_additions += out; },
+                 [&](const Prepend&) {},
+                 [&](const FirstRow&) {},
              },
              node.op);
 }
@@ -73,20 +80,24 @@ bool is_sequence(const Graph& graph) {
 
 }  // namespace
 
-ElementwiseCounts count_elementwise(const Graph& graph, int64_t evaluations) {
+ElementwiseCounts count_elementwise(const Graph& graph, const RunStatistics& run) {
   ElementwiseCounts sum;
-  if (is_sequence(graph)) sum.batch_norm_unfoldable = unfoldable(graph, evaluations);
-  for (const Node& node : graph.nodes()) add_node(graph, node, evaluations, sum);
+  if (is_sequence(graph)) sum.batch_norm_unfoldable = unfoldable(graph, run.evaluations);
+  for (const Node& node : graph.nodes()) add_node(graph, node, run, sum);
   return sum;
 }
 
 CountedGraph count_run(const Graph& graph, const RunStatistics& statistics) {
-  return {count_operations(graph, statistics), count_elementwise(graph, statistics.evaluations),
+  return {count_operations(graph, statistics), count_elementwise(graph, statistics),
           count_syops(graph, statistics)};
 }
 
 CountedGraph count_dense_run(const Graph& graph, int64_t samples, int64_t steps) {
-  return {count_dense(graph, samples, steps), count_elementwise(graph, samples * steps)};
+  return count_dense_run(graph, uniform_run(samples, steps));
+}
+
+CountedGraph count_dense_run(const Graph& graph, const RunStatistics& run) {
+  return {count_dense(graph, run), count_elementwise(graph, run)};
 }
 
 }  // namespace spikeloom

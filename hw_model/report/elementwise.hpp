@@ -34,8 +34,8 @@ struct ElementwiseCounts {
   int64_t softmax_divisions = 0;
 };
 
-// `evaluations`: steps summed over samples (a dense baseline makes one per sample).
-ElementwiseCounts count_elementwise(const Graph& graph, int64_t evaluations);
+// Of `run` only the sums over steps are read.
+ElementwiseCounts count_elementwise(const Graph& graph, const RunStatistics& run);
 
 // Everything the report needs to know of one graph.
 struct CountedGraph {
@@ -46,7 +46,9 @@ struct CountedGraph {
 
 // A spiking graph after a run; throws like count_operations().
 CountedGraph count_run(const Graph& graph, const RunStatistics& statistics);
-// A dense baseline: one pass over `samples` samples of `steps` steps (1: images).
+// A dense baseline: one pass over `samples` samples of `steps` steps (1: images), or over the steps
+// of a run.
 CountedGraph count_dense_run(const Graph& graph, int64_t samples, int64_t steps = 1);
+CountedGraph count_dense_run(const Graph& graph, const RunStatistics& run);
 
 }  // namespace spikeloom

@@ -53,7 +53,9 @@ std::string describe(const Op& op) {
           [](const SpatialMean&) -> std::string { return "spatial mean"; },
           [](const StepMean&) -> std::string { return "step mean"; },
           [](const Activation& a) { return std::string(name_of(a.kind)); },
-          [](const SoftmaxAttention&) -> std::string { return "softmax attention"; },
+          [](const SoftmaxAttention& a) -> std::string {
+            return a.context == 0 ? "softmax attention" : "causal softmax attention";
+          },
           [](const Embedding&) -> std::string { return "embedding"; },
           [](const Threshold& o) {
             return fmt::format("threshold {} {}", o.fire == FireRule::kAtThreshold ? ">=" : ">",
@@ -72,6 +74,9 @@ std::string describe(const Op& op) {
             return fmt::format("lmu memory {}", kForms[static_cast<size_t>(m.form)]);
           },
           [](const Concat&) -> std::string { return "concat"; },
+          [](const Positions&) -> std::string { return "positions"; },
+          [](const Prepend&) -> std::string { return "prepend"; },
+          [](const FirstRow&) -> std::string { return "first row"; },
       },
       op);
 }
@@ -124,6 +129,10 @@ std::vector<Parameter> parameters_of(const Op& op) {
   } else if (const auto* steps = std::get_if<Conv1d>(&op)) {
     result.push_back({steps->weight, {steps->out_channels, steps->in_channels, steps->kernel()}});
     if (!steps->bias.empty()) result.push_back({steps->bias, {steps->out_channels}});
+  } else if (const auto* positions = std::get_if<Positions>(&op)) {
+    result.push_back({positions->weight, {1, positions->count, positions->channels}});
+  } else if (const auto* row = std::get_if<Prepend>(&op)) {
+    result.push_back({row->weight, {1, 1, row->channels}});
   }
   return result;
 }

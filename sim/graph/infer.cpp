@@ -179,6 +179,8 @@ Inferred infer(const SoftmaxAttention& op, const Inputs& in) {
     if (node->shape != in[0]->shape) misfit("Q, K and V differ in shape");
   }
   head_dim(channels_of(in[0]->shape), op.heads);
+  if (op.context < 0 || (op.context > 0 && in[0]->shape.size() != 1))
+    misfit("attends along the steps to vectors only");
   return {EdgeKind::kReal, in[0]->shape};
 }
 
@@ -273,6 +275,26 @@ Inferred infer(const Concat&, const Inputs& in) {
     channels += channels_of(node->shape);
   }
   return {in[0]->kind, {channels}};
+}
+
+Inferred infer(const Positions& op, const Inputs& in) {
+  Inferred out = infer_same(in);
+  require_channels(*in[0], op.channels);
+  const int64_t rows = rows_of(in[0]->shape);
+  if (op.count < 1 || rows != (op.along_steps ? 1 : op.count))
+    misfit(fmt::format("has {} positions for {} rows", op.count, rows));
+  return out;
+}
+
+Inferred infer(const Prepend& op, const Inputs& in) {
+  infer_same(in);
+  require_channels(*in[0], op.channels);
+  return {EdgeKind::kReal, {rows_of(in[0]->shape) + 1, op.channels}};
+}
+
+Inferred infer(const FirstRow&, const Inputs& in) {
+  infer_same(in);
+  return {EdgeKind::kReal, {channels_of(in[0]->shape)}};
 }
 
 }  // namespace

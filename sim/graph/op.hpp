@@ -97,12 +97,30 @@ struct Activation {
   ActivationKind kind = ActivationKind::kRelu;
 };
 
-// Ordinary attention of dense twins: inputs Q, K, V (real, N x C); softmax(scale * Q K^T) V per
-// head.
+// Ordinary attention of dense twins: inputs Q, K, V; softmax(scale * Q K^T) V per head, in double.
+// context 0: over the rows of a step (tokens N x C). Otherwise causal: values are vectors [C], and
+// a step attends to itself and the context - 1 steps before it, as far as the sample has them.
 struct SoftmaxAttention {
   int64_t heads = 1;
   float scale = 1.0f;
+  int64_t context = 0;
 };
+
+// Learned positions: adds row p of a table [1, count, channels] to a real value; p is the row of
+// the value (tokens), or with `along_steps` the number of the step, which must stay below count.
+struct Positions {
+  int64_t count = 0, channels = 0;
+  bool along_steps = false;
+  std::string weight;
+};
+
+// A learned row [1, 1, channels] in front of the rows of real tokens (the class token).
+struct Prepend {
+  int64_t channels = 0;
+  std::string weight;
+};
+
+struct FirstRow {};  // tokens [N, C] to their first row [C]
 
 // Row of a table [vocabulary, channels] chosen by a token id. Input: a token Input.
 struct Embedding {
@@ -192,7 +210,8 @@ struct Concat {};
 
 using Op = std::variant<Input, Conv2d, Linear, BatchNorm, Neuron, KtV, QApply, Add, Scale, View,
                         SpatialMean, StepMean, Activation, SoftmaxAttention, Embedding, Threshold,
-                        LayerNorm, Delay, TokenMix, Wkv, Mul, Conv1d, LmuMemory, Concat>;
+                        LayerNorm, Delay, TokenMix, Wkv, Mul, Conv1d, LmuMemory, Concat, Positions,
+                        Prepend, FirstRow>;
 
 // Builds a visitor from lambdas.
 template <typename... F>

@@ -216,15 +216,17 @@ AttentionCount count_attention(const Node& q_apply, const Node& q, const RunStat
   return count;
 }
 
-AttentionCount count_softmax(const Node& node, int64_t evaluations) {
+AttentionCount count_softmax(const Node& node, int64_t evaluations, int64_t step_pairs) {
+  const auto& attention = std::get<SoftmaxAttention>(node.op);
   AttentionCount count;
   count.name = attention_name(node.name);
   count.spiking = false;
   count.tokens = rows_of(node.shape);
-  count.heads = std::get<SoftmaxAttention>(node.op).heads;
+  count.heads = attention.heads;
   count.head_dim = channels_of(node.shape) / count.heads;
   count.dense_macs_kv = count.dense_macs_qkv =
-      evaluations * count.tokens * count.tokens * channels_of(node.shape);
+      (attention.context > 0 ? step_pairs : evaluations * count.tokens * count.tokens) *
+      channels_of(node.shape);
   return count;
 }
 
@@ -258,7 +260,9 @@ CountTotals sum_up(const OpCounts& counts) {
   return sum;
 }
 
-OpCounts count(const Graph& graph, const RunStatistics* run, int64_t samples, int64_t evaluations) {
+OpCounts count(const Graph& graph, const RunStatistics& statistics, bool spiking) {
+  const RunStatistics* run = spiking ? &statistics : nullptr;
+  const int64_t samples = statistics.samples, evaluations = statistics.evaluations;
   OpCounts counts;
   counts.form = graph.form;
   counts.samples = samples;
@@ -270,7 +274,7 @@ OpCounts count(const Graph& graph, const RunStatistics* run, int64_t samples, in
       counts.attention.push_back(
           count_attention(node, graph.node(node.inputs[0]), run, evaluations));
     } else if (std::holds_alternative<SoftmaxAttention>(node.op)) {
-      counts.attention.push_back(count_softmax(node, evaluations));
+      counts.attention.push_back(count_softmax(node, evaluations, statistics.step_pairs));
     } else if (std::holds_alternative<Neuron>(node.op) && run != nullptr) {
       const auto& spikes = statistics_of(*run, graph, *graph.find(node.name));
       counts.neurons.push_back(
@@ -287,12 +291,24 @@ std::string attention_name(const std::string& node_name) {
   return node_name.substr(0, node_name.rfind('.'));
 }
 
+RunStatistics uniform_run(int64_t samples, int64_t steps) {
+  RunStatistics run;
+  run.samples = samples;
+  run.evaluations = samples * steps;
+  run.step_pairs = samples * (steps * (steps + 1) / 2);
+  return run;
+}
+
 OpCounts count_operations(const Graph& graph, const RunStatistics& statistics) {
-  return count(graph, &statistics, statistics.samples, statistics.evaluations);
+  return count(graph, statistics, true);
 }
 
 OpCounts count_dense(const Graph& graph, int64_t samples, int64_t steps) {
-  return count(graph, nullptr, samples, samples * steps);
+  return count(graph, uniform_run(samples, steps), false);
+}
+
+OpCounts count_dense(const Graph& graph, const RunStatistics& run) {
+  return count(graph, run, false);
 }
 
 }  // namespace spikeloom

@@ -20,6 +20,8 @@
 //   over tokens of
 //                  ones(K row) x ones(V row) per head, qkv_q_gated_adds = ones in Q x d,
 //                  qkv_nonzero_adds = the same where K^T V is not 0
+//   causal         softmax attention along the steps: a product of `channels` MACs for every pair
+//                  of a step and one it sees (the context reaches back to the first step)
 // The kind of the input edge decides the operand; values are never looked at.
 
 #include <cstdint>
@@ -50,9 +52,13 @@ struct AttentionStatistics {
 struct RunStatistics {
   int64_t samples = 0;
   int64_t evaluations = 0;  // steps summed over samples
+  int64_t step_pairs = 0;   // pairs of a step and one of its sample not after it, itself included
   std::map<std::string, PopulationStatistics> populations;
   std::map<std::string, AttentionStatistics> attention;  // by attention_name()
 };
+
+// A run of equally long samples of which no spikes are known.
+RunStatistics uniform_run(int64_t samples, int64_t steps);
 
 struct LayerCount {
   std::string name;
@@ -133,5 +139,7 @@ OpCounts count_operations(const Graph& graph, const RunStatistics& statistics);
 // where the graph has it.
 // `steps`: of one sample, 1 for a static image.
 OpCounts count_dense(const Graph& graph, int64_t samples, int64_t steps = 1);
+// The same over the steps of `run`; nothing else of it is read.
+OpCounts count_dense(const Graph& graph, const RunStatistics& run);
 
 }  // namespace spikeloom

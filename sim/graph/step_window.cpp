@@ -6,6 +6,8 @@ namespace spikeloom {
 
 StepWindow window_of(const Op& op) {
   if (const auto* conv = std::get_if<Conv1d>(&op)) return {conv->left, conv->right};
+  const auto* attention = std::get_if<SoftmaxAttention>(&op);
+  if (attention != nullptr && attention->context > 0) return {attention->context - 1, 0};
   const auto* memory = std::get_if<LmuMemory>(&op);
   if (memory != nullptr && memory->form == LmuForm::kEvent) return {memory->taps - 1, 0};
   return {};

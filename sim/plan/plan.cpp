@@ -264,6 +264,16 @@ int64_t whole_sequence_of(const Graph& graph, const PlanOptions& options) {
   return 0;
 }
 
+int64_t most_steps_of(const Graph& graph) {
+  int64_t most = 0;
+  for (const Node& node : graph.nodes()) {
+    const auto* positions = std::get_if<Positions>(&node.op);
+    if (positions == nullptr || !positions->along_steps) continue;
+    most = most == 0 ? positions->count : std::min(most, positions->count);
+  }
+  return most;
+}
+
 }  // namespace
 
 std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights,
@@ -276,6 +286,7 @@ std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights,
   plan->delays = delays_of(plan->graph);
   plan->look_ahead = *std::max_element(plan->delays.begin(), plan->delays.end());
   plan->whole_sequence = whole_sequence_of(plan->graph, plan->options);
+  plan->most_steps = most_steps_of(plan->graph);
   const std::vector<bool> kept = kept_nodes(plan->graph, plan->options);
   plan->units = make_units(*plan, kept, plan->backend->groups_units());
   plan->populations = populations_of(plan->graph);

@@ -52,6 +52,7 @@ struct Plan {
   std::vector<int64_t> delays;         // by node, see delays_of
   int64_t look_ahead = 0;              // largest delay: every value is known so many steps later
   int64_t whole_sequence = 0;          // not 0: a chunk must be a whole sample of so many steps
+  int64_t most_steps = 0;              // not 0: learned positions end there
   int64_t real_floats = 0, spike_words = 0, state_floats = 0;
   std::vector<Population> populations;
 

@@ -327,6 +327,10 @@ void Session::check_chunk(const Tensor& frames, int64_t steps, int64_t drained) 
                                        std::to_string(whole) +
                                        " steps at once; event and recurrent run step by step");
   }
+  if (plan_->most_steps > 0 && steps_done_ + steps > plan_->most_steps) {
+    throw Error(ErrorCode::kUsage, "the network has learned positions for " +
+                                       std::to_string(plan_->most_steps) + " steps, not for more");
+  }
   if (steps == 0) return;
   Shape expected = input.shape;
   expected.insert(expected.begin(), input.is_static ? 1 : steps);

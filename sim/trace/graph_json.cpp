@@ -96,7 +96,10 @@ json op_json(const Op& op) {
             return {{"kind", "activation"}, {"function", spikeloom::name_of(o.kind)}};
           },
           [](const SoftmaxAttention& o) -> json {
-            return {{"kind", "softmax_attention"}, {"heads", o.heads}, {"scale", o.scale}};
+            json attention = {
+                {"kind", "softmax_attention"}, {"heads", o.heads}, {"scale", o.scale}};
+            if (o.context > 0) attention["context"] = o.context;
+            return attention;
           },
           [](const Embedding& o) -> json {
             return {{"kind", "embedding"},
@@ -145,6 +148,19 @@ json op_json(const Op& op) {
           },
           [](const Concat&) -> json {
             return {{"kind", "concat"}};
+          },
+          [](const Positions& o) -> json {
+            return {{"kind", "positions"},
+                    {"count", o.count},
+                    {"channels", o.channels},
+                    {"along_steps", o.along_steps},
+                    {"weight", o.weight}};
+          },
+          [](const Prepend& o) -> json {
+            return {{"kind", "prepend"}, {"channels", o.channels}, {"weight", o.weight}};
+          },
+          [](const FirstRow&) -> json {
+            return {{"kind", "first_row"}};
           },
       },
       op);

@@ -93,6 +93,7 @@ void OpCounter::restore(const RunStatistics& statistics) {
   statistics_.attention = statistics.attention;
   statistics_.samples = statistics.samples;
   statistics_.evaluations = statistics.evaluations;
+  statistics_.step_pairs = statistics.step_pairs;
 }
 
 void OpCounter::begin_sample(const SampleStart&) {
@@ -104,6 +105,7 @@ void OpCounter::chunk(const SpikeChunk& chunk) {
     throw Error(ErrorCode::kInternal, "operation counter: the chunk is of another graph");
   }
   statistics_.evaluations += chunk.steps;
+  for (int64_t t = 1; t <= chunk.steps; ++t) statistics_.step_pairs += chunk.first_step + t;
   for (size_t p = 0; p < by_population_.size(); ++p) {
     PopulationStatistics& entry = *by_population_[p];
     entry.evaluations += chunk.steps;

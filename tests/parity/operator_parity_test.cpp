@@ -184,12 +184,52 @@ TEST_CASE("spike attention equals the reference", "[parity]") {
 TEST_CASE("softmax attention is within NMSE 1e-7 of the reference", "[parity]") {
   for (const int64_t tokens : {1, 15, 49}) {
     ParityCase c;
-    c.main = SoftmaxAttention{3, 0.3f};
+    c.main = SoftmaxAttention{3, 0.3f, 0};
     c.in = {tokens, 33};
     c.spikes = false;
     c.steps = 3;
     c.tolerance = 1e-7;
     check_parity(c);
+  }
+}
+
+TEST_CASE("causal attention is within NMSE 1e-7 of the reference", "[parity]") {
+  for (const int64_t context : {1, 4, 64}) {
+    for (const bool fires : {false, true}) {
+      ParityCase c;
+      c.main = SoftmaxAttention{3, 0.3f, context};
+      c.in = {33};
+      c.spikes = false;
+      c.steps = 27;
+      c.residual = true;
+      if (fires) c.neuron = lif(2.0f, 100.0f);  // far from what the tolerance could make fire
+      c.tolerance = 1e-7;
+      check_parity(c);
+    }
+  }
+}
+
+TEST_CASE("positions and class tokens equal the reference", "[parity]") {
+  for (const int64_t channels : {1, 16, 33, 70}) {
+    for (const int64_t rows : {1, 5, 64}) {
+      ParityCase c;
+      c.spikes = false;
+      c.steps = 3;
+      c.in = {rows, channels};
+      c.seed = static_cast<uint64_t>(rows * channels);
+      c.main = Positions{rows, channels, false, "table"};
+      check_parity(c);
+      c.main = Prepend{channels, "row"};
+      check_parity(c);
+      c.main = FirstRow{};
+      check_parity(c);
+      c.affine = true;
+      c.neuron = lif(2.0f);
+      check_parity(c);
+      c.main = Positions{7, channels, true, "table"};
+      c.in = {channels};
+      check_parity(c);
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include "core/error.hpp"
 #include "hw_model/report/elementwise.hpp"
-#include "models/spikegpt/spikegpt.hpp"
+#include "models/ann/rwkv4.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "tests/catch.hpp"
 
@@ -52,7 +52,7 @@ TEST_CASE("published SpikeGPT shapes have the published sizes and operation coun
         tensors += static_cast<int64_t>(parameters_of(node.op).size());
       CHECK(tensors == s.tensors);
       CHECK(count_dense(graph, 1).totals.dense_macs == s.macs);
-      const ElementwiseCounts e = count_elementwise(graph, 1);
+      const ElementwiseCounts e = count_elementwise(graph, uniform_run(1, 1));
       CHECK(4 * e.wkv == 4 * s.width * s.layers);  // exponentials
       CHECK(e.sigmoids == 2 * s.width * s.layers);
       CHECK(e.layer_norm_rows == 2 * s.layers + 2);

@@ -86,40 +86,54 @@ void qapply(const PackedQApply& p, const PackedEpilogue& packed, const UnitIo& i
 }
 
 // One head of one query row.
+// Causal attention: key m of step t is that of step t - keys + 1 + m.
 inline void softmax_row(const PackedSoftmax& p, const UnitIo& io, int64_t t, int64_t n, int64_t h,
                         double* weights, float* to) {
-  const int64_t rows = io.in[0].rows, d = io.in[0].channels / p.heads;
+  const bool causal = p.context > 0;
+  const int64_t keys = causal ? std::min(p.context, io.steps_before + t + 1) : io.in[0].rows;
+  const int64_t d = io.in[0].channels / p.heads;
+  const auto row = [&](int input, int64_t m) {
+    return (causal ? io.in[input].real_at(t - keys + 1 + m) : io.in[input].real_row(t, m)) + h * d;
+  };
   const float* query = io.in[0].real_row(t, n) + h * d;
   double largest = -HUGE_VAL, total = 0;
-  for (int64_t m = 0; m < rows; ++m) {
-    const float* key = io.in[1].real_row(t, m) + h * d;
+  for (int64_t m = 0; m < keys; ++m) {
+    const float* key = row(1, m);
     double dot = 0;
     for (int64_t j = 0; j < d; ++j)
       dot += static_cast<double>(query[j]) * static_cast<double>(key[j]);
     weights[m] = dot * static_cast<double>(p.scale);
     largest = std::max(largest, weights[m]);
   }
-  for (int64_t m = 0; m < rows; ++m) total += weights[m] = std::exp(weights[m] - largest);
+  for (int64_t m = 0; m < keys; ++m) total += weights[m] = std::exp(weights[m] - largest);
   for (int64_t j = 0; j < d; ++j) {
     double sum = 0;
-    for (int64_t m = 0; m < rows; ++m)
-      sum += weights[m] * static_cast<double>(io.in[2].real_row(t, m)[h * d + j]);
+    for (int64_t m = 0; m < keys; ++m) sum += weights[m] * static_cast<double>(row(2, m)[j]);
     to[h * d + j] = static_cast<float>(sum / total);
   }
 }
 
+// Threads share rows or, causal, steps.
 void softmax(const PackedSoftmax& p, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const int64_t row_floats = padded(packed.channels);
+  const bool causal = p.context > 0;
   const int64_t rows = io.in[0].rows;
-  parallel_for(rows, 4, io.threads, [&](int64_t first, int64_t last) {
-    auto* weights = reinterpret_cast<double*>(scratch<float>(ScratchSlot::kInputs, 2 * rows));
+  const int threads = causal && packed.fires ? 1 : io.threads;
+  parallel_for(causal ? io.steps : rows, 4, threads, [&](int64_t first, int64_t last) {
+    const int64_t keys = causal ? p.context : rows;
+    auto* weights = reinterpret_cast<double*>(scratch<float>(ScratchSlot::kInputs, 2 * keys));
     float* sums = scratch<float>(ScratchSlot::kTile, row_floats);
     std::fill(sums, sums + row_floats, 0.0f);
-    for (int64_t n = first; n < last; ++n) {
-      for (int64_t t = 0; t < io.steps; ++t) {
-        for (int64_t h = 0; h < p.heads; ++h) softmax_row(p, io, t, n, h, weights, sums);
-        finish(epilogue, sums, 0, t, n, 1, 1, 0, row_floats);
+    const auto one = [&](int64_t t, int64_t n) {
+      for (int64_t h = 0; h < p.heads; ++h) softmax_row(p, io, t, n, h, weights, sums);
+      finish(epilogue, sums, 0, t, n, 1, 1, 0, row_floats);
+    };
+    for (int64_t i = first; i < last; ++i) {
+      if (causal) {
+        one(i, 0);
+      } else {
+        for (int64_t t = 0; t < io.steps; ++t) one(t, i);
       }
     }
   });

@@ -96,6 +96,25 @@ inline const float* make_row(const PackedConcat&, const Rows& rows, int64_t t, i
   return to;
 }
 
+inline const float* make_row(const PackedPositions& p, const Rows& rows, int64_t t, int64_t row,
+                             float* to) {
+  const int64_t position = p.along_steps ? rows.io.steps_before + t : row;
+  const float *from = rows.in(0, t, row), *table = p.table.f32().data() + position * rows.floats;
+  each_vector(rows.floats, to, [&](int64_t c) {
+    return hn::Add(hn::LoadU(kD, from + c), hn::LoadU(kD, table + c));
+  });
+  return to;
+}
+
+inline const float* make_row(const PackedPrepend& p, const Rows& rows, int64_t t, int64_t row,
+                             float*) {
+  return row == 0 ? p.row.f32().data() : rows.in(0, t, row - 1);
+}
+
+inline const float* make_row(const PackedFirstRow&, const Rows& rows, int64_t t, int64_t, float*) {
+  return rows.in(0, t, 0);
+}
+
 inline const float* make_row(const PackedStepMean&, const Rows& rows, int64_t t, int64_t row,
                              float* to) {
   const float* from = rows.in(0, t, row);
@@ -145,6 +164,10 @@ void run_one(const P& p, const PackedEpilogue& packed, const UnitIo& io) {
     spatial_mean(packed, io);
   } else if constexpr (std::is_same_v<P, PackedNorm>) {
     run_rows(p, packed, io, (p.in_height + 2 * p.pad) * (p.in_width + 2 * p.pad));
+  } else if constexpr (std::is_same_v<P, PackedPrepend>) {
+    run_rows(p, packed, io, io.in[0].rows + 1);
+  } else if constexpr (std::is_same_v<P, PackedFirstRow>) {
+    run_rows(p, packed, io, 1);
   } else {
     run_rows(p, packed, io, io.in[0].rows);
   }
@@ -178,6 +201,9 @@ void elementwise(const PackedUnit& unit, const UnitIo& io) {
   if (const auto* scale = std::get_if<PackedScale>(&unit.main)) run_one(*scale, e, io);
   if (const auto* act = std::get_if<PackedActivation>(&unit.main)) run_one(*act, e, io);
   if (const auto* mul = std::get_if<PackedMul>(&unit.main)) run_one(*mul, e, io);
+  if (const auto* p = std::get_if<PackedPositions>(&unit.main)) run_one(*p, e, io);
+  if (const auto* row = std::get_if<PackedPrepend>(&unit.main)) run_one(*row, e, io);
+  if (const auto* first = std::get_if<PackedFirstRow>(&unit.main)) run_one(*first, e, io);
   if (const auto* mean = std::get_if<PackedSpatialMean>(&unit.main)) run_one(*mean, e, io);
   if (const auto* mean = std::get_if<PackedStepMean>(&unit.main)) run_one(*mean, e, io);
   if (const auto* concat = std::get_if<PackedConcat>(&unit.main)) {

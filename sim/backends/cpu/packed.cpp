@@ -149,16 +149,30 @@ PackedMain pack_main(const QApply& op, const Graph&, const Node&, const Weights&
   return PackedQApply{op.heads, op.scale};
 }
 PackedMain pack_main(const SoftmaxAttention& op, const Graph&, const Node&, const Weights&) {
-  return PackedSoftmax{op.heads, op.scale};
+  return PackedSoftmax{op.heads, op.scale, op.context};
 }
-PackedMain pack_main(const Embedding& op, const Graph&, const Node&, const Weights& weights) {
-  const float* from = weights.at(op.weight).data.f32().data();
-  Tensor table({op.vocabulary, padded(op.channels)});
-  for (int64_t row = 0; row < op.vocabulary; ++row) {
-    std::copy_n(from + row * op.channels, op.channels,
-                table.f32().data() + row * padded(op.channels));
+// Rows padded with zeros.
+Tensor padded_table(const Weights& weights, const std::string& name, int64_t rows,
+                    int64_t channels) {
+  const float* from = weights.at(name).data.f32().data();
+  Tensor table({rows, padded(channels)});
+  for (int64_t row = 0; row < rows; ++row) {
+    std::copy_n(from + row * channels, channels, table.f32().data() + row * padded(channels));
   }
-  return PackedEmbedding{std::move(table)};
+  return table;
+}
+
+PackedMain pack_main(const Embedding& op, const Graph&, const Node&, const Weights& weights) {
+  return PackedEmbedding{padded_table(weights, op.weight, op.vocabulary, op.channels)};
+}
+PackedMain pack_main(const Positions& op, const Graph&, const Node&, const Weights& weights) {
+  return PackedPositions{padded_table(weights, op.weight, op.count, op.channels), op.along_steps};
+}
+PackedMain pack_main(const Prepend& op, const Graph&, const Node&, const Weights& weights) {
+  return PackedPrepend{padded_table(weights, op.weight, 1, op.channels)};
+}
+PackedMain pack_main(const FirstRow&, const Graph&, const Node&, const Weights&) {
+  return PackedFirstRow{};
 }
 PackedMain pack_main(const Threshold& op, const Graph&, const Node&, const Weights&) {
   return PackedThreshold{op.threshold, op.fire};

@@ -84,6 +84,7 @@ struct PackedQApply {
 struct PackedSoftmax {
   int64_t heads = 1;
   float scale = 1;
+  int64_t context = 0;
 };
 struct PackedEmbedding {
   Tensor table;  // [vocabulary][padded channels]
@@ -105,6 +106,15 @@ struct PackedWkv {
   Tensor decay, first;  // w and u
 };
 struct PackedMul {};
+
+struct PackedPositions {
+  Tensor table;  // [positions][padded channels]
+  bool along_steps = false;
+};
+struct PackedPrepend {
+  Tensor row;
+};
+struct PackedFirstRow {};
 
 struct PackedConcat {
   bool spikes = false;
@@ -135,7 +145,7 @@ using PackedMain =
                  PackedScale, PackedActivation, PackedSpatialMean, PackedStepMean, PackedKtV,
                  PackedQApply, PackedSoftmax, PackedEmbedding, PackedThreshold, PackedLayerNorm,
                  PackedDelay, PackedTokenMix, PackedWkv, PackedMul, PackedConcat, PackedConv1d,
-                 PackedLmu>;
+                 PackedLmu, PackedPositions, PackedPrepend, PackedFirstRow>;
 
 struct PackedUnit {
   PackedEpilogue epilogue;

@@ -197,17 +197,23 @@ void run_op(const StepMean&, const Prepared&, const UnitIo& io, int64_t t) {
   });
 }
 
+// Rows are tokens of a step or, causal, the steps themselves, the oldest first.
 void run_op(const SoftmaxAttention& op, const Prepared&, const UnitIo& io, int64_t t) {
-  const int64_t rows = io.real.rows, d = io.real.channels / op.heads;
+  const bool causal = op.context > 0;
+  const int64_t rows = causal ? std::min(op.context, io.steps_before + t + 1) : io.real.rows;
+  const int64_t d = io.real.channels / op.heads;
+  const auto key = [&](size_t input, int64_t m) {
+    return causal ? io.in[input].real_row(t - rows + 1 + m, 0) : io.in[input].real_row(t, m);
+  };
   std::vector<double> score(static_cast<size_t>(rows));
   for (int64_t h = 0; h < op.heads; ++h) {
-    for (int64_t n = 0; n < rows; ++n) {
+    for (int64_t n = 0; n < io.real.rows; ++n) {
       double largest = -HUGE_VAL, total = 0;
       for (int64_t m = 0; m < rows; ++m) {
         double dot = 0;
         for (int64_t j = h * d; j < (h + 1) * d; ++j) {
-          dot += static_cast<double>(io.in[0].real_row(t, n)[j]) *
-                 static_cast<double>(io.in[1].real_row(t, m)[j]);
+          dot +=
+              static_cast<double>(io.in[0].real_row(t, n)[j]) * static_cast<double>(key(1, m)[j]);
         }
         score[static_cast<size_t>(m)] = dot * static_cast<double>(op.scale);
         largest = std::max(largest, score[static_cast<size_t>(m)]);
@@ -216,7 +222,7 @@ void run_op(const SoftmaxAttention& op, const Prepared&, const UnitIo& io, int64
       for (int64_t j = h * d; j < (h + 1) * d; ++j) {
         double sum = 0;
         for (int64_t m = 0; m < rows; ++m)
-          sum += score[static_cast<size_t>(m)] * static_cast<double>(io.in[2].real_row(t, m)[j]);
+          sum += score[static_cast<size_t>(m)] * static_cast<double>(key(2, m)[j]);
         io.real.real_row(t, n)[j] = static_cast<float>(sum / total);
       }
     }
@@ -386,6 +392,23 @@ void run_op(const Concat&, const Prepared&, const UnitIo& io, int64_t t) {
   }
 }
 
+void run_op(const Positions& op, const Prepared& p, const UnitIo& io, int64_t t) {
+  elementwise(io, t, [&](int64_t r, int64_t c) {
+    const int64_t position = op.along_steps ? io.steps_before + t : r;
+    return io.in[0].real_row(t, r)[c] + p.weight[static_cast<size_t>(position * op.channels + c)];
+  });
+}
+
+void run_op(const Prepend&, const Prepared& p, const UnitIo& io, int64_t t) {
+  elementwise(io, t, [&](int64_t r, int64_t c) {
+    return r == 0 ? p.weight[static_cast<size_t>(c)] : io.in[0].real_row(t, r - 1)[c];
+  });
+}
+
+void run_op(const FirstRow&, const Prepared&, const UnitIo& io, int64_t t) {
+  elementwise(io, t, [&](int64_t, int64_t c) { return io.in[0].real_row(t, 0)[c]; });
+}
+
 void run_op(const Input&, const Prepared&, const UnitIo&, int64_t) {}
 void run_op(const View&, const Prepared&, const UnitIo&, int64_t) {}
 
@@ -423,6 +446,10 @@ class ReferenceBackend final : public Backend {
     } else if (const auto* steps = std::get_if<Conv1d>(&op)) {
       prepared->weight = values_of(weights, steps->weight);
       prepared->bias = values_of(weights, steps->bias);
+    } else if (const auto* positions = std::get_if<Positions>(&op)) {
+      prepared->weight = values_of(weights, positions->weight);
+    } else if (const auto* row = std::get_if<Prepend>(&op)) {
+      prepared->weight = values_of(weights, row->weight);
     } else if (const auto* memory = std::get_if<LmuMemory>(&op)) {
       prepared->memory = lmu_system(memory->order, memory->theta);
       if (memory->form == LmuForm::kFft) prepared->fft.emplace(*prepared->memory, memory->steps);
