@@ -17,7 +17,7 @@
 #include "datasets/utf8.hpp"
 #include "hw_model/report/energy.hpp"
 #include "models/spikegpt/sampling.hpp"
-#include "models/spikegpt/spikegpt.hpp"
+#include "models/ann/rwkv4.hpp"
 #include "sim/plan/session.hpp"
 #include "sim/trace/op_counter.hpp"
 

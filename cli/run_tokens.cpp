@@ -18,6 +18,7 @@
 #include "core/io/weights_file.hpp"
 #include "datasets/token_rows.hpp"
 #include "hw_model/report/report.hpp"
+#include "models/ann/rwkv4.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "sim/plan/session.hpp"
 #include "sim/trace/graph_json.hpp"

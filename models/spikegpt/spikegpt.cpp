@@ -13,7 +13,7 @@ constexpr int64_t kBpeVocabulary = 50277;  // of the 20B tokenizer
 
 class Builder {
  public:
-  Builder(const SpikeGptConfig& config, bool spiking) : config_(config), spiking_(spiking) {
+  explicit Builder(const SpikeGptConfig& config) : config_(config) {
     if (config.layers < 1 || config.width < 1 || config.vocabulary < 1 ||
         config.rescale_every < 0) {
       throw Error(ErrorCode::kUsage, "SpikeGPT needs at least one layer, channel and token");
@@ -24,7 +24,7 @@ class Builder {
     const NodeId tokens = graph_.add("tokens", Input{{1}, false, config_.vocabulary});
     NodeId x =
         graph_.add("emb", Embedding{config_.vocabulary, config_.width, "emb.weight"}, {tokens});
-    if (spiking_ && config_.binary_embedding) {
+    if (config_.binary_embedding) {
       x = graph_.add("emb.spikes", Threshold{0.0f, FireRule::kAtThreshold}, {x});
     }
     x = norm("blocks.0.ln0", x);
@@ -52,23 +52,21 @@ class Builder {
                                                    : time_mix(name + ".att", a, i);
     x = add_increment(name, "1", x, first);
     x = add_increment(name, "2", x, channel_mix(name + ".ffn", norm(name + ".ln2", x), i));
-    const int64_t every = spiking_ ? config_.rescale_every : 0;
+    const int64_t every = config_.rescale_every;
     if (every > 0 && (i + 1) % every == 0) x = graph_.add(name + ".halved", Scale{0.5f}, {x});
     return x;
   }
 
   NodeId add_increment(const std::string& name, const std::string& number, NodeId x, NodeId y) {
-    if (spiking_) {
-      NeuronParams neuron = lif(config_.tau, config_.v_threshold);
-      neuron.reset = config_.reset;
-      y = graph_.add(name + ".lif" + number, Neuron{neuron}, {y});
-    }
-    return graph_.add(name + ".add" + number, Add{}, {x, y});
+    NeuronParams neuron = lif(config_.tau, config_.v_threshold);
+    neuron.reset = config_.reset;
+    const NodeId spikes = graph_.add(name + ".lif" + number, Neuron{neuron}, {y});
+    return graph_.add(name + ".add" + number, Add{}, {x, spikes});
   }
 
   // y / 2^(i / rescale_every): exact, so that dividing here equals dividing the weights.
   NodeId rescaled(const std::string& name, NodeId y, int64_t i) {
-    const int64_t every = spiking_ ? config_.rescale_every : 0;
+    const int64_t every = config_.rescale_every;
     if (every == 0 || i < every) return y;
     return graph_.add(name, Scale{std::ldexp(1.0f, -static_cast<int>(i / every))}, {y});
   }
@@ -108,7 +106,6 @@ class Builder {
   }
 
   const SpikeGptConfig& config_;
-  bool spiking_;
   Graph graph_;
 };
 
@@ -175,11 +172,7 @@ SpikeGptConfig spikegpt_config_of(const Weights& weights) {
 }
 
 Graph build_spikegpt(const SpikeGptConfig& config) {
-  return Builder(config, true).build();
-}
-
-Graph build_rwkv4(const SpikeGptConfig& config) {
-  return Builder(config, false).build();
+  return Builder(config).build();
 }
 
 }  // namespace spikeloom

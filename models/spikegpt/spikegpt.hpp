@@ -55,8 +55,4 @@ SpikeGptConfig spikegpt_config_of(const Weights& weights);
 // Throws Error(kUsage) for impossible dimensions.
 Graph build_spikegpt(const SpikeGptConfig& config);
 
-// RWKV-4 of the same shape: the same tensors, neurons replaced by identity, embedding real, nothing
-// rescaled. Source: Peng et al., "RWKV: Reinventing RNNs for the Transformer Era", EMNLP 2023.
-Graph build_rwkv4(const SpikeGptConfig& config);
-
 }  // namespace spikeloom

@@ -1,0 +1,14 @@
+#pragma once
+// RWKV-4 of a SpikeGPT's shape: the same tensors, neurons replaced by identities, embedding real,
+// nothing rescaled. Source: Peng et al., "RWKV: Reinventing RNNs for the Transformer Era", EMNLP
+// 2023. Node, tensor and output names are those of build_spikegpt().
+
+#include "models/spikegpt/spikegpt.hpp"
+
+namespace spikeloom {
+
+// Throws Error(kUsage) for impossible dimensions. Neuron parameters, binary_embedding and
+// rescale_every are not looked at.
+Graph build_rwkv4(const SpikeGptConfig& config);
+
+}  // namespace spikeloom
