@@ -48,8 +48,8 @@ struct BreakEvenReport {
   std::string per = "sample";  // or "step": a sequence tells a value at every step
   int64_t bit_budget =
       0;  // steps x weight bits x spike bits (Shen et al. 2024), equal for all layers
-  std::vector<BreakEvenCondition> conditions;
-  std::vector<LayerBreakEven> layers;  // layers with spike operand
+  std::vector<BreakEvenCondition> conditions;  // none where no layer reads spikes
+  std::vector<LayerBreakEven> layers;          // layers with spike operand
   LayerBreakEven network;
 };
 

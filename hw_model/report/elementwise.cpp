@@ -89,7 +89,7 @@ ElementwiseCounts count_elementwise(const Graph& graph, const RunStatistics& run
 
 CountedGraph count_run(const Graph& graph, const RunStatistics& statistics) {
   return {count_operations(graph, statistics), count_elementwise(graph, statistics),
-          count_syops(graph, statistics)};
+          count_syops(graph, statistics), count_residual_stream(graph, statistics)};
 }
 
 CountedGraph count_dense_run(const Graph& graph, int64_t samples, int64_t steps) {

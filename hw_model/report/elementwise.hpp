@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "hw_model/report/residual_stream.hpp"
 #include "hw_model/report/syops.hpp"
 #include "sim/graph/op_counts.hpp"
 
@@ -41,7 +42,8 @@ ElementwiseCounts count_elementwise(const Graph& graph, const RunStatistics& run
 struct CountedGraph {
   OpCounts ops;
   ElementwiseCounts elementwise;
-  std::vector<SyopsLine> syops = {};  // of spiking graphs
+  std::vector<SyopsLine> syops = {};          // of spiking graphs
+  std::optional<ResidualStream> stream = {};  // of SpikeGPT
 };
 
 // A spiking graph after a run; throws like count_operations().

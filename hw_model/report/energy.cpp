@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace spikeloom {
 namespace {
 
@@ -37,6 +39,14 @@ void charge_real(SchemeReport& report, const LayerCount& layer, Stem stem) {
                      : once           ? "dense MACs, once per sample"
                                       : "dense MACs, at every step";
   charge(report, {layer.name, "real", static_cast<double>(count), rule, "", 0, "", 0},
+         report.prices[0]);
+}
+
+void charge_nonzero(SchemeReport& report, const LayerCount& layer) {
+  charge(report,
+         {layer.name, "real", static_cast<double>(layer.real_macs),
+          fmt::format("MACs of {} inputs that relu^2 left above zero", layer.nonzero_inputs), "", 0,
+          "", 0},
          report.prices[0]);
 }
 
@@ -122,11 +132,7 @@ SchemeReport exact_energy(const char* scheme, const CountedGraph& counted, Preci
   SchemeReport report = begin(scheme, counted, precision, 0);
   for (const LayerCount& layer : counted.ops.layers) {
     if (layer.nonzero_inputs >= 0) {  // exact zeros of relu^2 are skipped
-      charge(report,
-             {layer.name, "real", static_cast<double>(layer.real_macs),
-              fmt::format("MACs of {} inputs that relu^2 left above zero", layer.nonzero_inputs),
-              "", 0, "", 0},
-             report.prices[0]);
+      charge_nonzero(report, layer);
       continue;
     }
     if (!layer.spike_operand) {
@@ -146,9 +152,79 @@ SchemeReport exact_energy(const char* scheme, const CountedGraph& counted, Preci
   return report;
 }
 
+// SpikeGPT's publication; the head as the MACs it is.
+SchemeReport paper_of_stream(const CountedGraph& counted, Precision precision) {
+  SchemeReport report = begin("paper", counted, precision, 0);
+  report.formula =
+      "E = E_AC * sum over projections(dense MACs * firing rate of the neurons behind them) + "
+      "E_MAC "
+      "* (7 per WKV channel + MACs of the output head); the published ratio leaves the head out";
+  for (const ProjectionCount& p : counted.stream->projections) {
+    if (p.neurons.empty()) {
+      charge(report,
+             {p.layer, "real", static_cast<double>(p.dense_macs), "dense MACs", "", 0, "", 0},
+             report.prices[0]);
+      continue;
+    }
+    charge(report,
+           {p.layer, "spikes", p.rate() * static_cast<double>(p.dense_macs),
+            fmt::format("rate of {} x dense MACs = {} / {} x {}", p.neurons, p.spikes, p.updates,
+                        p.dense_macs),
+            "", 0, "", 0},
+           report.prices[1]);
+  }
+  charge(report,
+         {"wkv", "real", 7 * static_cast<double>(counted.stream->wkv_updates),
+          fmt::format("7 MACs a channel and token, {} of them", counted.stream->wkv_updates), "", 0,
+          "", 0},
+         report.prices[0]);
+  report.total_pJ = total_of(report);
+  list_unpriced(report, counted);
+  return report;
+}
+
 }  // namespace
 
+SchemeReport decomposed_energy(const CountedGraph& counted, Precision precision) {
+  SchemeReport report = begin("event_decomposed", counted, precision, 0);
+  report.formula =
+      "E = E_AC * sum over projections of the stream(outputs * tokens read * spikes in the stream) "
+      "+ E_MAC * (products with a real embedding + MACs of gated and squared inputs)";
+  int64_t corrections = 0;
+  for (const ProjectionCount& p : counted.stream->projections) {
+    if (!p.reads_stream) {
+      const auto& layers = counted.ops.layers;
+      const LayerCount& layer = *std::find_if(
+          layers.begin(), layers.end(), [&](const LayerCount& l) { return l.name == p.layer; });
+      if (layer.nonzero_inputs >= 0) {
+        charge_nonzero(report, layer);
+      } else {
+        charge_real(report, layer, Stem::kEveryStep);
+      }
+      continue;
+    }
+    charge(report,
+           {p.layer, "spikes", static_cast<double>(p.column_adds()),
+            fmt::format("outputs x tokens read x spikes in the stream = {} x {} x {}", p.outputs,
+                        p.tokens_read, p.column_events),
+            "", 0, "", 0},
+           report.prices[1]);
+    if (p.root_macs > 0) {
+      charge(report,
+             {p.layer, "real", static_cast<double>(p.root_macs), "MACs of the real embedding", "",
+              0, "", 0},
+             report.prices[0]);
+    }
+    corrections += p.outputs * p.tokens_read * counted.ops.evaluations;
+  }
+  report.total_pJ = total_of(report);
+  list_unpriced(report, counted);
+  report.unpriced.push_back({"corrections for mean and deviation, 2 MACs each", corrections});
+  return report;
+}
+
 SchemeReport paper_energy(const CountedGraph& fused, Precision precision) {
+  if (fused.stream) return paper_of_stream(fused, precision);
   SchemeReport report = begin("paper", fused, precision, 0);
   report.formula =
       "E = E_MAC * (stem MACs at every step + MACs of other real-operand layers) + E_AC * sum over "
@@ -243,6 +319,10 @@ SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted
   report.formula =
       "E = E_MAC * (all dense MACs of one pass per sample + MACs of both attention products)";
   for (const LayerCount& layer : counted.ops.layers) {
+    if (layer.nonzero_inputs >= 0) {
+      charge_nonzero(report, layer);
+      continue;
+    }
     charge(report,
            {layer.name, "real", static_cast<double>(layer.dense_macs), "dense MACs", "", 0, "", 0},
            report.prices[0]);
@@ -275,6 +355,12 @@ const SchemeReport* EnergyReport::find(const std::string& scheme, Precision prec
   return any;
 }
 
+bool RunCounts::spikes_drive_layers() const {
+  const auto& layers = executed().ops.layers;
+  return std::any_of(layers.begin(), layers.end(),
+                     [](const LayerCount& layer) { return layer.spike_operand; });
+}
+
 EnergyReport price_run(const RunCounts& run) {
   EnergyReport report;
   report.executed_form = run.executed_form;
@@ -284,6 +370,8 @@ EnergyReport price_run(const RunCounts& run) {
       report.schemes.push_back(as_built_energy(*counted, precision));
       report.schemes.push_back(event_energy(*counted, precision));
     }
+    if (run.executed().stream)
+      report.schemes.push_back(decomposed_energy(run.executed(), precision));
     if (run.neurobench) {
       report.schemes.push_back(neurobench_energy(*run.neurobench, run.executed(), precision));
     }
@@ -292,12 +380,14 @@ EnergyReport price_run(const RunCounts& run) {
     }
   }
   for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {
-    report.schemes.push_back(
-        dense_energy("dense_same", run.dense_same, precision, run.value_steps()));
-    if (run.dense_twin) {
-      report.schemes.push_back(
-          dense_energy("dense_twin", *run.dense_twin, precision, run.value_steps()));
-    }
+    // Activations of as many bits as steps tell apart: only where spikes stand for activations.
+    if (precision == Precision::kQnnEquiv && !run.spikes_drive_layers()) continue;
+    const auto price = [&](const std::string& scheme, const CountedGraph& counted) {
+      report.schemes.push_back(dense_energy(scheme, counted, precision, run.value_steps()));
+    };
+    price("dense_same", run.dense_same);
+    if (run.dense_twin) price("dense_twin", *run.dense_twin);
+    for (const DenseBaseline& other : run.other_baselines) price(other.scheme, other.counted);
   }
   return report;
 }

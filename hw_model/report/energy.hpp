@@ -33,9 +33,8 @@ struct UnpricedTerm {
 };
 
 struct SchemeReport {
-  std::string
-      scheme;  // "paper", "as_built", "event", "neurobench", "syops", "dense_same", "dense_twin"
-  std::string form;  // "as_written" or "fused"
+  std::string scheme;  // one of kSpikingSchemes, "dense_same", "dense_twin" or another "dense_*"
+  std::string form;    // "as_written" or "fused"
   Precision precision = Precision::kFp32;
   std::string formula;
   std::vector<Price> prices;
@@ -51,7 +50,7 @@ struct SchemeReport {
 
 // The literature's estimate: input rate x dense MACs (padding included) at AC price, real operands
 // at MAC price, the stem at every step, K and Q gated attention. `fused` must be the fused form:
-// that is what the papers count.
+// that is what the papers count. SpikeGPT: as its publication counts, residual_stream.hpp.
 SchemeReport paper_energy(const CountedGraph& fused, Precision precision);
 
 // What this engine executes: exact deliveries at AC price, every real operand at MAC price, the
@@ -62,6 +61,10 @@ SchemeReport as_built_energy(const CountedGraph& counted, Precision precision);
 // V, and static layers once per sample.
 SchemeReport event_energy(const CountedGraph& counted, Precision precision);
 
+// SpikeGPT's projections taken apart into the spikes of its residual stream, residual_stream.hpp;
+// `counted` must have a stream. Every token is taken to have a successor.
+SchemeReport decomposed_energy(const CountedGraph& counted, Precision precision);
+
 // The counts of the NeuroBench harness at the same prices (it counts, it does not price).
 // `counted`: the same graph, for what is left unpriced.
 SchemeReport neurobench_energy(const NeuroBenchCounts& counts, const CountedGraph& counted,
@@ -70,10 +73,18 @@ SchemeReport neurobench_energy(const NeuroBenchCounts& counts, const CountedGrap
 // The counts of the syops tool at the same prices; any form.
 SchemeReport syops_energy(const CountedGraph& counted, Precision precision);
 
-// One dense pass per sample, every MAC charged, attention included. `scheme` is "dense_same" or
-// "dense_twin"; `steps` of the spiking run sets the activation bits of qnn_equiv.
+// One dense pass per sample, every MAC charged, attention included; of a counted run of a dense
+// network, only those behind relu^2 whose input is not 0. `scheme` starts with "dense_"; `steps` of
+// the spiking run sets the activation bits of qnn_equiv.
 SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted,
                           Precision precision, int64_t steps);
+
+// A dense network beside the twin.
+struct DenseBaseline {
+  std::string scheme;  // "dense_gpt"
+  std::string description;
+  CountedGraph counted;
+};
 
 // What one run did in both forms, and its dense baselines.
 struct RunCounts {
@@ -81,6 +92,7 @@ struct RunCounts {
   CountedGraph fused;
   CountedGraph dense_same;
   std::optional<CountedGraph> dense_twin;
+  std::vector<DenseBaseline> other_baselines = {};
   std::string executed_form;                        // "as_written" or "fused"
   int64_t steps = 0;                                // per sample
   bool is_sequence = false;                         // every step is a value of its own
@@ -89,6 +101,8 @@ struct RunCounts {
   // Steps one value is told over: what rate codes and the bits of qnn_equiv go by.
   int64_t value_steps() const { return is_sequence ? 1 : steps; }
   const CountedGraph& executed() const { return executed_form == "fused" ? fused : as_written; }
+  // Whether any layer of the executed form reads spikes: else spikes per synapse mean nothing.
+  bool spikes_drive_layers() const;
 };
 
 struct EnergyReport {
@@ -101,8 +115,8 @@ struct EnergyReport {
 };
 
 // Names of the spiking schemes in the order of reports.
-inline constexpr const char* kSpikingSchemes[] = {"paper", "as_built", "event", "neurobench",
-                                                  "syops"};
+inline constexpr const char* kSpikingSchemes[] = {
+    "paper", "as_built", "event", "event_decomposed", "neurobench", "syops"};
 
 // All schemes: spiking ones at fp32 (what ran) and at int8 prices (an estimate: fp32 ran),
 // baselines in all three.

@@ -163,8 +163,10 @@ Json dense_json(const EnergyReport& energy, const std::string& name) {
   if (energy.find(name, Precision::kFp32) == nullptr) return nullptr;
   Json json = scheme_json(*energy.find(name, Precision::kFp32));
   for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {
-    json["precisions"][std::string(name_of(precision))] =
-        scheme_json(*energy.find(name, precision));
+    const SchemeReport* scheme = energy.find(name, precision);
+    if (scheme != nullptr) {
+      json["precisions"][std::string(name_of(precision))] = scheme_json(*scheme);
+    }
   }
   return json;
 }
@@ -174,6 +176,10 @@ Json energy_json(const Report& report) {
   for (const char* scheme : kSpikingSchemes) json[scheme] = spiking_json(report.energy, scheme);
   for (const char* scheme : {"dense_same", "dense_twin"})
     json[scheme] = dense_json(report.energy, scheme);
+  for (const DenseBaseline& other : report.input.counts.other_baselines) {
+    json[other.scheme] = dense_json(report.energy, other.scheme);
+    json[other.scheme]["description"] = other.description;
+  }
   json["comparisons"] = Json::array();
   for (const Duel& duel : duels(report.energy)) {
     json["comparisons"].push_back({{"scheme", duel.spiking->scheme},
@@ -208,7 +214,8 @@ Json break_even_row(const BreakEvenReport& report, const LayerBreakEven& row) {
   Json json{{"name", row.name},
             {"s", row.s},
             {"event_adds_per_weight", row.event_adds_per_weight},
-            {"rate", row.rate}};
+            {"rate", row.rate},
+            {"positions", Json::object()}};
   for (size_t i = 0; i < report.conditions.size(); ++i) {
     json["positions"][report.conditions[i].id] = row.positions[i];
   }
@@ -282,15 +289,6 @@ Json neurobench_json(const Report& report) {
           {"MembraneUpdates", static_cast<double>(counted->membrane_updates) / samples}};
 }
 
-Json twin_json(const std::optional<TwinInfo>& twin) {
-  if (!twin) return nullptr;
-  return {{"description", twin->description},
-          {"weights_sha256", twin->weights_sha256},
-          {"accuracy", fraction_or_null(twin->accuracy)},
-          {"correct", twin->accuracy.correct},
-          {"total", twin->accuracy.total}};
-}
-
 Json lmu_json(const ReportInput& in) {
   Json json = Json::array();
   for (const LmuFormCost& cost : in.lmu_forms) {
@@ -324,6 +322,40 @@ Json language_json(const LanguageScore& score) {
   return json;
 }
 
+Json twin_json(const std::optional<TwinInfo>& twin) {
+  if (!twin) return nullptr;
+  Json json{{"description", twin->description},
+            {"weights_sha256", twin->weights_sha256},
+            {"accuracy", fraction_or_null(twin->accuracy)},
+            {"correct", twin->accuracy.correct},
+            {"total", twin->accuracy.total}};
+  if (twin->language) json["language"] = language_json(*twin->language);
+  return json;
+}
+
+Json language_energy_json(const LanguageEnergy& language) {
+  Json rows = Json::array();
+  for (const HeadSplit& row : language.rows) {
+    rows.push_back({{"scheme", row.scheme},
+                    {"precision", name_of(row.precision)},
+                    {"with_head_nJ", row.with_head_pJ / 1e3},
+                    {"without_head_nJ", row.without_head_pJ / 1e3},
+                    {"times_less_with_head", row.times_with_head},
+                    {"times_less_without_head", row.times_without_head}});
+  }
+  const PublishedClaim& claim = language.claim;
+  return {{"head", language.head},
+          {"per_token", std::move(rows)},
+          {"published",
+           {{"ratio", claim.ratio()},
+            {"formula", "13 E_MAC / (13 R E_AC + 7 E_MAC / d)"},
+            {"E_MAC_pJ", claim.mac_pJ},
+            {"E_AC_pJ", claim.ac_pJ},
+            {"R", claim.rate},
+            {"d", claim.width},
+            {"assumptions", language.assumptions}}}};
+}
+
 }  // namespace
 
 Report make_report(ReportInput input) {
@@ -339,6 +371,7 @@ Report make_report(ReportInput input) {
   report.energy = price_run(report.input.counts);
   report.break_even = break_even(report.executed().ops, report.input.counts.value_steps(), 32);
   report.memory = memory_traffic(report.input.counts);
+  report.language = language_energy(report.energy, report.input.counts);
   const Accuracy twin = report.input.twin ? report.input.twin->accuracy : Accuracy{};
   report.verdict = judge(report.energy, report.break_even, report.input.accuracy, twin);
   return report;
@@ -350,7 +383,7 @@ nlohmann::json to_json(const Report& report) {
   const auto& totals = executed.totals;
   Json json;
   json["schema"] = "spikeloom-report";
-  json["schema_version"] = "1.1";
+  json["schema_version"] = "1.2";
   json["tool"] = {{"name", "spikeloom"}, {"version", in.version}, {"generator", in.generator}};
   json["verdict"] = report.verdict.lines();
   json["run"] = {{"samples", executed.samples},
@@ -365,6 +398,7 @@ nlohmann::json to_json(const Report& report) {
       {"correct", in.accuracy.correct}, {"total", in.accuracy.total}, {"known", in.accuracy.known}};
   json["dense_twin"] = twin_json(in.twin);
   if (in.language) json["language"] = language_json(*in.language);
+  if (report.language) json["language_energy"] = language_energy_json(*report.language);
   json["signature"] = in.signature;
   json["provenance"] = provenance_json(in);
   json["broken_samples"] = Json::array();
@@ -379,6 +413,8 @@ nlohmann::json to_json(const Report& report) {
                     {"fused", counts_json(in.counts.fused)},
                     {"dense_same", counts_json(in.counts.dense_same)}};
   if (in.counts.dense_twin) json["counts"]["dense_twin"] = counts_json(*in.counts.dense_twin);
+  for (const DenseBaseline& other : in.counts.other_baselines)
+    json["counts"][other.scheme] = counts_json(other.counted);
   json["neurobench"] = neurobench_json(report);
   json["energy"] = energy_json(report);
   json["unpriced"] = unpriced_json(report.energy.find("as_built", Precision::kFp32)->unpriced);

@@ -12,25 +12,12 @@
 #include <string>
 #include <vector>
 
+#include "hw_model/report/language_energy.hpp"
 #include "hw_model/report/lmu_forms.hpp"
 #include "hw_model/report/memory_traffic.hpp"
 #include "hw_model/report/verdict.hpp"
 
 namespace spikeloom {
-
-// Identity of the dense twin, where one was built. Its counts are in
-// ReportInput::counts.dense_twin.
-struct TwinInfo {
-  std::string description;  // "same topology, ReLU, softmax attention"
-  Accuracy accuracy;
-  std::string weights_sha256;  // empty: no weights, counted only
-};
-
-// A sample that could not be read: it was left out of every figure.
-struct BrokenSample {
-  int64_t index = 0;
-  std::string reason;  // names the file
-};
 
 // How well a token model predicted: every token of a window but those it cannot know.
 struct LanguageScore {
@@ -41,6 +28,21 @@ struct LanguageScore {
   std::string vocabulary;             // "characters", "byte-level BPE", "bytes" or ""
   double nats_per_token() const { return tokens > 0 ? nats / static_cast<double>(tokens) : 0.0; }
   double bits() const { return nats / 0.69314718055994530942; }
+};
+
+// Identity of the dense twin, where one was built. Its counts are in
+// ReportInput::counts.dense_twin.
+struct TwinInfo {
+  std::string description;  // "same topology, ReLU, softmax attention"
+  Accuracy accuracy;
+  std::string weights_sha256;  // empty: no weights, counted only
+  std::optional<LanguageScore> language = {};
+};
+
+// A sample that could not be read: it was left out of every figure.
+struct BrokenSample {
+  int64_t index = 0;
+  std::string reason;  // names the file
 };
 
 struct ReportInput {
@@ -78,6 +80,7 @@ struct Report {
   BreakEvenReport break_even;  // executed form
   std::vector<MemoryTraffic> memory;
   Verdict verdict;
+  std::optional<LanguageEnergy> language;  // of SpikeGPT
 
   const CountedGraph& executed() const { return input.counts.executed(); }
 };

@@ -30,6 +30,7 @@ constexpr const char* kColumns[] = {"form",
                                     "paper_pJ",
                                     "as_built_pJ",
                                     "event_pJ",
+                                    "event_decomposed_pJ",
                                     "neurobench_pJ",
                                     "syops_pJ"};
 

@@ -15,6 +15,18 @@ const char* weights_state(const ReportInput& in) {
 
 using Rows = std::vector<std::vector<std::string>>;
 
+std::string score_text(const LanguageScore& s) {
+  std::string text =
+      fmt::format("{:.6f} nats = {:.6f} bits per token over {} predictions", s.nats_per_token(),
+                  s.bits() / static_cast<double>(s.tokens), s.tokens);
+  if (s.vocabulary.empty() || s.bytes == 0) return text;
+  return text + fmt::format(
+                    "; {:.6f} bits per character ({}), {:.6f} bits per byte ({}), "
+                    "vocabulary: {}",
+                    s.bits() / static_cast<double>(s.characters), s.characters,
+                    s.bits() / static_cast<double>(s.bytes), s.bytes, s.vocabulary);
+}
+
 std::string run_block(const Report& report) {
   const ReportInput& in = report.input;
   const OpCounts& executed = report.executed().ops;
@@ -29,6 +41,12 @@ std::string run_block(const Report& report) {
                        in.simd, in.threads, in.schedule),
            10);
   out += fmt::format("signature {}\n", in.signature);
+  if (in.language) {
+    out += wrap("score     cross-entropy " + score_text(*in.language), 10);
+    if (in.twin && in.twin->language)
+      out += wrap("          dense twin " + score_text(*in.twin->language), 10);
+    return out;
+  }
   if (in.accuracy.known) {
     out += fmt::format("accuracy  {} ({} of {})", percent_text(in.accuracy.fraction()),
                        in.accuracy.correct, in.accuracy.total);
@@ -96,6 +114,13 @@ std::string operations_block(const Report& report) {
   return columns(rows);
 }
 
+std::vector<Precision> dense_precisions(const Report& report) {
+  std::vector<Precision> all{Precision::kFp32, Precision::kInt8};
+  if (report.energy.find("dense_same", Precision::kQnnEquiv) != nullptr)
+    all.push_back(Precision::kQnnEquiv);
+  return all;
+}
+
 // One scheme: its energy, and how many times that of each baseline of the same precision or of fp32
 // and int8.
 std::vector<std::string> energy_row(const Report& report, const SchemeReport& scheme) {
@@ -112,7 +137,7 @@ std::vector<std::string> energy_row(const Report& report, const SchemeReport& sc
   std::vector<std::string> row{std::move(name), std::move(form),
                                energy_text(scheme.per_sample_pJ())};
   for (const char* baseline : {"dense_same", "dense_twin"}) {
-    for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {
+    for (const Precision precision : dense_precisions(report)) {
       const SchemeReport* dense = report.energy.find(baseline, precision);
       row.push_back(dense == nullptr ? "-"
                                      : ratio_text(scheme.per_sample_pJ(), dense->per_sample_pJ()));
@@ -122,29 +147,39 @@ std::vector<std::string> energy_row(const Report& report, const SchemeReport& sc
 }
 
 std::string energy_block(const Report& report) {
-  Rows rows{
-      {"energy per sample", "form", "energy", "/ same", "same", "same", "/ twin", "twin", "twin"},
-      {"", "", "", "fp32", "int8", "qnn*", "fp32", "int8", "qnn*"}};
+  Rows rows{{"energy per sample", "form", "energy"}, {"", "", ""}};
+  const std::vector<Precision> precisions = dense_precisions(report);
+  for (const char* baseline : {"same", "twin"}) {
+    for (const Precision precision : precisions) {
+      rows[0].push_back(precision == Precision::kFp32 ? fmt::format("/ {}", baseline) : baseline);
+      rows[1].push_back(precision == Precision::kQnnEquiv ? "qnn*"
+                                                          : std::string(name_of(precision)));
+    }
+  }
   for (const SchemeReport& scheme : report.energy.schemes)
     rows.push_back(energy_row(report, scheme));
   std::string out = columns(rows);
-  out +=
-      wrap(fmt::format("  columns: energy divided by that of the dense baseline (same = "
-                       "dense_same, twin = dense_twin; below 1x the row "
-                       "is cheaper). * estimate: int8 rows price this fp32 run at int8; qnn has "
-                       "{}-bit activations. Dense rows "
-                       "are priced, not executed: accuracy below fp32 was not measured.",
-                       activation_bits(report.input.counts.value_steps())));
+  out += wrap(fmt::format(
+      "  columns: energy divided by that of the dense baseline (same = "
+      "dense_same, twin = dense_twin; below 1x the row "
+      "is cheaper). * estimate: int8 rows price this fp32 run at int8{}. Dense "
+      "rows are priced, not executed: accuracy below fp32 was not measured.",
+      precisions.size() < 3 ? ""
+                            : fmt::format("; qnn has {}-bit activations",
+                                          activation_bits(report.input.counts.value_steps()))));
+  for (const DenseBaseline& other : report.input.counts.other_baselines)
+    out += wrap(fmt::format("  {}: {}", other.scheme, other.description), 4);
   std::vector<const char*> schemes(std::begin(kSpikingSchemes), std::end(kSpikingSchemes));
   schemes.push_back("dense_same");
   for (const char* name : schemes) {
     const SchemeReport* scheme = report.energy.find(name, Precision::kFp32);
+    if (scheme == nullptr && std::string_view(name) != "neurobench") continue;
     out += wrap(fmt::format("  {}: {}", name,
                             scheme != nullptr ? scheme->formula
                                               : "not counted (report.neurobench = true counts it)"),
                 4);
   }
-  for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {
+  for (const Precision precision : precisions) {
     const ArithmeticPrices prices = arithmetic_prices(precision, report.input.counts.value_steps());
     out += wrap(fmt::format("  prices {}: E_MAC {:.4g} pJ ({}), E_AC {:.4g} pJ ({}) [marks {}, {}]",
                             name_of(precision), prices.mac.value_pJ, prices.mac.source,
@@ -198,6 +233,28 @@ std::string unpriced_block(const Report& report) {
   return out;
 }
 
+std::string language_block(const Report& report) {
+  if (!report.language) return "";
+  const LanguageEnergy& language = *report.language;
+  Rows rows{{"energy per token", "", "with head", "/ twin", "without", "/ twin"}};
+  for (const HeadSplit& row : language.rows) {
+    const bool estimate = row.precision != Precision::kFp32 && !row.scheme.starts_with("dense_");
+    rows.push_back(
+        {"  " + row.scheme, fmt::format("{}{}", name_of(row.precision), estimate ? "*" : ""),
+         energy_text(row.with_head_pJ), fmt::format("1/{:.3g}", row.times_with_head),
+         energy_text(row.without_head_pJ), fmt::format("1/{:.3g}", row.times_without_head)});
+  }
+  const PublishedClaim& claim = language.claim;
+  std::string out = '\n' + columns(rows);
+  out += wrap(fmt::format("  the published 1/{:.1f} is 13 E_MAC / (13 R E_AC + 7 E_MAC / d) with "
+                          "R = {:.2f}, d = {}, {} and {} pJ, without the head. What it takes for "
+                          "granted:",
+                          claim.ratio(), claim.rate, claim.width, claim.mac_pJ, claim.ac_pJ),
+              2);
+  for (const std::string& assumption : language.assumptions) out += wrap("  - " + assumption, 4);
+  return out;
+}
+
 std::string lmu_block(const Report& report) {
   const auto& forms = report.input.lmu_forms;
   if (forms.empty()) return "";
@@ -243,6 +300,7 @@ std::string to_table(const Report& report) {
   out += '\n' + energy_block(report);
   out += neurobench_block(report);
   out += lmu_block(report);
+  out += language_block(report);
   out += '\n' + unpriced_block(report);
   out += '\n' + memory_block(report);
   for (const std::string& warning : report.input.warnings) out += wrap("warning: " + warning, 9);

@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "hw_model/report/text.hpp"
 
 namespace spikeloom {
 namespace {
 
-constexpr const char* kDense[] = {"dense_same", "dense_twin"};
 constexpr Precision kDensePrecisions[] = {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv};
 
 std::string title_of(const SchemeReport& dense) {
@@ -86,6 +87,12 @@ std::string accuracy_line(const Accuracy& spiking, const Accuracy& twin) {
 }
 
 std::string break_even_line(const BreakEvenReport& report) {
+  if (report.conditions.empty()) {
+    return fmt::format(
+        "break-even: limits on spikes per synapse do not apply, no product reads "
+        "spikes; mean rate {}",
+        percent_text(report.network.rate));
+  }
   std::string list;
   for (size_t i = 0; i < report.conditions.size(); ++i) {
     const BreakEvenCondition& c = report.conditions[i];
@@ -102,12 +109,18 @@ std::string break_even_line(const BreakEvenReport& report) {
 }  // namespace
 
 std::vector<Duel> duels(const EnergyReport& energy) {
+  std::vector<std::string> baselines;
+  for (const SchemeReport& scheme : energy.schemes) {
+    const bool known =
+        std::find(baselines.begin(), baselines.end(), scheme.scheme) != baselines.end();
+    if (scheme.scheme.starts_with("dense_") && !known) baselines.push_back(scheme.scheme);
+  }
   std::vector<Duel> all;
   for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
     for (const char* scheme : kSpikingSchemes) {
       const SchemeReport* spiking = energy.find(scheme, precision);
       if (spiking == nullptr) continue;
-      for (const char* baseline : kDense) {
+      for (const std::string& baseline : baselines) {
         for (const Precision dense_precision : kDensePrecisions) {
           const SchemeReport* dense = energy.find(baseline, dense_precision);
           if (dense != nullptr) all.push_back({spiking, dense});

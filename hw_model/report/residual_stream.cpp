@@ -1,0 +1,116 @@
+#include "hw_model/report/residual_stream.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "core/error.hpp"
+
+namespace spikeloom {
+namespace {
+
+// The matrices whose products reach node `id` without passing the residual stream.
+void projections_behind(const Graph& graph, NodeId id, const std::string& neurons,
+                        std::map<std::string, std::string>& owner) {
+  const Node& node = graph.node(id);
+  if (std::holds_alternative<Linear>(node.op)) owner.emplace(node.name, neurons);
+  if (std::holds_alternative<LayerNorm>(node.op) || std::holds_alternative<Add>(node.op)) return;
+  for (const NodeId input : node.inputs) projections_behind(graph, input, neurons, owner);
+}
+
+// Spikes that were added to the stream before node `id`, and whether its root is real.
+struct Stream {
+  int64_t events = 0;
+  bool real_root = false;
+};
+
+Stream stream_before(const Graph& graph, const RunStatistics& run, NodeId id) {
+  Stream sum;
+  for (;;) {
+    const Node& node = graph.node(id);
+    const bool adds = std::holds_alternative<Add>(node.op);
+    if (adds) sum.events += run.populations.at(graph.node(node.inputs[1]).name).events;
+    if (std::holds_alternative<Threshold>(node.op)) {
+      sum.events += run.populations.at(node.name).events;
+      return sum;
+    }
+    if (std::holds_alternative<Embedding>(node.op)) {
+      sum.real_root = true;
+      return sum;
+    }
+    if (!adds && !std::holds_alternative<Scale>(node.op) &&
+        !std::holds_alternative<LayerNorm>(node.op)) {
+      throw Error(ErrorCode::kInternal, node.name + ": no part of a residual stream");
+    }
+    id = node.inputs[0];
+  }
+}
+
+ProjectionCount count_projection(const Graph& graph, const Node& node, const RunStatistics& run) {
+  const auto& linear = std::get<Linear>(node.op);
+  ProjectionCount count;
+  count.layer = node.name;
+  count.outputs = linear.out_features;
+  count.dense_macs = linear.in_features * linear.out_features * run.evaluations;
+  const Node& from = graph.node(node.inputs[0]);
+  const bool mixes = std::holds_alternative<TokenMix>(from.op);
+  const Node& norm = mixes ? graph.node(from.inputs[0]) : from;
+  if (!std::holds_alternative<LayerNorm>(norm.op)) return count;
+  const Stream stream = stream_before(graph, run, norm.inputs[0]);
+  count.reads_stream = true;
+  count.tokens_read = mixes ? 2 : 1;
+  count.column_events = stream.events;
+  count.root_macs = stream.real_root ? count.dense_macs : 0;
+  return count;
+}
+
+}  // namespace
+
+std::optional<ResidualStream> count_residual_stream(const Graph& graph, const RunStatistics& run) {
+  ResidualStream stream;
+  std::map<std::string, std::string> owner;
+  bool spikes = false;
+  for (NodeId id = 0; id < graph.size(); ++id) {
+    const Node& node = graph.node(id);
+    if (std::holds_alternative<Wkv>(node.op))
+      stream.wkv_updates += element_count(node.shape) * run.evaluations;
+    if (!std::holds_alternative<Neuron>(node.op)) continue;
+    spikes = true;
+    projections_behind(graph, node.inputs[0], node.name, owner);
+  }
+  if (stream.wkv_updates == 0 || !spikes) return std::nullopt;
+  for (const Node& node : graph.nodes()) {
+    if (!std::holds_alternative<Linear>(node.op)) continue;
+    ProjectionCount count = count_projection(graph, node, run);
+    if (const auto found = owner.find(node.name); found != owner.end()) {
+      const PopulationStatistics& neurons = run.populations.at(found->second);
+      count.neurons = found->second;
+      count.spikes = neurons.events;
+      count.updates = neurons.neurons * neurons.evaluations;
+    } else {
+      stream.head = node.name;
+    }
+    stream.projections.push_back(std::move(count));
+  }
+  return stream;
+}
+
+std::vector<std::string> assumptions_of(const PublishedClaim& claim, double measured_rate) {
+  return {
+      "every projection is priced as additions, as if spikes drove it; in the authors' program all "
+      "of them read real numbers (normalised sums, gates, squared ReLUs)",
+      fmt::format("a firing rate of {:.2f} is assumed for their inputs; the neurons of this run, "
+                  "which stand behind the projections, fired at {:.4f}",
+                  claim.rate, measured_rate),
+      "the output head (vocabulary x width MACs a token) is left out on both sides",
+      "WKV counts as 7 MACs a channel; its four exponentials and the division cost nothing",
+      "layer normalisation, token shifts, sigmoids, gates, neuron updates and all memory traffic "
+      "cost nothing",
+      fmt::format("45 nm prices of {} and {} pJ for a MAC and an addition, fp32, width {}; the "
+                  "dense side is the same projections as MACs, without WKV and without skipping "
+                  "the zeros of relu^2",
+                  claim.mac_pJ, claim.ac_pJ, claim.width),
+  };
+}
+
+}  // namespace spikeloom
