@@ -44,7 +44,8 @@ int command_list(const Arguments& arguments) {
   for (const DatasetKind& kind : dataset_kinds())
     fmt::print("  {:<15}  {}\n", kind.name, kind.summary);
   fmt::print(
-      "  text, tokens     a text through a tokeniser, NumPy array of token ids (spikegpt)\n");
+      "  text             a text through a tokeniser (spikegpt)\n"
+      "  tokens, binidx   token ids: NumPy array, pair of .idx and .bin (spikegpt)\n");
   fmt::print("devices: cpu (SIMD");
   for (const std::string& simd : cpu_simd_targets()) fmt::print(" {}", simd);
   fmt::print("), reference\nforms: as_written, fused\n");

@@ -16,6 +16,7 @@
 #include "core/io/json.hpp"
 #include "core/io/npy.hpp"
 #include "core/io/weights_file.hpp"
+#include "datasets/binidx.hpp"
 #include "datasets/token_rows.hpp"
 #include "hw_model/report/report.hpp"
 #include "models/ann/rwkv4.hpp"
@@ -270,6 +271,13 @@ void print_score(const LanguageScore& s) {
              s.bits() / static_cast<double>(s.bytes), s.bytes, s.vocabulary);
 }
 
+TokenRows load_rows(const TokenExperiment& e, const std::optional<Tokenizer>& tokenizer,
+                    int64_t vocabulary) {
+  if (e.data.kind == "text") return load_text_rows(e.data.path, *tokenizer, e.data.split);
+  if (e.data.kind == "binidx") return load_binidx_rows(e.data.path, vocabulary);
+  return load_npy_rows(e.data.path, vocabulary);
+}
+
 }  // namespace
 
 int run_token_experiment(Config config, bool quiet) {
@@ -281,8 +289,7 @@ int run_token_experiment(Config config, bool quiet) {
   if (e.data.kind == "text" || !e.data.vocab.empty()) {
     tokenizer = tokenizer_for(e.data.vocab, net.config.vocabulary, "dataset.vocab");
   }
-  const TokenRows data = e.data.kind == "text" ? load_text_rows(e.data.path, *tokenizer)
-                                               : load_npy_rows(e.data.path, net.config.vocabulary);
+  const TokenRows data = load_rows(e, tokenizer, net.config.vocabulary);
   std::error_code error;
   fs::create_directories(e.output_dir, error);
   if (error) {
@@ -296,7 +303,12 @@ int run_token_experiment(Config config, bool quiet) {
   net.weights = Weights();
   const auto length = static_cast<int64_t>(data.rows[0].size());
   const int64_t window = e.data.window == 0 ? length : e.data.window;
-  int64_t planned = static_cast<int64_t>(data.rows.size()) * ((length + window - 1) / window);
+  int64_t planned = 0, tokens = 0;
+  for (const auto& row : data.rows) {
+    const auto size = static_cast<int64_t>(row.size());
+    tokens += size;
+    planned += e.data.window == 0 ? 1 : (size + window - 1) / window;
+  }
   if (e.data.limit >= 0) planned = std::min(planned, e.data.limit);
   const auto start = Clock::now();
   Progress progress("windows", planned, quiet);
@@ -305,12 +317,13 @@ int run_token_experiment(Config config, bool quiet) {
   };
   for (size_t r = 0; r < data.rows.size() && more(); ++r) {
     const auto& row = data.rows[r];
-    for (size_t first = 0; first < row.size() && more(); first += static_cast<size_t>(window)) {
-      run.window(row, first, std::min(row.size(), first + static_cast<size_t>(window)));
+    const size_t step = e.data.window == 0 ? row.size() : static_cast<size_t>(window);
+    for (size_t first = 0; first < row.size() && more(); first += step) {
+      run.window(row, first, std::min(row.size(), first + step));
       progress.update(run.windows(), "");
     }
   }
-  const bool whole = run.tokens() == static_cast<int64_t>(data.rows.size()) * length;
+  const bool whole = run.tokens() == tokens;
   run.finish(whole ? Shape{static_cast<int64_t>(data.rows.size()), length} : Shape{run.tokens()});
 
   ReportInput input = describe(e, net, run, data);

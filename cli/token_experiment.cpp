@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "datasets/token_rows.hpp"
 
 namespace spikeloom {
 namespace {
@@ -35,12 +36,17 @@ void read_model(Config& config, TokenExperiment& e) {
 }
 
 void read_data(Config& config, TokenExperiment& e) {
-  e.data.kind = config.require_choice("dataset.kind", {"text", "tokens"});
+  e.data.kind = config.require_choice("dataset.kind", {"binidx", "text", "tokens"});
   e.data.path = config.require_path("dataset.path");
   const std::string vocab = config.text("dataset.vocab", "");
   e.data.vocab = vocab.empty() || vocab == "bytes"
                      ? vocab
                      : config.resolve_path("dataset.vocab", vocab).string();
+  if (config.has("dataset.split")) {
+    const std::vector<std::string> splits(std::begin(kTextSplits), std::end(kTextSplits));
+    e.data.split = config.choice("dataset.split", "", splits);
+    if (e.data.kind != "text") throw config.error_at("dataset.split", "only a text has parts");
+  }
   e.data.window = config.integer("dataset.window", 1024, 0);
   e.data.limit = config.integer("dataset.limit", -1, -1);
 }

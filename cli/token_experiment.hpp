@@ -20,9 +20,10 @@ struct TokenExperiment {
   Reset reset = Reset::kHard;
   Experiment::WeightSource weights;
   struct Data {
-    std::string kind;  // "text" | "tokens"
+    std::string kind;  // "binidx" | "text" | "tokens"
     std::filesystem::path path;
-    std::string vocab;      // resolved path, "bytes", or "" (tokens; text of 256 tokens)
+    std::string split;      // of a text, "": all of it
+    std::string vocab;      // resolved path, "bytes", or "" (no text; text of 256 tokens)
     int64_t window = 1024;  // tokens before the state is reset; 0: never
     int64_t limit = -1;     // windows; -1: all
   } data;

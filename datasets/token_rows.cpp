@@ -7,20 +7,50 @@
 #include "datasets/utf8.hpp"
 
 namespace spikeloom {
+namespace {
 
-TokenRows load_text_rows(const std::filesystem::path& path, const Tokenizer& tokenizer) {
-  const auto file = read_file(path);
-  const std::string_view bytes(reinterpret_cast<const char*>(file.data()), file.size());
-  if (bytes.empty()) throw Error(ErrorCode::kData, path.string() + ": is empty");
+// The first byte of the character behind `percent` of the text; of bytes, that byte itself.
+size_t boundary(std::string_view text, size_t percent, bool raw) {
+  size_t at = text.size() / 100 * percent + text.size() % 100 * percent / 100;
+  while (!raw && at < text.size() && (text[at] & 0xC0) == 0x80) ++at;
+  return at;
+}
+
+std::string_view part_of(std::string_view text, const std::string& split, bool raw) {
+  if (split.empty()) return text;
+  const size_t validation = boundary(text, 90, raw), test = boundary(text, 95, raw);
+  if (split == kTextSplits[0]) return text.substr(0, validation);
+  if (split == kTextSplits[1]) return text.substr(validation, test - validation);
+  return text.substr(test);
+}
+
+}  // namespace
+
+TokenRows text_rows(std::string_view bytes, const std::string& what, const Tokenizer& tokenizer,
+                    const std::string& split) {
   const bool raw = std::holds_alternative<ByteTokenizer>(tokenizer);
-  Encoded encoded = encode(tokenizer, raw ? std::string(bytes) : text_to_utf8(bytes, path.string()),
-                           path.string());
+  const std::string text = raw ? std::string(bytes) : text_to_utf8(bytes, what);
+  const std::string_view part = part_of(text, split, raw);
+  if (part.empty()) {
+    throw Error(ErrorCode::kData,
+                what + (split.empty() ? ": is empty" : ": has no " + split + " part"));
+  }
+  Encoded encoded = encode(tokenizer, part, what);
+  if (encoded.ids.empty()) throw Error(ErrorCode::kData, what + ": the text has no tokens");
   TokenRows result;
   result.unknown = encoded.unknown;
-  result.description = "text of " + std::to_string(bytes.size()) + " bytes as " +
+  result.description = (split.empty() ? "text of " : split + " part of a text, ") +
+                       std::to_string(part.size()) + " bytes as " +
                        std::to_string(encoded.ids.size()) + " tokens (" + describe(tokenizer) + ")";
   result.rows.push_back(std::move(encoded.ids));
   return result;
+}
+
+TokenRows load_text_rows(const std::filesystem::path& path, const Tokenizer& tokenizer,
+                         const std::string& split) {
+  const auto file = read_file(path);
+  return text_rows({reinterpret_cast<const char*>(file.data()), file.size()}, path.string(),
+                   tokenizer, split);
 }
 
 TokenRows load_npy_rows(const std::filesystem::path& path, int64_t vocabulary) {
@@ -35,16 +65,20 @@ TokenRows load_npy_rows(const std::filesystem::path& path, int64_t vocabulary) {
   TokenRows result;
   result.description = "tokens " + to_string(shape);
   for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] < 0 || ids[i] >= vocabulary) {
-      throw Error(ErrorCode::kData, path.string() + ": token " + std::to_string(ids[i]) +
-                                        " at place " + std::to_string(i) +
-                                        " is not in the vocabulary of " +
-                                        std::to_string(vocabulary));
-    }
+    const int32_t token = checked_token(ids[i], vocabulary, i, path.string());
     if (i % length == 0) result.rows.emplace_back();
-    result.rows.back().push_back(static_cast<int32_t>(ids[i]));
+    result.rows.back().push_back(token);
   }
   return result;
+}
+
+int32_t checked_token(int64_t id, int64_t vocabulary, size_t place, const std::string& what) {
+  if (id < 0 || id >= vocabulary) {
+    throw Error(ErrorCode::kData, what + ": token " + std::to_string(id) + " at place " +
+                                      std::to_string(place) + " is not in the vocabulary of " +
+                                      std::to_string(vocabulary));
+  }
+  return static_cast<int32_t>(id);
 }
 
 }  // namespace spikeloom

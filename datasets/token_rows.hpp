@@ -10,17 +10,31 @@
 namespace spikeloom {
 
 struct TokenRows {
-  std::vector<std::vector<int32_t>> rows;  // one of a text, B of an array
+  std::vector<std::vector<int32_t>> rows;  // none empty; one of a text, B of an array
   std::string description;
   int64_t unknown = 0;  // characters outside the vocabulary, replaced
 };
 
-// A whole file as one row. UTF-16 with a byte order mark is accepted, for bytes too kept as it is.
-// Throws Error(kData) for an empty file, invalid UTF-8 and what the tokenizer refuses.
-TokenRows load_text_rows(const std::filesystem::path& path, const Tokenizer& tokenizer);
+// The parts of a text that the authors of SpikeGPT train on, validate with and test with: the first
+// 90 % of its bytes, the next 5 %, the rest (of enwik8 90, 5 and 5 million).
+constexpr const char* kTextSplits[] = {"train", "validation", "test"};
+
+// A whole file, or the part `split` of it unless that is empty, as one row. UTF-16 with a byte
+// order mark is accepted (the bytes of the split are then those of UTF-8), for bytes kept as it is.
+// A boundary inside a character moves behind it. Throws Error(kData) when nothing is there, for
+// invalid UTF-8 and what the tokenizer refuses.
+TokenRows load_text_rows(const std::filesystem::path& path, const Tokenizer& tokenizer,
+                         const std::string& split);
+// The same from bytes; `what` names them in errors.
+TokenRows text_rows(std::string_view bytes, const std::string& what, const Tokenizer& tokenizer,
+                    const std::string& split);
 
 // Integers [B, T] or [T] of a .npy file, each in [0, vocabulary). Throws Error(kData) naming the
 // first that is not.
 TokenRows load_npy_rows(const std::filesystem::path& path, int64_t vocabulary);
+
+// The id as a token. Throws Error(kData) "<what>: token <id> at place <place> is not in the
+// vocabulary ..." when it is outside [0, vocabulary).
+int32_t checked_token(int64_t id, int64_t vocabulary, size_t place, const std::string& what);
 
 }  // namespace spikeloom

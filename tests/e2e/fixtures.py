@@ -230,6 +230,21 @@ def make_characters(path, *symbols):
         file.write(text.encode("utf-16"))
 
 
+def make_binidx(path, code, *sequences):
+    """binidx CODE SEQUENCE...: NAME.idx and NAME.bin of Megatron, element type CODE, sequences as 1,2,3; "": empty."""
+    letter = {1: "B", 2: "b", 3: "h", 4: "i", 5: "q", 6: "f", 8: "H"}[int(code)]
+    rows = [integers(sequence.split(",")) if sequence else [] for sequence in sequences]
+    sizes = [struct.calcsize(letter) * len(row) for row in rows]
+    offsets = [sum(sizes[:i]) for i in range(len(rows))]
+    with open(path, "wb") as file:
+        file.write(b"MMIDIDX\0\0" + struct.pack("<QBQQ", 1, int(code), len(rows), len(rows) + 1))
+        file.write(struct.pack(f"<{len(rows)}i", *map(len, rows)) + struct.pack(f"<{len(rows)}q", *offsets))
+        file.write(struct.pack(f"<{len(rows) + 1}q", *range(len(rows) + 1)))
+    with open(os.path.splitext(path)[0] + ".bin", "wb") as file:
+        for row in rows:
+            file.write(struct.pack(f"<{len(row)}{letter}", *row))
+
+
 def make_folder(path):
     os.makedirs(path)
 

@@ -64,6 +64,16 @@ c = [1, 2.5, +inf, 0x1F, 1_000, 1979-05-27T07:32:00Z, """long""", true]
     seeds.add("tokenizer", "bpe.json", json.dumps(bpe).encode())
     seeds.add("tokenizer", "pairs.json", json.dumps(bpe).replace('"a b"', '["a", "b"]').encode())
     seeds.add("tokenizer", "characters.json", json.dumps({"0": " ", "1": "e"}).encode("utf-16"))
+    seeds.add("token_rows", "letters.txt", "e \u00e9e, ".encode() * 5)
+    seeds.add("token_rows", "utf16.txt", "e \u00e9".encode("utf-16"))
+    with tempfile.TemporaryDirectory() as folder:
+        for descr, size in (("<i8", 8), ("<i4", 4), ("|u1", 1)):
+            fixtures.write_npy(folder + "/a.npy", descr, (2, 3), b"".join(bytes([5 + i]) + bytes(size - 1) for i in range(6)))
+            seeds.add("token_rows", "rows" + descr[1:], read(folder + "/a.npy"))
+        seeds.add("token_rows", "flat", read(folder + "/a.npy").replace(b"(2, 3)", b"(6,)  "))
+        for code, size in ((8, 2), (4, 4), (1, 1), (5, 8), (6, 4)):
+            fixtures.make_binidx(folder + "/t.idx", str(code), "5,6", "7", "", "9,10,11")
+            seeds.add("binidx", str(code), bytes([6 * size]) + read(folder + "/t.bin") + read(folder + "/t.idx"))
     seeds.add("json", "meta.json", json.dumps(trim(json.load(open(GOLDEN + "/meta.json"))))[:2000].encode())
 
 
