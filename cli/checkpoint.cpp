@@ -1,6 +1,7 @@
 #include "cli/checkpoint.hpp"
 
-#include <bit>
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
@@ -31,6 +32,7 @@ void visit_numbers(State& state, Visit&& visit) {
   visit("done", state.done);
   visit("correct", state.accuracy.correct);
   visit("labelled", state.accuracy.total);
+  visit("predictions", state.predictions);
   visit("twin/done", state.twin_done);
   visit("twin/correct", state.twin_accuracy.correct);
   visit("twin/labelled", state.twin_accuracy.total);
@@ -61,6 +63,7 @@ void visit_numbers(State& state, Visit&& visit) {
 
 Json small_state(const RunState& state) {
   Json json{{"seconds", state.seconds},
+            {"nats", state.nats},
             {"outputs_final", state.outputs_final},
             {"accuracy_known", state.accuracy.known},
             {"twin_accuracy_known", state.twin_accuracy.known},
@@ -75,6 +78,7 @@ Json small_state(const RunState& state) {
 
 void read_small_state(const Json& json, RunState& state) {
   state.seconds = json.at("seconds").get<double>();
+  state.nats = json.at("nats").get<double>();
   state.outputs_final = json.at("outputs_final").get<bool>();
   state.accuracy.known = json.at("accuracy_known").get<bool>();
   state.twin_accuracy.known = json.at("twin_accuracy_known").get<bool>();
@@ -141,6 +145,31 @@ void load_checkpoint(const fs::path& path, const RunIdentity& identity, RunState
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kData, path.string() + ": damaged state: " + printable(error.what()));
   }
+}
+
+void start_or_continue(const fs::path& folder, const RunIdentity& identity,
+                       const std::vector<fs::path>& outputs, bool resume, int64_t size,
+                       const char* unit, RunState& state) {
+  const fs::path path = checkpoint_path(folder);
+  const bool unfinished = fs::exists(path);
+  if (resume && unfinished) {
+    load_checkpoint(path, identity, state);
+    if (state.done > size) {
+      throw Error(ErrorCode::kData,
+                  fmt::format("{}: tells of more {}s than there are", path.string(), unit));
+    }
+    fmt::print(stderr, "spikeloom: continuing after {} {} of {}\n", unit, state.done, size);
+    return;
+  }
+  if (resume) {
+    fmt::print(stderr, "spikeloom: {} holds no unfinished run; starting with the first {}\n",
+               folder.string(), unit);
+  } else if (unfinished) {
+    fmt::print(stderr,
+               "spikeloom: starting over; --resume would have continued the unfinished run in {}\n",
+               folder.string());
+  }
+  forget_checkpoint(folder, outputs);
 }
 
 fs::path set_aside(const fs::path& path) {

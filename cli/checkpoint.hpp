@@ -4,6 +4,7 @@
 // "<folder>/checkpoint.safetensors" is replaced as a whole after a sample, at most once a second,
 // when everything it tells of has been flushed. A finished run removes it.
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -15,12 +16,14 @@
 namespace spikeloom {
 
 struct RunState {
-  int64_t done = 0;  // samples of the dataset that ended or could not be read
+  int64_t done = 0;  // samples of the dataset that ended or could not be read; windows of tokens
   Accuracy accuracy;
   std::vector<BrokenSample> broken;
   RunStatistics statistics;
   std::vector<uint64_t> signature;  // by population
   std::optional<NeuroBenchCounts> neurobench;
+  int64_t predictions = 0;  // of a token model, with
+  double nats = 0;          // the sum of their surprise
   double seconds = 0;
   bool outputs_final = false;  // the spiking run ended: trace and arrays have their names
   int64_t twin_done = 0;
@@ -42,6 +45,37 @@ void save_checkpoint(const std::filesystem::path& path, const RunIdentity& ident
 // differs when the file belongs to another run, Error(kData) when it is damaged.
 void load_checkpoint(const std::filesystem::path& path, const RunIdentity& identity,
                      RunState& state);
+
+// Makes `state`, that of a run before its first sample, the one to start from: what the unfinished
+// run in the folder tells, when there is one and `resume` asks for it; says on standard error what
+// it does. Forgets the unfinished run otherwise. `size` samples, called `unit`, make a whole run.
+void start_or_continue(const std::filesystem::path& folder, const RunIdentity& identity,
+                       const std::vector<std::filesystem::path>& outputs, bool resume, int64_t size,
+                       const char* unit, RunState& state);
+
+// Says when the next checkpoint is due: `seconds` after the last one, later where they are slow.
+// They take at most 1/20 of the time, unless `seconds` is 0: then one is always due.
+class CheckpointPace {
+ public:
+  explicit CheckpointPace(double seconds)
+      : pause_(std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds))),
+        next_(Clock::now() + pause_) {}
+  bool due() const { return Clock::now() >= next_; }
+  template <typename Write>
+  void run(Write&& write) {
+    const auto start = Clock::now();
+    write();
+    const auto end = Clock::now();
+    const auto slow = kShare * (end - start);
+    next_ = end + (pause_.count() == 0 ? pause_ : std::max<Clock::duration>(pause_, slow));
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr int kShare = 20;
+  Clock::duration pause_;
+  Clock::time_point next_;
+};
 
 // Where an earlier process left an output: "<path>.partial" (set aside by an earlier --resume),
 // "<path>.tmp" (which becomes .partial now) or, after Ctrl-C, `path` itself. Error(kData) when

@@ -120,34 +120,14 @@ RunIdentity identity_of(const Experiment& experiment, const Network& network,
 
 // The state to start from: nothing, or that of the unfinished run in the folder.
 RunState first_state(const RunSetup& setup, const Network& network, bool resume) {
-  const fs::path& dir = setup.experiment.output.dir;
-  const fs::path path = checkpoint_path(dir);
-  const bool unfinished = fs::exists(path);
   RunState state;
   state.statistics = OpCounter(network.model.graph).statistics();
   state.signature = Signature(network.model.graph).hashes();
   if (setup.experiment.neurobench) {
     state.neurobench = NeuroBenchCounter(network.model.graph, network.model.weights).counts();
   }
-  if (resume && unfinished) {
-    load_checkpoint(path, setup.identity, state);
-    if (state.done > setup.dataset.info().size) {
-      throw Error(ErrorCode::kData, path.string() + ": tells of more samples than there are");
-    }
-    fmt::print(stderr, "spikeloom: continuing after sample {} of {}\n", state.done,
-               setup.dataset.info().size);
-  } else {
-    if (resume) {
-      fmt::print(stderr, "spikeloom: {} holds no unfinished run; starting with the first sample\n",
-                 dir.string());
-    } else if (unfinished) {
-      fmt::print(
-          stderr,
-          "spikeloom: starting over; --resume would have continued the unfinished run in {}\n",
-          dir.string());
-    }
-    forget_checkpoint(dir, outputs_of(setup.experiment));
-  }
+  start_or_continue(setup.experiment.output.dir, setup.identity, outputs_of(setup.experiment),
+                    resume, setup.dataset.info().size, "sample", state);
   return state;
 }
 
@@ -255,10 +235,8 @@ int command_run(const Arguments& arguments) {
   if (!values) return 0;
   Config config = load_experiment((*values)["experiment"].as<std::string>(), *values);
   if (config.text("model.family", "") == "spikegpt") {
-    if (values->count("resume")) {
-      throw Error(ErrorCode::kUsage, "--resume: runs of token models start at the beginning");
-    }
-    return run_token_experiment(std::move(config), values->count("quiet") > 0);
+    return run_token_experiment(std::move(config), values->count("quiet") > 0,
+                                values->count("resume") > 0);
   }
   return run_experiment(std::move(config), values->count("quiet") > 0, values->count("resume") > 0);
 }

@@ -28,8 +28,6 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr int kCheckpointShare = 20;  // checkpoints take at most 1/20 of the time, unless asked for
-
 int64_t argmax(std::span<const float> values) {
   return std::max_element(values.begin(), values.end()) - values.begin();
 }
@@ -66,27 +64,6 @@ std::unique_ptr<Recorder> make_recorder(const RunSetup& setup, const Network& ne
   options.steps_per_sample = setup.steps;
   return std::make_unique<Recorder>(network.model.graph, options);
 }
-
-// Says when the next checkpoint is due: `seconds` after the last one, later where they are slow.
-class Pace {
- public:
-  explicit Pace(double seconds)
-      : pause_(std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds))),
-        next_(Clock::now() + pause_) {}
-  bool due() const { return Clock::now() >= next_; }
-  template <typename Write>
-  void run(Write&& write) {
-    const auto start = Clock::now();
-    write();
-    const auto end = Clock::now();
-    const auto slow = kCheckpointShare * (end - start);
-    next_ = end + (pause_.count() == 0 ? pause_ : std::max<Clock::duration>(pause_, slow));
-  }
-
- private:
-  Clock::duration pause_;
-  Clock::time_point next_;
-};
 
 // What a spiking run writes and counts.
 class SpikingRun {
@@ -219,7 +196,7 @@ class SpikingRun {
   OpCounter counter_;
   Signature signature_;
   std::optional<NeuroBenchCounter> neurobench_;
-  Pace pace_{setup_.experiment.output.checkpoint_s};
+  CheckpointPace pace_{setup_.experiment.output.checkpoint_s};
 };
 
 }  // namespace
@@ -282,7 +259,7 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
                             {Schedule::kLayerMajor, chunk, {}});
   const NodeId output = *twin.find_output("logits");
   Progress progress("dense twin", setup.dataset.info().size, setup.quiet);
-  Pace pace(experiment.output.checkpoint_s);
+  CheckpointPace pace(experiment.output.checkpoint_s);
   const auto done = [&](int64_t index) {
     state.twin_done = index + 1;
     progress.update(state.twin_done, progress_note(state.twin_accuracy, 0));

@@ -51,6 +51,20 @@ void read_data(Config& config, TokenExperiment& e) {
   e.data.limit = config.integer("dataset.limit", -1, -1);
 }
 
+// Keys of image networks whose absence deserves a reason.
+void refuse_image_keys(Config& config) {
+  if (config.flag("report.neurobench", false)) {
+    throw config.error_at("report.neurobench", "a time mix has no NeuroBench count");
+  }
+  if (!config.text_or_texts("output.features", {}).empty()) {
+    throw config.error_at("output.features", "token models have no feature maps");
+  }
+  if (config.flag("output.per_step", false)) {
+    throw config.error_at("output.per_step",
+                          "of token arrays, logits.npy holds every step already");
+  }
+}
+
 }  // namespace
 
 TokenExperiment read_token_experiment(Config& config) {
@@ -61,6 +75,8 @@ TokenExperiment read_token_experiment(Config& config) {
   e.run = read_run(config);
   e.trace = read_trace(config);
   e.output_dir = config.path_of("output.dir", "out").lexically_normal();
+  e.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
+  refuse_image_keys(config);
   config.reject_unknown();
   if (e.run.form != "as_written") {
     throw config.error_at("run.form", "SpikeGPT has nothing to fuse: as_written");

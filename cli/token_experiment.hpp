@@ -30,6 +30,7 @@ struct TokenExperiment {
   Experiment::Run run;
   Experiment::Trace trace;
   std::filesystem::path output_dir;
+  double checkpoint_s = 1;  // shortest time between two checkpoints
 };
 
 // Throws Error(kUsage).
@@ -40,7 +41,7 @@ TokenExperiment read_token_experiment(Config& config);
 Tokenizer tokenizer_for(const std::string& vocab, int64_t vocabulary, const char* option);
 
 // Runs it: report.json, report.csv, trace.h5, for tokens logits.npy; prints the table unless quiet.
-// Returns the exit code.
-int run_token_experiment(Config config, bool quiet);
+// `resume` continues the unfinished run in the output folder. Returns the exit code.
+int run_token_experiment(Config config, bool quiet, bool resume);
 
 }  // namespace spikeloom

@@ -230,6 +230,13 @@ def make_characters(path, *symbols):
         file.write(text.encode("utf-16"))
 
 
+def make_tokens(path, vocabulary, rows, length):
+    """tokens VOCABULARY ROWS LENGTH: random ids, int64."""
+    rows, length, generator = int(rows), int(length), random.Random(f"{vocabulary} {rows} {length}")
+    ids = [generator.randrange(int(vocabulary)) for _ in range(rows * length)]
+    write_npy(path, "<i8", [rows, length], struct.pack(f"<{len(ids)}q", *ids))
+
+
 def make_binidx(path, code, *sequences):
     """binidx CODE SEQUENCE...: NAME.idx and NAME.bin of Megatron, element type CODE, sequences as 1,2,3; "": empty."""
     letter = {1: "B", 2: "b", 3: "h", 4: "i", 5: "q", 6: "f", 8: "H"}[int(code)]

@@ -1,0 +1,310 @@
+#include "cli/token_run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "cli/interrupt.hpp"
+#include "cli/network.hpp"
+#include "cli/progress.hpp"
+#include "cli/version.hpp"
+#include "core/error.hpp"
+#include "core/hash.hpp"
+#include "core/parallel.hpp"
+#include "sim/trace/graph_json.hpp"
+#include "sim/trace/replay.hpp"
+
+namespace spikeloom {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kChunk = 32;  // tokens that share one pass over the weights
+constexpr int64_t kMaxKeptBytes = int64_t{256} << 20;  // of windows that wait for their turn
+
+// -log softmax(logits)[target], in double.
+double surprise(const float* logits, int64_t vocabulary, int32_t target) {
+  double largest = static_cast<double>(logits[0]), sum = 0;
+  for (int64_t v = 1; v < vocabulary; ++v) {
+    largest = std::max(largest, static_cast<double>(logits[v]));
+  }
+  for (int64_t v = 0; v < vocabulary; ++v) {
+    sum += std::exp(static_cast<double>(logits[v]) - largest);
+  }
+  return std::log(sum) + largest - static_cast<double>(logits[target]);
+}
+
+// Feeds a window to a session that starts anew; take(at) follows every token, chunk() every chunk.
+template <typename Chunk, typename Take>
+void feed(Session& session, const TokenWindow& window, int threads, Chunk&& chunk, Take&& take) {
+  session.reset();
+  for (size_t at = window.first; at < window.end;) {
+    const auto steps = std::min<int64_t>(kChunk, static_cast<int64_t>(window.end - at));
+    Tensor ids({steps, 1});
+    for (size_t t = 0; t < static_cast<size_t>(steps); ++t) {
+      ids.f32()[t] = static_cast<float>((*window.row)[at + t]);
+    }
+    session.run_chunk(ids, steps, threads);
+    chunk();
+    for (int64_t t = 0; t < steps; ++t, ++at) take(at, t);
+  }
+}
+
+RecorderOptions recorder_options(const TokenSetup& setup, const Graph& graph,
+                                 const Weights& weights) {
+  const TokenExperiment& e = setup.experiment;
+  RecorderOptions options;
+  options.path = e.output_dir / "trace.h5";
+  options.layers = e.trace.layers;
+  options.every = e.trace.every;
+  options.samples = e.trace.samples;
+  options.events_auto = e.trace.events_auto;
+  options.events = e.trace.events;
+  options.config_json = setup.config_json;
+  options.graph_json = graph_to_json(graph, &weights);
+  options.config_sha256 = sha256_hex(setup.config_json);
+  options.run_id = sha256_hex(options.config_sha256 + setup.weights_sha256).substr(0, 16);
+  options.generator = fmt::format("spikeloom {}", kVersion);
+  options.steps_per_sample = e.data.window;
+  return options;
+}
+
+fs::path logits_path(const TokenExperiment& e) {
+  return e.output_dir / "logits.npy";
+}
+
+}  // namespace
+
+std::vector<TokenWindow> windows_of(const TokenRows& data, int64_t length, int64_t limit) {
+  std::vector<TokenWindow> windows;
+  for (const auto& row : data.rows) {
+    const size_t step = length == 0 ? row.size() : static_cast<size_t>(length);
+    for (size_t first = 0; first < row.size(); first += std::min(step, row.size() - first)) {
+      if (limit >= 0 && static_cast<int64_t>(windows.size()) == limit) return windows;
+      windows.push_back({&row, first, first + std::min(step, row.size() - first)});
+    }
+  }
+  return windows;
+}
+
+int64_t tokens_in(const std::vector<TokenWindow>& windows, int64_t count) {
+  int64_t tokens = 0;
+  for (int64_t w = 0; w < count; ++w) tokens += windows[static_cast<size_t>(w)].tokens();
+  return tokens;
+}
+
+std::vector<fs::path> outputs_of(const TokenExperiment& experiment) {
+  std::vector<fs::path> outputs;
+  if (experiment.data.kind == "tokens") outputs.push_back(logits_path(experiment));
+  if (experiment.trace.enabled) outputs.push_back(experiment.output_dir / "trace.h5");
+  return outputs;
+}
+
+TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, const Weights& weights,
+                   RunState& state)
+    : setup_(setup),
+      experiment_(setup.experiment),
+      state_(state),
+      graph_(graph),
+      head_(*graph.find_output("logits")),
+      vocabulary_(channels_of(graph.node(head_).shape)),
+      counter_(graph),
+      signature_(graph),
+      pace_(experiment_.checkpoint_s) {
+  const auto plan = compile(graph, weights, make_backend(experiment_.run.device),
+                            {experiment_.run.schedule, kChunk, {}});
+  const bool again = state.done > 0;
+  if (experiment_.data.kind == "tokens") {
+    if (again) earlier_logits_ = set_aside(logits_path(experiment_));
+    logits_.emplace(logits_path(experiment_), Shape{vocabulary_});
+  }
+  if (experiment_.trace.enabled) {
+    if (again) earlier_trace_ = set_aside(experiment_.output_dir / "trace.h5");
+    recorder_.emplace(graph, recorder_options(setup, graph, weights));
+  }
+  sessions_.push_back(std::make_unique<Session>(plan));
+  for (int64_t s = 1; s < side_by_side(); ++s) sessions_.push_back(std::make_unique<Session>(plan));
+  if (again) resume();
+}
+
+// Windows in flight: as many as wanted, as there are, as what they leave behind has room.
+int64_t TokenRun::side_by_side() const {
+  const auto longest =
+      std::max_element(setup_.windows.begin(), setup_.windows.end(),
+                       [](const auto& a, const auto& b) { return a.tokens() < b.tokens(); });
+  if (longest == setup_.windows.end()) return 1;
+  auto bytes = static_cast<int64_t>(sizeof(double));
+  const SpikeChunk chunk = sessions_[0]->last_chunk();
+  for (const int64_t words : chunk.words) bytes += words * static_cast<int64_t>(sizeof(uint64_t));
+  if (logits_) bytes += vocabulary_ * static_cast<int64_t>(sizeof(float));
+  const int64_t room = kMaxKeptBytes / (bytes * longest->tokens());
+  const auto windows = static_cast<int64_t>(setup_.windows.size());
+  return std::max<int64_t>(1, std::min({experiment_.run.batch, windows, room}));
+}
+
+void TokenRun::run(const Shape& leading) {
+  const auto size = static_cast<int64_t>(setup_.windows.size());
+  const auto batch = static_cast<int64_t>(sessions_.size());
+  const int64_t first = state_.done;
+  Progress progress("windows", size, setup_.quiet);
+  // The very first window always ends: there is something to report.
+  while (state_.done < size && !(state_.done > first && interrupted())) {
+    const int64_t count = std::min(batch, size - state_.done);
+    if (count > 1 && count >= experiment_.run.threads) {
+      run_side_by_side(count);
+    } else {
+      run_alone(setup_.windows[static_cast<size_t>(state_.done)]);
+    }
+    progress.update(state_.done, "");
+    if (pace_.due()) pace_.run([this] { checkpoint(); });
+  }
+  collect();
+  if (recorder_) {
+    recorder_->set_signature(signature_.text());
+    recorder_->close();
+  }
+  if (logits_) logits_->finish(state_.done == size ? leading : Shape{tokens_});
+  if (state_.done < size) {
+    save_checkpoint(checkpoint_path(experiment_.output_dir), setup_.identity, state_);
+  }
+}
+
+// Results go to their places as they come.
+void TokenRun::run_alone(const TokenWindow& window) {
+  Session& session = *sessions_[0];
+  begin_window();
+  feed(
+      session, window, experiment_.run.threads,
+      [&] {
+        for (TraceSink* sink : sinks()) sink->chunk(session.last_chunk());
+      },
+      [&](size_t at, int64_t step) {
+        const float* logits = session.view(head_, step).real_row(0, 0);
+        if (logits_) logits_->append({logits, static_cast<size_t>(vocabulary_)});
+        if (at + 1 == window.row->size()) return;
+        state_.nats += surprise(logits, vocabulary_, (*window.row)[at + 1]);
+        ++state_.predictions;
+      });
+  end_window(window);
+}
+
+// The next `count` windows, a thread each; a window that Ctrl-C keeps from starting ends the row.
+void TokenRun::run_side_by_side(int64_t count) {
+  const auto window = [&](int64_t i) -> const TokenWindow& {
+    return setup_.windows[static_cast<size_t>(state_.done + i)];
+  };
+  std::vector<Kept> kept;
+  for (int64_t i = 0; i < count; ++i) kept.push_back(room_for(window(i)));
+  parallel_for(count, 1, experiment_.run.threads, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      if (i > 0 && interrupted()) return;
+      const auto s = static_cast<size_t>(i);
+      run_kept(*sessions_[s], window(i), kept[s]);
+    }
+  });
+  for (const Kept& one : kept) {
+    if (!one.executed) return;
+    hand_on(window(0), one);
+  }
+}
+
+// All memory a window needs, so that none is wanted while windows run side by side.
+TokenRun::Kept TokenRun::room_for(const TokenWindow& window) const {
+  const auto tokens = static_cast<size_t>(window.tokens());
+  Kept kept;
+  for (const int64_t words : sessions_[0]->last_chunk().words) {
+    kept.bits.emplace_back().reserve(tokens * static_cast<size_t>(words));
+  }
+  kept.surprises.reserve(tokens);
+  if (logits_) kept.logits.reserve(tokens * static_cast<size_t>(vocabulary_));
+  return kept;
+}
+
+void TokenRun::run_kept(Session& session, const TokenWindow& window, Kept& kept) const {
+  feed(
+      session, window, 1,
+      [&] {
+        const SpikeChunk chunk = session.last_chunk();
+        for (size_t p = 0; p < kept.bits.size(); ++p) {
+          kept.bits[p].insert(kept.bits[p].end(), chunk.bits[p],
+                              chunk.bits[p] + chunk.steps * chunk.words[p]);
+        }
+      },
+      [&](size_t at, int64_t step) {
+        const float* logits = session.view(head_, step).real_row(0, 0);
+        if (logits_) kept.logits.insert(kept.logits.end(), logits, logits + vocabulary_);
+        if (at + 1 == window.row->size()) return;
+        kept.surprises.push_back(surprise(logits, vocabulary_, (*window.row)[at + 1]));
+      });
+  kept.executed = true;
+}
+
+void TokenRun::hand_on(const TokenWindow& window, const Kept& kept) {
+  const Plan& plan = sessions_[0]->plan();
+  std::vector<const uint64_t*> bits;
+  std::vector<int64_t> words;
+  for (const auto& population : kept.bits) {
+    bits.push_back(population.data());
+    words.push_back(static_cast<int64_t>(population.size()) / window.tokens());
+  }
+  begin_window();
+  for (TraceSink* sink : sinks()) {
+    sink->chunk({plan.populations, 0, window.tokens(), bits, words});
+  }
+  if (logits_) logits_->append(kept.logits);
+  for (const double nats : kept.surprises) state_.nats += nats;
+  state_.predictions += static_cast<int64_t>(kept.surprises.size());
+  end_window(window);
+}
+
+void TokenRun::begin_window() {
+  for (TraceSink* sink : sinks()) sink->begin_sample({state_.done, -1, tokens_});
+}
+
+void TokenRun::end_window(const TokenWindow& window) {
+  for (TraceSink* sink : sinks()) sink->end_sample({window.tokens(), -1});
+  ++state_.done;
+  tokens_ += window.tokens();
+}
+
+std::vector<TraceSink*> TokenRun::sinks() {
+  std::vector<TraceSink*> all{&counter_, &signature_};
+  if (recorder_) all.push_back(&*recorder_);
+  return all;
+}
+
+void TokenRun::collect() {
+  state_.statistics = counter_.statistics();
+  state_.signature = signature_.hashes();
+  state_.seconds = earlier_seconds_ + std::chrono::duration<double>(Clock::now() - start_).count();
+}
+
+// First what it tells of, then the checkpoint.
+void TokenRun::checkpoint() {
+  collect();
+  if (recorder_) recorder_->flush();
+  if (logits_) logits_->flush();
+  save_checkpoint(checkpoint_path(experiment_.output_dir), setup_.identity, state_);
+  if (recorder_) recorder_->keep_partial();
+  if (logits_) logits_->keep_partial();
+}
+
+// Takes over what an earlier process wrote. Until the new files hold all of it, the old ones stay
+// where they are.
+void TokenRun::resume() {
+  counter_.restore(state_.statistics);
+  signature_.restore(state_.signature);
+  tokens_ = tokens_in(setup_.windows, state_.done);
+  if (logits_) logits_->copy_rows(earlier_logits_, tokens_);
+  if (recorder_) replay(TraceFile(earlier_trace_), graph_, state_.done, *recorder_);
+  checkpoint();
+  std::error_code ignored;
+  for (const fs::path& output : outputs_of(experiment_)) {
+    fs::remove(output.string() + ".partial", ignored);
+  }
+}
+
+}  // namespace spikeloom

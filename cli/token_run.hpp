@@ -1,0 +1,97 @@
+#pragma once
+// Executes the windows of a token experiment: trace, logits, counts and surprise in their order,
+// however many run side by side; can continue where an earlier process stopped.
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/checkpoint.hpp"
+#include "cli/token_experiment.hpp"
+#include "core/io/npy.hpp"
+#include "datasets/token_rows.hpp"
+#include "sim/plan/session.hpp"
+#include "sim/trace/op_counter.hpp"
+#include "sim/trace/recorder.hpp"
+#include "sim/trace/signature.hpp"
+
+namespace spikeloom {
+
+// Inputs [first, end) of a row from the initial state; every input but the row's last predicts the
+// token behind it.
+struct TokenWindow {
+  const std::vector<int32_t>* row;
+  size_t first, end;
+
+  int64_t tokens() const noexcept { return static_cast<int64_t>(end - first); }
+  size_t predictions() const noexcept { return end - first - (end == row->size() ? 1 : 0); }
+};
+
+// `length` tokens each, 0: whole rows; the first `limit`, -1: all.
+std::vector<TokenWindow> windows_of(const TokenRows& data, int64_t length, int64_t limit);
+// Tokens of the first `count` windows.
+int64_t tokens_in(const std::vector<TokenWindow>& windows, int64_t count);
+
+struct TokenSetup {
+  const TokenExperiment& experiment;
+  std::vector<TokenWindow> windows;
+  std::string config_json, weights_sha256;
+  RunIdentity identity;
+  bool quiet = false;
+};
+
+// The files a run writes besides its reports, under their final names.
+std::vector<std::filesystem::path> outputs_of(const TokenExperiment& experiment);
+
+class TokenRun {
+ public:
+  // `state` says what an earlier process did (nothing: done is 0) and is kept up to date.
+  TokenRun(const TokenSetup& setup, const Graph& graph, const Weights& weights, RunState& state);
+
+  // Every window that is left, until Ctrl-C, at least one; then gives the files their names,
+  // logits.npy the extents `leading` in front of the vocabulary when all are done.
+  void run(const Shape& leading);
+
+ private:
+  // What a window gave, until those before it have been handed on.
+  struct Kept {
+    std::vector<std::vector<uint64_t>> bits;  // by population, all steps
+    std::vector<double> surprises;
+    std::vector<float> logits;
+    bool executed = false;
+  };
+
+  void resume();
+  void run_alone(const TokenWindow& window);
+  void run_side_by_side(int64_t count);
+  Kept room_for(const TokenWindow& window) const;
+  void run_kept(Session& session, const TokenWindow& window, Kept& kept) const;
+  void hand_on(const TokenWindow& window, const Kept& kept);
+  void begin_window();
+  void end_window(const TokenWindow& window);
+  void collect();
+  void checkpoint();
+  int64_t side_by_side() const;
+  std::vector<TraceSink*> sinks();
+
+  const TokenSetup& setup_;
+  const TokenExperiment& experiment_;
+  RunState& state_;
+  const double earlier_seconds_ = state_.seconds;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  const Graph& graph_;
+  std::filesystem::path earlier_logits_, earlier_trace_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+  NodeId head_;
+  int64_t vocabulary_;
+  OpCounter counter_;
+  Signature signature_;
+  std::optional<Recorder> recorder_;
+  std::optional<NpyWriter> logits_;
+  int64_t tokens_ = 0;  // of the windows that ended
+  CheckpointPace pace_;
+};
+
+}  // namespace spikeloom
