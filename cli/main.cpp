@@ -29,7 +29,7 @@ constexpr std::array kCommands = {
     Command{"inspect", "look into a spike trace: shapes, rates, activity; verify it; export events",
             command_inspect},
     Command{"compare", "put two or more energy reports side by side", command_compare},
-    Command{"convert", "convert weights (.pth, .npz, .safetensors) to safetensors",
+    Command{"convert", "convert weights to safetensors, or the sequences of a data set to .npy",
             command_convert},
     Command{"generate", "continue a text with a SpikeGPT, token by token", command_generate},
     Command{"stream", "feed a sound frame by frame; print the decision as it forms",

@@ -27,6 +27,7 @@ struct Sample {
   // channels]
   Tensor frames;
   int64_t label = -1;  // -1: none
+  std::string name{};  // clips: the file, relative to the folder; empty: none
 };
 
 class Dataset {

@@ -33,7 +33,7 @@ class Clips final : public Dataset {
                   "sample " + std::to_string(index) + " of " + std::to_string(info_.size));
     }
     const Clip& clip = list_.clips[static_cast<size_t>(window_.first + index)];
-    return {log_mel_input(read_clip(folder_ / clip.name), info_.frames), clip.label};
+    return {log_mel_input(read_clip(folder_ / clip.name), info_.frames), clip.label, clip.name};
   }
 
  private:

@@ -1,0 +1,79 @@
+#include "cli/export_features.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "cli/interrupt.hpp"
+#include "cli/progress.hpp"
+#include "core/error.hpp"
+#include "core/io/file.hpp"
+#include "core/io/npy.hpp"
+
+namespace spikeloom {
+namespace {
+
+namespace fs = std::filesystem;
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) {
+    throw Error(ErrorCode::kRuntime,
+                fmt::format("{}: cannot create the folder: {}", folder.string(), error.message()));
+  }
+}
+
+// One name a line: a name that holds a line break would shift all that follow.
+std::string line_of(const std::string& name, int64_t index) {
+  if (name.find_first_of("\r\n") != std::string::npos)
+    throw Error(ErrorCode::kData, fmt::format("sample {}: its name has a line break", index));
+  return (name.empty() ? std::to_string(index) : name) + "\n";
+}
+
+}  // namespace
+
+void export_features(const Experiment& experiment, const fs::path& folder) {
+  const auto dataset = open_dataset(experiment.dataset);
+  const DatasetInfo& info = dataset->info();
+  if (info.height != 0) {
+    throw Error(ErrorCode::kUsage,
+                "--features: the samples of " + experiment.dataset.kind + " are no sequences");
+  }
+  make_folder(folder);
+  NpyWriter features(folder / "features.npy", {info.frames, info.channels});
+  std::vector<int64_t> labels;
+  std::string names;
+  std::vector<std::string> left_out;
+  std::string first_fault;
+  Progress progress("features", info.size, false);
+  for (int64_t index = 0; index < info.size; ++index) {
+    if (interrupted()) throw Error(ErrorCode::kInterrupted, "interrupted; nothing was written");
+    try {
+      const Sample sample = dataset->load(index);
+      names += line_of(sample.name, index);
+      features.append(sample.frames.f32());
+      labels.push_back(sample.label);
+    } catch (const Error& error) {
+      if (!info.separate_files || error.code() != ErrorCode::kData) throw;
+      if (left_out.empty()) first_fault = error.what();
+      left_out.push_back(fmt::format("sample {} left out: {}", index, error.what()));
+    }
+    progress.update(index + 1, "");
+  }
+  if (labels.empty()) {
+    throw Error(ErrorCode::kData, fmt::format("none of the {} samples can be read; the first: {}",
+                                              info.size, first_fault));
+  }
+  Tensor label_row({static_cast<int64_t>(labels.size())}, DType::kI64);
+  std::copy(labels.begin(), labels.end(), label_row.as<int64_t>().begin());
+  save_npy(folder / "labels.npy", label_row);
+  write_text_file(folder / "names.txt", names);
+  features.finish();
+  for (const std::string& line : left_out) fmt::print(stderr, "spikeloom: {}\n", line);
+  fmt::print("{}: {} of {} samples, {} steps x {} channels -> {}\n", info.description,
+             labels.size(), info.size, info.frames, info.channels, folder.string());
+}
+
+}  // namespace spikeloom
