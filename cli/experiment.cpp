@@ -42,13 +42,34 @@ void read_lmuformer(Config& config, Experiment::Model& model) {
   model.time_steps = net.seq_len;
 }
 
+void read_kwt(Config& config, Experiment::Model& model) {
+  KwtConfig& net = model.kwt;
+  try {
+    net = kwt_preset(model.preset.empty() ? "KWT-1" : model.preset);
+  } catch (const Error& error) {
+    throw config.error_at("model.preset", error.what());
+  }
+  net.frames = config.integer("model.seq_len", net.frames, 1, 65536);
+  net.in_channels = config.integer("model.in_channels", net.in_channels, 1, 65536);
+  net.num_classes = config.integer("model.num_classes", net.num_classes, 1, 1000000);
+  net.dim = config.integer("model.dim", net.dim, 1, 65536);
+  net.heads = config.integer("model.heads", net.heads, 1, 65536);
+  net.layers = config.integer("model.layers", net.layers, 1, 4096);
+  net.mlp = config.integer("model.mlp", net.mlp, 1, 1 << 20);
+  model.time_steps = 1;
+}
+
 Experiment::Model read_model(Config& config) {
   Experiment::Model model;
-  model.family =
-      config.require_choice("model.family", {"lmuformer", "meta_spikeformer", "spikegpt"});
+  model.family = config.require_choice(
+      "model.family", {"gpt", "kwt", "lmuformer", "meta_spikeformer", "rwkv4", "spikegpt"});
   model.preset = config.text("model.preset", "");
   if (model.is_lmuformer()) {
     read_lmuformer(config, model);
+    return model;
+  }
+  if (model.is_kwt()) {
+    read_kwt(config, model);
     return model;
   }
   SpikeformerConfig& net = model.spikeformer;
@@ -169,6 +190,7 @@ Experiment read_experiment(Config& config) {
   experiment.output.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
   config.reject_unknown();
   if (experiment.dataset.classes == 0) experiment.dataset.classes = experiment.model.num_classes();
+  if (experiment.model.is_kwt()) experiment.dataset.steps = experiment.model.kwt.frames;
   if (experiment.model.is_lmuformer()) {
     experiment.dataset.steps = experiment.model.lmuformer.seq_len;
     if (experiment.neurobench)

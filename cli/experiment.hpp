@@ -8,6 +8,7 @@
 
 #include "core/io/config.hpp"
 #include "datasets/open.hpp"
+#include "models/ann/kwt.hpp"
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "sim/plan/plan.hpp"
@@ -20,11 +21,15 @@ struct Experiment {
     std::string preset;  // "" when dimensions are given one by one
     SpikeformerConfig spikeformer;
     LmuformerConfig lmuformer;
-    int64_t time_steps = 4;  // lmuformer: length of a sequence
+    KwtConfig kwt;
+    int64_t time_steps = 4;  // lmuformer: length of a sequence; kwt: 1
 
     bool is_lmuformer() const { return family == "lmuformer"; }
+    bool is_kwt() const { return family == "kwt"; }
     int64_t num_classes() const {
-      return is_lmuformer() ? lmuformer.num_classes : spikeformer.num_classes;
+      return is_lmuformer() ? lmuformer.num_classes
+             : is_kwt()     ? kwt.num_classes
+                            : spikeformer.num_classes;
     }
   } model;
   struct WeightSource {

@@ -16,8 +16,8 @@
 #include "core/parallel.hpp"
 #include "datasets/utf8.hpp"
 #include "hw_model/report/energy.hpp"
-#include "models/spikegpt/sampling.hpp"
 #include "models/ann/rwkv4.hpp"
+#include "models/spikegpt/sampling.hpp"
 #include "sim/plan/session.hpp"
 #include "sim/trace/op_counter.hpp"
 

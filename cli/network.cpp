@@ -75,12 +75,28 @@ Graph lmuformer_for(const Experiment& experiment, const DatasetInfo& data) {
   return build_lmuformer(config);
 }
 
+Graph kwt_for(const Experiment& experiment, const DatasetInfo& data) {
+  const KwtConfig& config = experiment.model.kwt;
+  if (config.in_channels != data.channels || config.frames != data.height || data.width != 1) {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("model.seq_len x model.in_channels is {} x {}, but the dataset's "
+                            "sequences are {} x {}",
+                            config.frames, config.in_channels, data.height, data.channels));
+  }
+  return build_kwt(config);
+}
+
+Graph graph_for(const Experiment& experiment, const DatasetInfo& data) {
+  if (experiment.model.is_lmuformer()) return lmuformer_for(experiment, data);
+  if (experiment.model.is_kwt()) return kwt_for(experiment, data);
+  return spikeformer_for(experiment, data);
+}
+
 }  // namespace
 
 Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   Network network;
-  network.as_written = experiment.model.is_lmuformer() ? lmuformer_for(experiment, data)
-                                                       : spikeformer_for(experiment, data);
+  network.as_written = graph_for(experiment, data);
   check_memory(network.as_written, std::min(experiment.run.batch, data.size));
   network.random = experiment.weights.path.empty();
   const auto seed = static_cast<uint64_t>(experiment.weights.random_seed);

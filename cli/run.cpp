@@ -20,6 +20,7 @@
 #include "core/io/file.hpp"
 #include "core/io/json.hpp"
 #include "core/io/weights_file.hpp"
+#include "datasets/whole_sequence.hpp"
 #include "hw_model/report/report.hpp"
 #include "models/ann/dense_twin.hpp"
 #include "sim/graph/fuse.hpp"
@@ -101,7 +102,9 @@ void make_output_folder(const fs::path& dir) {
 std::string emphasise_verdict(const std::string& table) {
   if (!colour_allowed(STDOUT_FILENO)) return table;
   const size_t end = table.find('\n');
-  const char* colour = table.starts_with("LOSES") ? "\x1b[1;31m" : "\x1b[1;32m";
+  const char* colour = table.starts_with("LOSES")  ? "\x1b[1;31m"
+                       : table.starts_with("WINS") ? "\x1b[1;32m"
+                                                   : "\x1b[1m";
   return colour + table.substr(0, end) + "\x1b[0m" + table.substr(end);
 }
 
@@ -141,8 +144,28 @@ std::optional<Graph> twin_of(const RunSetup& setup, const Network& network) {
     if (config.task == LmuTask::kSpeechCommands) config.memory_size = 0;
     return build_lmuformer(config);
   }
-  if (setup.dataset.info().frames != 1) return std::nullopt;
+  if (setup.experiment.model.is_kwt() || setup.dataset.info().frames != 1) return std::nullopt;
   return dense_twin(network.as_written);
+}
+
+// Keyword spotting: the Keyword Transformer's smallest published size. It reads the same frames; of
+// Speech Commands its own, as published.
+void count_kwt(const RunSetup& setup, int64_t samples, RunCounts& counts) {
+  const LmuformerConfig& net = setup.experiment.model.lmuformer;
+  if (!setup.experiment.model.is_lmuformer() || net.task != LmuTask::kSpeechCommands) return;
+  KwtConfig config = kwt_preset("KWT-1");
+  const bool published = net.seq_len == 128 && net.in_channels == 128;
+  if (!published) {
+    config.frames = net.seq_len;
+    config.in_channels = net.in_channels;
+  }
+  config.num_classes = net.num_classes;
+  counts.other_baselines.push_back(
+      {"dense_kwt1",
+       fmt::format("KWT-1 on {} frames of {} {}; counted, not executed", config.frames,
+                   config.in_channels,
+                   published ? "MFCC, as published" : "values, those read here"),
+       count_dense_run(build_kwt(config), samples)});
 }
 
 // The spiking network, then its twin; each may have been done by an earlier process.
@@ -157,6 +180,7 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
     }
   }
   ReportInput input = describe_run(setup, network, state);
+  count_kwt(setup, state.ended(), input.counts);
   const std::optional<Graph> twin = twin_of(setup, network);
   if (!twin) return input;
   input.counts.dense_twin = count_dense_run(*twin, state.ended(), setup.dense_steps());
@@ -171,7 +195,8 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
 int run_experiment(Config config, bool quiet, bool resume) {
   const Experiment experiment = read_experiment(config);
   const nlohmann::json resolved = config.resolved();
-  const auto dataset = open_dataset(experiment.dataset);
+  auto dataset = open_dataset(experiment.dataset);
+  if (experiment.model.is_kwt()) dataset = whole_sequences(std::move(dataset));
   const int64_t size = dataset->info().size;
   RunSetup setup{experiment,          *dataset, steps_of(experiment, dataset->info()),
                  dump_json(resolved), {},       quiet};
@@ -234,7 +259,7 @@ int command_run(const Arguments& arguments) {
   const auto values = parse(line, arguments);
   if (!values) return 0;
   Config config = load_experiment((*values)["experiment"].as<std::string>(), *values);
-  if (config.text("model.family", "") == "spikegpt") {
+  if (is_token_family(config.text("model.family", ""))) {
     return run_token_experiment(std::move(config), values->count("quiet") > 0,
                                 values->count("resume") > 0);
   }

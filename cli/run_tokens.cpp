@@ -15,6 +15,7 @@
 #include "core/io/weights_file.hpp"
 #include "datasets/binidx.hpp"
 #include "hw_model/report/report.hpp"
+#include "models/ann/gpt.hpp"
 #include "models/ann/rwkv4.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/random_weights.hpp"
@@ -25,25 +26,26 @@ namespace {
 namespace fs = std::filesystem;
 
 struct TokenNetwork {
-  SpikeGptConfig config;
+  SpikeGptConfig config;  // its dimensions, of every family
   Graph graph;
   Weights weights;
   std::string note, hash;
 };
 
+void require_same(const char* key, int64_t wanted, int64_t found) {
+  if (wanted != 0 && wanted != found) {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("model.{} is {}, the checkpoint has {}", key, wanted, found));
+  }
+}
+
 SpikeGptConfig config_from(const TokenExperiment& e, const Weights* stored) {
   SpikeGptConfig net;
   if (stored != nullptr) {
     net = spikegpt_config_of(*stored);
-    const auto check = [](const char* key, int64_t wanted, int64_t found) {
-      if (wanted != 0 && wanted != found) {
-        throw Error(ErrorCode::kUsage,
-                    fmt::format("model.{} is {}, the checkpoint has {}", key, wanted, found));
-      }
-    };
-    check("layers", e.layers, net.layers);
-    check("width", e.width, net.width);
-    check("vocabulary", e.vocabulary, net.vocabulary);
+    require_same("layers", e.layers, net.layers);
+    require_same("width", e.width, net.width);
+    require_same("vocabulary", e.vocabulary, net.vocabulary);
   } else {
     net.layers = e.layers;
     net.width = e.width;
@@ -58,11 +60,44 @@ SpikeGptConfig config_from(const TokenExperiment& e, const Weights* stored) {
   return net;
 }
 
+// A GPT of these dimensions; 0: heads of 64 channels, a context of one window.
+GptConfig gpt_of(const SpikeGptConfig& net, int64_t heads, int64_t context) {
+  return {net.layers, net.width, net.vocabulary,
+          heads > 0 ? heads : std::max<int64_t>(1, net.width / 64), context};
+}
+
+GptConfig gpt_from(const TokenExperiment& e, const Weights* stored) {
+  if (stored == nullptr) {
+    return {e.layers, e.width, e.vocabulary,
+            e.heads > 0 ? e.heads : std::max<int64_t>(1, e.width / 64),
+            e.context > 0 ? e.context : std::max<int64_t>(e.data.window, 1)};
+  }
+  GptConfig net = gpt_config_of(*stored);
+  require_same("layers", e.layers, net.layers);
+  require_same("width", e.width, net.width);
+  require_same("vocabulary", e.vocabulary, net.vocabulary);
+  require_same("context", e.context, net.context);
+  if (e.heads > 0) net.heads = e.heads;
+  return net;
+}
+
+void build(const TokenExperiment& e, const Weights* stored, TokenNetwork& net) {
+  if (e.family == "gpt") {
+    const GptConfig gpt = gpt_from(e, stored);
+    net.config.layers = gpt.layers;
+    net.config.width = gpt.width;
+    net.config.vocabulary = gpt.vocabulary;
+    net.graph = build_gpt(gpt);
+    return;
+  }
+  net.config = config_from(e, stored);
+  net.graph = e.spikes() ? build_spikegpt(net.config) : build_rwkv4(net.config);
+}
+
 TokenNetwork make_token_network(const TokenExperiment& e) {
   TokenNetwork net;
   if (e.weights.path.empty()) {
-    net.config = config_from(e, nullptr);
-    net.graph = build_spikegpt(net.config);
+    build(e, nullptr, net);
     check_memory(net.graph, 1);
     const auto seed = static_cast<uint64_t>(e.weights.random_seed);
     net.weights = random_weights(net.graph, seed);
@@ -70,8 +105,7 @@ TokenNetwork make_token_network(const TokenExperiment& e) {
   } else {
     const Weights stored = load_weights(e.weights.path);
     try {
-      net.config = config_from(e, &stored);
-      net.graph = build_spikegpt(net.config);
+      build(e, &stored, net);
       net.weights = bind_weights(net.graph, stored);
     } catch (const Error& error) {
       throw error.in(e.weights.path.string());
@@ -107,8 +141,81 @@ LanguageScore language_of(const RunState& state, const std::vector<TokenWindow>&
   return score;
 }
 
+// RWKV-4 on the same windows.
+struct TwinRun {
+  Graph graph;
+  RunState state;
+  std::string hash;  // "": no weights, not executed
+};
+
+TwinRun run_twin(const TokenSetup& setup, const TokenNetwork& net, int64_t windows) {
+  const TokenExperiment& e = setup.experiment;
+  TwinRun twin{build_rwkv4(net.config), {}, ""};
+  if (e.twin_weights.empty() || interrupted()) return twin;
+  const Weights weights = load_for(twin.graph, e.twin_weights);
+  twin.hash = weights_hash(weights);
+  TokenSetup own{e, setup.windows, {}, twin.hash, {}, setup.quiet, false};
+  own.windows.resize(static_cast<size_t>(windows));
+  TokenRun(own, twin.graph, weights, twin.state).run({});
+  return twin;
+}
+
+// A token is the sample of a stream.
+RunStatistics by_token(RunStatistics statistics) {
+  statistics.samples = statistics.evaluations;
+  return statistics;
+}
+
+const TokenWindow& longest_of(const std::vector<TokenWindow>& windows) {
+  return *std::max_element(windows.begin(), windows.end(),
+                           [](const auto& a, const auto& b) { return a.tokens() < b.tokens(); });
+}
+
+// What the dense networks beside the one that ran would do with the same tokens.
+void count_baselines(const TokenSetup& setup, const TokenNetwork& net, const TwinRun& twin,
+                     const RunStatistics& statistics, RunCounts& counts) {
+  counts.dense_same = count_dense_run(net.graph, statistics);
+  if (setup.experiment.spikes()) {
+    counts.dense_twin = count_dense_run(twin.graph, statistics);
+    const bool own = twin.state.done > 0;
+    counts.other_baselines.push_back(
+        {"dense_twin_skipping",
+         own ? "the dense twin without the products with the exact zeros its relu^2 left"
+             : "the dense twin without products with exact zeros behind relu^2, taken to be as "
+               "many "
+               "as in the network that ran",
+         count_run(twin.graph, own ? by_token(twin.state.statistics) : statistics)});
+  }
+  if (setup.experiment.family == "gpt") return;
+  const GptConfig gpt = gpt_of(net.config, 0, longest_of(setup.windows).tokens());
+  counts.other_baselines.push_back(
+      {"dense_gpt",
+       fmt::format("a vanilla GPT of as many layers and channels ({} heads), every token attending "
+                   "to those before it in its window; counted, not executed",
+                   gpt.heads),
+       count_dense_run(build_gpt(gpt), statistics)});
+}
+
+void add_warnings(const TokenSetup& setup, const TokenNetwork& net, const RunState& state,
+                  ReportInput& input) {
+  const auto planned = static_cast<int64_t>(setup.windows.size());
+  if (state.done < planned) {
+    input.warnings.push_back(
+        fmt::format("interrupted after {} of {} windows", state.done, planned));
+  }
+  input.warnings.push_back("samples are tokens, one step each: energies are per token");
+  if (!setup.experiment.spikes()) return;
+  input.warnings.push_back(
+      "no product of this network is driven by spikes: limits on spikes per synapse do not apply "
+      "to it, and what it saves against RWKV-4 are exact zeros of relu^2, which RWKV-4 has too");
+  input.warnings.push_back(fmt::format(
+      "embedding {}, rescaling {}", net.config.binary_embedding ? "binary" : "real",
+      net.config.rescale_every == 0 ? "off"
+                                    : fmt::format("every {} blocks", net.config.rescale_every)));
+}
+
 ReportInput describe(const TokenSetup& setup, const TokenNetwork& net, const RunState& state,
-                     const TokenRows& data) {
+                     const TwinRun& twin, const TokenRows& data) {
   const TokenExperiment& e = setup.experiment;
   const auto backend = make_backend(e.run.device);
   ReportInput input;
@@ -124,44 +231,20 @@ ReportInput describe(const TokenSetup& setup, const TokenNetwork& net, const Run
   input.threads = e.run.threads;
   input.batch = e.run.batch;
   input.dataset = fmt::format("{}, {} windows", data.description, state.done);
-  RunStatistics statistics = state.statistics;
-  statistics.samples = statistics.evaluations;  // a token is the sample of a stream
+  const RunStatistics statistics = by_token(state.statistics);
   input.rate_source = fmt::format("spikes of this run, {} tokens", statistics.samples);
   input.counts.as_written = count_run(net.graph, statistics);
   input.counts.fused = count_run(fuse(net.graph), statistics);
-  input.counts.dense_same = count_dense_run(net.graph, statistics.samples);
-  input.counts.dense_twin = count_dense_run(build_rwkv4(net.config), statistics.samples);
   input.counts.executed_form = "as_written";
   input.counts.steps = 1;
-  input.twin = TwinInfo{"RWKV-4 of the same shape", {}, ""};
+  count_baselines(setup, net, twin, statistics, input.counts);
+  if (e.spikes()) input.twin = TwinInfo{"RWKV-4 of the same shape", {}, twin.hash};
   Signature signature(net.graph);
   signature.restore(state.signature);
   input.signature = signature.text();
   input.wall_seconds = state.seconds;
-  const auto planned = static_cast<int64_t>(setup.windows.size());
-  if (state.done < planned) {
-    input.warnings.push_back(
-        fmt::format("interrupted after {} of {} windows", state.done, planned));
-  }
-  input.warnings.push_back(
-      "no product of this network is driven by spikes: limits on spikes per synapse do not apply "
-      "to "
-      "it, and what it saves against RWKV-4 are exact zeros of relu^2, which RWKV-4 has too");
-  input.warnings.push_back("samples are tokens, one step each: energies are per token");
-  input.warnings.push_back(fmt::format(
-      "embedding {}, rescaling {}", net.config.binary_embedding ? "binary" : "real",
-      net.config.rescale_every == 0 ? "off"
-                                    : fmt::format("every {} blocks", net.config.rescale_every)));
+  add_warnings(setup, net, state, input);
   return input;
-}
-
-void print_score(const LanguageScore& s) {
-  fmt::print("cross-entropy {:.6f} nats = {:.6f} bits per token over {} predictions\n",
-             s.nats_per_token(), s.bits() / static_cast<double>(s.tokens), s.tokens);
-  if (s.vocabulary.empty() || s.bytes == 0) return;
-  fmt::print("{:.6f} bits per character ({}), {:.6f} bits per byte ({}), vocabulary: {}\n",
-             s.bits() / static_cast<double>(s.characters), s.characters,
-             s.bits() / static_cast<double>(s.bytes), s.bytes, s.vocabulary);
 }
 
 TokenRows load_rows(const TokenExperiment& e, const std::optional<Tokenizer>& tokenizer,
@@ -169,6 +252,18 @@ TokenRows load_rows(const TokenExperiment& e, const std::optional<Tokenizer>& to
   if (e.data.kind == "text") return load_text_rows(e.data.path, *tokenizer, e.data.split);
   if (e.data.kind == "binidx") return load_binidx_rows(e.data.path, vocabulary);
   return load_npy_rows(e.data.path, vocabulary);
+}
+
+// A GPT reads windows as long as its positions reach.
+void check_positions(const Graph& graph, const std::vector<TokenWindow>& windows) {
+  const int64_t longest = longest_of(windows).tokens();
+  for (const Node& node : graph.nodes()) {
+    const auto* positions = std::get_if<Positions>(&node.op);
+    if (positions == nullptr || positions->count >= longest) continue;
+    throw Error(ErrorCode::kUsage,
+                fmt::format("the network has positions for {} tokens, the longest window has {}",
+                            positions->count, longest));
+  }
 }
 
 // What must be equal for a run to be continued.
@@ -190,7 +285,6 @@ void write_report(const Report& report, const fs::path& dir, bool quiet, OutputF
   csv_file.commit();
   if (quiet) return;
   fmt::print("{}\n", to_table(report));
-  if (report.input.language->tokens > 0) print_score(*report.input.language);
   fmt::print("output folder {}\nsignature {} (as_written)\n", dir.string(), report.input.signature);
 }
 
@@ -208,6 +302,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   TokenSetup setup{
       e, windows_of(data, e.data.window, e.data.limit), dump_json(resolved), net.hash, {}, quiet};
   if (setup.windows.empty()) throw Error(ErrorCode::kData, e.data.path.string() + ": no windows");
+  check_positions(net.graph, setup.windows);
   setup.identity = identity_of(net, data, setup.config_json, setup.windows);
   std::error_code error;
   fs::create_directories(e.output_dir, error);
@@ -231,10 +326,13 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
     const bool whole = tokens == rows * static_cast<int64_t>(data.rows[0].size());
     run.run(whole ? Shape{rows, tokens / rows} : Shape{tokens});
   }
-  ReportInput input = describe(setup, net, state, data);
+  const TwinRun twin = e.spikes() ? run_twin(setup, net, state.done) : TwinRun{};
+  ReportInput input = describe(setup, net, state, twin, data);
   input.config = resolved;
   input.config_sha256 = sha256_hex(setup.config_json);
   input.language = language_of(state, setup.windows, tokenizer, data.unknown);
+  if (twin.state.done > 0)
+    input.twin->language = language_of(twin.state, setup.windows, tokenizer, data.unknown);
   write_report(make_report(std::move(input)), e.output_dir, quiet, json_file, csv_file);
   if (interrupted()) {
     fmt::print(stderr,

@@ -2,17 +2,32 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "datasets/token_rows.hpp"
 
 namespace spikeloom {
 namespace {
 
+void read_spikegpt(Config& config, TokenExperiment& e) {
+  if (config.has("model.binary_embedding")) {
+    e.binary_embedding = config.flag("model.binary_embedding", true);
+  }
+  e.rescale_every = config.integer("model.rescale_every", 0, 0, 4096);
+  e.tau = static_cast<float>(config.real("model.tau", 2.0, 1.0, 1e6));
+  e.v_threshold = static_cast<float>(config.real("model.v_threshold", 1.0, 1e-6, 1e6));
+  e.reset = config.choice("model.reset", "hard", {"hard", "soft"}) == "hard" ? Reset::kHard
+                                                                             : Reset::kSoft;
+  e.twin_weights = config.path_of("twin.weights", "");
+}
+
 void read_model(Config& config, TokenExperiment& e) {
-  config.require_choice("model.family", {"meta_spikeformer", "spikegpt"});
-  e.preset = config.text("model.preset", "");
+  const std::vector<std::string> families(std::begin(kTokenFamilies), std::end(kTokenFamilies));
+  e.family = config.require_choice("model.family", families);
   SpikeGptConfig net;
   net.layers = net.width = net.vocabulary = 0;
+  if (e.family != "gpt") e.preset = config.text("model.preset", "");
   if (!e.preset.empty()) {
     try {
       net = spikegpt_preset(e.preset);
@@ -24,15 +39,13 @@ void read_model(Config& config, TokenExperiment& e) {
   e.layers = config.integer("model.layers", net.layers, 0, 4096);
   e.width = config.integer("model.width", net.width, 0, 65536);
   e.vocabulary = config.integer("model.vocabulary", net.vocabulary, 0, int64_t{1} << 24);
-  if (config.has("model.binary_embedding")) {
-    e.binary_embedding = config.flag("model.binary_embedding", true);
+  if (e.family == "gpt") {
+    e.heads = config.integer("model.heads", 0, 0, 65536);
+    e.context = config.integer("model.context", 0, 0, int64_t{1} << 20);
+  } else {
+    e.ffn_pre = config.flag("model.ffn_pre", false);
   }
-  e.rescale_every = config.integer("model.rescale_every", 0, 0, 4096);
-  e.ffn_pre = config.flag("model.ffn_pre", false);
-  e.tau = static_cast<float>(config.real("model.tau", 2.0, 1.0, 1e6));
-  e.v_threshold = static_cast<float>(config.real("model.v_threshold", 1.0, 1e-6, 1e6));
-  e.reset = config.choice("model.reset", "hard", {"hard", "soft"}) == "hard" ? Reset::kHard
-                                                                             : Reset::kSoft;
+  if (e.spikes()) read_spikegpt(config, e);
 }
 
 void read_data(Config& config, TokenExperiment& e) {
@@ -67,6 +80,11 @@ void refuse_image_keys(Config& config) {
 
 }  // namespace
 
+bool is_token_family(const std::string& family) {
+  return std::find(std::begin(kTokenFamilies), std::end(kTokenFamilies), family) !=
+         std::end(kTokenFamilies);
+}
+
 TokenExperiment read_token_experiment(Config& config) {
   TokenExperiment e;
   read_model(config, e);
@@ -79,7 +97,7 @@ TokenExperiment read_token_experiment(Config& config) {
   refuse_image_keys(config);
   config.reject_unknown();
   if (e.run.form != "as_written") {
-    throw config.error_at("run.form", "SpikeGPT has nothing to fuse: as_written");
+    throw config.error_at("run.form", "token models have nothing to fuse: as_written");
   }
   if (e.weights.path.empty() && (e.layers == 0 || e.width == 0 || e.vocabulary == 0)) {
     throw config.error_at("model.family",

@@ -10,15 +10,20 @@
 namespace spikeloom {
 
 struct TokenExperiment {
+  std::string family;  // "spikegpt" | "rwkv4" | "gpt"
   std::string preset;
   // What the file says about the network; 0 and nullopt: as the checkpoint says.
   int64_t layers = 0, width = 0, vocabulary = 0;
   std::optional<bool> binary_embedding;
   int64_t rescale_every = 0;
-  bool ffn_pre = false;  // of random weights; a checkpoint's tensors tell
+  bool ffn_pre = false;            // of random weights; a checkpoint's tensors tell
+  int64_t heads = 0, context = 0;  // GPT
   float tau = 2, v_threshold = 1;
   Reset reset = Reset::kHard;
   Experiment::WeightSource weights;
+  std::filesystem::path twin_weights;  // of RWKV-4; "": counted, not executed
+
+  bool spikes() const { return family == "spikegpt"; }
   struct Data {
     std::string kind;  // "binidx" | "text" | "tokens"
     std::filesystem::path path;
@@ -32,6 +37,10 @@ struct TokenExperiment {
   std::filesystem::path output_dir;
   double checkpoint_s = 1;  // shortest time between two checkpoints
 };
+
+// Families whose samples are token ids.
+inline constexpr const char* kTokenFamilies[] = {"gpt", "rwkv4", "spikegpt"};
+bool is_token_family(const std::string& family);
 
 // Throws Error(kUsage).
 TokenExperiment read_token_experiment(Config& config);

@@ -117,17 +117,21 @@ TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, const Weights& w
   const auto plan = compile(graph, weights, make_backend(experiment_.run.device),
                             {experiment_.run.schedule, kChunk, {}});
   const bool again = state.done > 0;
-  if (experiment_.data.kind == "tokens") {
+  if (keeps_logits()) {
     if (again) earlier_logits_ = set_aside(logits_path(experiment_));
     logits_.emplace(logits_path(experiment_), Shape{vocabulary_});
   }
-  if (experiment_.trace.enabled) {
+  if (experiment_.trace.enabled && setup.keeps) {
     if (again) earlier_trace_ = set_aside(experiment_.output_dir / "trace.h5");
     recorder_.emplace(graph, recorder_options(setup, graph, weights));
   }
   sessions_.push_back(std::make_unique<Session>(plan));
   for (int64_t s = 1; s < side_by_side(); ++s) sessions_.push_back(std::make_unique<Session>(plan));
   if (again) resume();
+}
+
+bool TokenRun::keeps_logits() const {
+  return setup_.keeps && experiment_.data.kind == "tokens";
 }
 
 // Windows in flight: as many as wanted, as there are, as what they leave behind has room.
@@ -149,7 +153,7 @@ void TokenRun::run(const Shape& leading) {
   const auto size = static_cast<int64_t>(setup_.windows.size());
   const auto batch = static_cast<int64_t>(sessions_.size());
   const int64_t first = state_.done;
-  Progress progress("windows", size, setup_.quiet);
+  Progress progress(setup_.keeps ? "windows" : "dense twin", size, setup_.quiet);
   // The very first window always ends: there is something to report.
   while (state_.done < size && !(state_.done > first && interrupted())) {
     const int64_t count = std::min(batch, size - state_.done);
@@ -159,7 +163,7 @@ void TokenRun::run(const Shape& leading) {
       run_alone(setup_.windows[static_cast<size_t>(state_.done)]);
     }
     progress.update(state_.done, "");
-    if (pace_.due()) pace_.run([this] { checkpoint(); });
+    if (setup_.keeps && pace_.due()) pace_.run([this] { checkpoint(); });
   }
   collect();
   if (recorder_) {
@@ -167,7 +171,7 @@ void TokenRun::run(const Shape& leading) {
     recorder_->close();
   }
   if (logits_) logits_->finish(state_.done == size ? leading : Shape{tokens_});
-  if (state_.done < size) {
+  if (setup_.keeps && state_.done < size) {
     save_checkpoint(checkpoint_path(experiment_.output_dir), setup_.identity, state_);
   }
 }

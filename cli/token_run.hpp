@@ -40,6 +40,7 @@ struct TokenSetup {
   std::string config_json, weights_sha256;
   RunIdentity identity;
   bool quiet = false;
+  bool keeps = true;  // trace, logits and checkpoints; a dense twin leaves nothing but its state
 };
 
 // The files a run writes besides its reports, under their final names.
@@ -74,6 +75,7 @@ class TokenRun {
   void collect();
   void checkpoint();
   int64_t side_by_side() const;
+  bool keeps_logits() const;
   std::vector<TraceSink*> sinks();
 
   const TokenSetup& setup_;

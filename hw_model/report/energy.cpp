@@ -59,8 +59,22 @@ void charge_state(SchemeReport& report, const LayerCount& layer) {
          report.prices[0]);
 }
 
+void charge_dense_attention(SchemeReport& report, const AttentionCount& a) {
+  const char* rule = a.spiking ? "dense MACs, K^T V first" : "dense MACs, Q K^T first";
+  const auto product = [&](const char* name, int64_t macs) {
+    charge(report, {a.name + name, "attention", static_cast<double>(macs), rule, "", 0, "", 0},
+           report.prices[0]);
+  };
+  product(a.spiking ? ".kv" : ".qk", a.dense_macs_kv);
+  product(a.spiking ? ".qkv" : ".av", a.dense_macs_qkv);
+}
+
 void charge_attention(SchemeReport& report, const OpCounts& counts, KtvRule rule) {
   for (const AttentionCount& a : counts.attention) {
+    if (!a.spiking) {
+      charge_dense_attention(report, a);
+      continue;
+    }
     const bool gated = rule == KtvRule::kKGated;
     const int64_t kv = gated ? a.kv_k_gated_adds : a.kv_coincidences;
     const std::string kv_rule =
@@ -327,18 +341,7 @@ SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted
            {layer.name, "real", static_cast<double>(layer.dense_macs), "dense MACs", "", 0, "", 0},
            report.prices[0]);
   }
-  for (const AttentionCount& a : counted.ops.attention) {
-    const char* first = a.spiking ? ".kv" : ".qk";
-    const char* second = a.spiking ? ".qkv" : ".av";
-    const char* rule = a.spiking ? "dense MACs, K^T V first" : "dense MACs, Q K^T first";
-    charge(report,
-           {a.name + first, "attention", static_cast<double>(a.dense_macs_kv), rule, "", 0, "", 0},
-           report.prices[0]);
-    charge(
-        report,
-        {a.name + second, "attention", static_cast<double>(a.dense_macs_qkv), rule, "", 0, "", 0},
-        report.prices[0]);
-  }
+  for (const AttentionCount& a : counted.ops.attention) charge_dense_attention(report, a);
   report.total_pJ = total_of(report);
   list_unpriced(report, counted);
   return report;

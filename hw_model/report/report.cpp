@@ -374,6 +374,8 @@ Report make_report(ReportInput input) {
   report.language = language_energy(report.energy, report.input.counts);
   const Accuracy twin = report.input.twin ? report.input.twin->accuracy : Accuracy{};
   report.verdict = judge(report.energy, report.break_even, report.input.accuracy, twin);
+  if (report.executed().ops.neurons.empty())
+    report.verdict.headline = "NOT SPIKING: this network has no neurons; its energy stands below";
   return report;
 }
 

@@ -1,8 +1,10 @@
 #include "models/ann/gpt.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.hpp"
+#include "models/checkpoint_shape.hpp"
 
 namespace spikeloom {
 namespace {
@@ -59,6 +61,21 @@ class Builder {
 };
 
 }  // namespace
+
+GptConfig gpt_config_of(const Weights& weights) {
+  GptConfig config;
+  config.vocabulary = extent_of(weights, "tok_emb.weight", 0);
+  config.width = extent_of(weights, "tok_emb.weight", 1);
+  config.context = extent_of(weights, "pos_emb", 1, 3);
+  config.layers = block_count(weights);
+  config.heads = std::max<int64_t>(1, config.width / 64);
+  if (config.vocabulary == 0 || config.width == 0 || config.context == 0 || config.layers == 0) {
+    throw Error(ErrorCode::kData,
+                "no GPT: needs tok_emb.weight [vocabulary, width], pos_emb [1, context, width] and "
+                "blocks.<i>.*");
+  }
+  return config;
+}
 
 Graph build_gpt(const GptConfig& config) {
   return Builder(config).build();

@@ -21,6 +21,10 @@ struct GptConfig {
   int64_t context = 1024;  // longest sequence
 };
 
+// Dimensions of a checkpoint but for the heads, which no tensor tells: width / 64, at least 1.
+// Throws Error(kData) when the tensors are no GPT's.
+GptConfig gpt_config_of(const Weights& weights);
+
 // Throws Error(kUsage) for impossible dimensions.
 Graph build_gpt(const GptConfig& config);
 

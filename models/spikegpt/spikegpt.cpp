@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "models/checkpoint_shape.hpp"
 
 namespace spikeloom {
 namespace {
@@ -109,13 +110,6 @@ class Builder {
   Graph graph_;
 };
 
-// Extent `axis` of a matrix, or 0 when it is not there.
-int64_t extent_of(const Weights& weights, const std::string& name, size_t axis) {
-  if (!weights.contains(name)) return 0;
-  const Shape& shape = weights.at(name).data.shape();
-  return shape.size() == 2 ? shape[axis] : 0;
-}
-
 }  // namespace
 
 const std::vector<SpikeGptPreset>& spikegpt_presets() {
@@ -148,23 +142,10 @@ SpikeGptConfig spikegpt_config_of(const Weights& weights) {
   SpikeGptConfig config;
   config.vocabulary = extent_of(weights, "emb.weight", 0);
   config.width = extent_of(weights, "emb.weight", 1);
-  config.layers = 0;
-  // Blocks may be missing from a damaged file: the last one counts, bind_weights lists the holes.
-  for (const std::string& name : weights.names()) {
-    if (!name.starts_with("blocks.")) continue;
-    int64_t block = -1;
-    for (size_t i = 7; i < name.size() && i < 13 && name[i] >= '0' && name[i] <= '9'; ++i) {
-      block = std::max<int64_t>(block, 0) * 10 + (name[i] - '0');
-    }
-    config.layers = std::max(config.layers, block + 1);
-  }
+  config.layers = block_count(weights);
   if (config.vocabulary == 0 || config.width == 0 || config.layers == 0) {
     throw Error(ErrorCode::kData,
                 "no SpikeGPT: needs emb.weight [vocabulary, width] and blocks.<i>.*");
-  }
-  if (config.layers > static_cast<int64_t>(weights.size())) {
-    throw Error(ErrorCode::kData,
-                fmt::format("no SpikeGPT: {} blocks in {} tensors", config.layers, weights.size()));
   }
   config.ffn_pre = weights.contains("blocks.0.ffnPre.key.weight");
   config.binary_embedding = config.vocabulary != kBpeVocabulary;
