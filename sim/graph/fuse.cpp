@@ -14,6 +14,8 @@ using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowM
 using Vector = Eigen::VectorXd;
 
 // Nodes that merge into one, in order. Convolutions and linears among them are the "parts".
+// A convolution along the steps takes in what is behind it, and joins no chain: taps that reach
+// outside the sample are zero, which a norm in front of it would not be.
 struct Chain {
   std::vector<NodeId> nodes;
 };
@@ -27,6 +29,7 @@ bool is_pointwise(const Op& op) {
 
 bool has_bias(const Op& op) {
   if (const auto* conv = std::get_if<Conv2d>(&op)) return !conv->bias.empty();
+  if (const auto* conv = std::get_if<Conv1d>(&op)) return !conv->bias.empty();
   if (const auto* linear = std::get_if<Linear>(&op)) return !linear->bias.empty();
   return false;
 }
@@ -101,19 +104,28 @@ std::string merged_name(const Graph& graph, const Chain& chain) {
   return prefix;
 }
 
+// Outputs of the last linear of a chain behind its start, or `first`.
+int64_t outputs_of(const Graph& graph, const Chain& chain, int64_t first) {
+  for (const NodeId id : chain.nodes) {
+    if (const auto* linear = std::get_if<Linear>(&graph.node(id).op)) first = linear->out_features;
+  }
+  return first;
+}
+
 // The one operator a chain becomes.
 Op merged_op(const Graph& graph, const Chain& chain, const std::string& name) {
   const std::string weight = name + ".fused.weight", bias = name + ".fused.bias";
   if (const auto* linear = std::get_if<Linear>(&graph.node(chain.nodes[0]).op)) {
-    Linear merged = *linear;
-    for (const NodeId id : chain.nodes) {
-      if (const auto* next = std::get_if<Linear>(&graph.node(id).op))
-        merged.out_features = next->out_features;
-    }
-    merged.trailing_ones = linear->trailing_ones;
-    merged.weight = weight;
-    merged.bias = bias;
-    return merged;
+    return Linear{linear->in_features, outputs_of(graph, chain, linear->out_features),
+                  linear->trailing_ones, weight, bias};
+  }
+  if (const auto* conv = std::get_if<Conv1d>(&graph.node(chain.nodes[0]).op)) {
+    return Conv1d{conv->in_channels,
+                  outputs_of(graph, chain, conv->out_channels),
+                  conv->left,
+                  conv->right,
+                  weight,
+                  bias};
   }
   Conv2d merged = std::get<Conv2d>(graph.node(chain.nodes[0]).op);
   for (size_t i = 1; i < chain.nodes.size(); ++i) {
@@ -131,23 +143,22 @@ Op merged_op(const Graph& graph, const Chain& chain, const std::string& name) {
   return merged;
 }
 
-// A chain's function so far: taps[k] is the [out, in] matrix of kernel tap k = ky*kernel + kx (for
-// a depthwise start, in = 1 and the matrix has one column), constant the value added everywhere.
+// A chain's function so far: taps[k] is the [out, in] matrix of kernel tap k = ky*kernel + kx, or
+// of the step k (for a depthwise start, in = 1 and the matrix has one column), constant the value
+// added everywhere.
 struct Folded {
-  int64_t kernel = 1;
   bool depthwise = false;
   std::vector<Matrix> taps;
   Vector constant;
 };
 
-std::vector<Matrix> taps_of(std::span<const float> weight, int64_t out, int64_t in,
-                            int64_t kernel) {
-  std::vector<Matrix> taps(static_cast<size_t>(kernel * kernel), Matrix(out, in));
+std::vector<Matrix> taps_of(std::span<const float> weight, int64_t out, int64_t in, int64_t area) {
+  std::vector<Matrix> taps(static_cast<size_t>(area), Matrix(out, in));
   for (int64_t o = 0; o < out; ++o) {
     for (int64_t i = 0; i < in; ++i) {
-      for (int64_t k = 0; k < kernel * kernel; ++k) {
+      for (int64_t k = 0; k < area; ++k) {
         taps[static_cast<size_t>(k)](o, i) =
-            static_cast<double>(weight[static_cast<size_t>((o * in + i) * kernel * kernel + k)]);
+            static_cast<double>(weight[static_cast<size_t>((o * in + i) * area + k)]);
       }
     }
   }
@@ -170,11 +181,16 @@ Folded start_of(const Op& op, const Weights& weights) {
     folded.constant = bias_of(linear->bias, linear->out_features, weights);
     return folded;
   }
+  if (const auto* conv = std::get_if<Conv1d>(&op)) {
+    folded.taps = taps_of(weights.at(conv->weight).data.f32(), conv->out_channels,
+                          conv->in_channels, conv->kernel());
+    folded.constant = bias_of(conv->bias, conv->out_channels, weights);
+    return folded;
+  }
   const auto& conv = std::get<Conv2d>(op);
-  folded.kernel = conv.kernel;
   folded.depthwise = conv.groups > 1;
   folded.taps = taps_of(weights.at(conv.weight).data.f32(), conv.out_channels,
-                        conv.in_channels / conv.groups, conv.kernel);
+                        conv.in_channels / conv.groups, conv.kernel * conv.kernel);
   folded.constant = bias_of(conv.bias, conv.out_channels, weights);
   return folded;
 }
@@ -209,7 +225,6 @@ void apply_conv(Folded& folded, const Conv2d& conv, const Weights& weights) {
   const Folded next = start_of(conv, weights);
   const Matrix before = folded.taps[0];
   const Vector constant = folded.constant;
-  folded.kernel = conv.kernel;
   folded.taps.clear();
   folded.constant = next.constant;
   for (const Matrix& tap : next.taps) {
@@ -244,7 +259,7 @@ void store(const Folded& folded, const Op& op, Weights& weights) {
   Tensor weight(parameters[0].shape), bias(parameters[1].shape);
   const auto w = weight.f32(), b = bias.f32();
   const int64_t out = folded.taps[0].rows(), in = folded.taps[0].cols();
-  const int64_t area = folded.kernel * folded.kernel;
+  const auto area = static_cast<int64_t>(folded.taps.size());
   for (int64_t o = 0; o < out; ++o) {
     for (int64_t i = 0; i < in; ++i) {
       for (int64_t k = 0; k < area; ++k) {
@@ -270,7 +285,8 @@ Model rewrite(const Graph& graph, const Weights* weights, int threads) {
     std::vector<NodeId> inputs;
     for (const NodeId input : node.inputs) inputs.push_back(moved[static_cast<size_t>(input)]);
     Chain chain{{id}};
-    if (std::holds_alternative<Conv2d>(node.op) || std::holds_alternative<Linear>(node.op)) {
+    if (std::holds_alternative<Conv2d>(node.op) || std::holds_alternative<Conv1d>(node.op) ||
+        std::holds_alternative<Linear>(node.op)) {
       chain = chain_from(graph, consumers, id);
     }
     NodeId placed = 0;

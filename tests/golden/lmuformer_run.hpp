@@ -2,6 +2,7 @@
 // Runs sequence networks and compares them with golden arrays of the LMUFormer authors' program.
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,15 @@
 #include "sim/plan/session.hpp"
 
 namespace spikeloom {
+
+constexpr int64_t kSteps = 128, kLookAhead = 5;
+
+// Of golden set A; the full-size network is LmuformerConfig{}.
+LmuformerConfig small_config(bool spiking);
+// One chunk takes the whole sequence.
+PlanOptions whole(int64_t steps);
+// Reference, and cpu with every SIMD target.
+std::vector<std::shared_ptr<const Backend>> all_backends();
 
 // "tests/golden/lmuformer/<name>" of the source tree.
 std::string lmuformer_file(const std::string& name);
@@ -43,5 +53,10 @@ std::shared_ptr<const Plan> sequence_plan(const LmuformerConfig& config, const W
 // Bits of a record that differ from a golden spikes.npz, whose arrays hold [batch, time, channel].
 int64_t differing_spikes(const SequenceRecord& record, const Plan& plan, const Weights& golden,
                          int64_t sample);
+
+// Largest difference of values, and of the logits of all steps from golden running means [steps,
+// batch, classes].
+float worst(const std::vector<float>& got, std::span<const float> wanted);
+float worst_logit(const SequenceRecord& record, const Tensor& golden, int64_t sample);
 
 }  // namespace spikeloom

@@ -21,17 +21,6 @@ using namespace spikeloom;
 
 namespace {
 
-constexpr int64_t kSteps = 128, kLookAhead = 5;
-
-LmuformerConfig small_config(bool spiking) {
-  LmuformerConfig config;
-  config.spiking = spiking;
-  config.in_channels = 40;
-  config.dim = 48;
-  config.num_classes = 12;
-  return config;
-}
-
 LmuformerConfig psmnist_config(bool spiking) {
   LmuformerConfig config = lmuformer_preset("psmnist");
   config.spiking = spiking;
@@ -40,35 +29,6 @@ LmuformerConfig psmnist_config(bool spiking) {
   config.seq_len = 96;
   config.theta = 96;
   return config;
-}
-
-PlanOptions whole(int64_t steps) {
-  return {Schedule::kLayerMajor, steps + kLookAhead, {}};
-}
-
-float worst(const std::vector<float>& got, std::span<const float> wanted) {
-  float result = 0;
-  for (size_t i = 0; i < got.size(); ++i) result = std::max(result, std::abs(got[i] - wanted[i]));
-  return result;
-}
-
-// Largest difference over all steps from golden running means [steps, batch, classes].
-float worst_logit(const SequenceRecord& record, const Tensor& golden, int64_t sample) {
-  const int64_t batch = golden.shape()[1], classes = golden.shape()[2];
-  REQUIRE(static_cast<int64_t>(record.logits.size()) == golden.shape()[0]);
-  float result = 0;
-  for (int64_t t = 0; t < golden.shape()[0]; ++t) {
-    const auto row = golden.f32().subspan(static_cast<size_t>((t * batch + sample) * classes),
-                                          static_cast<size_t>(classes));
-    result = std::max(result, worst(record.logits[static_cast<size_t>(t)], row));
-  }
-  return result;
-}
-
-std::vector<std::shared_ptr<const Backend>> all_backends() {
-  std::vector<std::shared_ptr<const Backend>> backends = {make_reference_backend()};
-  for (const std::string& simd : cpu_simd_targets()) backends.push_back(make_cpu_backend(simd));
-  return backends;
 }
 
 }  // namespace

@@ -108,6 +108,40 @@ TEST_CASE(
   CHECK(std::equal(expected.f32().begin(), expected.f32().end(), got.f32().begin()));
 }
 
+TEST_CASE(
+    "a convolution along the steps takes in its norm and what follows, sample ends included") {
+  const bool biased = GENERATE(false, true);
+  constexpr int64_t kSteps = 6;
+  Graph graph;
+  NodeId x = graph.add("input", Input{{7}, false});
+  x = graph.add("conv", Conv1d{7, 5, 2, 1, "conv.weight", biased ? "conv.bias" : ""}, {x});
+  x = graph.add("norm", BatchNorm{.channels = 5, .prefix = "norm"}, {x});
+  x = graph.add("fc", Linear{5, 3, 1, "fc.weight", "fc.bias"}, {x});
+  graph.output("out", graph.add("norm2", BatchNorm{.channels = 3, .prefix = "norm2"}, {x}));
+  const Weights weights = random_weights(graph, 5);
+  const Model fused = fuse(graph, weights, 1);
+  REQUIRE(fused.graph.size() == 2);
+  CHECK(describe(fused.graph.node(1).op) == describe(graph.node(1).op));
+  CHECK(fused.graph.node(1).shape == Shape{3});
+  Tensor frames({kSteps, 7});
+  uint64_t index = 0;
+  for (float& value : frames.f32()) value = 4.0f * random_uniform(9, 9, index++) - 2.0f;
+  const auto values = [&](const Graph& form, const Weights& its_weights) {
+    Session session(compile(form, its_weights, make_reference_backend(),
+                            {Schedule::kLayerMajor, kSteps + 1, {}}));
+    session.run_chunk(frames, kSteps, 1, 1);
+    std::vector<float> out;
+    for (int64_t t = 0; t < kSteps; ++t) {
+      const Tensor value = session.value(*form.find_output("out"), t);
+      out.insert(out.end(), value.f32().begin(), value.f32().end());
+    }
+    return out;
+  };
+  const auto expected = values(graph, weights), got = values(fused.graph, fused.weights);
+  REQUIRE(got.size() == kSteps * 3);
+  for (size_t i = 0; i < got.size(); ++i) CHECK(got[i] == Approx(expected[i]).margin(2e-5));
+}
+
 TEST_CASE("populations and outputs keep names and shapes in the fused form") {
   const Graph graph = build_spikeformer(spikeformer_preset("15M"));
   const Graph fused = fuse(graph);
