@@ -52,7 +52,6 @@ void visit_numbers(State& state, Visit&& visit) {
   }
   if (!state.neurobench) return;
   visit("neurobench/samples", state.neurobench->samples);
-  visit("neurobench/calls", state.neurobench->calls);
   visit("neurobench/membrane_updates", state.neurobench->membrane_updates);
   for (auto& layer : state.neurobench->layers) {
     visit("neurobench/" + layer.name + "/macs", layer.effective_macs);

@@ -191,11 +191,8 @@ Experiment read_experiment(Config& config) {
   config.reject_unknown();
   if (experiment.dataset.classes == 0) experiment.dataset.classes = experiment.model.num_classes();
   if (experiment.model.is_kwt()) experiment.dataset.steps = experiment.model.kwt.frames;
-  if (experiment.model.is_lmuformer()) {
+  if (experiment.model.is_lmuformer())
     experiment.dataset.steps = experiment.model.lmuformer.seq_len;
-    if (experiment.neurobench)
-      throw config.error_at("report.neurobench", "lmuformer's memory has no NeuroBench count");
-  }
   return experiment;
 }
 

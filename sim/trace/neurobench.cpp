@@ -10,7 +10,14 @@ namespace spikeloom {
 namespace {
 
 bool is_weighted(const Op& op) {
-  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<Linear>(op);
+  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<Conv1d>(op) ||
+         std::holds_alternative<Linear>(op);
+}
+
+bool sees_whole_sequences(const Graph& graph) {
+  return std::any_of(graph.nodes().begin(), graph.nodes().end(), [](const Node& node) {
+    return std::holds_alternative<Conv1d>(node.op) || std::holds_alternative<LmuMemory>(node.op);
+  });
 }
 
 // Weights of one layer as 0 and 1: by [input channel within its group][tap y, x], how many of the
@@ -71,6 +78,20 @@ std::vector<int32_t> linear_fanout(const Linear& linear, const Tensor& weight, b
   return fanout;
 }
 
+std::vector<int32_t> step_fanout(const Conv1d& conv, const Tensor& weight) {
+  std::vector<int32_t> fanout(static_cast<size_t>(conv.kernel() * conv.in_channels));
+  const auto values = weight.f32();
+  for (int64_t o = 0, at = 0; o < conv.out_channels; ++o) {
+    for (int64_t c = 0; c < conv.in_channels; ++c) {
+      for (int64_t tap = 0; tap < conv.kernel(); ++tap, ++at) {
+        fanout[static_cast<size_t>(tap * conv.in_channels + c)] +=
+            values[static_cast<size_t>(at)] != 0;
+      }
+    }
+  }
+  return fanout;
+}
+
 std::vector<int32_t> fanout_of(const Graph& graph, const Node& node, const Tensor& weight,
                                bool ones) {
   if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
@@ -90,6 +111,10 @@ int64_t footprint_of(const Graph& graph, const Weights& weights) {
   int64_t bytes = weights.bytes();
   for (const Node& node : graph.nodes()) {
     if (std::holds_alternative<BatchNorm>(node.op)) bytes += 8;  // num_batches_tracked
+    if (const auto* memory = std::get_if<LmuMemory>(&node.op)) {
+      const int64_t m = memory->order;
+      bytes += 4 * (m * m + m + m * memory->steps) + 8 * m * (memory->steps + 1);
+    }
   }
   return bytes;
 }
@@ -116,7 +141,8 @@ std::vector<std::string> NeuroBenchCounter::watched(const Graph& graph) {
   return names;
 }
 
-NeuroBenchCounter::NeuroBenchCounter(const Graph& graph, const Weights& weights) {
+NeuroBenchCounter::NeuroBenchCounter(const Graph& graph, const Weights& weights)
+    : whole_sequences_(sees_whole_sequences(graph)) {
   counts_.parameters = parameter_count(graph);
   counts_.footprint_bytes = footprint_of(graph, weights);
   for (NodeId id = 0; id < graph.size(); ++id) {
@@ -135,57 +161,122 @@ NeuroBenchCounter::NeuroBenchCounter(const Graph& graph, const Weights& weights)
     Layer layer;
     layer.input = node.inputs[0];
     layer.is_static = node.is_static;
-    layer.rows_alike = std::holds_alternative<Linear>(node.op);
-    layer.fanout = fanout_of(graph, node, weight, false);
-    layer.dense = sum_of(fanout_of(graph, node, weight, true));
-    if (layer.rows_alike) layer.dense *= rows_of(graph.node(node.inputs[0]).shape);
+    if (const auto* conv = std::get_if<Conv1d>(&node.op)) {
+      layer.fanout = step_fanout(*conv, weight);
+      layer.dense = conv->in_channels * conv->out_channels;
+      layer.taps = conv->kernel();
+      layer.left = conv->left;
+    } else {
+      layer.rows_alike = std::holds_alternative<Linear>(node.op);
+      layer.fanout = fanout_of(graph, node, weight, false);
+      layer.dense = sum_of(fanout_of(graph, node, weight, true));
+      if (layer.rows_alike) layer.dense *= rows_of(graph.node(node.inputs[0]).shape);
+    }
     layers_.push_back(std::move(layer));
   }
 }
 
 void NeuroBenchCounter::begin_sample() {
   ++counts_.samples;
-  first_chunk_ = true;
+  for (Membranes& membranes : membranes_)
+    std::fill(membranes.v.begin(), membranes.v.end(), membranes.params.v_initial());
+  for (Layer& layer : layers_) {
+    layer.due.assign(static_cast<size_t>(layer.left), {});
+    layer.binary = true;
+    layer.acs = 0;
+  }
 }
 
-void NeuroBenchCounter::count_call(const ValueRef& input, const Layer& layer, int64_t calls,
-                                   NeuroBenchLayer& count) {
+// One value that is not binary makes a call MACs: of a sequence also what was counted before it.
+void NeuroBenchCounter::charge(Layer& layer, NeuroBenchLayer& count, Operations operations,
+                               bool binary) const {
+  count.dense += operations.dense;
+  if (!whole_sequences_) {
+    (binary ? count.effective_acs : count.effective_macs) += operations.effective;
+    return;
+  }
+  layer.binary &= binary;
+  if (layer.binary) {
+    layer.acs += operations.effective;
+    count.effective_acs += operations.effective;
+  } else {
+    count.effective_acs -= layer.acs;
+    count.effective_macs += layer.acs + operations.effective;
+    layer.acs = 0;
+  }
+}
+
+namespace {
+
+// Weights that the non-zero elements of a row reach; whether all its elements are -1, 0 or 1.
+int64_t reached(const ValueRef& input, int64_t row, const int32_t* fanout, bool& binary) {
   int64_t effective = 0;
+  if (input.bits != nullptr) {
+    as_const(input.bits_at(0)).for_each(row, [&](int64_t c) { effective += fanout[c]; });
+    return effective;
+  }
+  const float* values = input.real_row(0, row);
+  for (int64_t c = 0; c < input.channels; ++c) {
+    effective += values[c] != 0 ? fanout[c] : 0;
+    binary &= values[c] == 0 || values[c] == 1 || values[c] == -1;
+  }
+  return effective;
+}
+
+}  // namespace
+
+void NeuroBenchCounter::count_frame(const ValueRef& input, int64_t calls, size_t l) {
+  Layer& layer = layers_[l];
+  Operations operations{0, calls * layer.dense};
   bool binary = true;
   for (int64_t row = 0; row < input.rows; ++row) {
     const int32_t* fanout = layer.fanout.data() + (layer.rows_alike ? 0 : row * input.channels);
-    if (input.bits != nullptr) {
-      as_const(input.bits_at(0)).for_each(row, [&](int64_t c) { effective += fanout[c]; });
-      continue;
-    }
-    const float* values = input.real_row(0, row);
-    for (int64_t c = 0; c < input.channels; ++c) {
-      effective += values[c] != 0 ? fanout[c] : 0;
-      binary &= values[c] == 0 || values[c] == 1 || values[c] == -1;
-    }
+    operations.effective += calls * reached(input, row, fanout, binary);
   }
-  (binary ? count.effective_acs : count.effective_macs) += calls * effective;
-  count.dense += calls * layer.dense;
+  charge(layer, counts_.layers[l], operations, binary);
+}
+
+void NeuroBenchCounter::count_along_steps(const ValueRef& input, int64_t step, size_t l) {
+  Layer& layer = layers_[l];
+  Operations now;
+  if (layer.left > 0) {
+    now = layer.due.front();
+    std::rotate(layer.due.begin(), layer.due.begin() + 1, layer.due.end());
+    layer.due.back() = {};
+  }
+  bool binary = true;
+  for (int64_t tap = 0; tap < layer.taps; ++tap) {
+    const int64_t effective = reached(input, 0, layer.fanout.data() + tap * input.channels, binary);
+    const int64_t ahead = layer.left - tap;  // of the output this tap adds to
+    if (step + ahead < 0) continue;
+    Operations& sum = ahead > 0 ? layer.due[static_cast<size_t>(ahead - 1)] : now;
+    sum.effective += effective;
+    sum.dense += layer.dense;
+  }
+  charge(layer, counts_.layers[l], now, binary);
 }
 
 void NeuroBenchCounter::count_layer(const Session& session, size_t l) {
-  const int64_t steps = session.last_chunk().steps;
+  const SpikeChunk chunk = session.last_chunk();
   const Layer& layer = layers_[l];
-  if (layer.is_static) {
-    return count_call(session.view(layer.input, 0), layer, steps, counts_.layers[l]);
-  }
-  for (int64_t t = 0; t < steps; ++t) {
-    count_call(session.view(layer.input, t), layer, 1, counts_.layers[l]);
+  if (layer.is_static) return count_frame(session.view(layer.input, 0), chunk.steps, l);
+  for (int64_t t = 0; t < chunk.steps; ++t) {
+    const ValueRef input = session.view(layer.input, t);
+    if (layer.taps > 0) {
+      count_along_steps(input, chunk.first_step + t, l);
+    } else {
+      count_frame(input, 1, l);
+    }
   }
 }
 
 // The neurons' own equation on the values they saw: kernels do not show membranes between steps.
 void NeuroBenchCounter::count_membranes(const Session& session, Membranes& membranes) const {
   const NeuronParams& params = membranes.params;
-  if (first_chunk_) std::fill(membranes.v.begin(), membranes.v.end(), params.v_initial());
   membranes.updates = 0;
-  for (int64_t t = 0; t < session.last_chunk().steps; ++t) {
-    const bool all = first_chunk_ && t == 0;
+  const SpikeChunk chunk = session.last_chunk();
+  for (int64_t t = 0; t < chunk.steps; ++t) {
+    const bool all = chunk.first_step + t == 0;
     const ValueRef input = session.view(membranes.input, t);
     float* v = membranes.v.data();
     for (int64_t row = 0; row < input.rows; ++row) {
@@ -200,7 +291,6 @@ void NeuroBenchCounter::count_membranes(const Session& session, Membranes& membr
 }
 
 void NeuroBenchCounter::chunk(const Session& session, int threads) {
-  counts_.calls += session.last_chunk().steps;
   const auto layers = static_cast<int64_t>(layers_.size());
   const auto all = layers + static_cast<int64_t>(membranes_.size());
   parallel_for(all, 1, threads, [&](int64_t begin, int64_t end) {
@@ -213,7 +303,6 @@ void NeuroBenchCounter::chunk(const Session& session, int threads) {
     }
   });
   for (const Membranes& membranes : membranes_) counts_.membrane_updates += membranes.updates;
-  first_chunk_ = false;
 }
 
 void NeuroBenchCounter::restore(const NeuroBenchCounts& counts) {

@@ -2,12 +2,14 @@
 // Counts of the NeuroBench harness (NeuroBench/neurobench, commit e521c28), from a run step by
 // step.
 //
-// Rules: a call is one sample at one step. For each call of a convolution or linear layer inputs
-// and weights become 1 where they are not zero, biases 0: the sum of the outputs are its effective
-// operations, so padding and zero weights do not count. The call is AC when every input element is
-// -1, 0 or 1 (an input of zeros included), MAC otherwise; `dense` is the same with ones everywhere.
-// Static layers are called at every step. Attention products, normalisation, pooling and neurons
-// are not counted. Membrane updates: all neurons at the first step of a sample, later those whose
+// Rules: a call is one sample at one step; in networks with a convolution along the steps or a
+// Legendre memory, whose modules see whole sequences, one sample at all its steps. For each call of
+// a convolution or linear layer inputs and weights become 1 where they are not zero, biases 0: the
+// sum of the outputs are its effective operations, so padding and zero weights do not count. The
+// call is AC when every input element is -1, 0 or 1 (an input of zeros included), MAC otherwise;
+// `dense` is the same with ones everywhere. Static layers are called at every step. Attention
+// products, the Legendre memory (no layer of the harness's), normalisation, pooling and neurons are
+// not counted. Membrane updates: all neurons at the first step of a sample, later those whose
 // membrane potential after the step differs from before.
 //
 // This looks at values, unlike every other count here: the plan keeps them, which takes memory.
@@ -31,9 +33,11 @@ struct NeuroBenchLayer {
 struct NeuroBenchCounts {
   std::vector<NeuroBenchLayer> layers;
   int64_t membrane_updates = 0;
-  int64_t samples = 0, calls = 0;  // calls: of one layer, = steps summed over samples
-  int64_t parameters = 0;          // trainable
-  int64_t footprint_bytes = 0;     // parameters and buffers as fp32, 8 bytes more per BatchNorm
+  int64_t samples = 0;
+  int64_t parameters = 0;  // trainable
+  // Parameters and buffers as fp32, 8 bytes more per BatchNorm; with a Legendre memory also the A,
+  // B, H [order, steps] and complex fft_H [order, steps + 1] that the authors' module stores.
+  int64_t footprint_bytes = 0;
 
   // Zero weights / weights, four decimals as the harness rounds it.
   double connection_sparsity() const;
@@ -55,14 +59,24 @@ class NeuroBenchCounter {
   void restore(const NeuroBenchCounts& counts);
 
  private:
+  struct Operations {
+    int64_t effective = 0, dense = 0;
+  };
   struct Layer {
     NodeId input = -1;
     bool is_static = false;
     // Non-zero weights that read input element (row, channel); one row stands for all where the
-    // layer treats rows alike.
+    // layer treats rows alike. A convolution along the steps: (tap, channel).
     std::vector<int32_t> fanout;
     bool rows_alike = false;
-    int64_t dense = 0;  // of one call
+    int64_t dense = 0;  // of one step; along the steps: of one tap
+    // A convolution along the steps: `left` of its `taps` reach later outputs, which count once
+    // their step is there; `due`, by distance.
+    int64_t taps = 0, left = 0;
+    std::vector<Operations> due;
+    // Of the sample so far, in networks that see whole sequences.
+    bool binary = true;
+    int64_t acs = 0;
   };
   struct Membranes {
     NodeId input = -1;  // the current they integrate
@@ -70,15 +84,16 @@ class NeuroBenchCounter {
     std::vector<float> v;  // after the last step
     int64_t updates = 0;   // of the last chunk
   };
-  static void count_call(const ValueRef& input, const Layer& layer, int64_t calls,
-                         NeuroBenchLayer& count);
+  void charge(Layer& layer, NeuroBenchLayer& count, Operations operations, bool binary) const;
+  void count_frame(const ValueRef& input, int64_t calls, size_t layer);
+  void count_along_steps(const ValueRef& input, int64_t step, size_t layer);
   void count_layer(const Session& session, size_t layer);
   void count_membranes(const Session& session, Membranes& membranes) const;
 
   NeuroBenchCounts counts_;
   std::vector<Layer> layers_;
   std::vector<Membranes> membranes_;
-  bool first_chunk_ = true;
+  bool whole_sequences_ = false;
 };
 
 }  // namespace spikeloom
