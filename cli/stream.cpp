@@ -130,11 +130,10 @@ class Stream {
                  decided_ ? "decided" : "answer", name(last_.answer), last_step_, since_);
     }
     fmt::print(
-        "latency per frame: {:.3f} ms computed (mean; {:.3f} ms at most), {:.0f} ms until {} "
-        "frames of "
-        "look-ahead are there, {:.0f} ms analysis window\nreal time: {:.1f}x\n",
-        mean, worst_ms_, static_cast<double>(look_ahead) * kFrameMs, look_ahead, kWindowMs,
-        kFrameMs / mean);
+        "latency per frame: {:.3f} ms computed (mean; {:.3f} ms at most) on {} thread{}, {:.0f} ms "
+        "until {} frames of look-ahead are there, {:.0f} ms analysis window\nreal time: {:.1f}x\n",
+        mean, worst_ms_, threads_, threads_ == 1 ? "" : "s",
+        static_cast<double>(look_ahead) * kFrameMs, look_ahead, kWindowMs, kFrameMs / mean);
   }
 
   StreamOptions options_;
@@ -179,7 +178,9 @@ int command_stream(const Arguments& arguments) {
   const auto values = parse(line, arguments);
   if (!values) return 0;
   Config config = load_experiment((*values)["experiment"].as<std::string>(), *values);
-  const Experiment experiment = read_experiment(config);
+  Experiment experiment = read_experiment(config);
+  // A step takes microseconds, less than waking a second thread.
+  if (!config.has("run.threads")) experiment.run.threads = 1;
   if (!experiment.model.is_lmuformer() || experiment.model.lmuformer.in_channels != kMelBins)
     throw config.error_at("model.family", "stream needs lmuformer with in_channels = 128");
   StreamOptions stream_options{(*values)["every"].as<int64_t>(), (*values)["decide"].as<double>(),
