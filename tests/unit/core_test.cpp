@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include "core/dtype.hpp"
 #include "core/error.hpp"
@@ -68,6 +69,33 @@ TEST_CASE("spike bits are counted and visited in ascending order") {
   std::vector<int64_t> seen;
   as_const(spikes.view()).for_each(1, [&](int64_t c) { seen.push_back(c); });
   CHECK(seen == std::vector<int64_t>{0, 63, 64, 129});
+}
+
+TEST_CASE("many small jobs, jobs of several callers and jobs inside jobs all finish") {
+  std::atomic<int64_t> sum{0};
+  const auto add = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) sum += i;
+  };
+  for (int job = 0; job < 20000; ++job) parallel_for(5, 1, 3, add);
+  CHECK(sum == 20000 * 10);
+  sum = 0;
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 3; ++caller) {
+    callers.emplace_back([&] {
+      for (int job = 0; job < 2000; ++job) parallel_for(5, 1, 4, add);
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  CHECK(sum == 3 * 2000 * 10);
+  sum = 0;
+  parallel_for(8, 1, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) parallel_for(5, 1, 4, add);
+  });
+  CHECK(sum == 8 * 10);
+  // More blocks than a job has numbers for.
+  sum = 0;
+  parallel_for(int64_t{1} << 26, 1, 2, [&](int64_t begin, int64_t end) { sum += end - begin; });
+  CHECK(sum == int64_t{1} << 26);
 }
 
 TEST_CASE("parallel_for covers every index once for any grain and thread count") {
