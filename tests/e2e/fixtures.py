@@ -187,10 +187,12 @@ def make_flipped(path, source, seed):
 
 
 def make_edited(path, source, *edits):
-    """edited SOURCE EDIT...: safetensors with drop:NAME, add:NAME, nan:NAME, inf:NAME, shape:NAME."""
+    """edited SOURCE EDIT...: safetensors with drop:NAME, add:NAME, nan:NAME, inf:NAME, shape:NAME; NAME*: all that start so."""
     header, data = read_safetensors(source)
-    for edit in edits:
-        what, name = edit.split(":", 1)
+    named = [edit.split(":", 1) for edit in edits]
+    each = [(what, other) for what, name in named
+            for other in ([n for n in header if n.startswith(name[:-1])] if name.endswith("*") else [name])]
+    for what, name in each:
         if what == "add":
             header[name] = {"dtype": "F32", "shape": [2], "data_offsets": [len(data), len(data) + 8]}
             data += bytes(8)
@@ -208,6 +210,12 @@ def make_edited(path, source, *edits):
         else:
             data[first:first + 4] = struct.pack("<f", float(what))
     write_safetensors(path, header, data)
+
+
+def make_bytes(path, *words):
+    """bytes HEX...: none: an empty file."""
+    with open(path, "wb") as file:
+        file.write(bytes.fromhex("".join(words)))
 
 
 def make_text(path, *words):
