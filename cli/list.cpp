@@ -5,6 +5,7 @@
 #include "cli/options.hpp"
 #include "datasets/open.hpp"
 #include "hw_model/report/energy.hpp"
+#include "models/ann/kwt.hpp"
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
@@ -40,12 +41,19 @@ int command_list(const Arguments& arguments) {
     fmt::print("  preset {:<15} {} steps of {}, dim {}  {} parameters  {}\n", preset.name,
                c.seq_len, c.in_channels, c.dim, parameters, preset.note);
   }
+  fmt::print("models: rwkv4 (RWKV-4, presets of spikegpt), gpt (vanilla GPT)\n");
+  fmt::print("models: kwt (Keyword Transformer)\n");
+  for (const KwtPreset& preset : kwt_presets()) {
+    fmt::print("  preset {:<5} {} frames of {}, dim {}  {} parameters\n", preset.name,
+               preset.config.frames, preset.config.in_channels, preset.config.dim,
+               parameter_count(build_kwt(preset.config)));
+  }
   fmt::print("datasets:\n");
   for (const DatasetKind& kind : dataset_kinds())
     fmt::print("  {:<15}  {}\n", kind.name, kind.summary);
   fmt::print(
-      "  text             a text through a tokeniser (spikegpt)\n"
-      "  tokens, binidx   token ids: NumPy array, pair of .idx and .bin (spikegpt)\n");
+      "  text             a text through a tokeniser (spikegpt, rwkv4, gpt)\n"
+      "  tokens, binidx   token ids: NumPy array, pair of .idx and .bin (the same)\n");
   fmt::print("devices: cpu (SIMD");
   for (const std::string& simd : cpu_simd_targets()) fmt::print(" {}", simd);
   fmt::print("), reference\nforms: as_written, fused\n");

@@ -44,18 +44,16 @@ struct Slot {
 // Reads side by side; every failure stays in its slot.
 void load_all(const Dataset& dataset, int64_t first, int threads, std::vector<Slot>& slots) {
   const auto count = static_cast<int64_t>(slots.size());
-  parallel_for(count, 1, threads, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      Slot& slot = slots[static_cast<size_t>(i)];
-      try {
-        slot.sample = dataset.load(first + i);
-      } catch (const Error& error) {
-        slot.fault = error.what();
-        slot.fault_code = error.code();
-      } catch (const std::exception& error) {
-        slot.fault = error.what();
-        slot.fault_code = ErrorCode::kRuntime;
-      }
+  parallel_samples(count, threads, [&](int64_t i) {
+    Slot& slot = slots[static_cast<size_t>(i)];
+    try {
+      slot.sample = dataset.load(first + i);
+    } catch (const Error& error) {
+      slot.fault = error.what();
+      slot.fault_code = error.code();
+    } catch (const std::exception& error) {
+      slot.fault = error.what();
+      slot.fault_code = ErrorCode::kRuntime;
     }
   });
 }
@@ -91,22 +89,15 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
     }
     if (!alone) {
       const bool side_by_side = count >= options.threads;
-      const auto run = [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          if (stop(first + i)) return;
-          const auto s = static_cast<size_t>(i);
-          if (slots[s].fault.empty()) {
-            sessions[s]->run_chunk(slots[s].sample.frames, options.steps,
-                                   side_by_side ? 1 : options.threads, plan->look_ahead);
-          }
-          slots[s].executed = true;
+      parallel_samples(count, side_by_side ? options.threads : 1, [&](int64_t i) {
+        if (stop(first + i)) return;
+        const auto s = static_cast<size_t>(i);
+        if (slots[s].fault.empty()) {
+          sessions[s]->run_chunk(slots[s].sample.frames, options.steps,
+                                 side_by_side ? 1 : options.threads, plan->look_ahead);
         }
-      };
-      if (side_by_side) {
-        parallel_for(count, 1, options.threads, run);
-      } else {
-        run(0, count);
-      }
+        slots[s].executed = true;
+      });
     }
     for (int64_t i = 0; i < count; ++i) {
       const auto s = static_cast<size_t>(i);

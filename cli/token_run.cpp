@@ -202,12 +202,10 @@ void TokenRun::run_side_by_side(int64_t count) {
   };
   std::vector<Kept> kept;
   for (int64_t i = 0; i < count; ++i) kept.push_back(room_for(window(i)));
-  parallel_for(count, 1, experiment_.run.threads, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      if (i > 0 && interrupted()) return;
-      const auto s = static_cast<size_t>(i);
-      run_kept(*sessions_[s], window(i), kept[s]);
-    }
+  parallel_samples(count, experiment_.run.threads, [&](int64_t i) {
+    if (i > 0 && interrupted()) return;
+    const auto s = static_cast<size_t>(i);
+    run_kept(*sessions_[s], window(i), kept[s]);
   });
   for (const Kept& one : kept) {
     if (!one.executed) return;

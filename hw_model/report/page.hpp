@@ -36,6 +36,7 @@ std::string compare_page(const std::vector<NamedReport>& reports, const Comparis
 
 // Sections of a report, for inspect_page. Each is empty where the report has no such figures.
 std::string energy_section(const nlohmann::json& report);
+std::string language_section(const nlohmann::json& report);
 std::string operations_section(const nlohmann::json& report);
 std::string memory_section(const nlohmann::json& report);
 std::string break_even_section(const nlohmann::json& report);

@@ -286,8 +286,9 @@ std::string inspect_page(const InspectInput& input) {
   }
   if (input.report != nullptr) {
     const Json& report = input.report->json;
-    body += operations_section(report) + energy_section(report) + memory_section(report) +
-            break_even_section(report) + methods_section(report) + unpriced_section(report);
+    body += language_section(report) + operations_section(report) + energy_section(report) +
+            memory_section(report) + break_even_section(report) + methods_section(report) +
+            unpriced_section(report);
   }
   body += provenance_section(input);
   return page("Spikes and energy: " + input.name,
