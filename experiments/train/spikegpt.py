@@ -157,13 +157,14 @@ class SpikeGPT(nn.Module):
     @torch.no_grad()
     def stream(self, tokens):
         """The same logits through the recurrence, token by token; also the firing rates of both neurons of every
-        block."""
+        block, and the smallest distance of a membrane to its threshold at every token [B, T]."""
         batch, steps = tokens.shape
         width, layers = self.emb.weight.shape[1], len(self.blocks)
         state = torch.zeros(5 * layers, batch, width)
         state[4::5] = -1e30
         membranes = torch.zeros(2 * layers, batch, width)
         rates = torch.zeros(2 * layers)
+        margins = torch.full((batch, steps), math.inf)
 
         def fire(y, n):
             if not self.spiking:
@@ -172,6 +173,7 @@ class SpikeGPT(nn.Module):
             s = (h >= 1).to(h.dtype)
             membranes[n] = h * (1 - s)
             rates[n] += s.mean() / steps
+            margins[:, t] = torch.minimum(margins[:, t], (h - 1).abs().amin(1))
             return s
 
         logits = []
@@ -184,4 +186,4 @@ class SpikeGPT(nn.Module):
                 state[5 * i] = f
                 x = x + fire(y, 2 * i + 1)
             logits.append(self.head(self.ln_out(x)))
-        return torch.stack(logits, 1), rates
+        return torch.stack(logits, 1), rates, margins

@@ -32,7 +32,7 @@ def bits_per_character(model, tokens, window=1024):
     if whole * window + 1 < len(tokens):
         parts.append((tokens[None, whole * window:-1], tokens[None, whole * window + 1:]))
     for x, y in parts:
-        logits, part_rates = model.stream(x)
+        logits, part_rates, _ = model.stream(x)
         total += F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum").item()
         rates = part_rates if rates is None else rates
     return total / (len(tokens) - 1) / math.log(2), rates

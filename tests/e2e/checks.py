@@ -55,6 +55,9 @@ def missing(what):
     if what == "mnist_weights":
         path = os.path.join(HERE, "../../experiments/weights/mnist_metaspikeformer_t4.safetensors")
         return "" if os.path.exists(path) else "no trained weights"
+    if what == "shakespeare":
+        path = os.path.join(HERE, "../../../shared/data/text/tinyshakespeare.txt")
+        return "" if os.path.exists(path) else "no ../shared/data/text/tinyshakespeare.txt"
     raise Bad(f"needs what? {what}")
 
 
