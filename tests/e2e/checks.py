@@ -58,6 +58,9 @@ def missing(what):
     if what == "shakespeare":
         path = os.path.join(HERE, "../../../shared/data/text/tinyshakespeare.txt")
         return "" if os.path.exists(path) else "no ../shared/data/text/tinyshakespeare.txt"
+    if what == "spoken_digits":
+        path = os.path.join(HERE, "../../../shared/data/fsdd/fsdd.tar.gz")
+        return "" if os.path.exists(path) else "no ../shared/data/fsdd"
     raise Bad(f"needs what? {what}")
 
 

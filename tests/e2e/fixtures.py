@@ -9,6 +9,7 @@ import re
 import shutil
 import struct
 import sys
+import tarfile
 import zlib
 
 
@@ -270,6 +271,16 @@ def make_fifo(path):
 
 def make_copy(path, source):
     shutil.copyfile(source, path)
+
+
+def make_unpacked(path, archive, *endings):
+    """unpacked ARCHIVE ENDING...: the files of a tar archive whose names end so, all in one folder."""
+    os.makedirs(path)
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.isfile() and member.name.endswith(endings):
+                with open(os.path.join(path, os.path.basename(member.name)), "wb") as file:
+                    shutil.copyfileobj(tar.extractfile(member), file)
 
 
 def make(folder, words):
