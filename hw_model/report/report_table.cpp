@@ -16,8 +16,9 @@ const char* weights_state(const ReportInput& in) {
 using Rows = std::vector<std::vector<std::string>>;
 
 std::string score_text(const LanguageScore& s) {
+  if (s.tokens == 0) return "not known: no token follows another";
   std::string text =
-      fmt::format("{:.6f} nats = {:.6f} bits per token over {} predictions", s.nats_per_token(),
+      fmt::format("cross-entropy {:.6f} nats = {:.6f} bits per token over {} predictions", s.nats_per_token(),
                   s.bits() / static_cast<double>(s.tokens), s.tokens);
   if (s.vocabulary.empty() || s.bytes == 0) return text;
   return text + fmt::format(
@@ -42,7 +43,7 @@ std::string run_block(const Report& report) {
            10);
   out += fmt::format("signature {}\n", in.signature);
   if (in.language) {
-    out += wrap("score     cross-entropy " + score_text(*in.language), 10);
+    out += wrap("score     " + score_text(*in.language), 10);
     if (in.twin && in.twin->language)
       out += wrap("          dense twin " + score_text(*in.twin->language), 10);
     return out;
