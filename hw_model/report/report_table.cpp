@@ -18,8 +18,8 @@ using Rows = std::vector<std::vector<std::string>>;
 std::string score_text(const LanguageScore& s) {
   if (s.tokens == 0) return "not known: no token follows another";
   std::string text =
-      fmt::format("cross-entropy {:.6f} nats = {:.6f} bits per token over {} predictions", s.nats_per_token(),
-                  s.bits() / static_cast<double>(s.tokens), s.tokens);
+      fmt::format("cross-entropy {:.6f} nats = {:.6f} bits per token over {} predictions",
+                  s.nats_per_token(), s.bits() / static_cast<double>(s.tokens), s.tokens);
   if (s.vocabulary.empty() || s.bytes == 0) return text;
   return text + fmt::format(
                     "; {:.6f} bits per character ({}), {:.6f} bits per byte ({}), "
