@@ -130,7 +130,9 @@ class Stream {
             static_cast<float>(pending_[first + static_cast<size_t>(t)]);
       }
       session_.run_chunk(tokens, count, settings_.threads);
-      counter_.chunk(session_.last_chunk());
+      SpikeChunk chunk = session_.last_chunk();
+      chunk.first_step = 0;  // counts by step would grow with the stream
+      counter_.chunk(chunk);
       last = count - 1;
     }
     Tensor logits = session_.value(head_, last);

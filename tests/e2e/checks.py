@@ -255,6 +255,13 @@ def check_joined_files(runner, whole, *parts):
     require(read(whole) == b"".join(map(read, parts)), f"{whole} is not {' + '.join(parts)}")
 
 
+def check_memory(runner, most):
+    """The first of these runs in a case took some memory; the later ones at most so many MiB more."""
+    now = runner.result.memory_kb
+    first = runner.remembered.setdefault("memory", now)
+    require(now <= first + int(most) * 1024, f"{now} KB of memory, the first run took {first}")
+
+
 def check_event_lines(runner, report, layer):
     """As many lines of events on standard output as the report counts spikes."""
     with open(runner.path(report)) as text:

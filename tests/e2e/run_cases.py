@@ -179,7 +179,6 @@ class Runner:
         words, environment = shlex.split(text), dict(os.environ)
         for name in ("SPIKELOOM_SIMD", "NO_COLOR", "CLICOLOR_FORCE"):
             environment.pop(name, None)
-        environment.setdefault("OMP_WAIT_POLICY", "passive")  # cases run side by side: do not spin
         while "=" in words[0]:
             name, value = words.pop(0).split("=", 1)
             environment[name] = value
