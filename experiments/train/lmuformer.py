@@ -60,7 +60,7 @@ def impulse_response(order, theta, steps):
     a, b = (2 * i[:, None] + 1) * sign / theta, (2 * i + 1) * (-1.0) ** i / theta
     both = np.zeros((order + 1, order + 1))
     both[:order, :order], both[:order, order] = a, b
-    # A norm of several hundred: halve until Pade converges (torch does), in double.
+    # Its norm is several hundred; torch scales and squares, here in double.
     both = torch.matrix_exp(torch.from_numpy(both)).numpy()
     column, columns = both[:order, order], []
     for _ in range(steps):
