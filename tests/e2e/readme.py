@@ -7,6 +7,7 @@ usage: readme.py PROGRAM SOURCE_DIR
 import json
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -17,14 +18,19 @@ import checks  # noqa: E402
 
 program, source = sys.argv[1], pathlib.Path(sys.argv[2])
 readme = (source / "README.md").read_text()
-# The fenced block behind the sentence that names out/mnist/.
+# The fenced block behind the sentence that names out/mnist/, and the text that is generated.
 shown = re.search(r"`out/mnist/`:\n\n```\n(.*?)```", readme, re.S).group(1).splitlines()
+text = re.search(r"whatever the machine, with\n\n```\n(.*?)```", readme, re.S).group(1)
+generate = re.search(r'"\$spikeloom" (generate.*?)\n\n', (source / "demo").read_text().replace("\\\n", " "), re.S).group(1)
 
 with tempfile.TemporaryDirectory() as folder:
     def run(*words):
         return subprocess.run([program, *words], cwd=folder, text=True, stdout=subprocess.PIPE, check=True).stdout
     printed = run("run", str(source / "experiments/mnist.toml"), "--set", "output.dir=out/mnist")
     printed += run("inspect", "out/mnist/trace.h5", "--verify")
+    weights = [str(source / word) if word.startswith("experiments/") else word for word in shlex.split(generate)]
+    if text not in run(*weights):
+        sys.exit("README.md shows a text that the demo's SpikeGPT does not write")
     snippet = re.search(r"```python\n(.*?)```", (source / "docs/trace.md").read_text(), re.S).group(1)
     python = checks.python_with_h5py()
     rates = {}
