@@ -32,14 +32,32 @@ Fact trace_accuracy(const TraceFile& trace) {
           fmt::format("{} of {}", correct, labelled)};
 }
 
+// How well a language model, a report or its twin, predicts.
+Fact language_fact(const char* name, const Json& network) {
+  for (const char* unit : {"character", "token"}) {
+    const std::string key = std::string("bits_per_") + unit;
+    const double bits = number_in(network, {"language", key});
+    if (std::isfinite(bits))
+      return {name, fmt::format("{:.4f}", bits), fmt::format("bits per {}", unit)};
+  }
+  return {name, "not measured", ""};
+}
+
 std::vector<Fact> report_facts(const Json& report) {
   const Json* counts = find_in(report, {"accuracy_counts"});
   const Json* twin = find_in(report, {"dense_twin"});
-  std::vector<Fact> facts{
-      {"accuracy", percent_or_text(number_in(report, {"accuracy"})),
-       counts == nullptr ? "" : accuracy_note(*counts, "correct", "total")},
-      {"accuracy of the dense twin", percent_or_text(number_in(report, {"dense_twin", "accuracy"})),
-       twin == nullptr ? "" : accuracy_note(*twin, "correct", "total")},
+  std::vector<Fact> facts;
+  if (find_in(report, {"language"}) != nullptr) {
+    facts = {language_fact("score", report),
+             language_fact("score of the dense twin", twin == nullptr ? Json() : *twin)};
+  } else {
+    facts = {{"accuracy", percent_or_text(number_in(report, {"accuracy"})),
+              counts == nullptr ? "" : accuracy_note(*counts, "correct", "total")},
+             {"accuracy of the dense twin",
+              percent_or_text(number_in(report, {"dense_twin", "accuracy"})),
+              twin == nullptr ? "" : accuracy_note(*twin, "correct", "total")}};
+  }
+  const std::vector<Fact> others{
       {"mean firing rate", percent_or_text(number_in(report, {"run", "mean_rate"})), ""},
       {"samples × steps",
        fmt::format("{:.0f} × {:.0f}", number_in(report, {"run", "samples"}),
@@ -47,6 +65,7 @@ std::vector<Fact> report_facts(const Json& report) {
        "form " + text_in(report, {"run", "form"})},
       {"weights", weights_state(report), text_in(report, {"provenance", "weights_text"})},
       {"signature", text_in(report, {"signature"}), "hash of all spike counts", true}};
+  facts.insert(facts.end(), others.begin(), others.end());
   return facts;
 }
 

@@ -156,7 +156,8 @@ def hostile_report(source, target, broken):
 class Workshop:
     def __init__(self, program, source, folder):
         self.program, self.folder = program, folder
-        self.golden = os.path.join(os.path.abspath(source), "tests", "golden", "meta_spikeformer")
+        self.source = os.path.abspath(source)
+        self.golden = os.path.join(self.source, "tests", "golden", "meta_spikeformer")
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -169,7 +170,7 @@ class Workshop:
 
     def run(self, name, experiment, *settings):
         with open(os.path.join(HERE, experiment), encoding="utf-8") as file:
-            text = file.read().replace("${golden}", self.golden)
+            text = file.read().replace("${golden}", self.golden).replace("${source}", self.source)
         with open(self.path(experiment), "w", encoding="utf-8") as file:
             file.write(text)
         words = [word for setting in (f"output.dir={name}", *settings) for word in ("--set", setting)]
@@ -185,13 +186,17 @@ def make_pages(shop):
     shop.run("long", "tiny.toml", "dataset.path=one.npy", "model.time_steps=150")
     shop.run("chosen", "tiny.toml", "model.time_steps=5", "trace.every=2", 'trace.layers=["lif", "block4.0.attn.q_lif"]')
     shop.run("golden", "golden.toml")
+    fixtures.make_tokens(shop.path("tokens.npy"), 77, 2, 40)
+    spikegpt = os.path.join(shop.source, "tests", "golden", "spikegpt", "A1_char_binary.weights.npz")
+    shop.run("tokens", "tokens.toml", "twin.weights=" + spikegpt)
     os.mkdir(shop.path("alone"))
     shutil.copy(shop.path("tiny/trace.h5"), shop.path("alone/trace.h5"))
     os.mkdir(shop.path("evil"))
     hostile_report(shop.path("tiny/report.json"), shop.path("evil/report.json"), broken=True)
     hostile_report(shop.path("tiny/report.json"), shop.path("evil/mild.json"), broken=False)
     wanted = {"golden": ("golden",), "tiny": ("tiny/report.json", "--layer", "lif"), "alone": ("alone/trace.h5",),
-              "single": ("single",), "long": ("long", "--layer", "block3.0.attn.q_lif"), "chosen": ("chosen",), "evil": ("evil",)}
+              "single": ("single",), "long": ("long", "--layer", "block3.0.attn.q_lif"), "chosen": ("chosen",), "tokens": ("tokens",),
+              "evil": ("evil",)}
     pages = {}
     for name, words in wanted.items():
         pages["inspect_" + name] = shop.path(f"inspect_{name}.html")
