@@ -378,6 +378,11 @@ bool Config::has(std::string_view key) {
   return impl_->read(key) != nullptr;
 }
 
+bool Config::is_table(std::string_view key) {
+  const ConfigNode* node = impl_->read(key);
+  return node != nullptr && node->kind == Kind::kTable;
+}
+
 std::vector<std::string> Config::keys(std::string_view table) {
   const ConfigNode* node = impl_->read(table);
   std::vector<std::string> names;

@@ -77,6 +77,8 @@ class Config {
   // Is the key (a value or a table) there? Marks it as known; the members of a table still want to
   // be read.
   bool has(std::string_view key);
+  // Is the key there, and a table? Marks it as has() does.
+  bool is_table(std::string_view key);
   // Names of the members of a table whose names are free, for instance a price list; empty when
   // absent.
   std::vector<std::string> keys(std::string_view table);
