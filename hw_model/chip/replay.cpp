@@ -1,0 +1,179 @@
+#include "hw_model/chip/replay.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "hw_model/chip/placed.hpp"
+#include "hw_model/chip/step_counter.hpp"
+#include "hw_model/chip/step_time.hpp"
+
+namespace spikeloom {
+namespace {
+
+void add_to(std::vector<int64_t>& sums, const std::vector<int64_t>& more) {
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] += more[i];
+}
+
+// Counts of a range of steps; merged into the result under a lock. Integers: any order will do.
+struct Sums {
+  std::vector<int64_t> by_core, by_layer, events, deliveries, link_flits;
+
+  explicit Sums(const ReplayResult& shape)
+      : by_core(shape.by_core.size()),
+        by_layer(shape.by_layer.size()),
+        events(shape.events.size()),
+        deliveries(shape.deliveries.size()),
+        link_flits(shape.link_flits.size()) {}
+
+  void add(const StepCounter& step) {
+    add_to(by_core, step.by_core);
+    add_to(by_layer, step.by_layer);
+    add_to(events, step.events);
+    add_to(deliveries, step.deliveries);
+    add_to(link_flits, *step.link_flits);
+  }
+
+  void add_into(ReplayResult& result) const {
+    add_to(result.by_core, by_core);
+    add_to(result.by_layer, by_layer);
+    add_to(result.events, events);
+    add_to(result.deliveries, deliveries);
+    add_to(result.link_flits, link_flits);
+  }
+};
+
+ReplayResult empty_result(const Placed& placed, const ChipSpikes& spikes,
+                          const ReplayOptions& options) {
+  ReplayResult result;
+  result.level = options.level;
+  result.ops = placed.ops.ops;
+  result.steps.resize(static_cast<size_t>(spikes.steps));
+  result.cores = placed.chip.cores();
+  result.populations = static_cast<int64_t>(placed.populations.size());
+  result.links = placed.geometry.links();
+  result.cores_used = placed.cores_used;
+  result.tiles_used = placed.tiles_used;
+  result.chips_used = placed.chips_used;
+  const auto steps = static_cast<size_t>(spikes.steps), cores = placed.tiles.size();
+  const auto links = static_cast<size_t>(result.links);
+  result.by_core.resize(cores * result.ops.size());
+  result.by_layer.resize(placed.populations.size() * result.ops.size());
+  result.events.resize(placed.projections.size());
+  result.deliveries.resize(placed.projections.size());
+  result.link_flits.resize(links);
+  const bool free_run = placed.chip.sync.mode == SyncMode::kFreeRun;
+  if (options.keep_step_cores || (free_run && options.level != Level::kCounts)) {
+    result.step_cores.resize(steps * cores);
+  }
+  if (options.keep_step_links) result.step_links.resize(steps * links);
+  return result;
+}
+
+void keep_step(const StepCounter& counter, const OpTable& ops, int64_t step, ReplayResult& result) {
+  const auto cores = static_cast<size_t>(result.cores);
+  for (size_t core = 0; core < cores && !result.step_cores.empty(); ++core) {
+    const int64_t* row = counter.by_core.data() + core * result.ops.size();
+    StepCore& out = result.step_cores[static_cast<size_t>(step) * cores + core];
+    out.generate_ns = side_ns(result.ops, row, Side::kGenerate);
+    out.receive_ns = side_ns(result.ops, row, Side::kReceive);
+    out.packets_in = static_cast<int32_t>(row[ops.axon_in]);
+    out.packets_out = static_cast<int32_t>(row[ops.axon_out]);
+    for (size_t op = 0; op < result.ops.size(); ++op) {
+      if (is_synaptic(result.ops[op])) out.events += static_cast<int32_t>(row[op]);
+      if (result.ops[op].name.ends_with(".fire")) out.fired += static_cast<int32_t>(row[op]);
+    }
+  }
+  if (!result.step_links.empty()) {
+    std::copy(counter.link_flits->begin(), counter.link_flits->end(),
+              result.step_links.begin() + step * result.links);
+  }
+}
+
+void run_steps(const Placed& placed, const ChipSpikes& spikes, const ReplayOptions& options,
+               int64_t begin, int64_t end, std::mutex& lock, ReplayResult& result) {
+  StepCounter counter(placed, spikes, options);
+  Sums sums(result);
+  for (int64_t step = begin; step < end; ++step) {
+    counter.count(step);
+    StepResult& out = result.steps[static_cast<size_t>(step)];
+    out = counter.result;
+    if (options.level != Level::kCounts) bottleneck_time(placed, counter, out);
+    keep_step(counter, placed.ops, step, result);
+    sums.add(counter);
+  }
+  const std::scoped_lock guard(lock);
+  sums.add_into(result);
+  for (const auto& [pair, packets] : counter.traffic) {
+    result.traffic.push_back({static_cast<int32_t>(pair / result.cores),
+                              static_cast<int32_t>(pair % result.cores), packets});
+  }
+}
+
+// Parts of several threads become one list by (from, to).
+void merge_traffic(std::vector<Traffic>& traffic) {
+  std::sort(traffic.begin(), traffic.end(), [](const Traffic& a, const Traffic& b) {
+    return a.from != b.from ? a.from < b.from : a.to < b.to;
+  });
+  size_t kept = 0;
+  for (size_t i = 0; i < traffic.size(); ++i) {
+    if (kept > 0 && traffic[kept - 1].from == traffic[i].from &&
+        traffic[kept - 1].to == traffic[i].to) {
+      traffic[kept - 1].packets += traffic[i].packets;
+    } else {
+      traffic[kept++] = traffic[i];
+    }
+  }
+  traffic.resize(kept);
+}
+
+}  // namespace
+
+ReplayResult replay(const ChipNetwork& network, const ChipSpec& chip, const Mapping& mapping,
+                    const ChipSpikes& spikes, const ReplayOptions& options) {
+  if (chip.sync.mode == SyncMode::kFreeRun && options.level == Level::kEvent) {
+    throw Error(ErrorCode::kUsage, "sync.mode free_run is there at level bottleneck only");
+  }
+  const Placed placed = place(network, chip, mapping);
+  check_spikes(network, spikes);
+  ReplayResult result = empty_result(placed, spikes, options);
+  std::mutex lock;
+  // A few blocks per thread even out their loads without making many counters.
+  const int64_t blocks = options.threads > 1 ? int64_t{4} * options.threads : 1;
+  parallel_for(spikes.steps, (spikes.steps + blocks - 1) / blocks, options.threads,
+               [&](int64_t begin, int64_t end) {
+                 run_steps(placed, spikes, options, begin, end, lock, result);
+               });
+  merge_traffic(result.traffic);
+  if (options.level != Level::kCounts) end_steps(placed, result);
+  if (!options.keep_step_cores) result.step_cores = {};
+  return result;
+}
+
+StepResult ReplayResult::total() const {
+  StepResult sum;
+  for (const StepResult& step : steps) {
+    sum.fired += step.fired;
+    sum.updated += step.updated;
+    sum.messages += step.messages;
+    sum.deliveries += step.deliveries;
+    sum.hops += step.hops;
+    sum.events += step.events;
+    sum.busy_ns += step.busy_ns;
+    sum.time_ns += step.time_ns;
+    sum.generate_ns += step.generate_ns;
+    sum.receive_ns += step.receive_ns;
+    sum.link_ns += step.link_ns;
+    sum.blocked_ns += step.blocked_ns;
+  }
+  return sum;
+}
+
+int64_t ReplayResult::count(size_t op) const {
+  int64_t sum = 0;
+  for (size_t row = op; row < by_core.size(); row += ops.size()) sum += by_core[row];
+  return sum;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,40 @@
+#pragma once
+// What a chip replays: the neurons that fire in each step, by population.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "hw_model/chip/projection.hpp"
+#include "sim/trace/trace_file.hpp"
+
+namespace spikeloom {
+
+struct ChipSpikes {
+  struct Population {
+    std::vector<int64_t> first;     // steps + 1, into neurons; empty: silent
+    std::vector<uint32_t> neurons;  // ascending within a step
+    std::vector<int64_t> updated;   // rule kGiven: neurons updated per step
+  };
+  int64_t steps = 0;
+  std::vector<Population> populations;  // as in the network
+  std::vector<int64_t> sample_starts;   // steps at which state is cleared; ascending, 0 included
+
+  std::span<const uint32_t> at(size_t population, int64_t step) const noexcept {
+    const Population& spikes = populations[population];
+    if (spikes.first.empty()) return {};
+    const auto s = static_cast<size_t>(step);
+    return {spikes.neurons.data() + spikes.first[s], spikes.neurons.data() + spikes.first[s + 1]};
+  }
+};
+
+// Throws Error(kUsage) naming the population when lists are missing, out of order or out of range.
+void check_spikes(const ChipNetwork& network, const ChipSpikes& spikes);
+
+// Steps [first, first + steps) of a trace, by the names of the populations; those that send always
+// are not looked up. Throws Error(kUsage) for a population the trace does not have, Error(kData)
+// where it is damaged, partial or does not fit the network.
+ChipSpikes read_spikes(const TraceFile& trace, const ChipNetwork& network, int64_t first,
+                       int64_t steps);
+
+}  // namespace spikeloom
