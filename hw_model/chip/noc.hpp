@@ -65,6 +65,11 @@ struct Hops {
   int64_t total() const noexcept {
     return on_chip[0] + on_chip[1] + on_chip[2] + on_chip[3] + interchip;
   }
+  Hops& operator+=(const Hops& more) noexcept {
+    for (size_t d = 0; d < on_chip.size(); ++d) on_chip[d] += more.on_chip[d];
+    interchip += more.interchip;
+    return *this;
+  }
 };
 
 // Adds routes in constant time each (a tree: per target), as ends of runs that finish() sums up.

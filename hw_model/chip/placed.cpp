@@ -115,6 +115,17 @@ Placed place(const ChipNetwork& network, const ChipSpec& chip, const Mapping& ma
   return placed;
 }
 
+void rank_neurons(Placed& placed) {
+  std::vector<uint32_t> next(placed.tiles.size());
+  for (PlacedPopulation& population : placed.populations) {
+    std::fill(next.begin(), next.end(), 0);
+    population.ranks.reserve(population.cores.size());
+    for (const int32_t core : population.cores) {
+      population.ranks.push_back(next[static_cast<size_t>(core)]++);
+    }
+  }
+}
+
 KeyCounts::KeyCounts(const Placed& placed) : placed_(placed), counts_(placed.projections.size()) {
   for (size_t q = 0; q < counts_.size(); ++q) {
     const PlacedProjection& projection = placed.projections[q];

@@ -33,10 +33,11 @@ struct PlacedPopulation {
     int32_t core = 0;
     int64_t neurons = 0;
   };
-  std::vector<int32_t> cores;  // by neuron
-  std::vector<Share> shares;   // ascending by core
-  std::vector<int> outgoing;   // projections
-  int soma = 0;                // operation "access" of its unit; update and fire follow
+  std::vector<int32_t> cores;   // by neuron
+  std::vector<uint32_t> ranks;  // by neuron: place among those of the population on its core
+  std::vector<Share> shares;    // ascending by core
+  std::vector<int> outgoing;    // projections
+  int soma = 0;                 // operation "access" of its unit; update and fire follow
   bool access_every_step = true;
   int64_t flits = 1;           // of a packet
   int64_t state_accesses = 0;  // per update
@@ -57,6 +58,9 @@ struct Placed {
 // Throws Error(kUsage) when network or mapping are wrong, or when the chip lacks a unit a
 // projection needs, naming both.
 Placed place(const ChipNetwork& network, const ChipSpec& chip, const Mapping& mapping);
+
+// Fills the ranks, which only the event level needs.
+void rank_neurons(Placed& placed);
 
 // Keys that fired, by value projection: [token * heads + head]. One step.
 class KeyCounts {

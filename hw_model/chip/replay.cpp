@@ -1,10 +1,13 @@
 #include "hw_model/chip/replay.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <mutex>
+#include <optional>
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "hw_model/chip/event.hpp"
 #include "hw_model/chip/placed.hpp"
 #include "hw_model/chip/step_counter.hpp"
 #include "hw_model/chip/step_time.hpp"
@@ -91,20 +94,31 @@ void keep_step(const StepCounter& counter, const OpTable& ops, int64_t step, Rep
   }
 }
 
+// `lost`: packets and hops the event level did not see. Errors wait until all threads are done.
 void run_steps(const Placed& placed, const ChipSpikes& spikes, const ReplayOptions& options,
-               int64_t begin, int64_t end, std::mutex& lock, ReplayResult& result) {
+               int64_t begin, int64_t end, std::mutex& lock, ReplayResult& result, int64_t& lost) {
   StepCounter counter(placed, spikes, options);
+  std::optional<EventModel> events;
+  if (options.level == Level::kEvent) events.emplace(placed, spikes);
   Sums sums(result);
+  int64_t lost_here = 0;
   for (int64_t step = begin; step < end; ++step) {
     counter.count(step);
     StepResult& out = result.steps[static_cast<size_t>(step)];
     out = counter.result;
     if (options.level != Level::kCounts) bottleneck_time(placed, counter, out);
+    if (events) {
+      const EventOutcome outcome = events->run(step, counter);
+      out.busy_ns = outcome.busy_ns;
+      out.blocked_ns = outcome.blocked_ns;
+      lost_here += std::abs(outcome.delivered - out.deliveries) + std::abs(outcome.hops - out.hops);
+    }
     keep_step(counter, placed.ops, step, result);
     sums.add(counter);
   }
   const std::scoped_lock guard(lock);
   sums.add_into(result);
+  lost += lost_here;
   for (const auto& [pair, packets] : counter.traffic) {
     result.traffic.push_back({static_cast<int32_t>(pair / result.cores),
                               static_cast<int32_t>(pair % result.cores), packets});
@@ -135,16 +149,22 @@ ReplayResult replay(const ChipNetwork& network, const ChipSpec& chip, const Mapp
   if (chip.sync.mode == SyncMode::kFreeRun && options.level == Level::kEvent) {
     throw Error(ErrorCode::kUsage, "sync.mode free_run is there at level bottleneck only");
   }
-  const Placed placed = place(network, chip, mapping);
+  Placed placed = place(network, chip, mapping);
   check_spikes(network, spikes);
+  if (options.level == Level::kEvent) rank_neurons(placed);
   ReplayResult result = empty_result(placed, spikes, options);
   std::mutex lock;
+  int64_t lost = 0;
   // A few blocks per thread even out their loads without making many counters.
   const int64_t blocks = options.threads > 1 ? int64_t{4} * options.threads : 1;
   parallel_for(spikes.steps, (spikes.steps + blocks - 1) / blocks, options.threads,
                [&](int64_t begin, int64_t end) {
-                 run_steps(placed, spikes, options, begin, end, lock, result);
+                 run_steps(placed, spikes, options, begin, end, lock, result, lost);
                });
+  if (lost != 0) {
+    throw Error(ErrorCode::kInternal, "chip replay: the network on chip lost " +
+                                          std::to_string(lost) + " packets or hops");
+  }
   merge_traffic(result.traffic);
   if (options.level != Level::kCounts) end_steps(placed, result);
   if (!options.keep_step_cores) result.step_cores = {};

@@ -20,10 +20,12 @@ StepCounter::StepCounter(const Placed& placed, const ChipSpikes& spikes,
   deliveries.resize(placed.projections.size());
   packets_in.resize(cores);
   packets_out.resize(cores);
-  updated.resize(cores);
   serial_of_core_.resize(cores);
   fired_on_core_.resize(cores);
   touched_on_core_.resize(cores);
+  for (const PlacedPopulation& population : placed.populations) {
+    updates.emplace_back(population.shares.size());
+  }
   touched_.resize(placed.populations.size());
   for (size_t p = 0; p < touched_.size(); ++p) {
     if (placed.network.populations[p].update == UpdateRule::kTouched) {
@@ -35,8 +37,7 @@ StepCounter::StepCounter(const Placed& placed, const ChipSpikes& spikes,
 void StepCounter::count(int64_t step) {
   step_ = step;
   result = {};
-  for (auto* counts :
-       {&by_core, &by_layer, &events, &deliveries, &packets_in, &packets_out, &updated}) {
+  for (auto* counts : {&by_core, &by_layer, &events, &deliveries, &packets_in, &packets_out}) {
     std::fill(counts->begin(), counts->end(), 0);
   }
   keys_.count(spikes_, step);
@@ -110,30 +111,24 @@ void StepCounter::count_network(size_t population, int64_t source) {
   Hops hops;
   if (placed_.chip.noc.cast == Cast::kUnicast) {
     for (const int32_t core : targets_) {
-      const Hops route =
-          loads_.add_route(tile, placed_.tiles[static_cast<size_t>(core)], from.flits);
-      for (size_t d = 0; d < 4; ++d) hops.on_chip[d] += route.on_chip[d];
-      hops.interchip += route.interchip;
+      hops += loads_.add_route(tile, placed_.tiles[static_cast<size_t>(core)], from.flits);
     }
-  } else {
+  } else if (placed_.chip.noc.cast == Cast::kMulticast) {
+    messages = 1;
     target_tiles_.clear();
-    if (placed_.chip.noc.cast == Cast::kMulticast) {
-      messages = 1;
-      for (const int32_t core : targets_) {
-        target_tiles_.push_back(placed_.tiles[static_cast<size_t>(core)]);
-      }
-    } else {
-      std::vector<int64_t> chips;
-      for (const int32_t core : targets_) chips.push_back(core / placed_.chip.cores_per_chip());
-      std::sort(chips.begin(), chips.end());
-      chips.erase(std::unique(chips.begin(), chips.end()), chips.end());
-      messages = static_cast<int64_t>(chips.size());
-      for (const int64_t chip : chips) {
-        const auto& tiles = placed_.chip_tiles[static_cast<size_t>(chip)];
-        target_tiles_.insert(target_tiles_.end(), tiles.begin(), tiles.end());
-      }
+    for (const int32_t core : targets_) {
+      target_tiles_.push_back(placed_.tiles[static_cast<size_t>(core)]);
     }
     hops = loads_.add_tree(tile, target_tiles_, from.flits);
+  } else {
+    chips_.clear();
+    for (const int32_t core : targets_) chips_.push_back(core / placed_.chip.cores_per_chip());
+    std::sort(chips_.begin(), chips_.end());
+    chips_.erase(std::unique(chips_.begin(), chips_.end()), chips_.end());
+    messages = static_cast<int64_t>(chips_.size());
+    for (const int64_t chip : chips_) {
+      hops += loads_.add_tree(tile, placed_.chip_tiles[static_cast<size_t>(chip)], from.flits);
+    }
   }
   result.messages += messages;
   result.deliveries += reached;
@@ -151,13 +146,13 @@ void StepCounter::count_network(size_t population, int64_t source) {
   for (const int32_t core : targets_) ++traffic[source * cores + core];
 }
 
-void StepCounter::add_updates(size_t population, int32_t core, int64_t neurons,
-                              int64_t updated_here) {
+void StepCounter::add_updates(size_t population, size_t share, int64_t updated_here) {
   const PlacedPopulation& at = placed_.populations[population];
+  const PlacedPopulation::Share& here = at.shares[share];
   result.updated += updated_here;
-  updated[static_cast<size_t>(core)] += updated_here;
-  for (int64_t* row : {core_row(core), layer_row(static_cast<int64_t>(population))}) {
-    row[at.soma] += at.access_every_step ? neurons : updated_here;
+  updates[population][share] = updated_here;
+  for (int64_t* row : {core_row(here.core), layer_row(static_cast<int64_t>(population))}) {
+    row[at.soma] += at.access_every_step ? here.neurons : updated_here;
     row[at.soma + 1] += updated_here;
     if (placed_.ops.state_read >= 0) {
       row[placed_.ops.state_read] += updated_here * at.state_accesses;
@@ -179,7 +174,8 @@ void StepCounter::count_updates(size_t population) {
   if (rule == UpdateRule::kGiven) {
     given = spikes_.populations[population].updated[static_cast<size_t>(step_)];
   }
-  for (const PlacedPopulation::Share& share : at.shares) {
+  for (size_t k = 0; k < at.shares.size(); ++k) {
+    const PlacedPopulation::Share& share = at.shares[k];
     const auto core = static_cast<size_t>(share.core);
     int64_t count = share.neurons;
     if (rule == UpdateRule::kFired) count = fired_on_core_[core];
@@ -189,7 +185,7 @@ void StepCounter::count_updates(size_t population) {
       count = given * (before + share.neurons) / neurons - given * before / neurons;
       before += share.neurons;
     }
-    add_updates(population, share.core, share.neurons, count);
+    add_updates(population, k, count);
     fired_on_core_[core] = touched_on_core_[core] = 0;
   }
 }

@@ -23,7 +23,7 @@ class StepCounter {
   std::vector<int64_t> by_layer;                 // [populations, ops]
   std::vector<int64_t> events, deliveries;       // [projections]
   std::vector<int64_t> packets_in, packets_out;  // [cores], flits
-  std::vector<int64_t> updated;                  // [cores]
+  std::vector<std::vector<int64_t>> updates;     // [populations][shares] neurons updated
   // Packets by from * cores + to, over all steps counted, when options ask for it.
   std::unordered_map<int64_t, int64_t> traffic;
   const std::vector<int64_t>* link_flits = nullptr;  // [links]
@@ -35,7 +35,7 @@ class StepCounter {
   void count_spike(size_t population, uint32_t neuron);
   void count_network(size_t population, int64_t source);
   void count_updates(size_t population);
-  void add_updates(size_t population, int32_t core, int64_t neurons, int64_t updated_here);
+  void add_updates(size_t population, size_t share, int64_t updated_here);
   void mark_touched();
   // All but dense projections, which touch everything.
   void mark(const Projection& projection, uint32_t neuron);
@@ -50,6 +50,7 @@ class StepCounter {
   int64_t serial_ = 0;
   std::vector<int32_t> targets_;  // cores one spike reaches
   std::vector<TilePlace> target_tiles_;
+  std::vector<int64_t> chips_;
   std::vector<std::vector<uint8_t>> touched_;  // by population of rule kTouched, by neuron
   std::vector<int64_t> fired_on_core_, touched_on_core_;
 };

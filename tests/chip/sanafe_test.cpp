@@ -167,3 +167,51 @@ TEST_CASE("gesture network: every one of 128 steps", "[chip]") {
   CHECK(printed(network_j(energy)) == "4.639512e-05");
   CHECK(printed(energy.total_j()) == "3.317602e-04");
 }
+
+TEST_CASE("the bundled example: every step of the event level", "[chip]") {
+  const ChipCase run = example_case();
+  const ReplayResult result =
+      replay(run.network, example_chip(), run.mapping, run.spikes, {.level = Level::kEvent});
+  const double times[] = {11, 46, 11, 8, 8, 8, 8, 8, 8, 8};
+  for (size_t step = 0; step < 10; ++step) CHECK(result.steps[step].time_ns == Approx(times[step]));
+}
+
+// The reference ran these packet by packet ("cycle"). No constant here was chosen to meet them.
+TEST_CASE("N1 to N4: event times within 5 % of the cycle model", "[chip]") {
+  const ChipSpec chip = load_chip("loihi1_sanafe");
+  const struct {
+    const char* name;
+    ChipCase run;
+    double cycle_s;
+  } rows[] = {{"N1", pair_case(1, 10), 1.722500e-4},
+              {"N1b", pair_case(0, 10), 1.782230e-4},
+              {"N2", pair_case(127, 10), 1.766500e-4},
+              {"N3", hotspot_case(10), 7.212100e-4},
+              {"N4", uniform_case(10), 6.495900e-5}};
+  for (const auto& row : rows) {
+    INFO(row.name);
+    const ReplayResult result = replay(row.run.network, chip, row.run.mapping, row.run.spikes,
+                                       {.level = Level::kEvent, .touched_lag = 1});
+    const double seconds = result.total().time_ns * 1e-9;
+    CHECK(std::abs(seconds / row.cycle_s - 1) <= 0.05);
+  }
+}
+
+TEST_CASE("N3-fast: a hotspot bound by one port takes as long as the cycle model says", "[chip]") {
+  std::vector<std::string> sets = {"sync.barrier_ns=[0, 0, 0, 0]",
+                                   "core.unit.axons.latency_ns=0",
+                                   "core.unit.dense.latency_ns=0",
+                                   "core.unit.compartments.access_latency_ns=0",
+                                   "core.unit.compartments.update_latency_ns=0",
+                                   "core.unit.compartments.fire_latency_ns=0",
+                                   "core.unit.messages.latency_ns=1"};
+  const ChipSpec chip = load_chip("loihi1_sanafe", sets);
+  const ChipCase run = hotspot_case(1);
+  const ReplayResult event =
+      replay(run.network, chip, run.mapping, run.spikes, {.level = Level::kEvent});
+  CHECK(event.steps[0].time_ns >= 512);  // packets through one port, 1 ns each
+  CHECK(event.steps[0].time_ns == Approx(537).epsilon(0.1));
+  const ReplayResult bottleneck = replay(run.network, chip, run.mapping, run.spikes);
+  CHECK(bottleneck.steps[0].generate_ns == Approx(32));
+  CHECK(bottleneck.steps[0].time_ns == Approx(512));
+}
