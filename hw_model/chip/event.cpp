@@ -241,7 +241,8 @@ void EventModel::send(uint32_t core, double now, bool granted) {
                                   message.packets[sender.packet],
                                   message.packets[sender.packet + 1],
                                   kNone,
-                                  {0, 0}});
+                                  {0, 0},
+                                  sender.ready_ns});
   prepare_next(core);
   arrive(port(core), copy, now);
 }
@@ -299,7 +300,7 @@ void EventModel::try_start(uint32_t server, double now, uint32_t granted) {
   for (const Branch& branch : branches_) {
     state_[branch.server].taken += flits;
     queue_.push(branch.arrives_ns, branch.server,
-                new_copy({copy.message, branch.begin, branch.end, kNone, by}));
+                new_copy({copy.message, branch.begin, branch.end, kNone, by, copy.sent_ns}));
   }
   free_copies_.push_back(moved);
   release(copy.message);
@@ -316,6 +317,7 @@ void EventModel::serve(uint32_t server, double now) {
   const double arriving = static_cast<double>(message.flits) * link_ns_;
   at.free_ns = now + std::max(service, arriving);
   outcome_.busy_ns = std::max(outcome_.busy_ns, now + service);
+  outcome_.latency_ns += now - copy.sent_ns;
   ++outcome_.delivered;
   free_copies_.push_back(id);
   release(copy.message);

@@ -27,6 +27,7 @@ namespace spikeloom {
 struct EventOutcome {
   double busy_ns = 0;     // until the last core is done
   double blocked_ns = 0;  // senders that stood still, summed
+  double latency_ns = 0;  // from the core's readiness to send until service, over deliveries
   int64_t delivered = 0, hops = 0;
 };
 
@@ -55,7 +56,8 @@ class EventModel {
   // A packet on its way to targets [begin, end) of its message, at a router or heading for it.
   struct Copy {
     uint32_t message = 0, begin = 0, end = 0, next = kNone;
-    TilePlace by;  // the router, from the sender
+    TilePlace by;        // the router, from the sender
+    double sent_ns = 0;  // when its core was ready to send it
   };
   struct Server {
     double free_ns = 0;

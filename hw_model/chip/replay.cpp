@@ -111,6 +111,7 @@ void run_steps(const Placed& placed, const ChipSpikes& spikes, const ReplayOptio
       const EventOutcome outcome = events->run(step, counter);
       out.busy_ns = outcome.busy_ns;
       out.blocked_ns = outcome.blocked_ns;
+      out.latency_ns = outcome.latency_ns;
       lost_here += std::abs(outcome.delivered - out.deliveries) + std::abs(outcome.hops - out.hops);
     }
     keep_step(counter, placed.ops, step, result);
@@ -186,6 +187,7 @@ StepResult ReplayResult::total() const {
     sum.receive_ns += step.receive_ns;
     sum.link_ns += step.link_ns;
     sum.blocked_ns += step.blocked_ns;
+    sum.latency_ns += step.latency_ns;
   }
   return sum;
 }

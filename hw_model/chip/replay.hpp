@@ -51,6 +51,7 @@ struct StepResult {
   double time_ns = 0;      // busy + barrier, or the tick
   double generate_ns = 0, receive_ns = 0, link_ns = 0;  // of the busiest core, core, link
   double blocked_ns = 0;  // kEvent: time senders waited for room, summed over cores
+  double latency_ns = 0;  // kEvent: from wanting to send to being served, summed over deliveries
   Critical critical = Critical::kNone;
   int32_t critical_at = -1;  // core, or link of Geometry
 };

@@ -156,6 +156,61 @@ ChipCase example_case() {
   return out;
 }
 
+ChipSpec grid_chip(int64_t cols, int64_t rows, const std::vector<std::string>& sets) {
+  Config config = Config::parse(R"(
+schema_version = 1
+name = "grid"
+[noc]
+hop_x_latency_ns = 2
+hop_x_energy_pj = 5
+hop_y_latency_ns = 3
+hop_y_energy_pj = 7
+link_ns_per_flit = 1
+buffer_flits = 4
+[interchip]
+hop_latency_ns = 11
+hop_energy_pj = 13
+ns_per_flit = 2
+[core.unit.in]
+kind = "axon_in"
+latency_ns = 0
+[core.unit.synapse]
+kind = "synapse"
+latency_ns = 0
+energy_pj = 1
+[core.unit.multiply]
+kind = "multiply"
+energy_pj = 3
+[core.unit.outer]
+kind = "outer_product"
+energy_pj = 2
+[core.unit.dendrite]
+kind = "accumulate"
+energy_pj = 0.5
+[core.unit.soma]
+kind = "soma"
+access_latency_ns = 1
+update_energy_pj = 4
+[core.unit.out]
+kind = "axon_out"
+latency_ns = 0
+[core.memory.weights]
+holds = "weights"
+width_bits = 32
+read_pj = 6
+[core.memory.state]
+holds = "state"
+width_bits = 32
+read_pj = 1
+write_pj = 1
+)",
+                                "grid.toml");
+  config.set("chip.cols=" + std::to_string(cols));
+  config.set("chip.rows=" + std::to_string(rows));
+  for (const std::string& assignment : sets) config.set(assignment);
+  return read_chip(config);
+}
+
 std::string gunzip(const std::string& path) {
   gzFile file = gzopen(path.c_str(), "rb");
   if (file == nullptr) throw std::runtime_error("cannot open " + path);

@@ -45,6 +45,10 @@ struct DvsStep {
 // network only; here populations take their share in order, which leaves the sums as they are.
 ChipCase dvs_case(std::vector<DvsStep>& steps);
 
+// A chip with every kind of unit, one core per tile: link 1 ns, hop 2 and 3 ns, nothing else takes
+// time or energy but what `sets` says.
+ChipSpec grid_chip(int64_t cols, int64_t rows, const std::vector<std::string>& sets = {});
+
 // Text of a gzip file.
 std::string gunzip(const std::string& path);
 

@@ -1,0 +1,49 @@
+#pragma once
+// Makes mappings: cuts populations into boxes that fit a core, and places the boxes.
+//
+// Cutting: per population the split into channel blocks and rectangles of pixels that needs the
+// fewest cores under the chip's limits; among equals the one whose cores hear the fewest source
+// neurons. Placing changes cores, never boxes.
+
+#include <cstdint>
+#include <vector>
+
+#include "hw_model/chip/mapping.hpp"
+#include "hw_model/chip/replay.hpp"
+#include "hw_model/chip/spikes.hpp"
+
+namespace spikeloom {
+
+// Boxes in the order of the layers on cores 0, 1, 2, ... One box per core; where a chip has fewer
+// cores than boxes, neighbours share a core as long as they fit. Throws Error(kCapacity) naming
+// layer, need and limit when a single neuron (with its channel's weights) does not fit a core, or
+// when the chip has too few cores.
+Mapping map_sequential(const ChipNetwork& network, const ChipSpec& chip);
+
+// Packets between cores times the hops between their tiles, summed.
+int64_t packet_hops(const ChipSpec& chip, const std::vector<Traffic>& traffic);
+
+struct Placement {
+  Mapping mapping;
+  int64_t hops_before = 0, hops_after = 0;  // packet_hops() with the traffic given
+};
+
+// Both move what a core holds to another core of the same chip or, with several chips, of any.
+// `traffic` is that of `mapping` (ReplayOptions::keep_core_traffic). Never worse than before.
+//
+// Greedy: cores in the order of their traffic with those already placed, each to the free core
+// nearest to them.
+Placement place_greedy(const ChipSpec& chip, const Mapping& mapping,
+                       const std::vector<Traffic>& traffic);
+
+// Simulated annealing: swaps of two cores, or moves to a free one, accepted by Metropolis' rule at
+// a temperature that falls geometrically from the mean change of the first swaps to a thousandth of
+// it; the best placement met is kept. A pure function of its arguments.
+struct AnnealingOptions {
+  uint64_t seed = 1;
+  int64_t moves = 200000;
+};
+Placement place_annealed(const ChipSpec& chip, const Mapping& mapping,
+                         const std::vector<Traffic>& traffic, const AnnealingOptions& options);
+
+}  // namespace spikeloom
