@@ -34,8 +34,8 @@ struct EventOutcome {
 class EventModel {
  public:
   EventModel(const Placed& placed, const ChipSpikes& spikes);
-  // `counts` has counted the same step.
-  EventOutcome run(int64_t step, const StepCounter& counts);
+  // `counts` has counted the same step, which lasts at least `bottleneck_ns`.
+  EventOutcome run(int64_t step, const StepCounter& counts, double bottleneck_ns);
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
@@ -57,6 +57,7 @@ class EventModel {
   struct Copy {
     uint32_t message = 0, begin = 0, end = 0, next = kNone;
     TilePlace by;        // the router, from the sender
+    uint32_t tile = 0;   // and its tile
     double sent_ns = 0;  // when its core was ready to send it
   };
   struct Server {
@@ -109,27 +110,28 @@ class EventModel {
   void arrive(uint32_t server, uint32_t copy, double now);
   void try_start(uint32_t server, double now, uint32_t granted);
   void serve(uint32_t server, double now);
-  void find_branches(uint32_t server, const Copy& copy, TilePlace by, double now, double latency);
-  void add_branch(uint32_t server, const Message& message, Direction direction, TilePlace by,
-                  uint32_t begin, uint32_t end, double arrives_ns);
+  void find_branches(uint32_t server, const Copy& copy, TilePlace by, uint32_t tile, double now);
+  Branch branch_to(uint32_t server, Direction direction, uint32_t tile, int64_t flits,
+                   double now) const noexcept;
+  Branch branch_into(const Target& target, int64_t flits, double now) const noexcept;
   bool has_room(uint32_t server, int64_t flits) const noexcept;
   void wait_for(uint32_t server, uint32_t waiter, int64_t flits);
   void drain_freed(double now);
   uint32_t pop_head(uint32_t server);
-  uint32_t new_copy(const Copy& copy);
+  uint32_t new_copy(Copy copy);  // by value: the list it comes from may move
   void release(uint32_t message);
 
   const Placed& placed_;
   const ChipSpikes& spikes_;
   KeyCounts keys_;
-  uint32_t first_link_ = 0, first_reception_ = 0, servers_ = 0;
+  uint32_t tiles_ = 0, first_link_ = 0, first_reception_ = 0, servers_ = 0;
   int64_t room_ = 0;  // flits of a queue
   double link_ns_ = 0, interchip_ns_ = 0, delivery_ns_ = 0;
   double hop_ns_[2] = {0, 0}, interchip_hop_ns_ = 0;
   std::vector<double> latency_ns_;  // by operation
 
-  std::vector<uint32_t> server_of_link_;      // by link of Geometry
-  std::vector<uint8_t> direction_of_server_;  // of links
+  std::vector<uint32_t> server_of_link_, tile_behind_link_;  // by link of Geometry
+  std::vector<uint8_t> direction_of_server_;                 // of links
   std::vector<Server> state_;
   std::vector<Waiter> waiters_;  // servers, then senders
   std::vector<Sender> senders_;

@@ -108,7 +108,7 @@ void run_steps(const Placed& placed, const ChipSpikes& spikes, const ReplayOptio
     out = counter.result;
     if (options.level != Level::kCounts) bottleneck_time(placed, counter, out);
     if (events) {
-      const EventOutcome outcome = events->run(step, counter);
+      const EventOutcome outcome = events->run(step, counter, out.busy_ns);
       out.busy_ns = outcome.busy_ns;
       out.blocked_ns = outcome.blocked_ns;
       out.latency_ns = outcome.latency_ns;
