@@ -56,6 +56,13 @@ def texts(seeds):
 c = [1, 2.5, +inf, 0x1F, 1_000, 1979-05-27T07:32:00Z, """long""", true]
 "d e".f = { g = [[], {}] }
 ''')
+    for path in glob.glob(ROOT + "/hw_model/chip/presets/*.toml"):
+        seeds.add("chip", os.path.basename(path), read(path))
+    for name, populations in [
+            ("boxes.json", {"map": [{"channels": [0, 2]}, {"channels": [2, 4], "y": [0, 3], "tile": 1}], "flat": [0, 1, 2, 3, 0]}),
+            ("neurons.json", {"map": [{"neurons": [0, 9], "slot": 1}, {"neurons": [9, 24]}], "flat": [{"tile": 1}]}),
+            ("array_file.json", {"map": "cores.npy", "flat": [{}]})]:
+        seeds.add("mapping", name, json.dumps({"schema_version": 1, "chip": "c", "populations": populations}).encode())
     seeds.add("json", "values.json", b'{"model": {"dims": [1, -2.5e3, true, null], "": "\\u00e4\\n"}, "a/b": {}}')
     bpe = {"added_tokens": [{"id": 3, "content": "  ", "normalized": True}, {"id": 4, "content": "<e>", "normalized": False}],
            "normalizer": {"type": "NFC"}, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False},
