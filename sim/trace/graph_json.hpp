@@ -9,16 +9,22 @@
 //    "outputs": [{"name", "node"}]}
 //
 // "weights" and "zero_weights" (biases excluded) stand at weighted nodes, the latter only when
-// weights are given. Equal graphs give equal bytes. Throws Error(kData) when a weight array is
-// absent. Thread-safe.
+// weights are given. Equal graphs give equal bytes. Thread-safe.
 
 #include <string>
+#include <string_view>
 
 #include "sim/graph/graph.hpp"
 
 namespace spikeloom {
 
+// Throws Error(kData) when a weight array is absent.
 std::string graph_to_json(const Graph& graph, const Weights* weights);
+
+// The graph of such a text, which is untrusted: what does not hold is Error(kData) naming `name`,
+// node and field. Shapes, edges and counts of weights must be those that follow. The prefix of a
+// Legendre memory, which names stored copies nothing reads, is not carried.
+Graph graph_from_json(std::string_view text, const std::string& name);
 
 // "LIF", "PLIF", "IF".
 std::string name_of(NeuronModel model);

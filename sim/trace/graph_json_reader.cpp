@@ -1,0 +1,363 @@
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/error.hpp"
+#include "core/io/hint.hpp"
+#include "core/io/json.hpp"
+#include "sim/trace/graph_json.hpp"
+
+namespace spikeloom {
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kMostNodes = 8192;
+constexpr int64_t kMost = int64_t{1} << 31;          // of any integer parameter
+constexpr int64_t kMostElements = int64_t{1} << 40;  // of any value: sums of sizes cannot overflow
+constexpr double kLargestFloat = 3.4028234663852886e38;
+
+Error wrong(const std::string& where, const std::string& what) {
+  return {ErrorCode::kData, where + ": " + what};
+}
+
+// The members of one JSON object; what nobody asked for is an error.
+class Fields {
+ public:
+  Fields(const json& object, std::string where) : object_(object), where_(std::move(where)) {
+    if (!object.is_object()) throw wrong(where_, "expected an object");
+  }
+
+  bool has(const char* key) const { return object_.contains(key); }
+
+  const json& at(const char* key) {
+    read_.insert(key);
+    const auto found = object_.find(key);
+    if (found == object_.end()) throw fault(key, "is missing");
+    return *found;
+  }
+
+  Error fault(const char* key, const std::string& what) const {
+    return wrong(where_, std::string("field '") + key + "' " + what);
+  }
+
+  int64_t integer(const char* key, int64_t min, int64_t max = kMost) {
+    const json& value = at(key);
+    const auto range = [&] {
+      return "must be an integer from " + std::to_string(min) + " to " + std::to_string(max);
+    };
+    if (!value.is_number_integer()) throw fault(key, range());
+    if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(max))
+      throw fault(key, range());
+    const auto number = value.get<int64_t>();
+    if (number < min || number > max) throw fault(key, range());
+    return number;
+  }
+
+  double real(const char* key) {
+    const json& value = at(key);
+    if (!value.is_number() || !std::isfinite(value.get<double>()))
+      throw fault(key, "must be a finite number");
+    return value.get<double>();
+  }
+
+  float single(const char* key) {
+    const double value = real(key);
+    if (std::abs(value) > kLargestFloat) throw fault(key, "exceeds single precision");
+    return static_cast<float>(value);
+  }
+
+  bool flag(const char* key) {
+    const json& value = at(key);
+    if (!value.is_boolean()) throw fault(key, "must be true or false");
+    return value.get<bool>();
+  }
+
+  std::string text(const char* key) {
+    const json& value = at(key);
+    if (!value.is_string()) throw fault(key, "must be a text");
+    return value.get<std::string>();
+  }
+
+  // Position of the text among `names`.
+  size_t choice(const char* key, const std::vector<std::string>& names) {
+    const std::string value = text(key);
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (names[i] == value) return i;
+    }
+    std::string known;
+    for (const std::string& name : names) known += (known.empty() ? "" : ", ") + in_quotes(name);
+    throw fault(key, "is " + in_quotes(value) + ", must be one of " + known);
+  }
+
+  Shape shape(const char* key) {
+    const json& value = at(key);
+    Shape shape;
+    const auto fits = [](const json& extent) {
+      return extent.is_number_unsigned() && extent.get<uint64_t>() > 0 &&
+             extent.get<uint64_t>() <= static_cast<uint64_t>(kMost);
+    };
+    if (!value.is_array() || value.size() > 8 || !std::all_of(value.begin(), value.end(), fits))
+      throw fault(key, "must list at most 8 extents from 1 to " + std::to_string(kMost));
+    for (const json& extent : value) shape.push_back(extent.get<int64_t>());
+    return shape;
+  }
+
+  const json& array(const char* key) {
+    const json& value = at(key);
+    if (!value.is_array()) throw fault(key, "must be a list");
+    return value;
+  }
+
+  void reject_unknown() const {
+    for (const auto& [key, value] : object_.items()) {
+      if (!read_.count(key)) throw wrong(where_, "unknown field " + in_quotes(key));
+    }
+  }
+
+ private:
+  const json& object_;
+  std::string where_;
+  std::set<std::string> read_;
+};
+
+FireRule read_fire(Fields& f) {
+  return f.choice("fire", {">=", ">"}) == 0 ? FireRule::kAtThreshold : FireRule::kAboveThreshold;
+}
+
+Op read_neuron(Fields& f) {
+  NeuronParams p;
+  p.model = static_cast<NeuronModel>(f.choice("model", {"IF", "LIF", "PLIF"}));
+  p.decay = f.single("decay");
+  p.decay_input = f.flag("decay_input");
+  p.v_threshold = f.single("v_threshold");
+  p.v_reset = f.single("v_reset");
+  p.reset = f.choice("reset", {"hard", "soft"}) == 0 ? Reset::kHard : Reset::kSoft;
+  p.fire = read_fire(f);
+  return Neuron{p};
+}
+
+Op read_input(Fields& f) {
+  return Input{f.shape("shape"), f.flag("repeated"),
+               f.has("vocabulary") ? f.integer("vocabulary", 1, int64_t{1} << 24) : 0};
+}
+
+Op read_conv2d(Fields& f) {
+  return Conv2d{.in_channels = f.integer("in_channels", 1),
+                .out_channels = f.integer("out_channels", 1),
+                .kernel = f.integer("kernel", 1, 65535),
+                .stride = f.integer("stride", 1, 65535),
+                .padding = f.integer("padding", 0, 65535),
+                .groups = f.integer("groups", 1),
+                .weight = f.text("weight"),
+                .bias = f.text("bias")};
+}
+
+Op read_linear(Fields& f) {
+  return Linear{.in_features = f.integer("in_features", 1),
+                .out_features = f.integer("out_features", 1),
+                .trailing_ones = f.integer("trailing_ones", 0, 4),
+                .weight = f.text("weight"),
+                .bias = f.text("bias")};
+}
+
+Op read_conv1d(Fields& f) {
+  return Conv1d{.in_channels = f.integer("in_channels", 1),
+                .out_channels = f.integer("out_channels", 1),
+                .left = f.integer("left", 0, 65535),
+                .right = f.integer("right", 0, 65535),
+                .weight = f.text("weight"),
+                .bias = f.text("bias")};
+}
+
+Op read_memory(Fields& f) {
+  LmuMemory memory;
+  memory.order = f.integer("order", 1, 4096);
+  memory.theta = f.real("theta");
+  memory.form = static_cast<LmuForm>(f.choice("form", {"event", "recurrent", "fft"}));
+  memory.taps = f.integer("taps", 1, int64_t{1} << 20);
+  memory.steps = f.integer("steps", 0);
+  return memory;
+}
+
+Op read_activation(Fields& f) {
+  std::vector<std::string> names;
+  for (const ActivationKind kind : {ActivationKind::kRelu, ActivationKind::kSigmoid,
+                                    ActivationKind::kReluSquared, ActivationKind::kGelu}) {
+    names.emplace_back(name_of(kind));
+  }
+  return Activation{static_cast<ActivationKind>(f.choice("function", names))};
+}
+
+Op read_softmax(Fields& f) {
+  return SoftmaxAttention{f.integer("heads", 1), f.single("scale"),
+                          f.has("context") ? f.integer("context", 1) : 0};
+}
+
+Op read_positions(Fields& f) {
+  return Positions{f.integer("count", 1), f.integer("channels", 1), f.flag("along_steps"),
+                   f.text("weight")};
+}
+
+struct OpReader {
+  const char* kind;
+  Op (*read)(Fields&);
+};
+
+constexpr OpReader kReaders[] = {
+    {"input", read_input},
+    {"conv2d", read_conv2d},
+    {"linear", read_linear},
+    {"batchnorm",
+     [](Fields& f) -> Op {
+       return BatchNorm{f.integer("channels", 1), f.text("prefix"), f.real("eps"),
+                        f.integer("pad", 0, 65535)};
+     }},
+    {"neuron", read_neuron},
+    {"ktv", [](Fields& f) -> Op { return KtV{f.integer("heads", 1)}; }},
+    {"qapply",
+     [](Fields& f) -> Op {
+       return QApply{f.integer("heads", 1), f.single("scale")};
+     }},
+    {"add", [](Fields&) -> Op { return Add{}; }},
+    {"scale", [](Fields& f) -> Op { return Scale{f.single("factor")}; }},
+    {"view", [](Fields& f) -> Op { return View{f.shape("shape")}; }},
+    {"spatial_mean", [](Fields&) -> Op { return SpatialMean{}; }},
+    {"step_mean", [](Fields&) -> Op { return StepMean{}; }},
+    {"activation", read_activation},
+    {"softmax_attention", read_softmax},
+    {"embedding",
+     [](Fields& f) -> Op {
+       return Embedding{f.integer("vocabulary", 1), f.integer("channels", 1), f.text("weight")};
+     }},
+    {"threshold",
+     [](Fields& f) -> Op {
+       return Threshold{f.single("threshold"), read_fire(f)};
+     }},
+    {"layernorm",
+     [](Fields& f) -> Op {
+       return LayerNorm{f.integer("channels", 1), f.text("prefix"), f.single("eps")};
+     }},
+    {"delay", [](Fields&) -> Op { return Delay{}; }},
+    {"token_mix",
+     [](Fields& f) -> Op {
+       return TokenMix{f.integer("channels", 1), f.text("mix")};
+     }},
+    {"wkv",
+     [](Fields& f) -> Op {
+       return Wkv{f.integer("channels", 1), f.text("decay"), f.text("first")};
+     }},
+    {"mul", [](Fields&) -> Op { return Mul{}; }},
+    {"conv1d", read_conv1d},
+    {"lmu_memory", read_memory},
+    {"concat", [](Fields&) -> Op { return Concat{}; }},
+    {"positions", read_positions},
+    {"prepend",
+     [](Fields& f) -> Op {
+       return Prepend{f.integer("channels", 1), f.text("weight")};
+     }},
+    {"first_row", [](Fields&) -> Op { return FirstRow{}; }},
+};
+
+Op read_op(const json& object, const std::string& where) {
+  Fields fields(object, where);
+  std::vector<std::string> kinds;
+  for (const OpReader& reader : kReaders) kinds.emplace_back(reader.kind);
+  Op op = kReaders[fields.choice("kind", kinds)].read(fields);
+  fields.reject_unknown();
+  return op;
+}
+
+class GraphReader {
+ public:
+  explicit GraphReader(const std::string& name) : name_(name) {}
+
+  Graph read(const json& root) {
+    Fields fields(root, name_);
+    graph_.form = fields.choice("form", {"as_written", "fused"}) == 0 ? "as_written" : "fused";
+    const json& nodes = fields.array("nodes");
+    if (nodes.empty() || nodes.size() > static_cast<size_t>(kMostNodes))
+      throw fields.fault("nodes", "must list 1 to " + std::to_string(kMostNodes) + " nodes");
+    for (size_t i = 0; i < nodes.size(); ++i)
+      read_node(nodes[i], name_ + ": node " + std::to_string(i));
+    const json& outputs = fields.array("outputs");
+    for (size_t i = 0; i < outputs.size(); ++i)
+      read_output(outputs[i], name_ + ": output " + std::to_string(i));
+    fields.reject_unknown();
+    return std::move(graph_);
+  }
+
+ private:
+  NodeId node_called(const Fields& fields, const char* key, const json& name) const {
+    const auto found = name.is_string() ? ids_.find(name.get<std::string>()) : ids_.end();
+    if (found == ids_.end()) {
+      throw fields.fault(
+          key, "names no earlier node" +
+                   (name.is_string() ? ": " + in_quotes(name.get<std::string>()) : std::string()));
+    }
+    return found->second;
+  }
+
+  void read_node(const json& object, const std::string& place) {
+    Fields unnamed(object, place);
+    const std::string name = unnamed.text("name");
+    const std::string where = name_ + ": node " + in_quotes(name);
+    Fields fields(object, where);
+    if (name.empty() || !ids_.emplace(fields.text("name"), graph_.size()).second)
+      throw fields.fault("name", "must be a new name");
+    Op op = read_op(fields.at("op"), where);
+    std::vector<NodeId> inputs;
+    for (const json& input : fields.array("inputs")) {
+      inputs.push_back(node_called(fields, "inputs", input));
+      if (inputs.back() == graph_.size()) throw fields.fault("inputs", "names the node itself");
+    }
+    try {
+      graph_.add(name, std::move(op), std::move(inputs));
+      if (element_count(graph_.nodes().back().shape) > kMostElements)
+        throw Error(ErrorCode::kData, name + ": has more than 2^40 values");
+    } catch (const Error& error) {
+      throw wrong(name_, printable(error.what()));
+    }
+    check_inferred(fields, graph_.nodes().back());
+    fields.reject_unknown();
+  }
+
+  // What follows from operator and inputs is stored for readers; it must not say otherwise.
+  static void check_inferred(Fields& fields, const Node& node) {
+    const Shape shape = fields.shape("shape");
+    if (shape != node.shape) {
+      throw fields.fault("shape",
+                         "is " + to_string(shape) + ", follows as " + to_string(node.shape));
+    }
+    const size_t edge = fields.choice("edge", {"spikes", "counts", "real"});
+    if (edge != static_cast<size_t>(node.kind)) throw fields.fault("edge", "is another");
+    if (fields.flag("static") != node.is_static) throw fields.fault("static", "is wrong");
+    if (!fields.has("weights")) return;
+    const std::vector<Parameter> parameters = parameters_of(node.op);
+    const int64_t weights = fields.integer("weights", 1, int64_t{1} << 62);
+    if (parameters.empty() || element_count(parameters[0].shape) != weights)
+      throw fields.fault("weights", "does not fit the operator");
+    if (fields.has("zero_weights")) fields.integer("zero_weights", 0, weights);
+  }
+
+  void read_output(const json& object, const std::string& where) {
+    Fields fields(object, where);
+    const std::string name = fields.text("name");
+    if (graph_.find_output(name)) throw fields.fault("name", "must be a new name");
+    graph_.output(name, node_called(fields, "node", fields.at("node")));
+    fields.reject_unknown();
+  }
+
+  std::string name_;
+  Graph graph_;
+  std::map<std::string, NodeId> ids_;
+};
+
+}  // namespace
+
+Graph graph_from_json(std::string_view text, const std::string& name) {
+  return GraphReader(name).read(parse_json(text, name));
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,175 @@
+// The graph a trace carries: every operator and model family comes back; every wrong field is
+// named.
+
+#include "sim/trace/graph_json.hpp"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/error.hpp"
+#include "models/ann/gpt.hpp"
+#include "models/ann/kwt.hpp"
+#include "models/ann/rwkv4.hpp"
+#include "models/lmuformer/lmuformer.hpp"
+#include "models/spikeformer/spikeformer.hpp"
+#include "models/spikegpt/spikegpt.hpp"
+#include "sim/graph/fuse.hpp"
+#include "tests/catch.hpp"
+
+using namespace spikeloom;
+using nlohmann::json;
+
+namespace {
+
+// Operators the model families leave out.
+Graph odd_operators() {
+  Graph graph;
+  const NodeId image = graph.add("image", Input{{4, 4, 2}, true});
+  const NodeId rows = graph.add("rows", View{{16, 2}}, {image});
+  const NodeId table = graph.add("table", Positions{16, 2, false, "positions"}, {rows});
+  const NodeId longer = graph.add("longer", Prepend{2, "class"}, {table});
+  const NodeId attended =
+      graph.add("attended", SoftmaxAttention{2, 0.5f, 0}, {longer, longer, longer});
+  const NodeId first = graph.add("first", FirstRow{}, {attended});
+  const NodeId step = graph.add("step", Input{{1}, false});
+  const NodeId memory =
+      graph.add("memory", LmuMemory{2, 8.5, LmuForm::kRecurrent, 30, 40, "m"}, {step});
+  const NodeId causal = graph.add("causal", SoftmaxAttention{1, 1.5f, 7}, {memory, memory, memory});
+  graph.output("first", first);
+  graph.output("causal", causal);
+  return graph;
+}
+
+std::vector<Graph> all_families() {
+  SpikeformerConfig image;
+  image.embed_dim = {16, 32, 64, 80};
+  image.height = image.width = 32;
+  image.kd = true;
+  SpikeGptConfig language;
+  language.layers = 3;
+  language.width = 8;
+  language.vocabulary = 77;
+  language.rescale_every = 2;
+  LmuformerConfig psmnist = lmuformer_preset("psmnist"), dense;
+  dense.spiking = false;
+  psmnist.dim = 20;
+  psmnist.memory_size = 24;
+  std::vector<Graph> graphs = {build_spikeformer(image), build_spikegpt(language),
+                               build_lmuformer({}),      build_lmuformer(dense),
+                               build_lmuformer(psmnist), build_kwt({}),
+                               odd_operators()};
+  const size_t written = graphs.size();
+  for (size_t i = 0; i < written; ++i) graphs.push_back(fuse(graphs[i]));
+  return graphs;
+}
+
+// The error of a graph whose JSON was changed.
+std::string error_of(const json& text) {
+  try {
+    graph_from_json(text.dump(), "g");
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::kData);
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("graphs of every model family come back from their JSON") {
+  std::set<size_t> kinds;
+  for (const Graph& graph : all_families()) {
+    const std::string text = graph_to_json(graph, nullptr);
+    const Graph again = graph_from_json(text, "g");
+    CHECK(graph_to_json(again, nullptr) == text);
+    CHECK(again.form == graph.form);
+    REQUIRE(again.size() == graph.size());
+    for (NodeId id = 0; id < graph.size(); ++id) {
+      kinds.insert(graph.node(id).op.index());
+      CHECK(again.node(id).inputs == graph.node(id).inputs);
+      CHECK(describe(again.node(id).op) == describe(graph.node(id).op));
+      CHECK(parameters_of(again.node(id).op).size() == parameters_of(graph.node(id).op).size());
+    }
+    CHECK(again.outputs() == graph.outputs());
+  }
+  CHECK(kinds.size() == std::variant_size_v<Op>);
+}
+
+TEST_CASE("zero weights counted at writing are accepted") {
+  Graph graph;
+  graph.add("fc", Linear{2, 3, 0, "w", ""}, {graph.add("in", Input{{2}, true})});
+  Weights weights;
+  weights.add("w", Tensor({3, 2}));
+  json text = json::parse(graph_to_json(graph, &weights));
+  CHECK(text["nodes"][1]["zero_weights"] == 6);
+  CHECK(error_of(text).empty());
+  text["nodes"][1]["zero_weights"] = 7;
+  CHECK(error_of(text) == "g: node \"fc\": field 'zero_weights' must be an integer from 0 to 6");
+}
+
+TEST_CASE("every field of every node is needed and its type is checked") {
+  for (const Graph& graph : {fuse(all_families()[0]), all_families()[1], odd_operators()}) {
+    const json whole = json::parse(graph_to_json(graph, nullptr));
+    std::set<std::string> seen;  // one node of each kind
+    for (size_t i = 0; i < whole["nodes"].size(); ++i) {
+      const json& node = whole["nodes"][i];
+      if (!seen.insert(node["op"]["kind"]).second) continue;
+      const std::string name = node["name"];
+      for (const char* part : {"", "op"}) {
+        const json& object = *part == 0 ? node : node["op"];
+        for (const auto& [key, value] : object.items()) {
+          INFO(name << " " << part << " " << key);
+          json damaged = whole;
+          json& target = *part == 0 ? damaged["nodes"][i] : damaged["nodes"][i][part];
+          target[key] = json::object();
+          CHECK_THAT(error_of(damaged),
+                     Catch::Contains(key == "name" ? "node " + std::to_string(i) : name));
+          const bool optional = key == "weights" || key == "vocabulary" || key == "context";
+          target.erase(key);
+          if (!optional)
+            CHECK_THAT(error_of(damaged), Catch::Contains("field '" + key + "' is missing"));
+          target[key] = value;
+          target["surplus"] = 1;
+          CHECK_THAT(error_of(damaged), Catch::Contains("unknown field \"surplus\""));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("values out of range are refused by node and field") {
+  const json whole = json::parse(graph_to_json(all_families()[0], nullptr));
+  const auto with = [&](const std::string& pointer, const json& value) {
+    json changed = whole;
+    changed[json::json_pointer(pointer)] = value;
+    return error_of(changed);
+  };
+  CHECK(with("/form", "folded") ==
+        "g: field 'form' is \"folded\", must be one of \"as_written\", \"fused\"");
+  CHECK(with("/nodes", json::array()) == "g: field 'nodes' must list 1 to 8192 nodes");
+  CHECK(with("/nodes/1/op/kernel", 0) ==
+        "g: node \"downsample1_1.encode_conv\": field 'kernel' must be an integer from 1 to 65535");
+  CHECK(with("/nodes/1/op/padding", -1).find("'padding'") != std::string::npos);
+  CHECK(with("/nodes/1/op/out_channels", 18446744073709551615u).find("'out_channels'") !=
+        std::string::npos);
+  CHECK(with("/nodes/1/inputs/0", "nobody").find("names no earlier node: \"nobody\"") !=
+        std::string::npos);
+  CHECK(with("/nodes/1/inputs/0", "downsample1_1.encode_conv").find("names the node itself") !=
+        std::string::npos);
+  CHECK(with("/nodes/1/inputs", json::array()).find("needs 1 inputs, got 0") != std::string::npos);
+  CHECK(with("/nodes/1/name", "input").find("field 'name' must be a new name") !=
+        std::string::npos);
+  CHECK(with("/nodes/1/shape", {1, 2, 3}).find("field 'shape' is [1, 2, 3], follows as") !=
+        std::string::npos);
+  CHECK(with("/nodes/1/edge", "spikes").find("field 'edge'") != std::string::npos);
+  CHECK(with("/nodes/1/static", false).find("field 'static'") != std::string::npos);
+  CHECK(with("/nodes/1/weights", 5).find("field 'weights'") != std::string::npos);
+  CHECK(with("/nodes/0/op/shape", {1099511627776, 1, 1}).find("field 'shape'") !=
+        std::string::npos);
+  CHECK(with("/nodes/0/op/shape", {2147483648, 1024, 1}).find("2^40") != std::string::npos);
+  CHECK(with("/outputs/0/node", "nobody").find("output 0: field 'node' names no earlier node") !=
+        std::string::npos);
+  CHECK(with("/outputs/1/name", whole["outputs"][0]["name"]).find("must be a new name") !=
+        std::string::npos);
+  CHECK_THROWS_AS(graph_from_json("{", "g"), Error);
+}
