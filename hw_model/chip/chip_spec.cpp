@@ -243,6 +243,7 @@ ChipSpec read_chip(Config& config) {
   SpecReader read(config, chip);
   read_structure(config, read, chip);
   read_power(config, read, chip);
+  chip.host_mac_pj = read.constant("host.mac_energy_pj", 0, kMostPj);
   read_sync(config, read, chip.sync);
   read_noc(config, read, chip.noc);
   read_limits(config, read, chip.limits);

@@ -107,6 +107,7 @@ struct ChipSpec {
   std::optional<int64_t> usable_cores;  // per chip, the first ones
   bool column_major = false;            // numbering of tiles: x = id / rows
   PowerSpec power;
+  MaybeConstant host_mac_pj;  // of the processor that runs what cores cannot
   SyncSpec sync;
   NocSpec noc;
   CoreLimits limits;

@@ -64,13 +64,22 @@ Heard heard_by(const ChipNetwork& network, const Projection& projection, const B
   return heard;
 }
 
+// Is `other` this population, or does it share its cores?
+bool lives_with(const ChipNetwork& network, size_t population, size_t other) {
+  return other == population || network.populations[other].beside == static_cast<int>(population);
+}
+
+// Of a population and of all beside it.
 ShapeNeed need_of(const ChipNetwork& network, const ChipSpec& chip, size_t population,
                   const BlockShape& shape) {
   ShapeNeed need;
-  need.core.neurons = shape.neurons();
-  need.core.state_bytes = bytes_for(shape.neurons(), network.populations[population].state_bits);
+  for (size_t p = 0; p < network.populations.size(); ++p) {
+    if (!lives_with(network, population, p)) continue;
+    need.core.neurons += shape.neurons();
+    need.core.state_bytes += bytes_for(shape.neurons(), network.populations[p].state_bits);
+  }
   for (const Projection& projection : network.projections) {
-    if (static_cast<size_t>(projection.target) != population) continue;
+    if (!lives_with(network, population, static_cast<size_t>(projection.target))) continue;
     const Heard heard = heard_by(network, projection, shape, chip.limits.shared_kernels);
     need.core.axons_in += heard.axons;
     need.core.weight_bytes += bytes_for(heard.weights, projection.weight_bits);
@@ -98,11 +107,11 @@ std::vector<int64_t> halvings(int64_t n) {
 }
 
 bool keeps_tokens_together(const ChipNetwork& network, size_t population) {
-  return std::any_of(network.projections.begin(), network.projections.end(),
-                     [&](const Projection& projection) {
-                       return static_cast<size_t>(projection.target) == population &&
-                              std::holds_alternative<AttentionSynapses>(projection.synapses);
-                     });
+  return std::any_of(
+      network.projections.begin(), network.projections.end(), [&](const Projection& projection) {
+        return lives_with(network, population, static_cast<size_t>(projection.target)) &&
+               std::holds_alternative<AttentionSynapses>(projection.synapses);
+      });
 }
 
 BlockShape best_shape(const ChipNetwork& network, const ChipSpec& chip, size_t population) {
@@ -153,6 +162,7 @@ std::vector<CutBox> cut(const ChipNetwork& network, const ChipSpec& chip) {
   std::vector<CutBox> boxes;
   for (size_t p = 0; p < network.populations.size(); ++p) {
     const ChipPopulation& population = network.populations[p];
+    if (population.beside >= 0) continue;
     const BlockShape shape = best_shape(network, chip, p);
     for (const Range channels : parts(population.channels, shape.channels)) {
       for (const Range y : parts(population.height, shape.height)) {
@@ -198,8 +208,12 @@ Mapping map_sequential(const ChipNetwork& network, const ChipSpec& chip) {
       held = piece.need;
       ++core;
     }
-    mapping.boxes.push_back(piece.box);
-    mapping.boxes.back().core = core / per_chip * chip.cores_per_chip() + core % per_chip;
+    for (size_t p = 0; p < network.populations.size(); ++p) {
+      if (!lives_with(network, static_cast<size_t>(piece.box.population), p)) continue;
+      mapping.boxes.push_back(piece.box);
+      mapping.boxes.back().population = static_cast<int>(p);
+      mapping.boxes.back().core = core / per_chip * chip.cores_per_chip() + core % per_chip;
+    }
   }
   if (core >= usable) {
     throw Error(ErrorCode::kCapacity, "the network does not fit chip " + chip.name + ": needs " +

@@ -84,6 +84,13 @@ std::vector<std::vector<int32_t>> cores_of_neurons(const ChipNetwork& network, c
     if (missing > 0) {
       throw wrong(network.populations[p], std::to_string(missing) + " neurons are on no core");
     }
+    const int beside = network.populations[p].beside;
+    if (beside >= 0 && cores[p] != cores[static_cast<size_t>(beside)]) {
+      throw wrong(network.populations[p],
+                  "shares a residual stream with " +
+                      network.populations[static_cast<size_t>(beside)].name +
+                      " and must lie on the same cores");
+    }
   }
   return cores;
 }

@@ -94,6 +94,16 @@ void check_network(const ChipNetwork& network) {
       throw error.in("population " + population.name);
     }
   }
+  for (const ChipPopulation& population : network.populations) {
+    if (population.beside < 0) continue;
+    const ChipPopulation* other = population.beside < populations
+                                      ? &network.populations[static_cast<size_t>(population.beside)]
+                                      : nullptr;
+    if (other == nullptr || other->beside >= 0 || other->height != population.height ||
+        other->width != population.width || other->channels != population.channels) {
+      refuse("population " + population.name + ": lies beside none of its shape");
+    }
+  }
   for (const Projection& projection : network.projections) {
     try {
       if (projection.source < 0 || projection.source >= populations || projection.target < 0 ||

@@ -26,6 +26,9 @@ struct ChipPopulation {
   int64_t payload_bits = 0;   // 0: spikes. Above: graded packets, whose targets multiply
   bool sends_always = false;  // every neuron sends in every step, nothing is recorded (real edges)
   int64_t state_bits = 32;    // per neuron
+  // A population of the same shape whose cores this one shares, neuron by neuron (a residual stream
+  // lives beside all that read it); -1: none. That one is beside none itself.
+  int beside = -1;
 
   int64_t positions() const noexcept { return height * width; }
   int64_t neurons() const noexcept { return positions() * channels; }

@@ -1,0 +1,395 @@
+#include "hw_model/chip/lower.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "core/error.hpp"
+#include "sim/graph/fuse.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr int64_t kValueBits = 32;  // of a membrane, of a residual value
+
+bool is_population(const Node& node) {
+  return std::holds_alternative<Neuron>(node.op) || std::holds_alternative<Threshold>(node.op);
+}
+
+bool is_weighted(const Op& op) {
+  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<Linear>(op) ||
+         std::holds_alternative<Conv1d>(op) || std::holds_alternative<LmuMemory>(op);
+}
+
+// Does the value cost nothing, given its input? Factors and constants go into weights and biases.
+bool is_free(const Op& op) {
+  const auto* norm = std::get_if<BatchNorm>(&op);
+  return std::holds_alternative<View>(op) || std::holds_alternative<Scale>(op) ||
+         std::holds_alternative<Positions>(op) || (norm != nullptr && norm->pad == 0);
+}
+
+class Lowering {
+ public:
+  Lowering(const Graph& graph, const ChipSpec& chip, const LowerOptions& options)
+      : options_(options) {
+    out_.graph = graph.form == "fused" ? graph : fuse(graph);
+    consumers_ = consumers_of(out_.graph);
+    multiplies_ = find_unit(chip, UnitKind::kMultiply, "", "").has_value();
+    has_outer_products_ = find_unit(chip, UnitKind::kOuterProduct, "", "").has_value();
+    find_geometry();
+  }
+
+  LoweredNetwork run() {
+    for (NodeId id = 0; id < graph().size(); ++id) {
+      const Node& node = graph().node(id);
+      // A Threshold without readers is a mask for counters.
+      const bool mask = std::holds_alternative<Threshold>(node.op) && readers(id).empty();
+      if (is_population(node) && !mask) add_neurons(id);
+    }
+    const auto logits = graph().find_output("logits");
+    for (const auto& [name, id] : graph().outputs()) {
+      if (!logits || id == *logits) add_readout(id);
+    }
+    finish();
+    return std::move(out_);
+  }
+
+ private:
+  struct Extent {
+    int64_t height = 1, width = 1;
+  };
+
+  const Graph& graph() const { return out_.graph; }
+  const std::vector<NodeId>& readers(NodeId id) const {
+    return consumers_[static_cast<size_t>(id)];
+  }
+  ChipPopulation& population(int index) {
+    return out_.network.populations[static_cast<size_t>(index)];
+  }
+
+  // Height and width of every value; tokens keep those of the map they come from.
+  void find_geometry() {
+    for (const Node& node : graph().nodes()) {
+      Extent extent;
+      if (node.shape.size() == 3) extent = {node.shape[0], node.shape[1]};
+      if (node.shape.size() == 2) {
+        extent = {1, node.shape[0]};
+        for (const NodeId input : node.inputs) {
+          const Extent from = geometry_[static_cast<size_t>(input)];
+          if (from.height * from.width != node.shape[0]) continue;
+          extent = from;
+          break;
+        }
+      }
+      geometry_.push_back(extent);
+    }
+  }
+
+  // The value behind what is free.
+  NodeId stripped(NodeId id) const {
+    while (is_free(graph().node(id).op)) id = graph().node(id).inputs[0];
+    return id;
+  }
+
+  int new_population(NodeId id, std::string name, SpikeSource source) {
+    const Node& node = graph().node(id);
+    const Extent extent = geometry_[static_cast<size_t>(id)];
+    ChipPopulation added;
+    added.name = std::move(name);
+    added.height = extent.height;
+    added.width = extent.width;
+    added.channels = channels_of(node.shape);
+    added.update = options_.update;
+    added.state_bits = kValueBits;
+    out_.network.populations.push_back(std::move(added));
+    out_.sources.push_back(source);
+    return static_cast<int>(out_.network.populations.size()) - 1;
+  }
+
+  void add_neurons(NodeId id) {
+    const Node& node = graph().node(id);
+    const int target = new_population(id, node.name, SpikeSource::kTrace);
+    populations_[id] = target;
+    collect(node.inputs[0], target);
+  }
+
+  // An output that spikes is there already; a running mean over the steps is a sum in place.
+  void add_readout(NodeId id) {
+    NodeId value = stripped(id);
+    while (std::holds_alternative<StepMean>(graph().node(value).op))
+      value = stripped(graph().node(value).inputs[0]);
+    if (populations_.count(value) || values_.count(value) || homes_.count(value)) return;
+    if (std::holds_alternative<Input>(graph().node(value).op)) return;
+    if (!is_pure(value)) {
+      host(value, std::holds_alternative<Add>(graph().node(value).op) ? "" : obstacle(value));
+      return;
+    }
+    collect(value, new_population(value, graph().node(id).name, SpikeSource::kSilent));
+    unpriced_.insert("reading " + graph().node(id).name + ": " +
+                     std::to_string(element_count(graph().node(id).shape)) +
+                     " values per inference");
+  }
+
+  // Neurons that hold a real value and send it.
+  int value_population(NodeId id) {
+    const auto known = values_.find(id);
+    if (known != values_.end()) return known->second;
+    const Node& node = graph().node(id);
+    const int index = new_population(
+        id, node.name, node.is_static ? SpikeSource::kFirstStep : SpikeSource::kAlways);
+    values_[id] = index;
+    population(index).payload_bits = options_.value_bits;
+    population(index).sends_always = !node.is_static;
+    if (std::holds_alternative<Input>(node.op)) {
+      population(index).update = UpdateRule::kFired;
+    } else {
+      collect(id, index);
+    }
+    return index;
+  }
+
+  // Population and all that share a stream with it become one group; the first is its root.
+  void tie(int a, int b) {
+    const auto root = [&](int p) { return population(p).beside < 0 ? p : population(p).beside; };
+    const int first = std::min(root(a), root(b)), second = std::max(root(a), root(b));
+    for (const int p : {a, b}) population(p).state_bits = 2 * kValueBits;
+    if (first == second) return;
+    for (ChipPopulation& member : out_.network.populations) {
+      if (member.beside == second) member.beside = first;
+    }
+    population(second).beside = first;
+  }
+
+  // Makes `target` receive a real value (or counts).
+  void collect(NodeId id, int target) {
+    note_affine(id);
+    const NodeId value = stripped(id);
+    const auto home = homes_.find(value);
+    if (home != homes_.end()) {
+      tie(target, home->second);
+      return;
+    }
+    homes_[value] = target;
+    const Node& node = graph().node(value);
+    if (std::holds_alternative<Add>(node.op)) {
+      // What is on the chip first: a stream that exists stays where it is.
+      for (const NodeId input : node.inputs) collect(input, target);
+    } else if (const std::string reason = obstacle(value); !reason.empty()) {
+      host(value, reason);
+    } else {
+      project(value, target);
+    }
+  }
+
+  // A normalisation of a stream that others read as well cannot go into the weights.
+  void note_affine(NodeId id) {
+    const NodeId value = stripped(id);
+    if (!std::holds_alternative<Add>(graph().node(value).op) && !homes_.count(value)) return;
+    for (; id != value; id = graph().node(id).inputs[0]) {
+      if (!std::holds_alternative<BatchNorm>(graph().node(id).op)) continue;
+      unpriced_.insert("batchnorm " + graph().node(id).name +
+                       ": one multiply-add per neuron and step beside a residual stream");
+    }
+  }
+
+  // Can a projection read this value? "" or why not.
+  std::string operand_obstacle(NodeId id) {
+    const NodeId source = source_of(graph(), id);
+    const Node& node = graph().node(source);
+    if (std::holds_alternative<Concat>(node.op)) {
+      for (const NodeId part : node.inputs) {
+        const std::string reason = operand_obstacle(part);
+        if (!reason.empty()) return reason;
+      }
+      return "";
+    }
+    if (is_population(node)) return "";
+    if (node.kind == EdgeKind::kReal && !multiplies_)
+      return "its operand is real, and the chip has no unit that multiplies";
+    return is_pure(stripped(id)) ? "" : "its operand comes from the host";
+  }
+
+  // Why a value that is no sum cannot be computed by cores; "" when it can.
+  std::string obstacle(NodeId id) {
+    const Node& node = graph().node(id);
+    if (is_population(node)) return "";
+    if (std::holds_alternative<Input>(node.op))
+      return multiplies_ ? "" : "its values are real, and the chip has no unit that multiplies";
+    if (const auto* apply = std::get_if<QApply>(&node.op)) return attention_obstacle(node, *apply);
+    const auto* memory = std::get_if<LmuMemory>(&node.op);
+    if (memory != nullptr && memory->form != LmuForm::kEvent)
+      return "only the event form of the memory consists of synapses";
+    if (!is_weighted(node.op) && !std::holds_alternative<SpatialMean>(node.op))
+      return "no unit of a core computes it";
+    if (std::holds_alternative<Conv2d>(node.op)) {
+      const NodeId source = source_of(graph(), node.inputs[0]);
+      const Extent from = geometry_[static_cast<size_t>(source)];
+      const Shape& seen = graph().node(node.inputs[0]).shape;
+      if (from.height != seen[0] || from.width != seen[1])
+        return "it reads its operand under another shape";
+    }
+    return operand_obstacle(node.inputs[0]);
+  }
+
+  std::string attention_obstacle(const Node& node, const QApply& apply) {
+    if (!has_outer_products_) return "the chip has no unit for outer products";
+    const Node& products = graph().node(source_of(graph(), node.inputs[1]));
+    const auto* ktv = std::get_if<KtV>(&products.op);
+    if (ktv == nullptr || ktv->heads != apply.heads) return "it is no product of K^T V";
+    for (const NodeId id : {node.inputs[0], products.inputs[0], products.inputs[1]}) {
+      if (!populations_.count(source_of(graph(), id))) return "an operand is no layer of neurons";
+    }
+    return "";
+  }
+
+  // Can cores collect all of a value? True for a stream that is on the chip already.
+  bool is_pure(NodeId id) {
+    if (homes_.count(id)) return true;
+    const auto known = pure_.find(id);
+    if (known != pure_.end()) return known->second;
+    const Node& node = graph().node(id);
+    bool pure = true;
+    if (std::holds_alternative<Add>(node.op)) {
+      for (const NodeId input : node.inputs) pure = pure && is_pure(stripped(input));
+    } else {
+      pure = obstacle(id).empty();
+    }
+    return pure_[id] = pure;
+  }
+
+  void add_projection(NodeId layer, int source, int target, const std::string& part,
+                      Synapses synapses) {
+    Projection added;
+    added.name = graph().node(layer).name + part;
+    added.source = source;
+    added.target = target;
+    added.synapses = std::move(synapses);
+    added.weight_bits = options_.weight_bits;
+    out_.network.projections.push_back(std::move(added));
+    out_.layers.push_back(layer);
+  }
+
+  Synapses synapses_of(const Op& op, int source, int target) {
+    const ChipPopulation& from = population(source);
+    if (const auto* conv = std::get_if<Conv2d>(&op)) {
+      return ConvSynapses{conv->kernel,  conv->kernel,  conv->stride, conv->stride,
+                          conv->padding, conv->padding, conv->groups};
+    }
+    if (const auto* conv = std::get_if<Conv1d>(&op)) return DenseSynapses{conv->kernel()};
+    if (const auto* memory = std::get_if<LmuMemory>(&op)) return DenseSynapses{memory->taps};
+    if (std::holds_alternative<SpatialMean>(op)) {
+      return ConvSynapses{
+          .kernel_y = from.height, .kernel_x = from.width, .groups = population(target).channels};
+    }
+    if (std::holds_alternative<Linear>(op))
+      return from.positions() == 1 ? Synapses(DenseSynapses{}) : Synapses(ConvSynapses{});
+    return ConvSynapses{.groups = from.channels};  // spikes or values that are added as they are
+  }
+
+  void project(NodeId id, int target) {
+    const Node& node = graph().node(id);
+    if (std::holds_alternative<QApply>(node.op)) {
+      project_attention(id, target);
+      return;
+    }
+    std::vector<NodeId> sources = {id};
+    if (!is_population(node) && !std::holds_alternative<Input>(node.op)) {
+      sources = {source_of(graph(), node.inputs[0])};
+      const Node& from = graph().node(sources[0]);
+      if (std::holds_alternative<Concat>(from.op)) sources = from.inputs;
+    }
+    for (const NodeId source : sources) {
+      const auto known = populations_.find(source_of(graph(), source));
+      const int from =
+          known != populations_.end() ? known->second : value_population(stripped(source));
+      // What is sent once is kept: the target adds it in every step.
+      if (out_.sources[static_cast<size_t>(from)] == SpikeSource::kFirstStep)
+        population(target).state_bits = 2 * kValueBits;
+      const std::string part = sources.size() > 1 ? " (" + population(from).name + ")" : "";
+      add_projection(id, from, target, part, synapses_of(node.op, from, target));
+    }
+  }
+
+  void project_attention(NodeId id, int target) {
+    const Node& node = graph().node(id);
+    const NodeId products = source_of(graph(), node.inputs[1]);
+    const std::vector<NodeId>& pair = graph().node(products).inputs;
+    const int64_t heads = std::get<QApply>(node.op).heads;
+    const int keys = populations_.at(source_of(graph(), pair[0]));
+    const int values = populations_.at(source_of(graph(), pair[1]));
+    const int queries = populations_.at(source_of(graph(), node.inputs[0]));
+    add_projection(products, keys, target, " (k)",
+                   AttentionSynapses{AttentionRole::kKey, heads, -1});
+    add_projection(products, values, target, " (v)",
+                   AttentionSynapses{AttentionRole::kValue, heads, keys});
+    add_projection(id, queries, target, "", AttentionSynapses{AttentionRole::kQuery, heads, -1});
+  }
+
+  // Leaves a value to the host, and what it follows from up to what the chip holds.
+  void host(NodeId id, const std::string& reason) {
+    if (!hosted_
+             .emplace(id, reason.empty() ? "it follows or feeds what is left to the host" : reason)
+             .second)
+      return;
+    for (const NodeId input : graph().node(id).inputs) {
+      const NodeId value =
+          graph().node(input).kind == EdgeKind::kReal ? stripped(input) : source_of(graph(), input);
+      const Node& from = graph().node(value);
+      if (is_population(from)) {
+        exchanged_.insert("spikes of " + from.name);
+      } else if (std::holds_alternative<Input>(from.op)) {
+        continue;
+      } else if (from.kind == EdgeKind::kReal && is_pure(value)) {
+        value_population(value);
+        exchanged_.insert("values of " + from.name);
+      } else {
+        host(value, from.kind == EdgeKind::kReal && !std::holds_alternative<Add>(from.op)
+                        ? obstacle(value)
+                        : "");
+      }
+    }
+  }
+
+  void finish() {
+    std::vector<bool> sends(out_.network.populations.size());
+    for (const Projection& projection : out_.network.projections)
+      sends[static_cast<size_t>(projection.source)] = true;
+    for (size_t p = 0; p < sends.size(); ++p) {
+      ChipPopulation& at = out_.network.populations[p];
+      if (at.state_bits > kValueBits) at.update = UpdateRule::kAll;
+      if (sends[p] || at.payload_bits == 0) continue;  // values nobody but the host reads
+      at.payload_bits = 0;
+      at.sends_always = false;
+      out_.sources[p] = SpikeSource::kSilent;
+    }
+    for (const auto& [id, reason] : hosted_) out_.host.push_back({id, reason});
+    for (const auto& [id, target] : homes_) {
+      if (hosted_.count(id)) exchanged_.insert("inputs of " + population(target).name);
+    }
+    for (const std::string& what : exchanged_) unpriced_.insert("exchange with the host: " + what);
+    out_.unpriced.assign(unpriced_.begin(), unpriced_.end());
+  }
+
+  const LowerOptions& options_;
+  LoweredNetwork out_;
+  bool multiplies_ = false, has_outer_products_ = false;
+  std::vector<std::vector<NodeId>> consumers_;
+  std::vector<Extent> geometry_;
+  std::map<NodeId, int> populations_, values_;  // by node of neurons, of real values
+  std::map<NodeId, int> homes_;  // by stripped value: the population that collects it
+  std::map<NodeId, bool> pure_;
+  std::map<NodeId, std::string> hosted_;  // reasons
+  std::set<std::string> exchanged_, unpriced_;
+};
+
+}  // namespace
+
+LoweredNetwork lower(const Graph& graph, const ChipSpec& chip, const LowerOptions& options) {
+  LoweredNetwork lowered = Lowering(graph, chip, options).run();
+  if (lowered.network.populations.empty())
+    throw Error(ErrorCode::kUsage, "the network has no neurons to put on chip " + chip.name);
+  check_network(lowered.network);
+  return lowered;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,57 @@
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "hw_model/chip/lower.hpp"
+
+namespace spikeloom {
+
+void refuse_host(const LoweredNetwork& lowered, const ChipSpec& chip) {
+  constexpr size_t kListed = 10;
+  if (lowered.host.empty()) return;
+  std::string message = "chip " + chip.name + " cannot express " +
+                        std::to_string(lowered.host.size()) +
+                        " nodes (--unsupported host leaves "
+                        "them to a host): ";
+  for (size_t i = 0; i < std::min(kListed, lowered.host.size()); ++i) {
+    const Node& node = lowered.graph.node(lowered.host[i].node);
+    message += (i == 0 ? "" : "; ") + node.name + " (" + describe(node.op) +
+               "): " + lowered.host[i].reason;
+  }
+  if (lowered.host.size() > kListed)
+    message += "; and " + std::to_string(lowered.host.size() - kListed) + " more";
+  throw Error(ErrorCode::kUsage, message);
+}
+
+ChipSpikes spikes_of(const LoweredNetwork& lowered, const TraceFile& trace, int64_t samples) {
+  const std::vector<TraceSample>& all = trace.samples();
+  if (samples < 1 || samples > static_cast<int64_t>(all.size())) {
+    throw Error(ErrorCode::kUsage, trace.path().string() + " holds " + std::to_string(all.size()) +
+                                       " samples, asked for " + std::to_string(samples));
+  }
+  int64_t steps = 0;
+  for (int64_t s = 0; s < samples; ++s) steps += all[static_cast<size_t>(s)].steps;
+  ChipNetwork recorded;
+  for (size_t p = 0; p < lowered.sources.size(); ++p) {
+    if (lowered.sources[p] != SpikeSource::kTrace) continue;
+    recorded.populations.push_back(lowered.network.populations[p]);
+  }
+  ChipSpikes spikes = read_spikes(trace, recorded, 0, steps);
+  std::vector<ChipSpikes::Population> found = std::move(spikes.populations);
+  spikes.populations.assign(lowered.sources.size(), {});
+  for (size_t p = 0, next = 0; p < lowered.sources.size(); ++p) {
+    ChipSpikes::Population& out = spikes.populations[p];
+    if (lowered.sources[p] == SpikeSource::kTrace) out = std::move(found[next++]);
+    if (lowered.sources[p] != SpikeSource::kFirstStep) continue;
+    out.first.push_back(0);
+    for (int64_t step = 0; step < steps; ++step) {
+      if (std::binary_search(spikes.sample_starts.begin(), spikes.sample_starts.end(), step)) {
+        for (uint32_t n = 0; n < lowered.network.populations[p].neurons(); ++n)
+          out.neurons.push_back(n);
+      }
+      out.first.push_back(static_cast<int64_t>(out.neurons.size()));
+    }
+  }
+  return spikes;
+}
+
+}  // namespace spikeloom
