@@ -107,22 +107,26 @@ void EventModel::arrive(uint32_t server, uint32_t copy, double now) {
   if (at.first == copy) try_start(server, now, kNone);
 }
 
-// Starts the head of a queue if it can. `granted`: the queue whose turn to be entered it is.
+// Starts what can be started of a queue. `granted`: the queue whose turn to be entered it is.
 void EventModel::try_start(uint32_t server, double now, uint32_t granted) {
+  while (start_head(server, now, granted)) granted = kNone;
+}
+
+bool EventModel::start_head(uint32_t server, double now, uint32_t granted) {
   Server& at = state_[server];
-  if (at.waits || at.first == kNone) return;
+  if (at.waits || at.first == kNone) return false;
   if (now < at.free_ns) {
     if (!at.timer) queue_.push(at.free_ns, server, kNone);
     at.timer = true;
-    return;
+    return false;
   }
   if (server >= first_reception_) {
     serve(server, now);
-    return;
+    return true;
   }
   const Copy& copy = copies_[at.first];
   const uint32_t message = copy.message;
-  const int64_t flits = messages_[message].flits;
+  const int64_t flits = copy.flits;
   TilePlace by = copy.by;
   uint32_t tile = copy.tile;
   double head = now, busy = static_cast<double>(flits) * link_ns_;
@@ -139,28 +143,31 @@ void EventModel::try_start(uint32_t server, double now, uint32_t granted) {
     if (queued || !has_room(branch.server, branch.flits)) {
       wait_for(branch.server, server, branch.flits);
       at.waits = true;
-      return;
+      return false;
     }
   }
   if (is_link(server)) ++outcome_.hops;
   const uint32_t moved = pop_head(server);
   at.free_ns = now + busy;
   // The packet goes on as the copy of the first branch.
-  messages_[message].users += static_cast<uint32_t>(branches_.size());
+  if (branches_.size() != 1) messages_[message].users += static_cast<uint32_t>(branches_.size());
   for (const Branch& branch : branches_) {
     state_[branch.server].taken += flits;
     const uint32_t id = &branch == branches_.data() ? moved : new_copy(copies_[moved]);
     Copy& next = copies_[id];
-    next.begin = branch.begin;
-    next.end = branch.end;
+    if (next.begin != branch.begin || next.end != branch.end) {
+      next.begin = branch.begin;
+      next.end = branch.end;
+      next.to = messages_[message].targets[branch.begin].by;
+    }
     next.next = kNone;
     next.by = by;
     next.tile = tile;
     queue_.push(branch.arrives_ns, branch.server, id);
   }
   if (branches_.empty()) free_copies_.push_back(moved);
-  release(message);
-  try_start(server, now, kNone);
+  if (branches_.size() != 1) release(message);
+  return true;
 }
 
 // A core takes the packet at the head of its queue.
@@ -177,13 +184,20 @@ void EventModel::serve(uint32_t server, double now) {
   ++outcome_.delivered;
   free_copies_.push_back(id);
   release(copy.message);
-  try_start(server, now, kNone);
 }
 
 // Where the targets of a copy go from its router: west, south, cores here, north, east.
 void EventModel::find_branches(uint32_t server, const Copy& copy, TilePlace by, uint32_t tile,
                                double now) {
   branches_.clear();
+  if (copy.end - copy.begin == 1 && (copy.to.x != by.x || copy.to.y != by.y)) {
+    const Direction direction = copy.to.x != by.x ? (copy.to.x < by.x ? kWest : kEast)
+                                                  : (copy.to.y < by.y ? kSouth : kNorth);
+    branches_.push_back(branch_to(server, direction, tile, copy.flits, now));
+    branches_.back().begin = copy.begin;
+    branches_.back().end = copy.end;
+    return;
+  }
   const Message& message = messages_[copy.message];
   const Target* targets = message.targets.data();
   for (uint32_t i = copy.begin; i < copy.end;) {
@@ -271,7 +285,7 @@ uint32_t EventModel::pop_head(uint32_t server) {
   Server& at = state_[server];
   const uint32_t id = at.first;
   at.first = copies_[id].next;
-  at.taken -= messages_[copies_[id].message].flits;
+  at.taken -= copies_[id].flits;
   if (at.first_waiter != kNone) freed_servers_.push_back(server);
   return id;
 }

@@ -56,8 +56,10 @@ class EventModel {
   // A packet on its way to targets [begin, end) of its message, at a router or heading for it.
   struct Copy {
     uint32_t message = 0, begin = 0, end = 0, next = kNone;
-    TilePlace by;        // the router, from the sender
-    uint32_t tile = 0;   // and its tile
+    TilePlace by;       // the router, from the sender
+    uint32_t tile = 0;  // and its tile
+    uint32_t flits = 1;
+    TilePlace to;        // of the first target
     double sent_ns = 0;  // when its core was ready to send it
   };
   struct Server {
@@ -109,6 +111,7 @@ class EventModel {
   void send(uint32_t core, double now, bool granted);
   void arrive(uint32_t server, uint32_t copy, double now);
   void try_start(uint32_t server, double now, uint32_t granted);
+  bool start_head(uint32_t server, double now, uint32_t granted);
   void serve(uint32_t server, double now);
   void find_branches(uint32_t server, const Copy& copy, TilePlace by, uint32_t tile, double now);
   Branch branch_to(uint32_t server, Direction direction, uint32_t tile, int64_t flits,

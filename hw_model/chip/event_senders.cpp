@@ -159,6 +159,8 @@ void EventModel::send(uint32_t core, double now, bool granted) {
                                   kNone,
                                   {0, 0},
                                   static_cast<uint32_t>(placed_.geometry.tile_index(message.from)),
+                                  static_cast<uint32_t>(message.flits),
+                                  message.targets[message.packets[sender.packet]].by,
                                   sender.ready_ns});
   prepare_next(core);
   arrive(port(core), copy, now);
