@@ -198,7 +198,7 @@ class Lowering {
     const Node& node = graph().node(source);
     if (std::holds_alternative<Concat>(node.op)) {
       for (const NodeId part : node.inputs) {
-        const std::string reason = operand_obstacle(part);
+        std::string reason = operand_obstacle(part);
         if (!reason.empty()) return reason;
       }
       return "";

@@ -273,8 +273,11 @@ std::string head(const InspectInput& input, const std::vector<LayerRates>& layer
         out += warning_box("damaged layer " + layer.name + ": " + layer.fault);
     }
   }
-  out += fact_boxes(input.report != nullptr ? report_facts(input.report->json)
-                                            : trace_facts(*input.trace, layers));
+  if (input.report != nullptr) {
+    out += fact_boxes(report_facts(input.report->json));
+  } else if (input.trace != nullptr) {
+    out += fact_boxes(trace_facts(*input.trace, layers));
+  }
   if (input.report == nullptr) return out;
   std::vector<std::string> lines;
   const auto& verdict = list_in(input.report->json, {"verdict"});

@@ -96,21 +96,25 @@ std::optional<ResidualStream> count_residual_stream(const Graph& graph, const Ru
 }
 
 std::vector<std::string> assumptions_of(const PublishedClaim& claim, double measured_rate) {
-  return {
+  std::vector<std::string> all;
+  all.emplace_back(
       "every projection is priced as additions, as if spikes drove it; in the authors' program all "
-      "of them read real numbers (normalised sums, gates, squared ReLUs)",
+      "of them read real numbers (normalised sums, gates, squared ReLUs)");
+  all.push_back(
       fmt::format("a firing rate of {:.2f} is assumed for their inputs; the neurons of this run, "
                   "which stand behind the projections, fired at {:.4f}",
-                  claim.rate, measured_rate),
-      "the output head (vocabulary x width MACs a token) is left out on both sides",
-      "WKV counts as 7 MACs a channel; its four exponentials and the division cost nothing",
+                  claim.rate, measured_rate));
+  all.emplace_back("the output head (vocabulary x width MACs a token) is left out on both sides");
+  all.emplace_back(
+      "WKV counts as 7 MACs a channel; its four exponentials and the division cost nothing");
+  all.emplace_back(
       "layer normalisation, token shifts, sigmoids, gates, neuron updates and all memory traffic "
-      "cost nothing",
-      fmt::format("45 nm prices of {} and {} pJ for a MAC and an addition, fp32, width {}; the "
-                  "dense side is the same projections as MACs, without WKV and without skipping "
-                  "the zeros of relu^2",
-                  claim.mac_pJ, claim.ac_pJ, claim.width),
-  };
+      "cost nothing");
+  all.push_back(fmt::format(
+      "45 nm prices of {} and {} pJ for a MAC and an addition, fp32, width {}; the dense side is "
+      "the same projections as MACs, without WKV and without skipping the zeros of relu^2",
+      claim.mac_pJ, claim.ac_pJ, claim.width));
+  return all;
 }
 
 }  // namespace spikeloom

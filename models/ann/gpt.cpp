@@ -43,7 +43,8 @@ class Builder {
   // x = x + proj(attention(LN1(x))); x = x + MLP(LN2(x))
   NodeId block(const std::string& name, NodeId x) {
     const int64_t width = config_.width;
-    const float scale = 1.0f / std::sqrt(static_cast<float>(width / config_.heads));
+    const int64_t d = width / config_.heads;  // channels of a head
+    const float scale = 1.0f / std::sqrt(static_cast<float>(d));
     const NodeId a = norm(name + ".ln1", x);
     const std::string attn = name + ".attn";
     const NodeId q = linear(attn + ".query", a, width), k = linear(attn + ".key", a, width),

@@ -41,7 +41,8 @@ class Builder {
 
   NodeId block(const std::string& name, NodeId x) {
     const int64_t dim = config_.dim;
-    const float scale = 1.0f / std::sqrt(static_cast<float>(dim / config_.heads));
+    const int64_t d = dim / config_.heads;  // channels of a head
+    const float scale = 1.0f / std::sqrt(static_cast<float>(d));
     const std::string attn = name + ".attn";
     const NodeId q = linear(attn + ".query", x, dim, false),
                  k = linear(attn + ".key", x, dim, false),
