@@ -4,6 +4,7 @@
 
 #include "cli/options.hpp"
 #include "datasets/open.hpp"
+#include "hw_model/chip/chip_spec.hpp"
 #include "hw_model/report/energy.hpp"
 #include "models/ann/kwt.hpp"
 #include "models/lmuformer/lmuformer.hpp"
@@ -17,7 +18,8 @@ int command_list(const Arguments& arguments) {
   CommandLine line;
   line.usage = "spikeloom list";
   line.about =
-      "Lists model families and presets, dataset kinds, devices and SIMD targets, and energy "
+      "Lists model families and presets, dataset kinds, devices and SIMD targets, chips, and "
+      "energy "
       "schemes.";
   if (!parse(line, arguments)) return 0;
   fmt::print("models: meta_spikeformer (Spike-driven Transformer V2)\n");
@@ -57,6 +59,11 @@ int command_list(const Arguments& arguments) {
   fmt::print("devices: cpu (SIMD");
   for (const std::string& simd : cpu_simd_targets()) fmt::print(" {}", simd);
   fmt::print("), reference\nforms: as_written, fused\n");
+  fmt::print("chips:\n");
+  for (const ChipPreset& preset : chip_presets()) {
+    const ChipSpec chip = load_chip(std::string(preset.name));
+    fmt::print("  {:<16}  evidence {}; {}\n", preset.name, chip.evidence, chip.source);
+  }
   fmt::print("energy schemes: {}; baselines dense_same, dense_twin (fp32, int8, qnn_equiv)\n",
              fmt::join(kSpikingSchemes, ", "));
   return 0;

@@ -28,6 +28,8 @@ constexpr std::array kCommands = {
             command_run},
     Command{"inspect", "look into a spike trace: shapes, rates, activity; verify it; export events",
             command_inspect},
+    Command{"chip", "price a spike trace on neuromorphic chips: energy, time, cores, links",
+            command_chip},
     Command{"compare", "put two or more energy reports side by side", command_compare},
     Command{"convert", "convert weights to safetensors, or the sequences of a data set to .npy",
             command_convert},

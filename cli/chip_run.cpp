@@ -1,0 +1,89 @@
+#include "cli/chip_run.hpp"
+
+#include "core/error.hpp"
+#include "core/hash.hpp"
+#include "core/io/file.hpp"
+#include "hw_model/chip/mapper.hpp"
+#include "hw_model/chip/mapping_file.hpp"
+
+namespace spikeloom {
+namespace {
+
+ReplayOptions replay_options(const ChipJob& job) {
+  ReplayOptions options;
+  options.level = job.level;
+  options.threads = job.threads;
+  options.keep_core_traffic = job.check;
+  return options;
+}
+
+// The mapping, and what a placement gained.
+Placement map_network(const ChipJob& job, const ChipNetwork& network, const ChipSpec& chip,
+                      const ChipSpikes& spikes) {
+  Placement placed;
+  placed.hops_before = placed.hops_after = -1;
+  if (!job.mapping.empty()) {
+    placed.mapping = load_mapping(job.mapping, network, chip);
+    check_capacity(network, chip, placed.mapping);
+    return placed;
+  }
+  placed.mapping = map_sequential(network, chip);
+  check_capacity(network, chip, placed.mapping);
+  if (job.mapper == "sequential") return placed;
+  ReplayOptions options;
+  options.level = Level::kCounts;
+  options.threads = job.threads;
+  options.keep_core_traffic = true;
+  const ReplayResult counts = replay(network, chip, placed.mapping, spikes, options);
+  placed = job.mapper == "greedy" ? place_greedy(chip, placed.mapping, counts.traffic)
+                                  : place_annealed(chip, placed.mapping, counts.traffic, {});
+  // A core's contents move as a whole; what it holds is what it held, what it sends may not be.
+  check_capacity(network, chip, placed.mapping);
+  return placed;
+}
+
+}  // namespace
+
+std::vector<std::string> chip_sets(const ChipJob& job) {
+  std::vector<std::string> sets = job.sets;
+  for (const auto& [key, value] : job.settings) {
+    if (key != "mapper") sets.push_back(key + "=" + value);
+  }
+  return sets;
+}
+
+std::string label_of(const ChipJob& job) {
+  std::string label = job.chip;
+  for (const auto& [key, value] : job.settings) label += " " + key + "=" + value;
+  return label;
+}
+
+ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
+  const ChipSpec chip = load_chip(job.chip, chip_sets(job));
+  const LoweredNetwork lowered = lower(graph, chip, job.lower);
+  if (!job.host) refuse_host(lowered, chip);
+  const TraceFile trace(job.trace);
+  const int64_t samples =
+      job.samples > 0 ? job.samples : static_cast<int64_t>(trace.samples().size());
+  const ChipSpikes spikes = spikes_of(lowered, trace, samples);
+  const Placement placed = map_network(job, lowered.network, chip, spikes);
+  const ReplayResult result =
+      replay(lowered.network, chip, placed.mapping, spikes, replay_options(job));
+  if (job.check) check_result(lowered.network, chip, spikes, result);
+  std::vector<int64_t> sample_steps;
+  for (int64_t s = 0; s < samples; ++s)
+    sample_steps.push_back(trace.samples()[static_cast<size_t>(s)].steps);
+  ChipRun run = price_run(lowered, chip, result, sample_steps);
+  const std::string text = mapping_json(placed.mapping, lowered.network, chip);
+  if (!job.save_mapping.empty()) write_text_file(job.save_mapping, text);
+  run.label = label_of(job);
+  run.settings = job.settings;
+  run.mapper = job.mapping.empty() ? job.mapper : job.mapping.filename().string();
+  run.mapping_sha256 = sha256_hex(text);
+  run.packet_hops_before = placed.hops_before;
+  run.packet_hops_after = placed.hops_after;
+  run.weight_bits = job.lower.weight_bits;
+  return run;
+}
+
+}  // namespace spikeloom

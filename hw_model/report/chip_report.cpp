@@ -1,0 +1,258 @@
+#include "hw_model/report/chip_report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "hw_model/chip/noc.hpp"
+#include "sim/graph/op_counts.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr double kJoulesPerPj = 1e-12, kSecondsPerNs = 1e-9;
+
+// Multiply-accumulates of the nodes left to the host: dense, what is static once per sample.
+class HostMacs {
+ public:
+  HostMacs(const Graph& graph, const std::vector<int64_t>& sample_steps) {
+    std::map<int64_t, int64_t> lengths;
+    for (const int64_t steps : sample_steps) ++lengths[steps];
+    for (const auto& [steps, samples] : lengths) {
+      const OpCounts counts = count_dense(graph, 1, steps);
+      for (const LayerCount& layer : counts.layers)
+        by_name_[layer.name] += samples * layer.dense_macs_once;
+      for (const AttentionCount& attention : counts.attention) {
+        by_name_[attention.name + " k^t v"] += samples * attention.dense_macs_kv;
+        by_name_[attention.name + " q"] += samples * attention.dense_macs_qkv;
+      }
+    }
+  }
+
+  int64_t of(const Node& node) const {
+    const std::string attention = attention_name(node.name);
+    if (std::holds_alternative<KtV>(node.op)) return at(attention + " k^t v");
+    if (std::holds_alternative<QApply>(node.op)) return at(attention + " q");
+    if (std::holds_alternative<SoftmaxAttention>(node.op))
+      return at(attention + " k^t v") + at(attention + " q");
+    return at(node.name);
+  }
+
+ private:
+  int64_t at(const std::string& name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? 0 : found->second;
+  }
+
+  std::map<std::string, int64_t> by_name_;
+};
+
+void add_host(const LoweredNetwork& lowered, const ChipSpec& chip,
+              const std::vector<int64_t>& sample_steps, ChipRun& run) {
+  if (lowered.host.empty()) return;
+  const HostMacs macs(lowered.graph, sample_steps);
+  int64_t counted = 0;
+  for (const HostOperation& operation : lowered.host) {
+    const Node& node = lowered.graph.node(operation.node);
+    run.host.push_back({node.name, describe(node.op), operation.reason, macs.of(node)});
+    counted += run.host.back().macs;
+    if (run.host.back().macs > 0 && chip.host_mac_pj) continue;
+    run.unpriced.push_back("host: " + node.name + " (" + run.host.back().op + ")");
+  }
+  run.unpriced.emplace_back("time of the host");
+  if (!chip.host_mac_pj || counted == 0) return;
+  run.host_j = static_cast<double>(counted) * chip.host_mac_pj->value * kJoulesPerPj /
+               static_cast<double>(run.samples);
+  run.weakest = weaker_mark(run.weakest, chip.host_mac_pj->mark);
+}
+
+void add_operations(const ReplayResult& result, ChipRun& run) {
+  for (size_t op = 0; op < result.ops.size(); ++op) {
+    const PricedOp& row = result.ops[op];
+    ChipRun::Operation out{row.name, row.category, result.count(op), false, 0, 0, 'E', ""};
+    if (row.cost.energy_pj) {
+      out.priced = true;
+      out.price_pj = row.cost.energy_pj->value;
+      out.mark = row.cost.energy_pj->mark;
+      out.source = row.cost.energy_pj->source;
+      out.joules = static_cast<double>(out.count) * out.price_pj * kJoulesPerPj;
+    }
+    run.operations.push_back(std::move(out));
+  }
+}
+
+int64_t sum_of(const ReplayResult& result, const int64_t* row, std::string_view category,
+               std::string_view suffix = "") {
+  int64_t sum = 0;
+  for (size_t op = 0; op < result.ops.size(); ++op) {
+    if (result.ops[op].category == category && result.ops[op].name.ends_with(suffix))
+      sum += row[op];
+  }
+  return sum;
+}
+
+void add_layers(const LoweredNetwork& lowered, const ReplayResult& result, ChipRun& run) {
+  for (size_t p = 0; p < lowered.network.populations.size(); ++p) {
+    const ChipPopulation& population = lowered.network.populations[p];
+    const int64_t* row = result.by_layer.data() + p * result.ops.size();
+    ChipRun::Layer layer;
+    layer.name = population.name;
+    layer.neurons = population.neurons();
+    layer.updates = sum_of(result, row, "soma", ".update");
+    layer.fired = sum_of(result, row, "soma", ".fire");
+    layer.packets = sum_of(result, row, "axon_out");
+    layer.joules = energy_of_row(result.ops, row);
+    for (size_t q = 0; q < lowered.network.projections.size(); ++q) {
+      if (lowered.network.projections[q].target == static_cast<int>(p))
+        layer.events += result.events[q];
+    }
+    run.layers.push_back(std::move(layer));
+  }
+}
+
+void add_cores(const ChipSpec& chip, const ReplayResult& result, ChipRun& run) {
+  double busy_ns = 0;
+  for (int64_t core = 0; core < result.cores; ++core) {
+    const int64_t* row = result.by_core.data() + static_cast<size_t>(core) * result.ops.size();
+    if (std::all_of(row, row + result.ops.size(), [](int64_t count) { return count == 0; }))
+      continue;
+    const CorePlace place = place_of_core(chip, core);
+    ChipRun::Core out{core, place.chip, place.tile, place.slot, 0, 0, 0, 0, 0};
+    double side_ns[3] = {0, 0, 0};
+    for (size_t op = 0; op < result.ops.size(); ++op) {
+      const MaybeConstant& latency = result.ops[op].cost.latency_ns;
+      if (latency)
+        side_ns[static_cast<size_t>(result.ops[op].side)] +=
+            static_cast<double>(row[op]) * latency->value;
+    }
+    const double busy = std::max(side_ns[static_cast<size_t>(Side::kGenerate)],
+                                 side_ns[static_cast<size_t>(Side::kReceive)]);
+    out.packets_in = sum_of(result, row, "axon_in");
+    out.packets_out = sum_of(result, row, "axon_out");
+    for (size_t op = 0; op < result.ops.size(); ++op) {
+      const PricedOp& action = result.ops[op];
+      const bool synaptic = action.category == "synapse" || action.category == "multiply" ||
+                            action.category == "outer_product";
+      if (synaptic && !action.name.ends_with(".slots")) out.events += row[op];
+    }
+    out.joules = energy_of_row(result.ops, row);
+    out.busy_s = busy * kSecondsPerNs;
+    busy_ns += busy;
+    run.core_rows.push_back(out);
+  }
+  const double time = run.totals.time_ns * static_cast<double>(result.cores_used);
+  if (result.level != Level::kCounts && time > 0) run.utilisation = busy_ns / time;
+}
+
+std::string link_text(const Geometry& geometry, int64_t link) {
+  const int64_t tile = link % geometry.tiles();
+  return fmt::format("link {} of tile x {} y {}", kDirectionNames[link / geometry.tiles()],
+                     tile % geometry.width, tile / geometry.width);
+}
+
+// What sets the length of the steps: the core or link that does so for the longest time.
+void add_critical(const ChipSpec& chip, const ReplayResult& result, ChipRun& run) {
+  const Geometry geometry(chip);
+  const auto busiest = std::max_element(result.link_flits.begin(), result.link_flits.end());
+  if (busiest != result.link_flits.end() && *busiest > 0) {
+    run.busiest_link = fmt::format(
+        "{}: {} flits", link_text(geometry, busiest - result.link_flits.begin()), *busiest);
+  }
+  std::map<std::pair<Critical, int32_t>, std::pair<double, int64_t>> by_place;
+  double all_ns = 0;
+  for (const StepResult& step : result.steps) {
+    if (step.critical == Critical::kNone) continue;
+    auto& [ns, steps] = by_place[{step.critical, step.critical_at}];
+    ns += step.busy_ns;
+    all_ns += step.busy_ns;
+    ++steps;
+  }
+  if (by_place.empty() || all_ns <= 0) return;
+  const auto longest = std::max_element(
+      by_place.begin(), by_place.end(),
+      [](const auto& a, const auto& b) { return a.second.first < b.second.first; });
+  const auto [critical, at] = longest->first;
+  const CorePlace place = place_of_core(chip, at);
+  const std::string where =
+      critical == Critical::kLink
+          ? link_text(geometry, at)
+          : fmt::format("core {} (chip {}, tile {}, slot {}), {}", at, place.chip, place.tile,
+                        place.slot, critical == Critical::kGenerate ? "generating" : "receiving");
+  run.critical =
+      fmt::format("{}: {} of {} steps, {:.0f} % of the busy time", where, longest->second.second,
+                  result.steps.size(), 100 * longest->second.first / all_ns);
+}
+
+void add_energy(const ChipSpec& chip, const ReplayResult& result, ChipRun& run) {
+  const ChipEnergy energy = energy_of(chip, result);
+  const auto samples = static_cast<double>(run.samples);
+  for (ChipEnergy::Term term : energy.dynamic) {
+    term.joules /= samples;
+    run.dynamic.push_back(std::move(term));
+  }
+  run.dynamic_j = energy.dynamic_j / samples;
+  run.static_j = energy.static_j / samples;
+  run.idle_j = energy.idle_j / samples;
+  run.sync_j = energy.sync_j / samples;
+}
+
+}  // namespace
+
+void add_dense_row(ChipReport& report, std::string name, double joules, double seconds) {
+  report.dense.push_back({std::move(name), joules, seconds});
+}
+
+std::string_view name_of(Level level) noexcept {
+  constexpr std::string_view kNames[] = {"counts", "bottleneck", "event"};
+  return kNames[static_cast<size_t>(level)];
+}
+
+ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const ReplayResult& result,
+                  const std::vector<int64_t>& sample_steps) {
+  ChipRun run;
+  run.chip = run.label = chip.name;
+  run.chip_source = chip.source;
+  run.level = result.level;
+  run.samples = static_cast<int64_t>(sample_steps.size());
+  run.steps = static_cast<int64_t>(result.steps.size());
+  run.populations = static_cast<int64_t>(lowered.network.populations.size());
+  run.projections = static_cast<int64_t>(lowered.network.projections.size());
+  for (const ChipPopulation& population : lowered.network.populations)
+    run.neurons += population.neurons();
+  run.cores = chip.cores();
+  run.cores_used = result.cores_used;
+  run.tiles_used = result.tiles_used;
+  run.chips = chip.chips();
+  run.chips_used = result.chips_used;
+  run.totals = result.total();
+  run.overruns = result.overruns;
+  run.weakest = weakest_evidence(chip, result);
+  run.unpriced = lowered.unpriced;
+  for (const std::string& operation : unpriced_operations(result))
+    run.unpriced.push_back("chip: " + operation);
+  add_energy(chip, result, run);
+  add_operations(result, run);
+  add_layers(lowered, result, run);
+  add_cores(chip, result, run);
+  add_critical(chip, result, run);
+  if (result.level == Level::kCounts) {
+    run.unpriced.emplace_back("time, and with it static, idle and synchronisation energy");
+  } else {
+    const double seconds = run.totals.time_ns * kSecondsPerNs;
+    run.latency_s = seconds / static_cast<double>(run.samples);
+    run.step_s = seconds / static_cast<double>(run.steps);
+    run.throughput = seconds > 0 ? static_cast<double>(run.samples) / seconds : 0;
+    if (!chip.power.static_w && !chip.power.static_w_per_core)
+      run.unpriced.emplace_back("static power");
+    if (chip.sync.mode == SyncMode::kBarrier && !chip.sync.energy_pj)
+      run.unpriced.emplace_back("energy of barriers");
+  }
+  add_host(lowered, chip, sample_steps, run);
+  run.total_j = run.dynamic_j + run.static_j + run.idle_j + run.sync_j + run.host_j;
+  return run;
+}
+
+}  // namespace spikeloom

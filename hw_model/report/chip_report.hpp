@@ -1,0 +1,94 @@
+#pragma once
+// What a network costs on a chip: one run per chip and setting, as text, JSON (chip.schema.json)
+// and CSV. Energies in joules, times in seconds, both per inference unless a name says otherwise.
+//
+// A total never stands without the list of what has no price. Plain values; functions are pure.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hw_model/chip/lower.hpp"
+#include "hw_model/chip/replay.hpp"
+
+namespace spikeloom {
+
+struct ChipRun {
+  struct Operation {  // over the whole run
+    std::string name, category;
+    int64_t count = 0;
+    bool priced = false;
+    double price_pj = 0, joules = 0;
+    char mark = 'E';
+    std::string source;
+  };
+  struct Layer {  // over the whole run
+    std::string name;
+    int64_t neurons = 0, updates = 0, fired = 0, packets = 0, events = 0;
+    double joules = 0;  // dynamic
+  };
+  struct Core {  // over the whole run; cores that hold something
+    int64_t core = 0, chip = 0, tile = 0, slot = 0;
+    int64_t packets_in = 0, packets_out = 0, events = 0;
+    double joules = 0, busy_s = 0;  // dynamic; generation or reception, whichever is longer
+  };
+  struct HostWork {
+    std::string name, op, reason;
+    int64_t macs = 0;  // over the whole run, dense; 0: none that are counted
+  };
+
+  std::string label;                                          // chip and what was set for this run
+  std::string chip, chip_source, mapper, refused;             // refused: why there is nothing else
+  std::vector<std::pair<std::string, std::string>> settings;  // of the sweep
+  Level level = Level::kBottleneck;
+  int64_t samples = 0, steps = 0, weight_bits = 0;
+  int64_t populations = 0, neurons = 0, projections = 0;
+  int64_t cores = 0, cores_used = 0, tiles_used = 0, chips = 0, chips_used = 0;
+  std::string mapping_sha256;
+  int64_t packet_hops_before = -1, packet_hops_after = -1;  // of a placement; -1: none was made
+
+  std::vector<ChipEnergy::Term> dynamic;  // by category
+  double dynamic_j = 0, static_j = 0, idle_j = 0, sync_j = 0, host_j = 0, total_j = 0;
+  double latency_s = 0, step_s = 0, throughput = 0;  // throughput: inferences per second
+  double utilisation = 0;  // busy time of the cores in use, over the length of the run
+  StepResult totals;       // over the whole run
+  int64_t overruns = 0;
+  std::string critical, busiest_link;
+  char weakest = 'S';
+  std::vector<Operation> operations;
+  std::vector<Layer> layers;
+  std::vector<Core> core_rows;
+  std::vector<HostWork> host;
+  std::vector<std::string> unpriced;
+};
+
+// A row that another model priced, next to the chips.
+struct DenseRow {
+  std::string name;
+  double joules = 0, seconds = 0;
+};
+
+struct ChipReport {
+  std::string trace, signature, form;
+  std::vector<ChipRun> runs;
+  std::vector<DenseRow> dense;  // dense accelerators
+};
+void add_dense_row(ChipReport& report, std::string name, double joules, double seconds);
+
+// Fills everything but label, settings, mapper, mapping and refusal. `sample_steps`: length of each
+// sample.
+ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const ReplayResult& result,
+                  const std::vector<int64_t>& sample_steps);
+
+// One run in full, or one row per run; then, for each, what is not priced.
+std::string chip_table(const ChipReport& report);
+std::string chip_json(const ChipReport& report);
+// One row per run and operation, layer and core.
+std::string chip_csv(const ChipReport& report);
+// One row per run.
+std::string sweep_csv(const ChipReport& report);
+
+std::string_view name_of(Level level) noexcept;  // "counts", "bottleneck", "event"
+
+}  // namespace spikeloom

@@ -1,0 +1,187 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/io/json.hpp"
+#include "hw_model/report/chip_report.hpp"
+
+namespace spikeloom {
+namespace {
+
+using Json = nlohmann::json;
+
+Json operations_json(const ChipRun& run) {
+  Json rows = Json::array();
+  for (const ChipRun::Operation& op : run.operations) {
+    Json row = {{"name", op.name}, {"category", op.category}, {"count", op.count}};
+    if (op.priced) {
+      row["price_pj"] = op.price_pj;
+      row["joules"] = op.joules;
+      row["mark"] = std::string(1, op.mark);
+      row["source"] = op.source;
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Json layers_json(const ChipRun& run) {
+  Json rows = Json::array();
+  for (const ChipRun::Layer& layer : run.layers) {
+    rows.push_back({{"name", layer.name},
+                    {"neurons", layer.neurons},
+                    {"updates", layer.updates},
+                    {"fired", layer.fired},
+                    {"packets", layer.packets},
+                    {"events", layer.events},
+                    {"joules", layer.joules}});
+  }
+  return rows;
+}
+
+Json cores_json(const ChipRun& run) {
+  Json rows = Json::array();
+  for (const ChipRun::Core& core : run.core_rows) {
+    rows.push_back({{"core", core.core},
+                    {"chip", core.chip},
+                    {"tile", core.tile},
+                    {"slot", core.slot},
+                    {"packets_in", core.packets_in},
+                    {"packets_out", core.packets_out},
+                    {"events", core.events},
+                    {"joules", core.joules},
+                    {"busy_s", core.busy_s}});
+  }
+  return rows;
+}
+
+Json energy_json(const ChipRun& run) {
+  Json categories = Json::object();
+  for (const ChipEnergy::Term& term : run.dynamic) categories[term.name] = term.joules;
+  return {{"dynamic_j", run.dynamic_j},   {"by_category_j", categories}, {"static_j", run.static_j},
+          {"idle_j", run.idle_j},         {"sync_j", run.sync_j},        {"host_j", run.host_j},
+          {"total_priced_j", run.total_j}};
+}
+
+Json totals_json(const ChipRun& run) {
+  return {{"packets", run.totals.messages}, {"packets_received", run.totals.deliveries},
+          {"hops", run.totals.hops},        {"synaptic_events", run.totals.events},
+          {"updates", run.totals.updated},  {"fired", run.totals.fired},
+          {"overruns", run.overruns}};
+}
+
+Json run_json(const ChipRun& run) {
+  Json settings = Json::object();
+  for (const auto& [key, value] : run.settings) settings[key] = value;
+  Json json = {{"label", run.label}, {"chip", run.chip}, {"settings", settings}};
+  if (!run.refused.empty()) {
+    json["refused"] = run.refused;
+    return json;
+  }
+  Json host = Json::array();
+  for (const ChipRun::HostWork& work : run.host)
+    host.push_back(
+        {{"name", work.name}, {"op", work.op}, {"reason", work.reason}, {"macs", work.macs}});
+  json["chip_source"] = run.chip_source;
+  json["level"] = std::string(name_of(run.level));
+  json["mapping"] = {{"mapper", run.mapper}, {"sha256", run.mapping_sha256}};
+  if (run.packet_hops_before >= 0) {
+    json["mapping"]["packet_hops_before"] = run.packet_hops_before;
+    json["mapping"]["packet_hops_after"] = run.packet_hops_after;
+  }
+  json["samples"] = run.samples;
+  json["steps"] = run.steps;
+  json["network"] = {{"populations", run.populations},
+                     {"neurons", run.neurons},
+                     {"projections", run.projections},
+                     {"weight_bits", run.weight_bits}};
+  json["used"] = {{"cores", run.cores_used},    {"cores_of_chip", run.cores},
+                  {"tiles", run.tiles_used},    {"chips", run.chips_used},
+                  {"chips_of_chip", run.chips}, {"utilisation", run.utilisation}};
+  json["energy_per_inference"] = energy_json(run);
+  json["time_per_inference"] = {{"latency_s", run.latency_s},
+                                {"step_s", run.step_s},
+                                {"inferences_per_s", run.throughput},
+                                {"critical", run.critical},
+                                {"busiest_link", run.busiest_link}};
+  json["totals"] = totals_json(run);
+  json["weakest_evidence"] = std::string(1, run.weakest);
+  json["operations"] = operations_json(run);
+  json["layers"] = layers_json(run);
+  json["cores"] = cores_json(run);
+  json["host"] = host;
+  json["unpriced"] = run.unpriced;
+  return json;
+}
+
+// RFC 4180.
+std::string quoted(const std::string& cell) {
+  if (cell.find_first_of(",\"\r\n") == cell.npos) return cell;
+  std::string out = "\"";
+  for (const char c : cell) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + '"';
+}
+
+}  // namespace
+
+std::string chip_json(const ChipReport& report) {
+  Json runs = Json::array(), dense = Json::array();
+  for (const ChipRun& run : report.runs) runs.push_back(run_json(run));
+  for (const DenseRow& row : report.dense)
+    dense.push_back({{"name", row.name}, {"joules", row.joules}, {"seconds", row.seconds}});
+  return dump_json({{"kind", "chip"},
+                    {"schema_version", "1.0"},
+                    {"trace", report.trace},
+                    {"signature", report.signature},
+                    {"form", report.form},
+                    {"runs", runs},
+                    {"dense", dense}});
+}
+
+std::string chip_csv(const ChipReport& report) {
+  std::string csv =
+      "run,kind,name,count,neurons,updates,fired,packets_in,packets_out,events,joules\n";
+  for (const ChipRun& run : report.runs) {
+    const std::string label = quoted(run.label);
+    for (const ChipRun::Operation& op : run.operations) {
+      csv += fmt::format("{},operation,{},{},,,,,,,{}\n", label, quoted(op.name), op.count,
+                         op.priced ? fmt::format("{}", op.joules) : "");
+    }
+    for (const ChipRun::Layer& layer : run.layers) {
+      csv +=
+          fmt::format("{},layer,{},,{},{},{},,{},{},{}\n", label, quoted(layer.name), layer.neurons,
+                      layer.updates, layer.fired, layer.packets, layer.events, layer.joules);
+    }
+    for (const ChipRun::Core& core : run.core_rows) {
+      csv += fmt::format("{},core,{},,,,,{},{},{},{}\n", label, core.core, core.packets_in,
+                         core.packets_out, core.events, core.joules);
+    }
+  }
+  return csv;
+}
+
+std::string sweep_csv(const ChipReport& report) {
+  std::string csv = "chip";
+  if (!report.runs.empty()) {
+    for (const auto& [key, value] : report.runs[0].settings) csv += "," + quoted(key);
+  }
+  csv +=
+      ",energy_j,dynamic_j,static_j,idle_j,sync_j,host_j,latency_s,step_s,inferences_per_s,cores,"
+      "tiles,chips,utilisation,packets,hops,synaptic_events,weakest_evidence,unpriced,refused\n";
+  for (const ChipRun& run : report.runs) {
+    csv += quoted(run.chip);
+    for (const auto& [key, value] : run.settings) csv += "," + quoted(value);
+    if (!run.refused.empty()) {
+      csv += std::string(19, ',') + quoted(run.refused) + "\n";
+      continue;
+    }
+    csv += fmt::format(",{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},\n", run.total_j,
+                       run.dynamic_j, run.static_j, run.idle_j, run.sync_j, run.host_j,
+                       run.latency_s, run.step_s, run.throughput, run.cores_used, run.tiles_used,
+                       run.chips_used, run.utilisation, run.totals.messages, run.totals.hops,
+                       run.totals.events, run.weakest, run.unpriced.size());
+  }
+  return csv;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,136 @@
+#include <fmt/format.h>
+
+#include "hw_model/report/chip_report.hpp"
+#include "hw_model/report/text.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr double kPjPerJoule = 1e12;
+
+std::string joules_text(double joules) {
+  return energy_text(joules * kPjPerJoule);
+}
+
+std::string seconds_text(double seconds) {
+  if (seconds <= 0) return "-";
+  if (seconds < 1e-6) return fmt::format("{:.4g} ns", seconds * 1e9);
+  if (seconds < 1e-3) return fmt::format("{:.4g} us", seconds * 1e6);
+  if (seconds < 1) return fmt::format("{:.4g} ms", seconds * 1e3);
+  return fmt::format("{:.4g} s", seconds);
+}
+
+std::string unpriced_text(const ChipRun& run) {
+  std::string text = "not priced: ";
+  for (size_t i = 0; i < run.unpriced.size(); ++i) text += (i == 0 ? "" : "; ") + run.unpriced[i];
+  return wrap(run.unpriced.empty() ? "not priced: nothing" : text);
+}
+
+std::string per_inference(int64_t count, const ChipRun& run) {
+  return count_text(static_cast<double>(count) / static_cast<double>(run.samples));
+}
+
+std::string layer_table(const ChipRun& run) {
+  std::vector<std::vector<std::string>> rows = {
+      {"layer, per inference", "neurons", "updates", "spikes", "packets", "events", "dynamic"}};
+  for (const ChipRun::Layer& layer : run.layers) {
+    rows.push_back({layer.name, std::to_string(layer.neurons), per_inference(layer.updates, run),
+                    per_inference(layer.fired, run), per_inference(layer.packets, run),
+                    per_inference(layer.events, run),
+                    joules_text(layer.joules / static_cast<double>(run.samples))});
+  }
+  return columns(rows);
+}
+
+std::string energy_table(const ChipRun& run) {
+  std::vector<std::vector<std::string>> rows = {{"energy per inference", ""}};
+  for (const ChipEnergy::Term& term : run.dynamic) {
+    if (term.joules > 0) rows.push_back({"  " + term.name, joules_text(term.joules)});
+  }
+  rows.push_back({"dynamic", joules_text(run.dynamic_j)});
+  const std::pair<const char*, double> others[] = {{"static", run.static_j},
+                                                   {"idle", run.idle_j},
+                                                   {"synchronisation", run.sync_j},
+                                                   {"host", run.host_j}};
+  for (const auto& [name, joules] : others) {
+    if (joules > 0) rows.push_back({name, joules_text(joules)});
+  }
+  rows.push_back({"total of what is priced", joules_text(run.total_j)});
+  return columns(rows);
+}
+
+std::string one_run(const ChipRun& run) {
+  std::string text =
+      fmt::format("{}: {} inferences, {} steps, level {}, mapper {}, {}-bit weights\n", run.label,
+                  run.samples, run.steps, name_of(run.level), run.mapper, run.weight_bits);
+  text += fmt::format("{} of {} cores on {} tiles, {} of {} chips; {} neurons, {} projections\n\n",
+                      run.cores_used, run.cores, run.tiles_used, run.chips_used, run.chips,
+                      run.neurons, run.projections);
+  text += layer_table(run) + "\n" + energy_table(run) + "\n";
+  std::vector<std::vector<std::string>> rows = {
+      {"per inference", ""},
+      {"latency", seconds_text(run.latency_s)},
+      {"latency of a step", seconds_text(run.step_s)},
+      {"throughput", run.throughput > 0 ? fmt::format("{:.4g} inferences/s", run.throughput) : "-"},
+      {"packets", per_inference(run.totals.messages, run)},
+      {"packets received", per_inference(run.totals.deliveries, run)},
+      {"hops", per_inference(run.totals.hops, run)},
+      {"synaptic events", per_inference(run.totals.events, run)},
+      {"neuron updates", per_inference(run.totals.updated, run)},
+      {"utilisation of cores in use", percent_text(run.utilisation)}};
+  text += columns(rows);
+  if (!run.critical.empty()) text += wrap("critical: " + run.critical);
+  if (!run.busiest_link.empty()) text += wrap("busiest: " + run.busiest_link);
+  if (run.packet_hops_before >= 0) {
+    text += fmt::format("placement: packet-hops {} -> {} ({})\n", run.packet_hops_before,
+                        run.packet_hops_after,
+                        ratio_text(static_cast<double>(run.packet_hops_after),
+                                   static_cast<double>(run.packet_hops_before)));
+  }
+  if (run.overruns > 0) text += fmt::format("{} steps took longer than the tick\n", run.overruns);
+  text += fmt::format("weakest evidence: {}\n", run.weakest);
+  return text + unpriced_text(run);
+}
+
+std::string many_runs(const ChipReport& report) {
+  std::vector<std::vector<std::string>> rows = {{"per inference", "energy*", "dynamic", "other",
+                                                 "latency", "cores", "chips", "used", "hops",
+                                                 "events", "mark"}};
+  for (const ChipRun& run : report.runs) {
+    if (!run.refused.empty()) {
+      rows.push_back({run.label, "refused", "", "", "", "", "", "", "", "", ""});
+      continue;
+    }
+    rows.push_back({run.label, joules_text(run.total_j), joules_text(run.dynamic_j),
+                    joules_text(run.total_j - run.dynamic_j), seconds_text(run.latency_s),
+                    std::to_string(run.cores_used), std::to_string(run.chips_used),
+                    percent_text(run.utilisation), per_inference(run.totals.hops, run),
+                    per_inference(run.totals.events, run), std::string(1, run.weakest)});
+  }
+  for (const DenseRow& row : report.dense) {
+    rows.push_back({row.name + " (dense)", joules_text(row.joules), "", "",
+                    seconds_text(row.seconds), "", "", "", "", "", ""});
+  }
+  std::string text = columns(rows, 140) +
+                     "\n* of what is priced; other: static, idle, "
+                     "synchronisation, host\n";
+  for (const ChipRun& run : report.runs) {
+    text += run.label + "\n  " +
+            (run.refused.empty() ? unpriced_text(run) : wrap("refused: " + run.refused, 4));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string chip_table(const ChipReport& report) {
+  if (report.runs.size() != 1) return many_runs(report);
+  std::string text = one_run(report.runs[0]);
+  for (const DenseRow& row : report.dense) {
+    text += fmt::format("dense accelerator {}: {}, {}\n", row.name, joules_text(row.joules),
+                        seconds_text(row.seconds));
+  }
+  return text;
+}
+
+}  // namespace spikeloom
