@@ -121,13 +121,12 @@ class Lowering {
     if (populations_.count(value) || values_.count(value) || homes_.count(value)) return;
     if (std::holds_alternative<Input>(graph().node(value).op)) return;
     if (!is_pure(value)) {
-      host(value, std::holds_alternative<Add>(graph().node(value).op) ? "" : obstacle(value));
+      host(value, host_reason(value, ""));
       return;
     }
     collect(value, new_population(value, graph().node(id).name, SpikeSource::kSilent));
-    unpriced_.insert("reading " + graph().node(id).name + ": " +
-                     std::to_string(element_count(graph().node(id).shape)) +
-                     " values per inference");
+    unpriced_.insert("reading out: " + std::to_string(element_count(graph().node(id).shape)) +
+                     " values of " + graph().node(id).name + " per inference");
   }
 
   // Neurons that hold a real value and send it.
@@ -187,8 +186,8 @@ class Lowering {
     if (!std::holds_alternative<Add>(graph().node(value).op) && !homes_.count(value)) return;
     for (; id != value; id = graph().node(id).inputs[0]) {
       if (!std::holds_alternative<BatchNorm>(graph().node(id).op)) continue;
-      unpriced_.insert("batchnorm " + graph().node(id).name +
-                       ": one multiply-add per neuron and step beside a residual stream");
+      unpriced_.insert("multiply-add per neuron and step on a residual stream: " +
+                       graph().node(id).name);
     }
   }
 
@@ -325,6 +324,14 @@ class Lowering {
     add_projection(id, queries, target, "", AttentionSynapses{AttentionRole::kQuery, heads, -1});
   }
 
+  // Why a value goes to the host when what it feeds, left there for `reason`, does.
+  std::string host_reason(NodeId id, const std::string& reason) {
+    const Node& node = graph().node(id);
+    if (std::holds_alternative<KtV>(node.op)) return reason;
+    return node.kind == EdgeKind::kReal && !std::holds_alternative<Add>(node.op) ? obstacle(id)
+                                                                                 : "";
+  }
+
   // Leaves a value to the host, and what it follows from up to what the chip holds.
   void host(NodeId id, const std::string& reason) {
     if (!hosted_
@@ -343,9 +350,7 @@ class Lowering {
         value_population(value);
         exchanged_.insert("values of " + from.name);
       } else {
-        host(value, from.kind == EdgeKind::kReal && !std::holds_alternative<Add>(from.op)
-                        ? obstacle(value)
-                        : "");
+        host(value, host_reason(value, reason));
       }
     }
   }

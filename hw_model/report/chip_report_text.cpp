@@ -20,10 +20,24 @@ std::string seconds_text(double seconds) {
   return fmt::format("{:.4g} s", seconds);
 }
 
+// "group: a, b, c; alone", groups in the order of their first member and cut to `kListed`.
 std::string unpriced_text(const ChipRun& run) {
-  std::string text = "not priced: ";
-  for (size_t i = 0; i < run.unpriced.size(); ++i) text += (i == 0 ? "" : "; ") + run.unpriced[i];
-  return wrap(run.unpriced.empty() ? "not priced: nothing" : text);
+  constexpr size_t kListed = 5;
+  std::vector<std::pair<std::string, std::vector<std::string>>> groups;
+  for (const std::string& entry : run.unpriced) {
+    const size_t colon = entry.find(": ");
+    const std::string group = entry.substr(0, colon);
+    if (groups.empty() || groups.back().first != group) groups.push_back({group, {}});
+    if (colon != entry.npos) groups.back().second.push_back(entry.substr(colon + 2));
+  }
+  std::string text;
+  for (const auto& [group, members] : groups) {
+    text += (text.empty() ? "" : "; ") + group;
+    for (size_t i = 0; i < std::min(kListed, members.size()); ++i)
+      text += (i == 0 ? ": " : ", ") + members[i];
+    if (members.size() > kListed) text += fmt::format(" and {} more", members.size() - kListed);
+  }
+  return wrap("not priced: " + (text.empty() ? "nothing" : text));
 }
 
 std::string per_inference(int64_t count, const ChipRun& run) {
@@ -104,8 +118,9 @@ std::string many_runs(const ChipReport& report) {
     rows.push_back({run.label, joules_text(run.total_j), joules_text(run.dynamic_j),
                     joules_text(run.total_j - run.dynamic_j), seconds_text(run.latency_s),
                     std::to_string(run.cores_used), std::to_string(run.chips_used),
-                    percent_text(run.utilisation), per_inference(run.totals.hops, run),
-                    per_inference(run.totals.events, run), std::string(1, run.weakest)});
+                    run.latency_s > 0 ? percent_text(run.utilisation) : "-",
+                    per_inference(run.totals.hops, run), per_inference(run.totals.events, run),
+                    std::string(1, run.weakest)});
   }
   for (const DenseRow& row : report.dense) {
     rows.push_back({row.name + " (dense)", joules_text(row.joules), "", "",

@@ -65,27 +65,28 @@ def missing(what):
 
 
 @functools.lru_cache(maxsize=None)
-def report_validator(source):
+def report_validator(source, schema="report.schema.json"):
     """None where python3-jsonschema is missing; run_cases.py says so."""
     try:
         import jsonschema
     except ImportError:
         return None
-    with open(os.path.join(source, "hw_model/report/report.schema.json")) as file:
+    with open(os.path.join(source, "hw_model/report", schema)) as file:
         schema = json.load(file)
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
 
 def check_schema(path, source):
-    """A report that a run wrote follows its schema (one that a case wrote itself has no tool)."""
-    validator = report_validator(source)
+    """A report that a run wrote follows its schema (one that a case wrote itself has no tool and no runs)."""
+    is_chip = os.path.basename(path) == "chip.json"
+    validator = report_validator(source, "chip.schema.json" if is_chip else "report.schema.json")
     try:
         with open(path) as file:
             report = json.load(file)
     except (ValueError, UnicodeDecodeError):
         return  # damaged on purpose
-    if validator is None or not isinstance(report, dict) or "tool" not in report:
+    if validator is None or not isinstance(report, dict) or ("runs" if is_chip else "tool") not in report:
         return
     for fault in validator.iter_errors(report):
         raise Bad(f"{path}: {'.'.join(map(str, fault.path))}: {fault.message[:300]}")
@@ -276,3 +277,19 @@ def check_event_groups(runner, trace, *names):
     done = subprocess.run([python_with_h5py(), "-c", script, runner.path(trace)],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     require(done.stdout.split() == list(names), done.stdout)
+
+
+def check_sums(runner, file):
+    """Energies of categories, operations, layers and cores of a chip report add up to its total."""
+    with open(runner.path(file)) as text:
+        report = json.load(text)
+    for run in report["runs"]:
+        energy, samples = run["energy_per_inference"], run["samples"]
+        dynamic = energy["dynamic_j"] * samples
+        for part in (sum(energy["by_category_j"].values()) * samples, sum(r["joules"] for r in run["layers"]),
+                     sum(r["joules"] for r in run["cores"]), sum(r.get("joules", 0) for r in run["operations"])):
+            require(abs(part - dynamic) <= 1e-9 * dynamic, f"{file}: {part} J of parts, {dynamic} J in all")
+        total = sum(energy[key] for key in ("dynamic_j", "static_j", "idle_j", "sync_j", "host_j"))
+        require(abs(total - energy["total_priced_j"]) <= 1e-9 * total, f"{file}: total is {total} J")
+        require(sum(r["events"] for r in run["layers"]) == run["totals"]["synaptic_events"], f"{file}: events of layers")
+        require(sum(r["events"] for r in run["cores"]) == run["totals"]["synaptic_events"], f"{file}: events of cores")

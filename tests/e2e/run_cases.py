@@ -153,7 +153,7 @@ class Runner:
         self.finish()
         for folder, _, files in os.walk(self.folder):
             for name in files:
-                if name == "report.json":
+                if name in ("report.json", "chip.json"):
                     self.check_schema(os.path.join(folder, name))
 
     def check_schema(self, path):
