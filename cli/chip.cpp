@@ -77,6 +77,8 @@ CommandLine command_line() {
       "check", "verify the conservation laws on the result")(
       "out", options::value<std::string>(),
       "write chip.json, chip.csv and sweep.csv to this folder")(
+      "html", options::value<std::string>(),
+      "write a page: energy, maps of cores and links, layers, prices")(
       "set", options::value<std::vector<std::string>>()->composing(),
       "override a chip key: --set noc.cast=unicast")(
       "sweep", options::value<std::vector<std::string>>()->composing(),
@@ -120,6 +122,7 @@ ChipJob common_job(const Values& values) {
   std::error_code ignored;
   if (std::filesystem::is_regular_file(job.trace / "trace.h5", ignored)) job.trace /= "trace.h5";
   if (values.count("mapping")) job.mapping = values["mapping"].as<std::string>();
+  if (values.count("html")) job.html = values["html"].as<std::string>();
   if (values.count("save-mapping")) job.save_mapping = values["save-mapping"].as<std::string>();
   job.mapper = values["mapper"].as<std::string>();
   if (values.count("set")) job.sets = values["set"].as<std::vector<std::string>>();
@@ -163,9 +166,10 @@ std::vector<ChipJob> all_jobs(const Values& values) {
     }
     jobs = std::move(more);
   }
-  const bool one_file = !common.mapping.empty() || !common.save_mapping.empty();
+  const bool one_file =
+      !common.mapping.empty() || !common.save_mapping.empty() || !common.html.empty();
   if (one_file && jobs.size() > 1)
-    throw usage("--mapping and --save-mapping go with one chip and one setting");
+    throw usage("--mapping, --save-mapping and --html go with one chip and one setting");
   if (!common.mapping.empty() && !values["mapper"].defaulted())
     throw usage("give one of --mapping and --mapper");
   return jobs;

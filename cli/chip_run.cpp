@@ -5,6 +5,7 @@
 #include "core/io/file.hpp"
 #include "hw_model/chip/mapper.hpp"
 #include "hw_model/chip/mapping_file.hpp"
+#include "hw_model/report/page_chip.hpp"
 
 namespace spikeloom {
 namespace {
@@ -83,6 +84,9 @@ ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
   run.packet_hops_before = placed.hops_before;
   run.packet_hops_after = placed.hops_after;
   run.weight_bits = job.lower.weight_bits;
+  if (!job.html.empty()) {
+    write_text_file(job.html, chip_page(job.trace.string(), run, chip, result));
+  }
   return run;
 }
 

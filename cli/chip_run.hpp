@@ -12,7 +12,7 @@
 namespace spikeloom {
 
 struct ChipJob {
-  std::filesystem::path trace, mapping, save_mapping;  // empty: none
+  std::filesystem::path trace, mapping, save_mapping, html;  // empty: none
   std::string chip, mapper = "sequential";
   std::vector<std::string> sets;                              // "noc.link_ns_per_flit=0.5"
   std::vector<std::pair<std::string, std::string>> settings;  // of the sweep; on top of `sets`
