@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "cli/inspect_page.hpp"
@@ -10,6 +11,7 @@
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/json.hpp"
+#include "hw_model/report/chip_compare.hpp"
 #include "hw_model/report/compare.hpp"
 #include "hw_model/report/page.hpp"
 
@@ -17,7 +19,10 @@ namespace spikeloom {
 namespace {
 
 std::filesystem::path report_file(const std::filesystem::path& path) {
-  return std::filesystem::is_directory(path) ? path / "report.json" : path;
+  if (!std::filesystem::is_directory(path)) return path;
+  const bool chip =
+      !std::filesystem::exists(path / "report.json") && std::filesystem::exists(path / "chip.json");
+  return path / (chip ? "chip.json" : "report.json");
 }
 
 }  // namespace
@@ -28,7 +33,8 @@ int command_compare(const Arguments& arguments) {
   line.about =
       "Puts reports side by side: accuracy, rates, operations and energies with ratios to the "
       "first, then every\n"
-      "assumption that differs. A folder stands for the report.json in it.";
+      "assumption that differs. A folder stands for the report.json in it, or for the chip.json of "
+      "spikeloom chip:\nchip reports are compared with each other.";
   line.named.add_options()("json", "print the comparison as JSON")(
       "html", options::value<std::string>(), "write a page with pictures instead");
   line.hidden.add_options()("reports", options::value<std::vector<std::string>>());
@@ -43,7 +49,14 @@ int command_compare(const Arguments& arguments) {
   }
   if (values->count("json") + values->count("html") > 1)
     throw Error(ErrorCode::kUsage, "give one of --json and --html; usage: " + line.usage);
-  const ComparisonResult result = compare(reports);
+  const auto chips = std::count_if(reports.begin(), reports.end(), [](const NamedReport& report) {
+    return is_chip_report(report.json);
+  });
+  if (chips > 0 && chips < static_cast<int64_t>(reports.size()))
+    throw Error(ErrorCode::kUsage, "chip reports can be compared with each other only");
+  if (chips > 0 && values->count("html"))
+    throw Error(ErrorCode::kUsage, "--html shows reports of runs, not of chips");
+  const ComparisonResult result = chips > 0 ? compare_chips(reports) : compare(reports);
   if (values->count("html")) {
     const std::string file = (*values)["html"].as<std::string>();
     for (const NamedReport& report : reports) refuse_overwriting(file, report_file(report.name));

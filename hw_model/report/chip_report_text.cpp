@@ -107,24 +107,26 @@ std::string one_run(const ChipRun& run) {
 }
 
 std::string many_runs(const ChipReport& report) {
-  std::vector<std::vector<std::string>> rows = {{"per inference", "energy*", "dynamic", "other",
-                                                 "latency", "cores", "chips", "used", "hops",
-                                                 "events", "mark"}};
+  const double base = report.runs[0].total_j;
+  std::vector<std::vector<std::string>> rows = {{"per inference", "energy*", "ratio", "dynamic",
+                                                 "other", "latency", "cores", "chips", "used",
+                                                 "hops", "events", "mark"}};
   for (const ChipRun& run : report.runs) {
     if (!run.refused.empty()) {
-      rows.push_back({run.label, "refused", "", "", "", "", "", "", "", "", ""});
+      rows.push_back({run.label, "refused", "", "", "", "", "", "", "", "", "", ""});
       continue;
     }
-    rows.push_back({run.label, joules_text(run.total_j), joules_text(run.dynamic_j),
-                    joules_text(run.total_j - run.dynamic_j), seconds_text(run.latency_s),
-                    std::to_string(run.cores_used), std::to_string(run.chips_used),
+    rows.push_back({run.label, joules_text(run.total_j), ratio_text(run.total_j, base),
+                    joules_text(run.dynamic_j), joules_text(run.total_j - run.dynamic_j),
+                    seconds_text(run.latency_s), std::to_string(run.cores_used),
+                    std::to_string(run.chips_used),
                     run.latency_s > 0 ? percent_text(run.utilisation) : "-",
                     per_inference(run.totals.hops, run), per_inference(run.totals.events, run),
                     std::string(1, run.weakest)});
   }
   for (const DenseRow& row : report.dense) {
-    rows.push_back({row.name + " (dense)", joules_text(row.joules), "", "",
-                    seconds_text(row.seconds), "", "", "", "", "", ""});
+    rows.push_back({row.name + " (dense)", joules_text(row.joules), ratio_text(row.joules, base),
+                    "", "", seconds_text(row.seconds), "", "", "", "", "", ""});
   }
   std::string text = columns(rows, 140) +
                      "\n* of what is priced; other: static, idle, "

@@ -1,7 +1,7 @@
-// report.json of a stranger, next to itself.
+// report.json or chip.json of a stranger, next to itself.
 
 #include "core/io/json.hpp"
-#include "hw_model/report/compare.hpp"
+#include "hw_model/report/chip_compare.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace spikeloom;
@@ -9,6 +9,7 @@ using namespace spikeloom;
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return fuzz::errors_only([&] {
     const nlohmann::json report = parse_json(fuzz::text(data, size), "a.json");
-    dump_json(compare({{"a", report}, {"b", report}}).json);
+    const std::vector<NamedReport> pair = {{"a", report}, {"b", report}};
+    dump_json((is_chip_report(report) ? compare_chips(pair) : compare(pair)).json);
   });
 }

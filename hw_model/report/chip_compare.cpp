@@ -1,0 +1,170 @@
+#include "hw_model/report/chip_compare.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <set>
+
+#include "core/error.hpp"
+#include "core/io/hint.hpp"
+#include "hw_model/report/chip_report.hpp"
+#include "hw_model/report/text.hpp"
+
+namespace spikeloom {
+namespace {
+
+using Json = nlohmann::json;
+
+// Members of one chip report, by JSON pointer from its root.
+class Reader {
+ public:
+  explicit Reader(const NamedReport& report) : report_(report) {}
+
+  const Json& need(const std::string& pointer) const {
+    const Json::json_pointer at(pointer);
+    if (!report_.json.contains(at)) fail(pointer, "is missing");
+    return report_.json.at(at);
+  }
+  std::string text(const std::string& pointer) const {
+    const Json& value = need(pointer);
+    if (!value.is_string()) fail(pointer, "is not a text");
+    return printable(value.get<std::string>());
+  }
+  double number(const std::string& pointer) const {
+    const Json& value = need(pointer);
+    const double number = value.is_number() ? value.get<double>() : -1;
+    if (!std::isfinite(number) || number < 0) fail(pointer, "is not a finite, non-negative number");
+    return number;
+  }
+  int64_t count(const std::string& pointer, int64_t least = 0) const {
+    const Json& value = need(pointer);
+    constexpr auto kMost = static_cast<uint64_t>(int64_t{1} << 62);
+    if (!value.is_number_unsigned() || value.get<uint64_t>() > kMost ||
+        value.get<int64_t>() < least)
+      fail(pointer, "is no count");
+    return value.get<int64_t>();
+  }
+  const Json& list(const std::string& pointer) const {
+    const Json& value = need(pointer);
+    if (!value.is_array()) fail(pointer, "is not a list");
+    return value;
+  }
+  bool has(const std::string& pointer) const {
+    return report_.json.contains(Json::json_pointer(pointer));
+  }
+  [[noreturn]] void fail(const std::string& pointer, const char* what) const {
+    throw Error(ErrorCode::kData, printable(report_.name) + ": report key " + pointer + " " + what);
+  }
+
+ private:
+  const NamedReport& report_;
+};
+
+// What the table shows of a run.
+ChipRun read_run(const Reader& read, const std::string& at) {
+  ChipRun run;
+  run.label = read.text(at + "/label");
+  run.chip = read.text(at + "/chip");
+  if (read.has(at + "/refused")) {
+    run.refused = read.text(at + "/refused");
+    return run;
+  }
+  run.samples = read.count(at + "/samples", 1);
+  run.weight_bits = read.count(at + "/network/weight_bits");
+  run.mapper = read.text(at + "/mapping/mapper");
+  run.cores_used = read.count(at + "/used/cores");
+  run.chips_used = read.count(at + "/used/chips");
+  run.utilisation = read.number(at + "/used/utilisation");
+  run.dynamic_j = read.number(at + "/energy_per_inference/dynamic_j");
+  run.total_j = read.number(at + "/energy_per_inference/total_priced_j");
+  run.latency_s = read.number(at + "/time_per_inference/latency_s");
+  run.totals.hops = read.count(at + "/totals/hops");
+  run.totals.events = read.count(at + "/totals/synaptic_events");
+  const std::string level = read.text(at + "/level");
+  for (const Level known : {Level::kCounts, Level::kBottleneck, Level::kEvent}) {
+    if (name_of(known) == level) run.level = known;
+  }
+  if (name_of(run.level) != level) read.fail(at + "/level", "is no level");
+  const std::string mark = read.text(at + "/weakest_evidence");
+  if (mark.size() != 1) read.fail(at + "/weakest_evidence", "is no mark");
+  run.weakest = mark[0];
+  for (size_t i = 0; i < read.list(at + "/unpriced").size(); ++i)
+    run.unpriced.push_back(read.text(at + "/unpriced/" + std::to_string(i)));
+  return run;
+}
+
+// Assumptions that are not the same for all.
+class Differences {
+ public:
+  void add(const char* key, const std::vector<std::string>& values) {
+    if (std::set<std::string>(values.begin(), values.end()).size() < 2) return;
+    json.push_back({{"key", key}, {"values", values}});
+    text += wrap(fmt::format("{}: {}", key, fmt::join(values, " | ")));
+  }
+  Json json = Json::array();
+  std::string text;
+};
+
+}  // namespace
+
+bool is_chip_report(const Json& json) {
+  return json.is_object() && json.contains("kind") && json["kind"] == "chip";
+}
+
+ComparisonResult compare_chips(const std::vector<NamedReport>& reports) {
+  ChipReport all;
+  Json names = Json::array(), rows = Json::array();
+  std::vector<std::string> signatures, levels, bits, samples, mappers;
+  for (size_t r = 0; r < reports.size(); ++r) {
+    const Reader read(reports[r]);
+    names.push_back(reports[r].name);
+    if (read.text("/schema_version") != "1.0") read.fail("/schema_version", "is unknown");
+    signatures.push_back(read.text("/signature"));
+    for (size_t i = 0; i < read.list("/runs").size(); ++i) {
+      ChipRun run = read_run(read, "/runs/" + std::to_string(i));
+      run.label = fmt::format("[{}] {}", r + 1, run.label);
+      if (run.refused.empty()) {
+        levels.emplace_back(name_of(run.level));
+        bits.push_back(std::to_string(run.weight_bits));
+        samples.push_back(std::to_string(run.samples));
+        mappers.push_back(run.mapper);
+      }
+      all.runs.push_back(std::move(run));
+    }
+    for (size_t i = 0; i < read.list("/dense").size(); ++i) {
+      const std::string at = "/dense/" + std::to_string(i);
+      add_dense_row(all, fmt::format("[{}] {}", r + 1, read.text(at + "/name")),
+                    read.number(at + "/joules"), read.number(at + "/seconds"));
+    }
+  }
+  if (all.runs.size() < 2)
+    throw Error(ErrorCode::kUsage, "a comparison of chips needs at least two runs");
+  const double base = all.runs[0].total_j;
+  for (const ChipRun& run : all.runs) {
+    Json row = {{"label", run.label}, {"chip", run.chip}};
+    if (!run.refused.empty()) {
+      row["refused"] = run.refused;
+    } else {
+      row["total_priced_j"] = run.total_j;
+      row["ratio"] = base > 0 ? Json(run.total_j / base) : Json();
+      row["latency_s"] = run.latency_s;
+      row["unpriced"] = run.unpriced;
+    }
+    rows.push_back(std::move(row));
+  }
+  Differences differences;
+  differences.add("signature of the trace", signatures);
+  differences.add("samples", samples);
+  differences.add("level", levels);
+  differences.add("bits of a weight", bits);
+  differences.add("mapper", mappers);
+  ComparisonResult result;
+  for (size_t r = 0; r < reports.size(); ++r)
+    result.text += fmt::format("[{}] {}\n", r + 1, printable(reports[r].name));
+  result.text += "\n" + chip_table(all);
+  if (!differences.text.empty()) result.text += "\ndifferent assumptions\n" + differences.text;
+  result.json = {{"reports", names}, {"runs", rows}, {"differences", differences.json}};
+  return result;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,18 @@
+#pragma once
+// Chip reports side by side: the runs of all of them in one table, ratios to the first.
+//
+// Report files are untrusted: whatever is missing or of the wrong type is Error(kData) naming
+// report and key.
+
+#include "hw_model/report/compare.hpp"
+
+namespace spikeloom {
+
+// Is this the JSON of a chip report?
+bool is_chip_report(const nlohmann::json& json);
+
+// JSON: {reports, runs: [{report, label, ..., ratio}], differences: [{key, values}]}. Throws
+// Error(kUsage) for fewer than two runs in all.
+ComparisonResult compare_chips(const std::vector<NamedReport>& reports);
+
+}  // namespace spikeloom
