@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
+#include "hw_model/chip/constant_reader.hpp"
 
 namespace spikeloom {
 namespace {
@@ -22,27 +23,13 @@ constexpr KindName kKinds[] = {
     {UnitKind::kAxonOut, "axon_out"},
 };
 
-// Reads scalars, plain or with evidence, and keeps a list of them.
-class SpecReader {
+// Reads costs besides plain constants.
+class SpecReader : public ConstantReader {
  public:
-  SpecReader(Config& config, ChipSpec& chip) : config_(config), chip_(chip) {}
-
-  MaybeConstant constant(const std::string& key, double min, double max) {
-    if (!config_.has(key)) return std::nullopt;
-    Constant constant = evidence(key);
-    constant.value = config_.require_real(value_key(key), min, max);
-    chip_.evidence_of.push_back({key, constant});
-    return constant;
-  }
-
-  std::optional<int64_t> count(const std::string& key, int64_t min, int64_t max) {
-    if (!config_.has(key)) return std::nullopt;
-    Constant constant = evidence(key);
-    const int64_t value = config_.require_integer(value_key(key), min, max);
-    constant.value = static_cast<double>(value);
-    chip_.evidence_of.push_back({key, constant});
-    return value;
-  }
+  SpecReader(Config& config, ChipSpec& chip)
+      : ConstantReader(config, chip.evidence, chip.source, chip.evidence_of),
+        config_(config),
+        chip_(chip) {}
 
   // `prefix` "access_" gives the keys access_energy_pj, access_latency_ns, access_latency_cycles.
   OpCost cost(const std::string& table, const std::string& prefix = "") {
@@ -60,22 +47,6 @@ class SpecReader {
   }
 
  private:
-  std::string value_key(const std::string& key) {
-    return config_.is_table(key) ? key + ".value" : key;
-  }
-
-  Constant evidence(const std::string& key) {
-    Constant constant;
-    constant.mark = chip_.evidence;
-    constant.source = chip_.source;
-    if (!config_.is_table(key)) return constant;
-    constant.mark = config_.choice(key + ".mark", std::string(1, chip_.evidence),
-                                   {"S", "P", "F", "D", "A", "R", "E"})[0];
-    constant.scope = config_.choice(key + ".scope", "per_op", {"per_op", "all_in"});
-    constant.source = config_.text(key + ".source", chip_.source);
-    return constant;
-  }
-
   Config& config_;
   ChipSpec& chip_;
 };
