@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "cli/chip_dense.hpp"
 #include "cli/chip_run.hpp"
 #include "cli/options.hpp"
 #include "core/error.hpp"
@@ -77,6 +78,8 @@ CommandLine command_line() {
       "check", "verify the conservation laws on the result")(
       "out", options::value<std::string>(),
       "write chip.json, chip.csv and sweep.csv to this folder")(
+      "dense", options::value<std::string>(),
+      "dense accelerators beside the chips: presets or TOML files, with commas")(
       "html", options::value<std::string>(),
       "write a page: energy, maps of cores and links, layers, prices")(
       "set", options::value<std::vector<std::string>>()->composing(),
@@ -225,6 +228,15 @@ int command_chip(const Arguments& arguments) {
   report.signature = trace.header().signature;
   report.runs = run_jobs(jobs, graph, jobs[0].threads);
   report.form = "fused";
+  if (values->count("dense")) {
+    const int64_t steps = trace.samples().empty() ? 1 : trace.samples()[0].steps;
+    for (const std::string& name : split((*values)["dense"].as<std::string>(), "--dense"))
+      report.dense.push_back(run_accelerator(name, graph, steps));
+  }
+  for (const TraceSample& sample : trace.samples()) {
+    report.labelled += sample.label >= 0;
+    report.correct += sample.label >= 0 && sample.label == sample.prediction;
+  }
   if (!trace.warning().empty()) fmt::print(stderr, "warning: {}\n", printable(trace.warning()));
   if (values->count("out")) {
     const std::filesystem::path folder = (*values)["out"].as<std::string>();

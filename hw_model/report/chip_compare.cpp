@@ -133,8 +133,12 @@ ComparisonResult compare_chips(const std::vector<NamedReport>& reports) {
     }
     for (size_t i = 0; i < read.list("/dense").size(); ++i) {
       const std::string at = "/dense/" + std::to_string(i);
-      add_dense_row(all, fmt::format("[{}] {}", r + 1, read.text(at + "/name")),
-                    read.number(at + "/joules"), read.number(at + "/seconds"));
+      AcceleratorRow row;
+      row.name = fmt::format("[{}] {}", r + 1, read.text(at + "/name"));
+      row.network = read.text(at + "/network");
+      row.joules = read.number(at + "/joules");
+      row.seconds = read.number(at + "/seconds");
+      all.dense.push_back(std::move(row));
     }
   }
   if (all.runs.size() < 2)

@@ -201,10 +201,6 @@ void add_energy(const ChipSpec& chip, const ReplayResult& result, ChipRun& run) 
 
 }  // namespace
 
-void add_dense_row(ChipReport& report, std::string name, double joules, double seconds) {
-  report.dense.push_back({std::move(name), joules, seconds});
-}
-
 std::string_view name_of(Level level) noexcept {
   constexpr std::string_view kNames[] = {"counts", "bottleneck", "event"};
   return kNames[static_cast<size_t>(level)];

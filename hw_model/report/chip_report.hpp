@@ -64,17 +64,19 @@ struct ChipRun {
 };
 
 // A row that another model priced, next to the chips.
-struct DenseRow {
-  std::string name;
-  double joules = 0, seconds = 0;
+struct AcceleratorRow {
+  std::string name, network;       // network: what it runs, "dense twin"
+  double joules = 0, seconds = 0;  // per inference; seconds 0: not known
+  char weakest = 'S';              // evidence
+  std::vector<std::string> unpriced;
 };
 
 struct ChipReport {
   std::string trace, signature, form;
   std::vector<ChipRun> runs;
-  std::vector<DenseRow> dense;  // dense accelerators
+  std::vector<AcceleratorRow> dense;
+  int64_t correct = 0, labelled = 0;  // predictions of the recorded run
 };
-void add_dense_row(ChipReport& report, std::string name, double joules, double seconds);
 
 // Fills everything but label, settings, mapper, mapping and refusal. `sample_steps`: length of each
 // sample.

@@ -127,15 +127,23 @@ std::string quoted(const std::string& cell) {
 std::string chip_json(const ChipReport& report) {
   Json runs = Json::array(), dense = Json::array();
   for (const ChipRun& run : report.runs) runs.push_back(run_json(run));
-  for (const DenseRow& row : report.dense)
-    dense.push_back({{"name", row.name}, {"joules", row.joules}, {"seconds", row.seconds}});
+  for (const AcceleratorRow& row : report.dense) {
+    dense.push_back({{"name", row.name},
+                     {"network", row.network},
+                     {"joules", row.joules},
+                     {"seconds", row.seconds},
+                     {"weakest_evidence", std::string(1, row.weakest)},
+                     {"unpriced", row.unpriced}});
+  }
   return dump_json({{"kind", "chip"},
                     {"schema_version", "1.0"},
                     {"trace", report.trace},
                     {"signature", report.signature},
                     {"form", report.form},
                     {"runs", runs},
-                    {"dense", dense}});
+                    {"dense", dense},
+                    {"correct", report.correct},
+                    {"labelled", report.labelled}});
 }
 
 std::string chip_csv(const ChipReport& report) {

@@ -106,6 +106,16 @@ std::string one_run(const ChipRun& run) {
   return text + unpriced_text(run);
 }
 
+std::string dense_unpriced(const ChipReport& report) {
+  std::string text;
+  for (const AcceleratorRow& row : report.dense) {
+    std::string list;
+    for (const std::string& entry : row.unpriced) list += (list.empty() ? "" : ", ") + entry;
+    text += row.name + "\n" + wrap("  not priced: " + (list.empty() ? "nothing" : list), 4);
+  }
+  return text;
+}
+
 std::string many_runs(const ChipReport& report) {
   const double base = report.runs[0].total_j;
   std::vector<std::vector<std::string>> rows = {{"per inference", "energy*", "ratio", "dynamic",
@@ -124,9 +134,10 @@ std::string many_runs(const ChipReport& report) {
                     per_inference(run.totals.hops, run), per_inference(run.totals.events, run),
                     std::string(1, run.weakest)});
   }
-  for (const DenseRow& row : report.dense) {
-    rows.push_back({row.name + " (dense)", joules_text(row.joules), ratio_text(row.joules, base),
-                    "", "", seconds_text(row.seconds), "", "", "", "", "", ""});
+  for (const AcceleratorRow& row : report.dense) {
+    rows.push_back({row.name + ", " + row.network, joules_text(row.joules),
+                    ratio_text(row.joules, base), "", "", seconds_text(row.seconds), "", "", "", "",
+                    "", std::string(1, row.weakest)});
   }
   std::string text = columns(rows, 140) +
                      "\n* of what is priced; other: static, idle, "
@@ -135,19 +146,28 @@ std::string many_runs(const ChipReport& report) {
     text += run.label + "\n  " +
             (run.refused.empty() ? unpriced_text(run) : wrap("refused: " + run.refused, 4));
   }
-  return text;
+  return text + dense_unpriced(report);
+}
+
+std::string accuracy_text(const ChipReport& report) {
+  if (report.labelled == 0) return "";
+  return fmt::format(
+      "accuracy of the recorded run: {} ({} of {})\n",
+      percent_text(static_cast<double>(report.correct) / static_cast<double>(report.labelled)),
+      report.correct, report.labelled);
 }
 
 }  // namespace
 
 std::string chip_table(const ChipReport& report) {
-  if (report.runs.size() != 1) return many_runs(report);
-  std::string text = one_run(report.runs[0]);
-  for (const DenseRow& row : report.dense) {
-    text += fmt::format("dense accelerator {}: {}, {}\n", row.name, joules_text(row.joules),
-                        seconds_text(row.seconds));
+  std::string text = accuracy_text(report);
+  if (report.runs.size() != 1) return text + many_runs(report);
+  text += one_run(report.runs[0]);
+  for (const AcceleratorRow& row : report.dense) {
+    text += fmt::format("dense accelerator {}, {}: {}, {}\n", row.name, row.network,
+                        joules_text(row.joules), seconds_text(row.seconds));
   }
-  return text;
+  return text + dense_unpriced(report);
 }
 
 }  // namespace spikeloom
