@@ -23,7 +23,7 @@ AcceleratorRow run_accelerator(const std::string& name_or_path, const Graph& gra
   const auto batch = static_cast<double>(result.batch);
   AcceleratorRow row;
   row.name = spec.name + " (" + std::string(name_of(spec.format)) + ")";
-  row.network = twin ? "dense twin" : "the same network, dense";
+  row.network = twin ? "dense_twin" : "dense_same";
   row.joules = result.total.energy.total() * kJoulesPerPj / batch;
   row.seconds = result.seconds > 0 ? result.seconds / batch : 0;
   row.weakest = result.weakest;

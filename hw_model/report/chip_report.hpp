@@ -65,7 +65,7 @@ struct ChipRun {
 
 // A row that another model priced, next to the chips.
 struct AcceleratorRow {
-  std::string name, network;       // network: what it runs, "dense twin"
+  std::string name, network;       // network: what it runs, "dense_twin"
   double joules = 0, seconds = 0;  // per inference; seconds 0: not known
   char weakest = 'S';              // evidence
   std::vector<std::string> unpriced;
