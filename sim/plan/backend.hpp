@@ -59,6 +59,7 @@ struct UnitIo {
                            // real values
   int64_t steps = 1;
   int64_t steps_before = 0;  // steps of the sample that ran already (StepMean)
+  int64_t sample = 0;        // whose random numbers are drawn
   int threads = 1;
 };
 

@@ -73,6 +73,7 @@ Session::Session(const Session& other) : Session(other.plan_) {
   copy(other.state_.memory, state_.memory);
   copy(other.spikes_.memory, spikes_.memory);
   steps_done_ = other.steps_done_;
+  sample_ = other.sample_;
   length_ = other.length_;
   last_ticks_ = other.last_ticks_;
   chunk_start_ = other.chunk_start_;
@@ -81,7 +82,8 @@ Session::Session(const Session& other) : Session(other.plan_) {
   show_chunk();
 }
 
-void Session::reset() {
+void Session::reset(int64_t sample) {
+  sample_ = sample;
   for (const StateLayout& state : plan_->states) {
     const int64_t rows = rows_of(state.slot.shape), channels = channels_of(state.slot.shape);
     float* values = state_.data() + state.offset;
@@ -188,7 +190,7 @@ void Session::load(const Weights& saved) {
   for (NodeId id = 0; id < plan_->graph.size(); ++id) {
     if (plan_->values[static_cast<size_t>(id)].history > 0) history(id);
   }
-  reset();
+  reset(sample_);
   steps_done_ = steps;
   length_ = length;
   for (const StateLayout& state : plan_->states)
@@ -268,6 +270,7 @@ void Session::run_unit(size_t index, int64_t tick, int64_t ticks, int threads) {
   UnitIo io = io_of(index, tick + begin);
   io.steps = end - begin;
   io.steps_before = first_step + begin;
+  io.sample = sample_;
   io.threads = threads;
   plan_->backend->run(plan_->graph, unit, plan_->prepared[index].get(), io);
 }

@@ -23,8 +23,9 @@ class Session {
   Session(const Session& other);
   Session& operator=(const Session&) = delete;
 
-  // Back to before the first step of a sample.
-  void reset();
+  // Back to before the first step of a sample. `sample`: which one, for what draws random numbers;
+  // no part of what save() saves.
+  void reset(int64_t sample = 0);
   // Steps that came in, drained ones included.
   int64_t steps_done() const noexcept { return steps_done_; }
 
@@ -77,6 +78,7 @@ class Session {
   Block<float> real_, state_;
   Block<uint64_t> spikes_;
   int64_t steps_done_ = 0;
+  int64_t sample_ = 0;
   int64_t length_ = -1;     // of the sample; -1: more frames may come
   int64_t last_ticks_ = 0;  // of the last run
   int64_t chunk_start_ = 0, chunk_steps_ = 0;

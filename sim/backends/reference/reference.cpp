@@ -16,9 +16,10 @@ namespace spikeloom {
 namespace {
 
 // What prepare() keeps: the arrays as stored; scale and shift of a normalisation; the mixing
-// weights of TokenMix as scale; w and u of Wkv as scale and shift.
+// weights of TokenMix as scale; w and u of Wkv as scale and shift; where accumulators are narrow,
+// the largest magnitude of each output channel or of all.
 struct Prepared {
-  std::vector<float> weight, bias, scale, shift;
+  std::vector<float> weight, bias, scale, shift, limits;
   std::shared_ptr<const LmuSystem> memory;
   std::optional<LmuFft> fft;
 };
@@ -33,6 +34,13 @@ std::vector<float> values_of(const Weights& weights, const std::string& name) {
 float element(const ValueRef& value, int64_t step, int64_t row, int64_t channel) {
   if (value.bits != nullptr) return value.bits_at(step).test(row, channel) ? 1.0f : 0.0f;
   return value.real_row(step, row)[channel];
+}
+
+// What an accumulator holds after an addition.
+float held(const Prepared& p, int64_t channel, float sum) {
+  if (p.limits.empty()) return sum;
+  const float limit = p.limits[p.limits.size() == 1 ? 0 : static_cast<size_t>(channel)];
+  return std::clamp(sum, -limit, limit);
 }
 
 void clear_padding(const ValueRef& value, int64_t step) {
@@ -63,6 +71,7 @@ void run_op(const Conv2d& op, const Prepared& p, const UnitIo& io, int64_t t) {
               if (input == 0.0f) continue;  // fma(w, 0, acc) = acc
               acc = std::fma(p.weight[static_cast<size_t>(((o * group_in + c) * k + ky) * k + kx)],
                              input, acc);
+              acc = held(p, o, acc);
             }
           }
         }
@@ -79,7 +88,8 @@ void run_op(const Linear& op, const Prepared& p, const UnitIo& io, int64_t t) {
       for (int64_t i = 0; i < op.in_features; ++i) {
         const float input = element(io.in[0], t, row, i);
         if (input == 0.0f) continue;
-        acc = std::fma(p.weight[static_cast<size_t>(o * op.in_features + i)], input, acc);
+        acc =
+            held(p, o, std::fma(p.weight[static_cast<size_t>(o * op.in_features + i)], input, acc));
       }
       io.real.real_row(t, row)[o] = p.bias.empty() ? acc : acc + p.bias[static_cast<size_t>(o)];
     }
@@ -113,7 +123,7 @@ void run_op(const Neuron& op, const Prepared&, const UnitIo& io, int64_t t) {
   }
 }
 
-void run_op(const KtV& op, const Prepared&, const UnitIo& io, int64_t t) {
+void run_op(const KtV& op, const Prepared& p, const UnitIo& io, int64_t t) {
   const int64_t d = io.in[0].channels / op.heads;
   for (int64_t h = 0; h < op.heads; ++h) {
     for (int64_t i = 0; i < d; ++i) {
@@ -122,20 +132,21 @@ void run_op(const KtV& op, const Prepared&, const UnitIo& io, int64_t t) {
         for (int64_t n = 0; n < io.in[0].rows; ++n) {
           count += io.in[0].bits_at(t).test(n, h * d + i) && io.in[1].bits_at(t).test(n, h * d + j);
         }
-        io.real.real_row(t, h * d + i)[j] = static_cast<float>(count);
+        io.real.real_row(t, h * d + i)[j] = held(p, 0, static_cast<float>(count));
       }
     }
   }
 }
 
-void run_op(const QApply& op, const Prepared&, const UnitIo& io, int64_t t) {
+void run_op(const QApply& op, const Prepared& p, const UnitIo& io, int64_t t) {
   const int64_t d = io.in[0].channels / op.heads;
   for (int64_t n = 0; n < io.real.rows; ++n) {
     for (int64_t h = 0; h < op.heads; ++h) {
       for (int64_t j = 0; j < d; ++j) {
         float sum = 0.0f;  // integers below 2^24: exact in any order
         for (int64_t i = 0; i < d; ++i) {
-          if (io.in[0].bits_at(t).test(n, h * d + i)) sum += io.in[1].real_row(t, h * d + i)[j];
+          if (!io.in[0].bits_at(t).test(n, h * d + i)) continue;
+          sum = held(p, 0, sum + io.in[1].real_row(t, h * d + i)[j]);
         }
         io.real.real_row(t, n)[h * d + j] = sum * op.scale;
       }
@@ -330,6 +341,7 @@ void run_op(const Conv1d& op, const Prepared& p, const UnitIo& io, int64_t t) {
         if (input == 0.0f) continue;
         acc = std::fma(p.weight[static_cast<size_t>((o * op.in_channels + c) * op.kernel() + k)],
                        input, acc);
+        acc = held(p, o, acc);
       }
     }
     io.real.real_row(t, 0)[o] = p.bias.empty() ? acc : acc + p.bias[static_cast<size_t>(o)];
@@ -414,6 +426,8 @@ void run_op(const View&, const Prepared&, const UnitIo&, int64_t) {}
 
 class ReferenceBackend final : public Backend {
  public:
+  explicit ReferenceBackend(AccumulatorLimits limits) : limits_(std::move(limits)) {}
+
   std::string name() const override { return "reference"; }
   std::string simd() const override { return "none"; }
   bool groups_units() const noexcept override { return false; }
@@ -421,6 +435,8 @@ class ReferenceBackend final : public Backend {
   std::shared_ptr<const void> prepare(const Graph& graph, const Unit& unit,
                                       const Weights& weights) const override {
     auto prepared = std::make_shared<Prepared>();
+    const auto limits = limits_.find(unit.main);
+    if (limits != limits_.end()) prepared->limits = limits->second;
     const Op& op = graph.node(unit.main).op;
     if (const auto* conv = std::get_if<Conv2d>(&op)) {
       prepared->weight = values_of(weights, conv->weight);
@@ -465,12 +481,15 @@ class ReferenceBackend final : public Backend {
       if (io.real.real != nullptr) clear_padding(io.real, t);
     }
   }
+
+ private:
+  AccumulatorLimits limits_;
 };
 
 }  // namespace
 
-std::shared_ptr<const Backend> make_reference_backend() {
-  return std::make_shared<ReferenceBackend>();
+std::shared_ptr<const Backend> make_reference_backend(AccumulatorLimits limits) {
+  return std::make_shared<ReferenceBackend>(std::move(limits));
 }
 
 }  // namespace spikeloom

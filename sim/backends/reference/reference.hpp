@@ -4,10 +4,12 @@
 
 #include <memory>
 
+#include "sim/graph/round_weights.hpp"
 #include "sim/plan/backend.hpp"
 
 namespace spikeloom {
 
-std::shared_ptr<const Backend> make_reference_backend();
+// `limits`: sums of these nodes stop at a largest magnitude, after every addition.
+std::shared_ptr<const Backend> make_reference_backend(AccumulatorLimits limits = {});
 
 }  // namespace spikeloom
