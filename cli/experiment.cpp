@@ -182,6 +182,7 @@ Experiment read_experiment(Config& config) {
   experiment.twin_weights = config.path_of("twin.weights", "");
   experiment.dataset = read_dataset(config);
   experiment.run = read_run(config);
+  experiment.what_if = read_what_if(config, experiment.run.device);
   experiment.trace = read_trace(config);
   experiment.neurobench = config.flag("report.neurobench", false);
   experiment.output.dir = config.path_of("output.dir", "out").lexically_normal();

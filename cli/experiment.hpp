@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/what_if.hpp"
 #include "core/io/config.hpp"
 #include "datasets/open.hpp"
 #include "models/ann/kwt.hpp"
@@ -47,6 +48,7 @@ struct Experiment {
     std::string form;   // "as_written" | "fused"
     int64_t batch = 1;  // samples in flight
   } run;
+  WhatIf what_if;
   struct Trace {
     bool enabled = true;
     std::vector<std::string> layers;  // empty: all

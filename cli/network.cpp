@@ -31,8 +31,8 @@ void check_memory(const Graph& graph, int64_t sessions) {
   }
 }
 
-std::shared_ptr<const Backend> make_backend(const std::string& device) {
-  if (device == "reference") return make_reference_backend();
+std::shared_ptr<const Backend> make_backend(const std::string& device, AccumulatorLimits limits) {
+  if (device == "reference") return make_reference_backend(std::move(limits));
   const char* simd = std::getenv("SPIKELOOM_SIMD");
   return make_cpu_backend(simd == nullptr ? "" : simd);
 }
@@ -112,6 +112,7 @@ Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   } else {
     network.model = {network.as_written, std::move(weights)};
   }
+  network.limits = round_model(experiment.what_if, network.model);
   return network;
 }
 

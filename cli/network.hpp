@@ -12,16 +12,20 @@
 
 namespace spikeloom {
 
-// The network in the form that runs, with where its weights come from.
+// The network in the form that runs, with where its weights come from; limits: of accumulators, of
+// a what-if.
 struct Network {
   Graph as_written;
   Model model;
+  AccumulatorLimits limits;
   std::string weights_hash, weights_note;
   bool random = false;
 };
 
-// "cpu" or "reference"; SPIKELOOM_SIMD forces a SIMD target of the former. Throws Error(kUsage).
-std::shared_ptr<const Backend> make_backend(const std::string& device);
+// "cpu" or "reference"; SPIKELOOM_SIMD forces a SIMD target of the former. `limits`: of the
+// latter's accumulators. Throws Error(kUsage).
+std::shared_ptr<const Backend> make_backend(const std::string& device,
+                                            AccumulatorLimits limits = {});
 
 // The arrays of a file that the graph needs. Throws Error(kData) naming the file and every fault.
 Weights load_for(const Graph& graph, const std::filesystem::path& path);

@@ -60,6 +60,7 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   input.weights_trained = !network.random && experiment.weights.trained;
   input.weights_random = network.random;
   input.weights_text = network.weights_note;
+  input.what_if = describe(experiment.what_if);
   input.backend = backend->name();
   input.simd = backend->simd();
   input.schedule = experiment.run.schedule == Schedule::kLayerMajor ? "layer-major" : "step-major";
@@ -115,6 +116,9 @@ RunIdentity identity_of(const Experiment& experiment, const Network& network,
                        {"weights_sha256", network.weights_hash},
                        {"dataset", fmt::format("{}, {} samples", data.description, data.size)},
                        {"version", kVersion}};
+  if (!experiment.what_if.dead_neurons.empty()) {
+    identity["dead_neurons_sha256"] = sha256_hex(read_file(experiment.what_if.dead_neurons));
+  }
   if (!experiment.twin_weights.empty()) {
     identity["twin_weights_sha256"] = weights_hash(load_weights(experiment.twin_weights));
   }

@@ -230,8 +230,11 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
   PlanOptions options{
       setup.experiment.run.schedule, chunk_steps_of(setup, network.model.graph), {}};
   if (setup.experiment.neurobench) options.keep = NeuroBenchCounter::watched(network.model.graph);
+  const Experiment& experiment = setup.experiment;
   const auto plan = compile(network.model.graph, network.model.weights,
-                            make_backend(setup.experiment.run.device), options);
+                            with_what_if(experiment.what_if, network.model.graph,
+                                         make_backend(experiment.run.device, network.limits)),
+                            options);
   network.model.weights = {};  // packed by now
   Progress progress("run", setup.dataset.info().size, setup.quiet);
   run_samples(plan, setup.dataset,

@@ -85,7 +85,7 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
       } else if (!callbacks.broken || slot.fault_code != ErrorCode::kData) {
         throw Error(slot.fault_code, slot.fault);
       }
-      sessions[static_cast<size_t>(i)]->reset();
+      sessions[static_cast<size_t>(i)]->reset(first + i);
     }
     if (!alone) {
       const bool side_by_side = count >= options.threads;

@@ -179,6 +179,7 @@ int command_stream(const Arguments& arguments) {
   if (!values) return 0;
   Config config = load_experiment((*values)["experiment"].as<std::string>(), *values);
   Experiment experiment = read_experiment(config);
+  if (config.has("what_if")) throw config.error_at("what_if", "only spikeloom run asks what if");
   // A step takes microseconds, less than waking a second thread.
   if (!config.has("run.threads")) experiment.run.threads = 1;
   if (!experiment.model.is_lmuformer() || experiment.model.lmuformer.in_channels != kMelBins)

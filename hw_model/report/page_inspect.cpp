@@ -260,6 +260,8 @@ std::string head(const InspectInput& input, const std::vector<LayerRates>& layer
     const Json& report = input.report->json;
     const std::string verdict = verdict_of(report);
     out += verdict_box(verdict.empty() ? "The report has no verdict." : verdict);
+    for (const Json& change : list_in(report, {"what_if"}))
+      out += warning_box("what if: " + scalar_text(change));
     for (const Json& warning : list_in(report, {"warnings"}))
       out += warning_box(scalar_text(warning));
   }

@@ -202,6 +202,7 @@ nlohmann::json to_json(const Report& report) {
   json["config"] = in.config;
   json["config_sha256"] = in.config_sha256;
   json["dataset"] = in.dataset;
+  json["what_if"] = in.what_if;
   json["warnings"] = in.warnings;
   json["counts"] = {{"as_written", counts_json(in.counts.as_written)},
                     {"fused", counts_json(in.counts.fused)},

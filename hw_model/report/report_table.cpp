@@ -294,6 +294,7 @@ std::string memory_block(const Report& report) {
 std::string to_table(const Report& report) {
   std::string out;
   out += wrap(report.verdict.headline, 7);
+  for (const std::string& change : report.input.what_if) out += wrap("WHAT IF: " + change, 9);
   out += wrap("  " + report.verdict.equal_precision, 4);
   out += wrap("  " + report.verdict.break_even, 4);
   out += '\n' + run_block(report) + rates_block(report);

@@ -93,6 +93,15 @@ def make_values(path, descr, *values):
     write_npy(path, descr, [len(values)], data)
 
 
+def make_mask(path, count, *dead):
+    """mask COUNT DEAD...: a vector of COUNT bytes, 1 at the places DEAD; `all` for all of them."""
+    places = range(int(count)) if dead == ("all",) else integers(dead)
+    data = bytearray(int(count))
+    for place in places:
+        data[place] = 1
+    write_npy(path, "|u1", [int(count)], bytes(data))
+
+
 def make_npy_filled(path, value, *shape):
     """npy_filled VALUE EXTENT...: one value everywhere (nan and inf too)."""
     count = 1
