@@ -82,6 +82,8 @@ CommandLine command_line() {
       "dense accelerators beside the chips: presets or TOML files, with commas")(
       "html", options::value<std::string>(),
       "write a page: energy, maps of cores and links, layers, prices")(
+      "timeline", options::value<std::string>(), "write Chrome trace-event JSON for Perfetto")(
+      "timeline-steps", number(8), "steps in the timeline, the first ones")(
       "set", options::value<std::vector<std::string>>()->composing(),
       "override a chip key: --set noc.cast=unicast")(
       "sweep", options::value<std::vector<std::string>>()->composing(),
@@ -127,6 +129,8 @@ ChipJob common_job(const Values& values) {
   if (values.count("mapping")) job.mapping = values["mapping"].as<std::string>();
   if (values.count("html")) job.html = values["html"].as<std::string>();
   if (values.count("save-mapping")) job.save_mapping = values["save-mapping"].as<std::string>();
+  if (values.count("timeline")) job.timeline = values["timeline"].as<std::string>();
+  job.timeline_steps = in_range(values, "timeline-steps", 1, 100000);
   job.mapper = values["mapper"].as<std::string>();
   if (values.count("set")) job.sets = values["set"].as<std::vector<std::string>>();
   const std::string level =
@@ -169,10 +173,11 @@ std::vector<ChipJob> all_jobs(const Values& values) {
     }
     jobs = std::move(more);
   }
-  const bool one_file =
-      !common.mapping.empty() || !common.save_mapping.empty() || !common.html.empty();
+  const bool one_file = !common.mapping.empty() || !common.save_mapping.empty() ||
+                        !common.html.empty() || !common.timeline.empty();
   if (one_file && jobs.size() > 1)
-    throw usage("--mapping, --save-mapping and --html go with one chip and one setting");
+    throw usage(
+        "--mapping, --save-mapping, --html and --timeline go with one chip and one setting");
   if (!common.mapping.empty() && !values["mapper"].defaulted())
     throw usage("give one of --mapping and --mapper");
   return jobs;

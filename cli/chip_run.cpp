@@ -1,10 +1,13 @@
 #include "cli/chip_run.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/io/file.hpp"
 #include "hw_model/chip/mapper.hpp"
 #include "hw_model/chip/mapping_file.hpp"
+#include "hw_model/report/chip_timeline.hpp"
 #include "hw_model/report/page_chip.hpp"
 
 namespace spikeloom {
@@ -43,6 +46,21 @@ Placement map_network(const ChipJob& job, const ChipNetwork& network, const Chip
   return placed;
 }
 
+// Replays the first steps once more: keeping every core of every step of a long run takes too much.
+void write_timeline(const ChipJob& job, const ChipNetwork& network, const ChipSpec& chip,
+                    const Mapping& mapping, ChipSpikes spikes) {
+  spikes.steps = std::min(spikes.steps, job.timeline_steps);
+  for (ChipSpikes::Population& population : spikes.populations) {
+    if (population.first.empty()) continue;
+    population.first.resize(static_cast<size_t>(spikes.steps) + 1);
+    population.neurons.resize(static_cast<size_t>(population.first.back()));
+  }
+  ReplayOptions options = replay_options(job);
+  options.keep_step_cores = true;
+  write_text_file(job.timeline,
+                  chip_timeline(chip, replay(network, chip, mapping, spikes, options)));
+}
+
 }  // namespace
 
 std::vector<std::string> chip_sets(const ChipJob& job) {
@@ -70,6 +88,7 @@ ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
   const Placement placed = map_network(job, lowered.network, chip, spikes);
   const ReplayResult result =
       replay(lowered.network, chip, placed.mapping, spikes, replay_options(job));
+  if (!job.timeline.empty()) write_timeline(job, lowered.network, chip, placed.mapping, spikes);
   if (job.check) check_result(lowered.network, chip, spikes, result);
   std::vector<int64_t> sample_steps;
   for (int64_t s = 0; s < samples; ++s)

@@ -12,14 +12,15 @@
 namespace spikeloom {
 
 struct ChipJob {
-  std::filesystem::path trace, mapping, save_mapping, html;  // empty: none
+  std::filesystem::path trace, mapping, save_mapping, html, timeline;  // empty: none
   std::string chip, mapper = "sequential";
   std::vector<std::string> sets;                              // "noc.link_ns_per_flit=0.5"
   std::vector<std::pair<std::string, std::string>> settings;  // of the sweep; on top of `sets`
   Level level = Level::kBottleneck;
   LowerOptions lower;
   bool host = false, check = false;
-  int64_t samples = 0;  // 0: all
+  int64_t samples = 0;         // 0: all
+  int64_t timeline_steps = 0;  // the first ones
   int threads = 1;
 };
 

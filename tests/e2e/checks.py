@@ -293,3 +293,25 @@ def check_sums(runner, file):
         require(abs(total - energy["total_priced_j"]) <= 1e-9 * total, f"{file}: total is {total} J")
         require(sum(r["events"] for r in run["layers"]) == run["totals"]["synaptic_events"], f"{file}: events of layers")
         require(sum(r["events"] for r in run["cores"]) == run["totals"]["synaptic_events"], f"{file}: events of cores")
+
+
+def check_timeline(runner, file, steps, report):
+    """Trace events as Perfetto reads them: named tracks, steps end to end, no core busy longer than its step."""
+    with open(runner.path(file)) as text:
+        events = json.load(text)["traceEvents"]
+    with open(runner.path(report)) as text:
+        run = json.load(text)["runs"][0]
+    spans = [e for e in events if e["ph"] == "X"]
+    named = {(e["pid"], e["tid"]) for e in events if e["ph"] == "M" and e["name"] == "thread_name"}
+    whole = [e for e in spans if e["name"].startswith("step ")]
+    require(len(whole) == int(steps), f"{len(whole)} steps")
+    end = 0
+    for step in whole:
+        require(abs(step["ts"] - end) <= 1e-6 * max(end, 1), f"{step['name']} starts at {step['ts']}, not {end}")
+        end = step["ts"] + step["dur"]
+        require(step["args"]["packets"] > 0, f"{step['name']} has no packets")
+        cores = [e for e in spans if e["name"] in ("generates", "receives") and e["ts"] == step["ts"]]
+        require(cores and all(e["dur"] <= step["dur"] for e in cores), f"a core outlasts {step['name']}")
+        require(all((e["pid"], e["tid"]) in named for e in cores), "a track has no name")
+    tracks = {e["tid"] // 2 for e in spans if e["name"] in ("generates", "receives")}
+    require(len(tracks) == run["used"]["cores"], f"{len(tracks)} cores on tracks, {run['used']['cores']} in use")
