@@ -242,7 +242,6 @@ int command_chip(const Arguments& arguments) {
     report.labelled += sample.label >= 0;
     report.correct += sample.label >= 0 && sample.label == sample.prediction;
   }
-  if (!trace.warning().empty()) fmt::print(stderr, "warning: {}\n", printable(trace.warning()));
   if (values->count("out")) {
     const std::filesystem::path folder = (*values)["out"].as<std::string>();
     std::error_code error;
@@ -251,7 +250,9 @@ int command_chip(const Arguments& arguments) {
     write_text_file(folder / "chip.csv", chip_csv(report));
     if (report.runs.size() > 1) write_text_file(folder / "sweep.csv", sweep_csv(report));
   }
-  if (!values->count("quiet")) fmt::print("{}", chip_table(report));
+  if (values->count("quiet")) return 0;
+  if (!trace.warning().empty()) fmt::print("warning: {}\n", printable(trace.warning()));
+  fmt::print("{}", chip_table(report));
   return 0;
 }
 

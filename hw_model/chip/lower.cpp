@@ -28,11 +28,21 @@ bool is_free(const Op& op) {
          std::holds_alternative<Positions>(op) || (norm != nullptr && norm->pad == 0);
 }
 
+// A graph out of a file may have names that merged layers need.
+Graph fused_form(const Graph& graph) {
+  if (graph.form == "fused") return graph;
+  try {
+    return fuse(graph);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::kData, std::string("the graph cannot be fused: ") + error.what());
+  }
+}
+
 class Lowering {
  public:
   Lowering(const Graph& graph, const ChipSpec& chip, const LowerOptions& options)
       : options_(options) {
-    out_.graph = graph.form == "fused" ? graph : fuse(graph);
+    out_.graph = fused_form(graph);
     consumers_ = consumers_of(out_.graph);
     multiplies_ = find_unit(chip, UnitKind::kMultiply, "", "").has_value();
     has_outer_products_ = find_unit(chip, UnitKind::kOuterProduct, "", "").has_value();

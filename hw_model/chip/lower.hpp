@@ -67,7 +67,8 @@ struct LoweredNetwork {
   std::vector<std::string> unpriced;  // what happens on or beside the chip without a price
 };
 
-// Throws Error(kUsage) for a chip that lacks a synapse unit a projection needs.
+// Throws Error(kUsage) for a network without neurons, Error(kData) for a graph that cannot be
+// fused.
 LoweredNetwork lower(const Graph& graph, const ChipSpec& chip, const LowerOptions& options = {});
 
 // Throws Error(kUsage) that names node, operator and reason of what is left to the host, if

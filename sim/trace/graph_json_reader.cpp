@@ -15,7 +15,9 @@ using nlohmann::json;
 
 constexpr int64_t kMostNodes = 8192;
 constexpr int64_t kMost = int64_t{1} << 31;          // of any integer parameter
-constexpr int64_t kMostElements = int64_t{1} << 40;  // of any value: sums of sizes cannot overflow
+constexpr int64_t kMostElements = int64_t{1} << 31;  // of any value
+constexpr double kMostMacs =
+    0x1p46;  // of any node in one step: counts of whole runs cannot overflow
 constexpr double kLargestFloat = 3.4028234663852886e38;
 
 Error wrong(const std::string& where, const std::string& what) {
@@ -269,6 +271,24 @@ Op read_op(const json& object, const std::string& where) {
   return op;
 }
 
+// Multiply-accumulates of one step, where counts multiply sizes.
+double macs_of(const Graph& graph, const Node& node) {
+  const auto rows = static_cast<double>(rows_of(node.shape));
+  const auto values = static_cast<double>(element_count(node.shape));
+  if (const auto* ktv = std::get_if<KtV>(&node.op)) {
+    const Shape& keys = graph.node(node.inputs[0]).shape;
+    return static_cast<double>(element_count(keys)) *
+           static_cast<double>(channels_of(keys) / ktv->heads);
+  }
+  if (const auto* apply = std::get_if<QApply>(&node.op))
+    return values * static_cast<double>(channels_of(node.shape) / apply->heads);
+  if (std::holds_alternative<SoftmaxAttention>(node.op)) return values * rows;
+  if (std::holds_alternative<Conv2d>(node.op) || std::holds_alternative<Linear>(node.op) ||
+      std::holds_alternative<Conv1d>(node.op))
+    return rows * static_cast<double>(element_count(parameters_of(node.op)[0].shape));
+  return 0;
+}
+
 class GraphReader {
  public:
   explicit GraphReader(const std::string& name) : name_(name) {}
@@ -315,7 +335,9 @@ class GraphReader {
     try {
       graph_.add(name, std::move(op), std::move(inputs));
       if (element_count(graph_.nodes().back().shape) > kMostElements)
-        throw Error(ErrorCode::kData, name + ": has more than 2^40 values");
+        throw Error(ErrorCode::kData, name + ": has more than 2^31 values");
+      if (macs_of(graph_, graph_.nodes().back()) > kMostMacs)
+        throw Error(ErrorCode::kData, name + ": needs more than 2^46 multiply-accumulates a step");
     } catch (const Error& error) {
       throw wrong(name_, printable(error.what()));
     }

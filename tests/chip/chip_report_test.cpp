@@ -1,0 +1,175 @@
+// Reports of chips: sums, the host's share, files whose rows have all columns.
+
+#include "hw_model/report/chip_report.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/error.hpp"
+#include "hw_model/chip/mapper.hpp"
+#include "hw_model/report/chip_compare.hpp"
+#include "hw_model/report/chip_timeline.hpp"
+#include "models/spikegpt/spikegpt.hpp"
+#include "tests/catch.hpp"
+
+using namespace spikeloom;
+using nlohmann::json;
+
+namespace {
+
+// 3 inputs, all of which fire in each of 5 steps, to 4 neurons on another core.
+LoweredNetwork small_network() {
+  LoweredNetwork lowered;
+  ChipPopulation population;
+  for (const auto& [name, neurons] : {std::pair{"in", 3}, std::pair{"out", 4}}) {
+    population.name = name;
+    population.channels = neurons;
+    lowered.network.populations.push_back(population);
+    lowered.sources.push_back(SpikeSource::kTrace);
+  }
+  Projection projection;
+  projection.name = "fc, \"dense\"";
+  projection.source = 0;
+  projection.target = 1;
+  lowered.network.projections.push_back(projection);
+  lowered.layers.push_back(0);
+  return lowered;
+}
+
+ChipSpikes firing(const LoweredNetwork& lowered, int64_t steps) {
+  ChipSpikes spikes;
+  spikes.steps = steps;
+  spikes.sample_starts = {0};
+  spikes.populations.resize(lowered.network.populations.size());
+  ChipSpikes::Population& first = spikes.populations[0];
+  first.first.push_back(0);
+  for (int64_t s = 0; s < steps; ++s) {
+    for (uint32_t n = 0; n < lowered.network.populations[0].neurons(); ++n)
+      first.neurons.push_back(n);
+    first.first.push_back(static_cast<int64_t>(first.neurons.size()));
+  }
+  return spikes;
+}
+
+ReplayResult replayed(const LoweredNetwork& lowered, const ChipSpec& chip, int64_t steps,
+                      Level level = Level::kBottleneck) {
+  ReplayOptions options;
+  options.level = level;
+  options.keep_step_cores = true;
+  return replay(lowered.network, chip, map_sequential(lowered.network, chip),
+                firing(lowered, steps), options);
+}
+
+size_t columns_of(const std::string& line) {
+  size_t columns = 1;
+  bool quoted = false;
+  for (const char c : line) {
+    if (c == '"') quoted = !quoted;
+    if (c == ',' && !quoted) ++columns;
+  }
+  return columns;
+}
+
+void check_columns(const std::string& csv, size_t rows) {
+  std::istringstream lines(csv);
+  std::string line;
+  std::getline(lines, line);
+  const size_t columns = columns_of(line);
+  size_t found = 0;
+  while (std::getline(lines, line)) {
+    INFO(line);
+    CHECK(columns_of(line) == columns);
+    ++found;
+  }
+  CHECK(found == rows);
+}
+
+}  // namespace
+
+TEST_CASE("a run is priced per inference, to the last digit of a sum by hand") {
+  const ChipSpec chip = load_chip("loihi1");
+  const LoweredNetwork lowered = small_network();
+  const ChipRun run = price_run(lowered, chip, replayed(lowered, chip, 5), {2, 3});
+  CHECK(run.samples == 2);
+  CHECK(run.totals.events == 5 * 3 * 4);
+  CHECK(run.totals.messages == 15);
+  // Synapses 23.6 pJ; 7 neurons accessed in each step at 52; 15 spikes at 29; deliveries at 1.7
+  // (the two cores share a tile).
+  const double pj = 60 * 23.6 + 35 * 52.0 + 15 * 29.0 + 15 * 1.7;
+  CHECK(run.dynamic_j == Approx(pj * 1e-12 / 2).epsilon(1e-12));
+  // Reception: 12 events of 3.5 ns; generation: 3 neurons of 8.4 ns; one tile: barrier 113 ns.
+  CHECK(run.latency_s == Approx(5 * (42 + 113) * 1e-9 / 2).epsilon(1e-12));
+  CHECK(run.static_j == Approx(0.1044 * run.latency_s).epsilon(1e-12));
+  CHECK(run.utilisation == Approx((42 + 25.2) / 2 / 155).epsilon(1e-12));
+  CHECK(run.critical ==
+        "core 1 (chip 0, tile 0, slot 1), receiving: 5 of 5 steps, 100 % of the busy time");
+  CHECK(run.total_j == Approx(run.dynamic_j + run.static_j).epsilon(1e-12));
+  CHECK(std::count(run.unpriced.begin(), run.unpriced.end(), "energy of barriers") == 1);
+  CHECK(run.weakest == 'D');
+}
+
+TEST_CASE("the host's work is counted densely, sample by sample") {
+  SpikeGptConfig config;
+  config.layers = 1;
+  config.width = 8;
+  config.vocabulary = 77;
+  const ChipSpec chip = load_chip("horowitz45");
+  const LoweredNetwork lowered = lower(build_spikegpt(config), chip);
+  const ChipRun run = price_run(lowered, chip, replayed(lowered, chip, 5), {2, 3});
+  int64_t macs = 0, wanted = 0;
+  for (const ChipRun::HostWork& work : run.host) macs += work.macs;
+  for (const Node& node : lowered.graph.nodes()) {
+    if (const auto* linear = std::get_if<Linear>(&node.op))
+      wanted += 5 * linear->in_features * linear->out_features;
+  }
+  CHECK(macs == wanted);
+  CHECK(run.host_j == Approx(static_cast<double>(wanted) * 74.6e-12 / 2).epsilon(1e-12));
+  CHECK(run.total_j == Approx(run.dynamic_j + run.host_j).epsilon(1e-12));
+}
+
+TEST_CASE("files have all columns, and comparisons read what reports write") {
+  const ChipSpec chip = load_chip("loihi1");
+  const LoweredNetwork lowered = small_network();
+  ChipReport report;
+  report.form = "fused";
+  report.runs.push_back(price_run(lowered, chip, replayed(lowered, chip, 5), {5}));
+  report.runs.push_back(report.runs[0]);
+  report.runs[1].label = "loihi1, \"twice\"";
+  ChipRun& refused = report.runs.emplace_back();
+  refused.label = refused.chip = "small";
+  refused.refused = "too small, by far";
+  for (ChipRun& run : report.runs) run.settings = {{"noc.cast", "unicast"}};
+  add_dense_row(report, "array", 2 * report.runs[0].total_j, 1e-3);
+  check_columns(sweep_csv(report), 3);
+  const ChipRun& first = report.runs[0];
+  check_columns(chip_csv(report),
+                2 * (first.operations.size() + first.layers.size() + first.core_rows.size()));
+  const json stored = json::parse(chip_json(report));
+  REQUIRE(is_chip_report(stored));
+  const ComparisonResult result = compare_chips({{"a", stored}});
+  CHECK(result.json["runs"][1]["ratio"] == 1.0);
+  CHECK(result.json["runs"][2]["refused"] == "too small, by far");
+  CHECK(result.json["differences"].empty());
+  CHECK_THAT(result.text, Catch::Contains("[1] array (dense)") && Catch::Contains("2.00x"));
+  CHECK_THAT(chip_table(report), Catch::Contains("not priced: chip: axon_in.axons"));
+  for (const char* key : {"/signature", "/runs/0/samples", "/runs/1/energy_per_inference/dynamic_j",
+                          "/runs/2/label", "/dense/0/joules"}) {
+    json damaged = stored;
+    damaged[json::json_pointer(key)] = json::array();
+    CHECK_THROWS_WITH(compare_chips({{"a", damaged}}),
+                      Catch::Contains(std::string("a: report key ") + key));
+  }
+}
+
+TEST_CASE("a timeline needs times") {
+  const ChipSpec chip = load_chip("loihi1");
+  const LoweredNetwork lowered = small_network();
+  CHECK_THROWS_AS(chip_timeline(chip, replayed(lowered, chip, 2, Level::kCounts)), Error);
+  const json events = json::parse(chip_timeline(chip, replayed(lowered, chip, 2)))["traceEvents"];
+  double receiving = 0;
+  for (const json& event : events) {
+    if (event["name"] == "receives") receiving += event["dur"].get<double>();
+  }
+  CHECK(receiving == Approx(2 * 0.042).epsilon(1e-12));
+}
