@@ -140,7 +140,12 @@ TEST_CASE("files have all columns, and comparisons read what reports write") {
   refused.label = refused.chip = "small";
   refused.refused = "too small, by far";
   for (ChipRun& run : report.runs) run.settings = {{"noc.cast", "unicast"}};
-  add_dense_row(report, "array", 2 * report.runs[0].total_j, 1e-3);
+  AcceleratorRow row;
+  row.name = "array";
+  row.network = "dense_twin";
+  row.joules = 2 * report.runs[0].total_j;
+  row.seconds = 1e-3;
+  report.dense.push_back(row);
   check_columns(sweep_csv(report), 3);
   const ChipRun& first = report.runs[0];
   check_columns(chip_csv(report),
