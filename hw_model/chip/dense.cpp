@@ -10,6 +10,8 @@
 namespace spikeloom {
 namespace {
 
+constexpr double kMostCycles = 1e15;  // of a layer: sums stay far below 2^63
+
 int64_t up(int64_t a, int64_t b) noexcept {
   return (a + b - 1) / b;
 }
@@ -64,7 +66,7 @@ class Pass {
     const bool sums_stay = spec_.array.dataflow == Dataflow::kOutputStationary;
     row.register_accesses = row.macs * (sums_stay ? 2 : 1);
     row.neighbour_passes = row.macs * 2;
-    row.cycles = std::max(row.array_cycles, dram_cycles(row.dram));
+    row.cycles = std::max(row.array_cycles, dram_cycles(layer, row.dram));
     const auto zeros = run_.zeros.find(layer.name);
     if (spec_.zero_gating && zeros != run_.zeros.end()) row.zeros = zeros->second;
     price(layer, row);
@@ -158,10 +160,15 @@ class Pass {
     return dram;
   }
 
-  int64_t dram_cycles(const DenseDramBits& dram) const {
+  int64_t dram_cycles(const DenseLayer& layer, const DenseDramBits& dram) const {
     if (!spec_.dram_bytes_per_s || !spec_.clock_hz) return 0;
-    return static_cast<int64_t>(std::ceil(static_cast<double>(bytes_of(dram.total())) /
-                                          spec_.dram_bytes_per_s->value * spec_.clock_hz->value));
+    const double cycles = std::ceil(static_cast<double>(bytes_of(dram.total())) /
+                                    spec_.dram_bytes_per_s->value * spec_.clock_hz->value);
+    if (cycles > kMostCycles) {
+      throw Error(ErrorCode::kCapacity, fmt::format("{}: {} waits for DRAM for {:.3g} cycles",
+                                                    spec_.name, layer.name, cycles));
+    }
+    return static_cast<int64_t>(cycles);
   }
 
   static double energy(int64_t accesses, int64_t bits, const DenseMemory& memory) {

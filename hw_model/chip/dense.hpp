@@ -64,7 +64,7 @@ struct DenseRun {
 };
 
 // Throws Error(kUsage) unless steps is at least 1, Error(kCapacity) when weights that shall stay do
-// not fit their buffer.
+// not fit their buffer, or a layer waits for DRAM beyond all measure.
 DenseResult dense_accelerator(const Graph& graph, int64_t steps, const DenseSpec& spec,
                               const DenseRun& run = {});
 

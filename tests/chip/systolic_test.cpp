@@ -223,6 +223,8 @@ TEST_CASE("DRAM: bandwidth bounds time, small buffers fetch again, weights may s
   // Three passes over sums that do not fit: two of them out and back.
   CHECK(run({"dense.outputs.bytes=1"}).total.dram.outputs == (1 + 2 * 2) * 120 * 32);
   CHECK(run({"dense.weight_memory=resident"}).total.dram.weights == 0);
+  CHECK_THROWS_WITH(run({"dense.dram.bytes_per_s=1", "dense.clock_hz=1e12"}),
+                    Contains("fc waits for DRAM for 1.52e+15 cycles"));
   CHECK_THROWS_WITH(run({"dense.weight_memory=resident", "dense.weights.bytes=799"}),
                     Contains("weights of 800 bytes shall stay in a buffer of 799 bytes"));
   // The network's own input and output pass through DRAM in any case.
