@@ -156,7 +156,7 @@ TEST_CASE("files have all columns, and comparisons read what reports write") {
   CHECK(result.json["runs"][1]["ratio"] == 1.0);
   CHECK(result.json["runs"][2]["refused"] == "too small, by far");
   CHECK(result.json["differences"].empty());
-  CHECK_THAT(result.text, Catch::Contains("[1] array (dense)") && Catch::Contains("2.00x"));
+  CHECK_THAT(result.text, Catch::Contains("[1] array, dense_twin") && Catch::Contains("2.00x"));
   CHECK_THAT(chip_table(report), Catch::Contains("not priced: chip: axon_in.axons"));
   for (const char* key : {"/signature", "/runs/0/samples", "/runs/1/energy_per_inference/dynamic_j",
                           "/runs/2/label", "/dense/0/joules"}) {
