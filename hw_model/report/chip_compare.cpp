@@ -143,7 +143,7 @@ ComparisonResult compare_chips(const std::vector<NamedReport>& reports) {
   }
   if (all.runs.size() < 2)
     throw Error(ErrorCode::kUsage, "a comparison of chips needs at least two runs");
-  const double base = all.runs[0].total_j;
+  const double base = base_j(all);
   for (const ChipRun& run : all.runs) {
     Json row = {{"label", run.label}, {"chip", run.chip}};
     if (!run.refused.empty()) {

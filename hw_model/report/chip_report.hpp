@@ -91,6 +91,9 @@ std::string chip_csv(const ChipReport& report);
 // One row per run.
 std::string sweep_csv(const ChipReport& report);
 
+// Energy of the first run that was not refused, to which ratios refer; 0 when there is none.
+double base_j(const ChipReport& report);
+
 std::string_view name_of(Level level) noexcept;  // "counts", "bottleneck", "event"
 
 }  // namespace spikeloom

@@ -116,8 +116,10 @@ std::string dense_unpriced(const ChipReport& report) {
   return text;
 }
 
+constexpr size_t kWide = 1000;  // labels of sweeps are not cut
+
 std::string many_runs(const ChipReport& report) {
-  const double base = report.runs[0].total_j;
+  const double base = base_j(report);
   std::vector<std::vector<std::string>> rows = {{"per inference", "energy*", "ratio", "dynamic",
                                                  "other", "latency", "cores", "chips", "used",
                                                  "hops", "events", "mark"}};
@@ -139,7 +141,7 @@ std::string many_runs(const ChipReport& report) {
                     ratio_text(row.joules, base), "", "", seconds_text(row.seconds), "", "", "", "",
                     "", std::string(1, row.weakest)});
   }
-  std::string text = columns(rows, 140) +
+  std::string text = columns(rows, kWide) +
                      "\n* of what is priced; other: static, idle, "
                      "synchronisation, host\n";
   for (const ChipRun& run : report.runs) {
@@ -158,6 +160,13 @@ std::string accuracy_text(const ChipReport& report) {
 }
 
 }  // namespace
+
+double base_j(const ChipReport& report) {
+  for (const ChipRun& run : report.runs) {
+    if (run.refused.empty()) return run.total_j;
+  }
+  return 0;
+}
 
 std::string chip_table(const ChipReport& report) {
   std::string text = accuracy_text(report);
