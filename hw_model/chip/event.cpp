@@ -12,6 +12,16 @@ double value_or_zero(const MaybeConstant& constant) {
   return constant ? constant->value : 0;
 }
 
+bool same(TilePlace a, TilePlace b) {
+  return a.x == b.x && a.y == b.y;
+}
+
+// The first link of the XY route.
+Direction towards(TilePlace at, TilePlace to) {
+  if (to.x != at.x) return to.x < at.x ? kWest : kEast;
+  return to.y < at.y ? kSouth : kNorth;
+}
+
 }  // namespace
 
 EventModel::EventModel(const Placed& placed, const ChipSpikes& spikes)
@@ -21,8 +31,8 @@ EventModel::EventModel(const Placed& placed, const ChipSpikes& spikes)
   const auto links = static_cast<uint32_t>(placed.geometry.links());
   first_link_ = cores;
   tiles_ = static_cast<uint32_t>(placed.geometry.tiles());
-  const uint32_t first_side = cores + links;
-  first_reception_ = first_side + 4 * static_cast<uint32_t>(placed.chip.chips());
+  first_side_ = cores + links;
+  first_reception_ = first_side_ + 4 * static_cast<uint32_t>(placed.chip.chips());
   servers_ = first_reception_ + cores;
   int64_t longest = 1;
   for (const PlacedPopulation& population : placed.populations) {
@@ -46,7 +56,7 @@ EventModel::EventModel(const Placed& placed, const ChipSpikes& spikes)
                           static_cast<int32_t>(tile / placed.geometry.width)};
     uint32_t server = first_link_ + link;
     if (placed.geometry.leaves_chip(direction, place)) {
-      server = first_side + 4 * static_cast<uint32_t>(placed.geometry.chip_of(place)) + direction;
+      server = first_side_ + 4 * static_cast<uint32_t>(placed.geometry.chip_of(place)) + direction;
     }
     server_of_link_.push_back(server);
     const int32_t step = direction == kEast || direction == kNorth ? 1 : -1;
@@ -84,7 +94,7 @@ EventOutcome EventModel::run(int64_t step, const StepCounter& counts, double bot
       state_[event.target].timer = false;
       try_start(event.target, event.ns, kNone);
     }
-    drain_freed(event.ns);
+    if (!freed_servers_.empty()) drain_freed(event.ns);
   }
   const size_t ops = placed_.ops.size();
   for (size_t core = 0; core < senders_.size(); ++core) {
@@ -125,49 +135,79 @@ bool EventModel::start_head(uint32_t server, double now, uint32_t granted) {
     return true;
   }
   const Copy& copy = copies_[at.first];
+  const Onward way = way_of(server, copy, now);
+  if (copy.end - copy.begin == 1 && copy.core >= 0) return start_single(server, now, granted, way);
   const uint32_t message = copy.message;
-  const int64_t flits = copy.flits;
-  TilePlace by = copy.by;
-  uint32_t tile = copy.tile;
-  double head = now, busy = static_cast<double>(flits) * link_ns_;
-  if (is_link(server)) {
-    const auto direction = static_cast<Direction>(direction_of_server_[server]);
-    (direction <= kWest ? by.x : by.y) += direction == kEast || direction == kNorth ? 1 : -1;
-    tile = tile_behind_link_[direction * tiles_ + tile];
-    head += is_side(server) ? interchip_hop_ns_ : hop_ns_[direction <= kWest ? 0 : 1];
-    if (is_side(server)) busy = static_cast<double>(flits) * interchip_ns_;
-  }
-  find_branches(server, copy, by, tile, head);
+  find_branches(server, copy, way);
   for (const Branch& branch : branches_) {
-    const bool queued = branch.server != granted && state_[branch.server].first_waiter != kNone;
-    if (queued || !has_room(branch.server, branch.flits)) {
-      wait_for(branch.server, server, branch.flits);
-      at.waits = true;
-      return false;
-    }
+    if (!may_enter(branch, server, granted)) return false;
   }
   if (is_link(server)) ++outcome_.hops;
   const uint32_t moved = pop_head(server);
-  at.free_ns = now + busy;
+  at.free_ns = now + way.busy_ns;
   // The packet goes on as the copy of the first branch.
   if (branches_.size() != 1) messages_[message].users += static_cast<uint32_t>(branches_.size());
   for (const Branch& branch : branches_) {
-    state_[branch.server].taken += flits;
     const uint32_t id = &branch == branches_.data() ? moved : new_copy(copies_[moved]);
     Copy& next = copies_[id];
     if (next.begin != branch.begin || next.end != branch.end) {
+      const Target& first = messages_[message].targets[branch.begin];
       next.begin = branch.begin;
       next.end = branch.end;
-      next.to = messages_[message].targets[branch.begin].by;
+      next.to = first.by;
+      next.core = first.core;
     }
     next.next = kNone;
-    next.by = by;
-    next.tile = tile;
+    next.by = way.by;
+    next.tile = way.tile;
+    state_[branch.server].taken += next.flits;
     queue_.push(branch.arrives_ns, branch.server, id);
   }
   if (branches_.empty()) free_copies_.push_back(moved);
   if (branches_.size() != 1) release(message);
   return true;
+}
+
+// Most packets have one target left; they need no list of branches.
+bool EventModel::start_single(uint32_t server, double now, uint32_t granted, const Onward& way) {
+  Server& at = state_[server];
+  Copy& copy = copies_[at.first];
+  const Branch next = same(copy.to, way.by) ? branch_into(copy.core, copy.flits, way.head_ns)
+                                            : branch_to(server, towards(way.by, copy.to), way.tile,
+                                                        copy.flits, way.head_ns);
+  if (!may_enter(next, server, granted)) return false;
+  if (is_link(server)) ++outcome_.hops;
+  const uint32_t id = pop_head(server);
+  at.free_ns = now + way.busy_ns;
+  copy.next = kNone;
+  copy.by = way.by;
+  copy.tile = way.tile;
+  state_[next.server].taken += copy.flits;
+  queue_.push(next.arrives_ns, next.server, id);
+  return true;
+}
+
+// The router a server leads to, and when the head of its queue is there.
+EventModel::Onward EventModel::way_of(uint32_t server, const Copy& copy,
+                                      double now) const noexcept {
+  const auto flits = static_cast<double>(copy.flits);
+  if (!is_link(server)) return {copy.by, copy.tile, now, flits * link_ns_};
+  const auto direction = static_cast<Direction>(direction_of_server_[server]);
+  const bool side = is_side(server);
+  Onward way{copy.by, tile_behind_link_[direction * tiles_ + copy.tile],
+             now + (side ? interchip_hop_ns_ : hop_ns_[direction <= kWest ? 0 : 1]),
+             flits * (side ? interchip_ns_ : link_ns_)};
+  (direction <= kWest ? way.by.x : way.by.y) += direction == kEast || direction == kNorth ? 1 : -1;
+  return way;
+}
+
+// Whether there is room for a branch; if not, `server` waits for it.
+bool EventModel::may_enter(const Branch& branch, uint32_t server, uint32_t granted) {
+  const bool queued = branch.server != granted && state_[branch.server].first_waiter != kNone;
+  if (!queued && has_room(branch.server, branch.flits)) return true;
+  wait_for(branch.server, server, branch.flits);
+  state_[server].waits = true;
+  return false;
 }
 
 // A core takes the packet at the head of its queue.
@@ -187,44 +227,24 @@ void EventModel::serve(uint32_t server, double now) {
 }
 
 // Where the targets of a copy go from its router: west, south, cores here, north, east.
-void EventModel::find_branches(uint32_t server, const Copy& copy, TilePlace by, uint32_t tile,
-                               double now) {
+void EventModel::find_branches(uint32_t server, const Copy& copy, const Onward& way) {
   branches_.clear();
-  if (copy.end - copy.begin == 1 && (copy.to.x != by.x || copy.to.y != by.y)) {
-    const Direction direction = copy.to.x != by.x ? (copy.to.x < by.x ? kWest : kEast)
-                                                  : (copy.to.y < by.y ? kSouth : kNorth);
-    branches_.push_back(branch_to(server, direction, tile, copy.flits, now));
-    branches_.back().begin = copy.begin;
-    branches_.back().end = copy.end;
-    return;
-  }
-  const Message& message = messages_[copy.message];
-  const Target* targets = message.targets.data();
+  const Target* targets = messages_[copy.message].targets.data();
   for (uint32_t i = copy.begin; i < copy.end;) {
-    const TilePlace to = targets[i].by;
-    if (to.x == by.x && to.y == by.y) {
-      if (targets[i].core >= 0) {
-        branches_.push_back(branch_into(targets[i], message.flits, now));
-        branches_.back().begin = i;
-        branches_.back().end = i + 1;
-      }
-      ++i;
-      continue;
-    }
-    // Targets are in the order of x, then y: those that go the same way are neighbours.
-    const bool along_x = to.x != by.x;
-    const Direction direction =
-        along_x ? (to.x < by.x ? kWest : kEast) : (to.y < by.y ? kSouth : kNorth);
     const uint32_t begin = i++;
-    for (; i < copy.end; ++i) {
-      const TilePlace other = targets[i].by;
-      if (along_x
-              ? (other.x < by.x) != (direction == kWest) || other.x == by.x
-              : other.x != by.x || (other.y < by.y) != (direction == kSouth) || other.y == by.y) {
-        break;
+    const TilePlace to = targets[begin].by;
+    if (same(to, way.by)) {
+      if (targets[begin].core < 0) continue;
+      branches_.push_back(branch_into(targets[begin].core, copy.flits, way.head_ns));
+    } else {
+      // Targets are in the order of x, then y: those that go the same way are neighbours.
+      const Direction direction = towards(way.by, to);
+      while (i < copy.end && !same(targets[i].by, way.by) &&
+             towards(way.by, targets[i].by) == direction) {
+        ++i;
       }
+      branches_.push_back(branch_to(server, direction, way.tile, copy.flits, way.head_ns));
     }
-    branches_.push_back(branch_to(server, direction, tile, message.flits, now));
     branches_.back().begin = begin;
     branches_.back().end = i;
   }
@@ -239,16 +259,13 @@ EventModel::Branch EventModel::branch_to(uint32_t server, Direction direction, u
 }
 
 // Into a core, where a packet is served when its tail has arrived.
-EventModel::Branch EventModel::branch_into(const Target& target, int64_t flits,
-                                           double now) const noexcept {
-  return {reception(target.core), 0, 0, flits,
-          now + delivery_ns_ + static_cast<double>(flits) * link_ns_};
+EventModel::Branch EventModel::branch_into(int64_t core, int64_t flits, double now) const noexcept {
+  return {reception(core), 0, 0, flits, now + delivery_ns_ + static_cast<double>(flits) * link_ns_};
 }
 
 bool EventModel::has_room(uint32_t server, int64_t flits) const noexcept {
   // What lies between chips has no bound on a torus: rings over several chips share it.
-  if (placed_.geometry.torus && is_side(server)) return true;
-  return state_[server].taken + flits <= room_;
+  return state_[server].taken + flits <= room_ || (placed_.geometry.torus && is_side(server));
 }
 
 void EventModel::wait_for(uint32_t server, uint32_t waiter, int64_t flits) {

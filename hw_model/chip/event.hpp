@@ -60,6 +60,7 @@ class EventModel {
     uint32_t tile = 0;  // and its tile
     uint32_t flits = 1;
     TilePlace to;        // of the first target
+    int32_t core = -1;   // and its core
     double sent_ns = 0;  // when its core was ready to send it
   };
   struct Server {
@@ -90,6 +91,12 @@ class EventModel {
     int64_t flits = 0;  // room it needs
     double arrives_ns = 0;
   };
+  // Where the head of a queue is when it goes to the next one.
+  struct Onward {
+    TilePlace by;  // the router, from the sender
+    uint32_t tile = 0;
+    double head_ns = 0, busy_ns = 0;  // the head is there; the server is taken for
+  };
 
   uint32_t port(int64_t core) const noexcept { return static_cast<uint32_t>(core); }
   uint32_t reception(int64_t core) const noexcept {
@@ -101,7 +108,7 @@ class EventModel {
 
   // The way from one chip to the next, shared by the links of a side.
   bool is_side(uint32_t server) const noexcept {
-    return server >= first_link_ + server_of_link_.size() && server < first_reception_;
+    return server >= first_side_ && server < first_reception_;
   }
 
   void load(int64_t step, const StepCounter& counts);
@@ -112,11 +119,14 @@ class EventModel {
   void arrive(uint32_t server, uint32_t copy, double now);
   void try_start(uint32_t server, double now, uint32_t granted);
   bool start_head(uint32_t server, double now, uint32_t granted);
+  bool start_single(uint32_t server, double now, uint32_t granted, const Onward& way);
+  bool may_enter(const Branch& branch, uint32_t server, uint32_t granted);
+  Onward way_of(uint32_t server, const Copy& copy, double now) const noexcept;
   void serve(uint32_t server, double now);
-  void find_branches(uint32_t server, const Copy& copy, TilePlace by, uint32_t tile, double now);
+  void find_branches(uint32_t server, const Copy& copy, const Onward& way);
   Branch branch_to(uint32_t server, Direction direction, uint32_t tile, int64_t flits,
                    double now) const noexcept;
-  Branch branch_into(const Target& target, int64_t flits, double now) const noexcept;
+  Branch branch_into(int64_t core, int64_t flits, double now) const noexcept;
   bool has_room(uint32_t server, int64_t flits) const noexcept;
   void wait_for(uint32_t server, uint32_t waiter, int64_t flits);
   void drain_freed(double now);
@@ -127,7 +137,7 @@ class EventModel {
   const Placed& placed_;
   const ChipSpikes& spikes_;
   KeyCounts keys_;
-  uint32_t tiles_ = 0, first_link_ = 0, first_reception_ = 0, servers_ = 0;
+  uint32_t tiles_ = 0, first_link_ = 0, first_side_ = 0, first_reception_ = 0, servers_ = 0;
   int64_t room_ = 0;  // flits of a queue
   double link_ns_ = 0, interchip_ns_ = 0, delivery_ns_ = 0;
   double hop_ns_[2] = {0, 0}, interchip_hop_ns_ = 0;

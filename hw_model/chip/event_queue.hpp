@@ -3,7 +3,8 @@
 //
 // A calendar: days of equal length in a ring of lists, today's events sorted, those beyond the ring
 // in a heap. With about one event a day, pushing and popping take constant time; the
-// order never depends on the length of a day.
+// order never depends on the length of a day. What happens at once, at the time of the event just
+// taken, only waits in line behind what was already there for that time.
 
 #include <algorithm>
 #include <array>
@@ -25,6 +26,7 @@ class EventQueue {
   // Empties the queue. Times to come are not negative.
   void start(double day_ns) {
     while (!empty()) pop();
+    now_ns_ = -1;
     days_per_ns_ = 1 / day_ns;
     day_ = 0;
     order_ = 0;
@@ -33,6 +35,11 @@ class EventQueue {
   bool empty() const noexcept { return count_ == 0; }
 
   void push(double ns, uint32_t target, uint32_t copy) {
+    ++count_;
+    if (ns == now_ns_) {
+      at_once_.push_back({ns, target, copy});
+      return;
+    }
     uint32_t id = free_;
     if (id == kNone) {
       id = static_cast<uint32_t>(nodes_.size());
@@ -45,18 +52,26 @@ class EventQueue {
     node.order = order_++;
     node.target = target;
     node.copy = copy;
-    ++count_;
     insert(id);
   }
 
   Event pop() {
+    --count_;
+    if (!at_once_.empty() && (today_.empty() || nodes_[today_.back()].ns > now_ns_)) {
+      const Event event = at_once_[next_at_once_++];
+      if (next_at_once_ == at_once_.size()) {
+        at_once_.clear();
+        next_at_once_ = 0;
+      }
+      return event;
+    }
     if (today_.empty()) next_day();
     const uint32_t id = today_.back();
     today_.pop_back();
     Node& node = nodes_[id];
     node.next = free_;
     free_ = id;
-    --count_;
+    now_ns_ = std::max(now_ns_, node.ns);
     return {node.ns, node.target, node.copy};
   }
 
@@ -130,6 +145,9 @@ class EventQueue {
     return day_ + 1 + (slot - static_cast<int64_t>(from) + kDays) % kDays;
   }
 
+  std::vector<Event> at_once_;  // at now_ns_, from next_at_once_ on
+  size_t next_at_once_ = 0;
+  double now_ns_ = -1;
   std::vector<uint32_t> today_;          // latest first
   std::vector<uint32_t> later_;          // heap
   std::array<uint32_t, kDays> first_{};  // by day

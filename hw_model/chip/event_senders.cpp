@@ -153,15 +153,16 @@ void EventModel::send(uint32_t core, double now, bool granted) {
   sender.shift_ns += now - sender.ready_ns;
   server.taken += message.flits;
   ++messages_[sender.message].users;
-  const uint32_t copy = new_copy({sender.message,
-                                  message.packets[sender.packet],
-                                  message.packets[sender.packet + 1],
-                                  kNone,
-                                  {0, 0},
-                                  static_cast<uint32_t>(placed_.geometry.tile_index(message.from)),
-                                  static_cast<uint32_t>(message.flits),
-                                  message.targets[message.packets[sender.packet]].by,
-                                  sender.ready_ns});
+  Copy sent;
+  sent.message = sender.message;
+  sent.begin = message.packets[sender.packet];
+  sent.end = message.packets[sender.packet + 1];
+  sent.tile = static_cast<uint32_t>(placed_.geometry.tile_index(message.from));
+  sent.flits = static_cast<uint32_t>(message.flits);
+  sent.to = message.targets[sent.begin].by;
+  sent.core = message.targets[sent.begin].core;
+  sent.sent_ns = sender.ready_ns;
+  const uint32_t copy = new_copy(sent);
   prepare_next(core);
   arrive(port(core), copy, now);
 }
