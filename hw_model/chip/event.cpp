@@ -38,6 +38,7 @@ EventModel::EventModel(const Placed& placed, const ChipSpikes& spikes)
   for (const PlacedPopulation& population : placed.populations) {
     longest = std::max(longest, population.flits);
   }
+  if (placed.geometry.torus) least_space_ = longest;
   room_ = std::max(noc.buffer_flits, placed.geometry.torus ? 2 * longest : longest);
   link_ns_ = value_or_zero(noc.link_ns_per_flit);
   interchip_ns_ = value_or_zero(noc.interchip_ns_per_flit);
@@ -137,8 +138,14 @@ bool EventModel::start_head(uint32_t server, double now, uint32_t granted) {
   const Copy& copy = copies_[at.first];
   const Onward way = way_of(server, copy, now);
   if (copy.end - copy.begin == 1 && copy.core >= 0) return start_single(server, now, granted, way);
-  const uint32_t message = copy.message;
-  find_branches(server, copy, way);
+  return start_branches(server, now, granted, way);
+}
+
+// A packet leaves its queue when there is room in all those it goes to.
+bool EventModel::start_branches(uint32_t server, double now, uint32_t granted, const Onward& way) {
+  Server& at = state_[server];
+  const uint32_t message = copies_[at.first].message;
+  find_branches(server, copies_[at.first], way);
   for (const Branch& branch : branches_) {
     if (!may_enter(branch, server, granted)) return false;
   }
@@ -160,7 +167,7 @@ bool EventModel::start_head(uint32_t server, double now, uint32_t granted) {
     next.next = kNone;
     next.by = way.by;
     next.tile = way.tile;
-    state_[branch.server].taken += next.flits;
+    state_[branch.server].taken += space(next.flits);
     queue_.push(branch.arrives_ns, branch.server, id);
   }
   if (branches_.empty()) free_copies_.push_back(moved);
@@ -182,7 +189,7 @@ bool EventModel::start_single(uint32_t server, double now, uint32_t granted, con
   copy.next = kNone;
   copy.by = way.by;
   copy.tile = way.tile;
-  state_[next.server].taken += copy.flits;
+  state_[next.server].taken += space(copy.flits);
   queue_.push(next.arrives_ns, next.server, id);
   return true;
 }
@@ -203,8 +210,10 @@ EventModel::Onward EventModel::way_of(uint32_t server, const Copy& copy,
 
 // Whether there is room for a branch; if not, `server` waits for it.
 bool EventModel::may_enter(const Branch& branch, uint32_t server, uint32_t granted) {
+  const bool in_ring =
+      placed_.geometry.torus && branch.flits == least_space_ && is_link(branch.server);
   const bool queued = branch.server != granted && state_[branch.server].first_waiter != kNone;
-  if (!queued && has_room(branch.server, branch.flits)) return true;
+  if ((in_ring || !queued) && has_room(branch.server, branch.flits)) return true;
   wait_for(branch.server, server, branch.flits);
   state_[server].waits = true;
   return false;
@@ -255,12 +264,13 @@ EventModel::Branch EventModel::branch_to(uint32_t server, Direction direction, u
                                          int64_t flits, double now) const noexcept {
   const bool same_ring = is_link(server) && direction_of_server_[server] == direction;
   const int64_t packets = placed_.geometry.torus && !same_ring ? 2 : 1;
-  return {server_of_link_[direction * tiles_ + tile], 0, 0, packets * flits, now};
+  return {server_of_link_[direction * tiles_ + tile], 0, 0, packets * space(flits), now};
 }
 
 // Into a core, where a packet is served when its tail has arrived.
 EventModel::Branch EventModel::branch_into(int64_t core, int64_t flits, double now) const noexcept {
-  return {reception(core), 0, 0, flits, now + delivery_ns_ + static_cast<double>(flits) * link_ns_};
+  return {reception(core), 0, 0, space(flits),
+          now + delivery_ns_ + static_cast<double>(flits) * link_ns_};
 }
 
 bool EventModel::has_room(uint32_t server, int64_t flits) const noexcept {
@@ -284,10 +294,9 @@ void EventModel::drain_freed(double now) {
   while (!freed_servers_.empty()) {
     const uint32_t server = freed_servers_.back();
     freed_servers_.pop_back();
-    Server& at = state_[server];
-    while (at.first_waiter != kNone && has_room(server, waiters_[at.first_waiter].flits)) {
-      const uint32_t waiter = at.first_waiter;
-      at.first_waiter = waiters_[waiter].next;
+    for (;;) {
+      const uint32_t waiter = next_waiter(server);
+      if (waiter == kNone) break;
       if (waiter >= servers_) {
         send(waiter - servers_, now, true);
       } else {
@@ -298,11 +307,27 @@ void EventModel::drain_freed(double now) {
   }
 }
 
+// Takes who may enter a queue off the list of those that wait for it: the first or, on a torus,
+// the first whose need there is room for.
+uint32_t EventModel::next_waiter(uint32_t server) {
+  Server& at = state_[server];
+  uint32_t before = kNone;
+  for (uint32_t id = at.first_waiter; id != kNone; before = id, id = waiters_[id].next) {
+    if (has_room(server, waiters_[id].flits)) {
+      (before == kNone ? at.first_waiter : waiters_[before].next) = waiters_[id].next;
+      if (at.last_waiter == id) at.last_waiter = before;
+      return id;
+    }
+    if (!placed_.geometry.torus) break;
+  }
+  return kNone;
+}
+
 uint32_t EventModel::pop_head(uint32_t server) {
   Server& at = state_[server];
   const uint32_t id = at.first;
   at.first = copies_[id].next;
-  at.taken -= copies_[id].flits;
+  at.taken -= space(copies_[id].flits);
   if (at.first_waiter != kNone) freed_servers_.push_back(server);
   return id;
 }

@@ -9,12 +9,14 @@
 // goes to. Who finds no room waits and keeps those behind waiting; room is given in the order of
 // asking. The head takes hop_latency per hop, a link is busy for flits * link_ns_per_flit and so is
 // the port into a core; a packet is served when all of it has arrived. A core that finds its port
-// full stands still, and all it does later moves back. On a torus a packet enters a ring only where
-// room for a second one is left, so that no ring ever locks; rows before columns keeps the rest
-// free of cycles.
+// full stands still, and all it does later moves back. On a torus every packet takes the room of
+// the longest, a packet enters a ring only where room for a second one is left, and those in the
+// ring pass those that wait to enter it, so that no ring ever locks; rows before columns keeps the
+// rest free of cycles.
 //
 // Order: by time, then by the order in which events were caused; cores start in ascending order.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -120,6 +122,7 @@ class EventModel {
   void try_start(uint32_t server, double now, uint32_t granted);
   bool start_head(uint32_t server, double now, uint32_t granted);
   bool start_single(uint32_t server, double now, uint32_t granted, const Onward& way);
+  bool start_branches(uint32_t server, double now, uint32_t granted, const Onward& way);
   bool may_enter(const Branch& branch, uint32_t server, uint32_t granted);
   Onward way_of(uint32_t server, const Copy& copy, double now) const noexcept;
   void serve(uint32_t server, double now);
@@ -127,7 +130,9 @@ class EventModel {
   Branch branch_to(uint32_t server, Direction direction, uint32_t tile, int64_t flits,
                    double now) const noexcept;
   Branch branch_into(int64_t core, int64_t flits, double now) const noexcept;
+  int64_t space(int64_t flits) const noexcept { return std::max(flits, least_space_); }
   bool has_room(uint32_t server, int64_t flits) const noexcept;
+  uint32_t next_waiter(uint32_t server);
   void wait_for(uint32_t server, uint32_t waiter, int64_t flits);
   void drain_freed(double now);
   uint32_t pop_head(uint32_t server);
@@ -138,7 +143,8 @@ class EventModel {
   const ChipSpikes& spikes_;
   KeyCounts keys_;
   uint32_t tiles_ = 0, first_link_ = 0, first_side_ = 0, first_reception_ = 0, servers_ = 0;
-  int64_t room_ = 0;  // flits of a queue
+  int64_t room_ = 0;         // flits of a queue
+  int64_t least_space_ = 0;  // a packet takes in it
   double link_ns_ = 0, interchip_ns_ = 0, delivery_ns_ = 0;
   double hop_ns_[2] = {0, 0}, interchip_hop_ns_ = 0;
   std::vector<double> latency_ns_;  // by operation

@@ -146,12 +146,13 @@ void EventModel::send(uint32_t core, double now, bool granted) {
   Sender& sender = senders_[core];
   const Message& message = messages_[sender.message];
   Server& server = state_[port(core)];
-  if (!has_room(port(core), message.flits) || (!granted && server.first_waiter != kNone)) {
-    wait_for(port(core), servers_ + core, message.flits);
+  const int64_t room = space(message.flits);
+  if (!has_room(port(core), room) || (!granted && server.first_waiter != kNone)) {
+    wait_for(port(core), servers_ + core, room);
     return;
   }
   sender.shift_ns += now - sender.ready_ns;
-  server.taken += message.flits;
+  server.taken += room;
   ++messages_[sender.message].users;
   Copy sent;
   sent.message = sender.message;

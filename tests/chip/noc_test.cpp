@@ -124,6 +124,29 @@ TEST_CASE("a hotspot serves one packet after the other, and senders feel it", "[
   CHECK(step.blocked_ns > 0);
 }
 
+TEST_CASE("rings never lock, however long they are and whatever packets share them", "[chip]") {
+  // Short packets beside long ones, both from everywhere to everywhere.
+  ChipCase run = uniform_case(2);
+  run.network.populations.push_back(run.network.populations[0]);
+  run.network.populations[1].name = "values";
+  run.network.populations[1].payload_bits = 64;
+  run.network.projections.push_back(run.network.projections[0]);
+  run.network.projections[1].source = 1;
+  run.mapping.cores.push_back(run.mapping.cores[0]);
+  run.spikes.populations.push_back(run.spikes.populations[0]);
+  for (const char* cast : {"unicast", "multicast", "broadcast"}) {
+    INFO(cast);
+    const ChipSpec chip = grid_chip(
+        16, 8, {"noc.topology=torus", "noc.buffer_flits=2", std::string("noc.cast=") + cast});
+    const ReplayResult counts =
+        replay(run.network, chip, run.mapping, run.spikes, {.level = Level::kCounts});
+    const ReplayResult events =
+        replay(run.network, chip, run.mapping, run.spikes, {.level = Level::kEvent});
+    CHECK(events.total().hops == counts.total().hops);
+    CHECK(events.total().blocked_ns > 0);
+  }
+}
+
 TEST_CASE("routes, trees and their links", "[chip]") {
   const ChipSpec chip = grid_chip(6, 5, {"chip.chips_x=2"});
   const Geometry geometry(chip);
