@@ -215,6 +215,8 @@ ChipSpec read_chip(Config& config) {
   read_structure(config, read, chip);
   read_power(config, read, chip);
   chip.host_mac_pj = read.constant("host.mac_energy_pj", 0, kMostPj);
+  chip.reload_pj_per_byte = read.constant("reload.energy_pj_per_byte", 0, kMostPj);
+  chip.reload_ns_per_byte = read.constant("reload.ns_per_byte", 0, kMostNs);
   read_sync(config, read, chip.sync);
   read_noc(config, read, chip.noc);
   read_limits(config, read, chip.limits);

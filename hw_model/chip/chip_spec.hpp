@@ -108,6 +108,7 @@ struct ChipSpec {
   bool column_major = false;            // numbering of tiles: x = id / rows
   PowerSpec power;
   MaybeConstant host_mac_pj;  // of the processor that runs what cores cannot
+  MaybeConstant reload_pj_per_byte, reload_ns_per_byte;  // to and from a memory outside the chip
   SyncSpec sync;
   NocSpec noc;
   CoreLimits limits;
