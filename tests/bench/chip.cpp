@@ -7,6 +7,8 @@
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 
+#include <random>
+
 #include "tests/chip/networks.hpp"
 
 namespace spikeloom::test {
@@ -44,6 +46,21 @@ void uniform(benchmark::State& state, Level level) {
   run(state, uniform_case(100), level);
 }
 
+// The same network, where `per_mille` of all neurons fire, at random, in each of 100 steps.
+void rate(benchmark::State& state, Level level) {
+  ChipCase net = uniform_case(1);
+  std::mt19937 random(1);
+  std::vector<std::vector<uint32_t>> fired(100);
+  for (auto& step : fired) {
+    for (uint32_t n = 0; n < net.network.populations[0].neurons(); ++n) {
+      if (static_cast<int64_t>(random() % 1000) < state.range(0)) step.push_back(n);
+    }
+  }
+  net.spikes = silent(net.network, 100);
+  set_spikes(net.spikes, 0, fired);
+  run(state, net, level);
+}
+
 }  // namespace
 }  // namespace spikeloom::test
 
@@ -56,6 +73,10 @@ int main(int argc, char** argv) {
     benchmark::RegisterBenchmark((std::string("gesture/") + name).c_str(), dvs, level)
         ->Unit(benchmark::kMillisecond);
     benchmark::RegisterBenchmark((std::string("uniform/") + name).c_str(), uniform, level)
+        ->Unit(benchmark::kMillisecond);
+    benchmark::RegisterBenchmark((std::string("rate/") + name).c_str(), rate, level)
+        ->RangeMultiplier(10)
+        ->Range(1, 1000)
         ->Unit(benchmark::kMillisecond);
   }
   benchmark::RunSpecifiedBenchmarks();
