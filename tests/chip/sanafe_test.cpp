@@ -133,7 +133,6 @@ TEST_CASE("gesture network: every one of 128 steps", "[chip]") {
   REQUIRE(expected.size() == 128);
   CHECK(result.cores_used == 49);
   CHECK(result.tiles_used == 13);
-  DvsStep sum;
   for (size_t step = 0; step < expected.size(); ++step) {
     INFO("step " << step + 1);
     const StepResult& got = result.steps[step];
