@@ -8,6 +8,7 @@
 
 #include "cli/chip_dense.hpp"
 #include "cli/chip_run.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/options.hpp"
 #include "core/error.hpp"
 #include "core/io/file.hpp"
@@ -173,8 +174,7 @@ std::vector<ChipJob> all_jobs(const Values& values) {
     }
     jobs = std::move(more);
   }
-  const bool one_file = !common.mapping.empty() || !common.save_mapping.empty() ||
-                        !common.html.empty() || !common.timeline.empty();
+  const bool one_file = common.writes() || !common.mapping.empty();
   if (one_file && jobs.size() > 1)
     throw usage(
         "--mapping, --save-mapping, --html and --timeline go with one chip and one setting");
@@ -230,6 +230,7 @@ int command_chip(const Arguments& arguments) {
       graph_from_json(trace.graph_json(), jobs[0].trace.string() + ": stored graph");
   ChipReport report;
   report.trace = jobs[0].trace.string();
+  end_at_interrupt();
   report.signature = trace.header().signature;
   report.runs = run_jobs(jobs, graph, jobs[0].threads);
   report.form = "fused";
@@ -242,6 +243,7 @@ int command_chip(const Arguments& arguments) {
     report.labelled += sample.label >= 0;
     report.correct += sample.label >= 0 && sample.label == sample.prediction;
   }
+  install_interrupt_handler();
   if (values->count("out")) {
     const std::filesystem::path folder = (*values)["out"].as<std::string>();
     std::error_code error;

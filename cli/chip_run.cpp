@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/interrupt.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/io/file.hpp"
@@ -95,6 +96,7 @@ ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
     sample_steps.push_back(trace.samples()[static_cast<size_t>(s)].steps);
   ChipRun run = price_run(lowered, chip, result, sample_steps);
   const std::string text = mapping_json(placed.mapping, lowered.network, chip);
+  if (job.writes()) install_interrupt_handler();
   if (!job.save_mapping.empty()) write_text_file(job.save_mapping, text);
   run.label = label_of(job);
   run.settings = job.settings;

@@ -22,6 +22,9 @@ struct ChipJob {
   int64_t samples = 0;         // 0: all
   int64_t timeline_steps = 0;  // the first ones
   int threads = 1;
+
+  // Whether it leaves files of its own.
+  bool writes() const { return !save_mapping.empty() || !html.empty() || !timeline.empty(); }
 };
 
 // Reads, lowers, maps, checks capacity, replays and prices. Throws Error as those do; `graph` is
