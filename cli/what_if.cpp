@@ -16,6 +16,8 @@ WhatIf read_what_if(Config& config, const std::string& device) {
   what_if.drops = config.has("what_if.drop_rate");
   what_if.drop_rate = config.real("what_if.drop_rate", 0, 0, 1);
   what_if.drop_seed = static_cast<uint64_t>(config.integer("what_if.drop_seed", 1, 0));
+  if (config.has("what_if.drop_seed") && !what_if.drops)
+    throw config.error_at("what_if.drop_seed", "needs what_if.drop_rate");
   if (what_if.accumulator_bits == 0) return what_if;
   constexpr const char* kKey = "what_if.accumulator_bits";
   if (what_if.accumulator_bits == 1) throw config.error_at(kKey, "a sign and at least one bit");

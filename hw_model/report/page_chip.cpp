@@ -218,11 +218,13 @@ std::string chip_page(const std::string& trace, const ChipRun& run, const ChipSp
   body += fact_boxes({
       {"energy per inference", si_text(run.total_j, "J"), "of what has a price"},
       {"latency", si_text(run.latency_s, "s"), std::string(name_of(run.level)) + " level"},
-      {"cores", grouped(run.cores_used), fmt::format("of {} on {} chips", run.cores, run.chips)},
+      {"cores", grouped(run.cores_used),
+       fmt::format("of {}; {} of {} chips in use", run.cores, run.chips_used, run.chips)},
       {"utilisation", percent_or_text(run.utilisation), "of the cores in use"},
       {"weakest evidence", std::string(1, run.weakest), run.chip_source},
-      {"critical", run.critical, "what sets the length of most steps"},
   });
+  if (!run.critical.empty())
+    body += paragraph("What sets the length of steps: " + run.critical + ".");
   body += energy_section(run) + cores_section(run, chip) + links_section(chip, result) +
           layers_section(run) + prices_section(run);
   return page("On a chip: " + run.label, trace, body,

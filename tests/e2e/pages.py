@@ -204,6 +204,8 @@ def make_pages(shop):
     for name, words in {"two": ("tiny", "fused"), "four": ("golden", "tiny", "evil/mild.json", "single")}.items():
         pages["compare_" + name] = shop.path(f"compare_{name}.html")
         shop.call("compare", *words, "--html", pages["compare_" + name])
+    pages["chip"] = shop.path("chip.html")
+    shop.call("chip", "tiny", "--chip", "loihi2", "--quiet", "--html", pages["chip"])
     return pages
 
 
