@@ -37,6 +37,8 @@ std::string_view name_of(DType type) noexcept;
 float half_to_float(uint16_t bits) noexcept;
 uint16_t float_to_half(float value) noexcept;
 
+// bfloat16 is the upper half of binary32; to it: round to nearest even, NaN kept quiet.
+uint16_t float_to_bfloat16(float value) noexcept;
 inline float bfloat16_to_float(uint16_t bits) noexcept {
   return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
 }

@@ -100,6 +100,20 @@ void Graph::output(std::string name, NodeId id) {
   outputs_.emplace_back(std::move(name), id);
 }
 
+std::string weight_of(const Op& op) {
+  if (const auto* conv = std::get_if<Conv2d>(&op)) return conv->weight;
+  if (const auto* linear = std::get_if<Linear>(&op)) return linear->weight;
+  if (const auto* conv = std::get_if<Conv1d>(&op)) return conv->weight;
+  return {};
+}
+
+std::string bias_of(const Op& op) {
+  if (const auto* conv = std::get_if<Conv2d>(&op)) return conv->bias;
+  if (const auto* linear = std::get_if<Linear>(&op)) return linear->bias;
+  if (const auto* steps = std::get_if<Conv1d>(&op)) return steps->bias;
+  return "";
+}
+
 std::vector<Parameter> parameters_of(const Op& op) {
   std::vector<Parameter> result;
   if (const auto* conv = std::get_if<Conv2d>(&op)) {

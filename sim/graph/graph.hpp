@@ -65,6 +65,11 @@ class Graph {
   std::vector<std::pair<std::string, NodeId>> outputs_;
 };
 
+// The array of a layer (Conv2d, Linear, Conv1d) whose rows belong to output channels; empty for
+// other operators.
+std::string weight_of(const Op& op);
+// The bias of such a layer; empty: none.
+std::string bias_of(const Op& op);
 // The arrays an operator reads, with the shapes they must have.
 std::vector<Parameter> parameters_of(const Op& op);
 // The state an operator carries from step to step.

@@ -6,14 +6,6 @@
 namespace spikeloom {
 namespace {
 
-// The array whose rows belong to output channels; empty for other operators.
-std::string weight_of(const Op& op) {
-  if (const auto* conv = std::get_if<Conv2d>(&op)) return conv->weight;
-  if (const auto* linear = std::get_if<Linear>(&op)) return linear->weight;
-  if (const auto* conv = std::get_if<Conv1d>(&op)) return conv->weight;
-  return {};
-}
-
 double largest_of(int bits) {
   return std::ldexp(1.0, bits - 1) - 1;
 }

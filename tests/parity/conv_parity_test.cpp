@@ -9,6 +9,8 @@ namespace spikeloom {
 namespace {
 
 constexpr int64_t kChannels[] = {1, 3, 7, 16, 33, 64, 70};
+constexpr Precision kPrecisions[] = {Precision::kF32, Precision::kFixed16, Precision::kInt8,
+                                     Precision::kBF16};
 constexpr double kDensities[] = {0, 0.1, 0.5, 1};
 
 struct Map {
@@ -33,6 +35,7 @@ class Draw {
     c.static_input = random_() % 4 == 0;
     if (coin()) c.neuron = coin() ? lif(2.0f) : integrate_and_fire();
     c.stores_real = !c.neuron || coin();
+    c.precision = from(kPrecisions);
     c.seed = random_();
   }
 

@@ -191,7 +191,7 @@ struct Setup {
 
   explicit Setup(const ParityCase& parity_case) : c(parity_case), net(build(parity_case)) {
     Random random(c.seed);
-    weights = random_weights(net.graph, random);
+    weights = quantize(net.graph, random_weights(net.graph, random), c.precision).weights;
     const int64_t in_steps = c.static_input ? 1 : c.steps;
     const StepWindow around = window_of(c.main);
     for (const NodeId id : net.inputs) {
@@ -322,10 +322,11 @@ void compare(const Setup& s, const Outcome& outcome, const Outcome& expected) {
 
 std::string describe(const ParityCase& c) {
   return fmt::format(
-      "{} on {} {} density {} affine {} residual {} neuron {} real {} static {} steps {} seed {}",
+      "{} on {} {} density {} affine {} residual {} neuron {} real {} static {} steps {} {} seed "
+      "{}",
       describe(c.main), c.spikes ? "spikes" : "real", to_string(c.in), c.density, c.affine,
       c.residual, c.neuron ? describe(*c.neuron) : "none", c.stores_real, c.static_input, c.steps,
-      c.seed);
+      name_of(c.precision), c.seed);
 }
 
 void check_parity(const ParityCase& c) {

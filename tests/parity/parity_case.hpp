@@ -9,6 +9,7 @@
 
 #include "core/shape.hpp"
 #include "sim/graph/op.hpp"
+#include "sim/graph/quantize.hpp"
 
 namespace spikeloom {
 
@@ -22,6 +23,7 @@ struct ParityCase {
   bool stores_real = true;             // whether the value before the neuron is read by somebody
   bool static_input = false;           // one input for all steps
   int64_t steps = 1;
+  Precision precision = Precision::kF32;
   double tolerance = 0;  // NMSE; 0: equal bits
   uint64_t seed = 1;
 };

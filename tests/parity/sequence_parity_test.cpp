@@ -36,6 +36,7 @@ TEST_CASE("convolutions along the steps equal the reference", "[parity]") {
           c.steps = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 5 : 27;
           if (c.steps == 1 && window.left + window.right == 0) c.steps = 2;
           c.density = seed % 5 == 0 ? 0 : seed % 5 == 1 ? 1 : 0.2;
+          c.precision = static_cast<Precision>(seed % 4);
           c.seed = ++seed;
           check_with_epilogues(c);
         }

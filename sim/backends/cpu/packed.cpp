@@ -1,6 +1,7 @@
 #include "sim/backends/cpu/packed.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.hpp"
 #include "core/ordered_math.hpp"
@@ -89,11 +90,30 @@ PackedDepthwise pack_depthwise(const Window& window, std::span<const float> weig
   return result;
 }
 
+// The weights of a layer as numbers. Throws Error(kCapacity) where a sum of integer ones could
+// leave the exact integers of fp32.
+Tensor numbers_of(const Weights& weights, const std::string& name) {
+  const WeightTensor& stored = weights.at(name);
+  Tensor numbers = to_f32(stored.data);
+  if (stored.scale.size() == 0) return numbers;
+  const auto all = numbers.f32();
+  const size_t row = all.size() / static_cast<size_t>(stored.scale.size());
+  for (size_t at = 0; at < all.size(); at += row) {
+    double most = 0;
+    for (const float q : all.subspan(at, row)) most += std::abs(static_cast<double>(q));
+    if (most > 0x1p24)
+      throw Error(ErrorCode::kCapacity,
+                  name + ": integer weights of an output add up to over 2^24");
+  }
+  return numbers;
+}
+
 PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
                      const Weights& weights) {
   const Node& in = graph.node(node.inputs[0]);
   const Window window = window_of(op, in.shape, node.shape);
-  const auto weight = weights.at(op.weight).data.f32();
+  const Tensor numbers = numbers_of(weights, op.weight);
+  const auto weight = numbers.f32();
   const int64_t k = op.kernel;
   if (op.groups == 1) {
     return pack_conv(window, [&](int64_t o, int64_t kx, int64_t ky, int64_t c) {
@@ -103,11 +123,12 @@ PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
   if (op.groups == op.in_channels && op.groups == op.out_channels) {
     return pack_depthwise(window, weight, in.kind == EdgeKind::kSpikes);
   }
-  return PackedGrouped{window, op.groups, clone(weights.at(op.weight).data)};
+  return PackedGrouped{window, op.groups, clone(numbers)};
 }
 
 PackedMain pack_main(const Linear& op, const Graph&, const Node& node, const Weights& weights) {
-  const auto weight = weights.at(op.weight).data.f32();
+  const Tensor numbers = numbers_of(weights, op.weight);
+  const auto weight = numbers.f32();
   const int64_t rows = rows_of(node.shape);
   return pack_conv({op.in_features, op.out_features, 1, 1, 0, 1, rows, 1, rows},
                    [&](int64_t o, int64_t, int64_t, int64_t c) {
@@ -200,7 +221,8 @@ PackedMain pack_main(const Mul&, const Graph&, const Node&, const Weights&) {
   return PackedMul{};
 }
 PackedMain pack_main(const Conv1d& op, const Graph&, const Node&, const Weights& weights) {
-  const auto weight = weights.at(op.weight).data.f32();
+  const Tensor numbers = numbers_of(weights, op.weight);
+  const auto weight = numbers.f32();
   PackedConv1d packed{op.in_channels, op.out_channels, op.left, op.kernel(), {}};
   const int64_t outputs = padded(op.out_channels), inputs = padded(op.in_channels);
   packed.weights = Tensor({outputs, packed.fan_in()});
@@ -253,19 +275,16 @@ PackedMain pack_main(const View&, const Graph&, const Node& node, const Weights&
   return never_run(node);
 }
 
-std::string bias_name(const Op& op) {
-  if (const auto* conv = std::get_if<Conv2d>(&op)) return conv->bias;
-  if (const auto* linear = std::get_if<Linear>(&op)) return linear->bias;
-  if (const auto* steps = std::get_if<Conv1d>(&op)) return steps->bias;
-  return "";
-}
-
 PackedEpilogue pack_epilogue(const Graph& graph, const Unit& unit, const Weights& weights) {
   PackedEpilogue result;
   const Node& main = graph.node(unit.main);
   result.channels = channels_of(main.shape);
-  if (const std::string name = bias_name(main.op); !name.empty())
+  if (const std::string name = bias_of(main.op); !name.empty())
     result.bias = padded_copy(weights.at(name).data.f32());
+  if (const std::string name = weight_of(main.op); !name.empty()) {
+    const Tensor& scale = weights.at(name).scale;
+    if (scale.size() > 0) result.weight_scale = padded_copy(scale.f32());
+  }
   if (unit.affine >= 0) {
     const auto& norm = std::get<BatchNorm>(graph.node(unit.affine).op);
     if (norm.pad > 0)

@@ -13,11 +13,11 @@
 
 namespace spikeloom::cpu {
 
-// What follows the main sum of an output: + bias, * scale + shift (two roundings), + other, neuron;
-// each optional.
+// What follows the main sum of an output: * weight_scale (of integer weights), + bias, * scale +
+// shift (two roundings), + other, neuron; each optional.
 struct PackedEpilogue {
   int64_t channels = 0;
-  Tensor bias, scale, shift;  // empty: absent
+  Tensor weight_scale, bias, scale, shift;  // empty: absent
   bool adds_other = false;
   bool fires = false;
   NeuronParams neuron;

@@ -1,10 +1,10 @@
 // Vectors of the target a kernel file is being compiled for, the exact multiply-add, and what
 // follows a main sum.
 //
-// finish(): per output, in this order and with one rounding each: + bias; * scale; + shift; +
-// other; then either the real value is stored, or the neuron steps (neurons/neuron.hpp) and its
-// spikes are packed 16 channels at a time, or both. Vectors run over channels; nothing is ever
-// added across lanes.
+// finish(): per output, in this order and with one rounding each: * weight scale; + bias; * scale;
+// + shift; + other; then either the real value is stored, or the neuron steps (neurons/neuron.hpp)
+// and its spikes are packed 16 channels at a time, or both. Vectors run over channels; nothing is
+// ever added across lanes.
 
 #if defined(SPIKELOOM_CPU_SIMD_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef SPIKELOOM_CPU_SIMD_INL
@@ -155,6 +155,8 @@ HWY_NOINLINE inline void finish(const Epilogue& e, const float* sums, int64_t su
                                 int64_t at_step, int64_t row, int64_t row_step, int64_t rows,
                                 int64_t first, int64_t width) {
   const int64_t channels = e.packed.channels, row_floats = padded(channels);
+  const float* weight_scale =
+      e.packed.weight_scale.size() == 0 ? nullptr : e.packed.weight_scale.f32().data();
   const float* bias = e.packed.bias.size() == 0 ? nullptr : e.packed.bias.f32().data();
   const float* scale = e.packed.scale.size() == 0 ? nullptr : e.packed.scale.f32().data();
   const float* shift = scale == nullptr ? nullptr : e.packed.shift.f32().data();
@@ -171,6 +173,7 @@ HWY_NOINLINE inline void finish(const Epilogue& e, const float* sums, int64_t su
       for (int lane = 0; lane < 16; lane += kLanes) {
         const int64_t at = c + lane;
         V y = hn::LoadU(kD, from + (at - first));
+        if (weight_scale != nullptr) y = hn::Mul(y, hn::LoadU(kD, weight_scale + at));
         if (bias != nullptr) y = hn::Add(y, hn::LoadU(kD, bias + at));
         if (scale != nullptr)
           y = hn::Add(hn::Mul(y, hn::LoadU(kD, scale + at)), hn::LoadU(kD, shift + at));

@@ -17,17 +17,19 @@ namespace {
 
 // What prepare() keeps: the arrays as stored; scale and shift of a normalisation; the mixing
 // weights of TokenMix as scale; w and u of Wkv as scale and shift; where accumulators are narrow,
-// the largest magnitude of each output channel or of all.
+// the largest magnitude of each output channel or of all. Integer weights (sim/graph/quantize.hpp)
+// are kept as numbers; with spikes they are added as integers.
 struct Prepared {
   std::vector<float> weight, bias, scale, shift, limits;
+  bool adds_integers = false;
   std::shared_ptr<const LmuSystem> memory;
   std::optional<LmuFft> fft;
 };
 
 std::vector<float> values_of(const Weights& weights, const std::string& name) {
   if (name.empty()) return {};
-  const auto values = weights.at(name).data.f32();
-  return {values.begin(), values.end()};
+  const Tensor values = to_f32(weights.at(name).data);
+  return {values.f32().begin(), values.f32().end()};
 }
 
 // Element of either kind of value as a number.
@@ -42,6 +44,33 @@ float held(const Prepared& p, int64_t channel, float sum) {
   const float limit = p.limits[p.limits.size() == 1 ? 0 : static_cast<size_t>(channel)];
   return std::clamp(sum, -limit, limit);
 }
+
+// The main sum of one output of a layer.
+class Sum {
+ public:
+  Sum(const Prepared& p, int64_t channel) : p_(p), channel_(channel) {}
+  void add(float weight, float input) {
+    if (input == 0.0f) return;  // fma(w, 0, acc) = acc
+    if (p_.adds_integers) {
+      integer_ += static_cast<double>(weight);  // exact below 2^53
+    } else {
+      real_ = held(p_, channel_, std::fma(weight, input, real_));
+    }
+  }
+  // With the scale of integer weights and the bias.
+  float value() const {
+    const auto c = static_cast<size_t>(channel_);
+    float y = p_.adds_integers ? static_cast<float>(integer_) : real_;
+    if (!p_.scale.empty()) y *= p_.scale[c];
+    return p_.bias.empty() ? y : y + p_.bias[c];
+  }
+
+ private:
+  const Prepared& p_;
+  int64_t channel_;
+  float real_ = 0;
+  double integer_ = 0;
+};
 
 void clear_padding(const ValueRef& value, int64_t step) {
   for (int64_t row = 0; row < value.rows; ++row) {
@@ -60,22 +89,19 @@ void run_op(const Conv2d& op, const Prepared& p, const UnitIo& io, int64_t t) {
       float* out = io.real.real_row(t, oy * out_width + ox);
       for (int64_t o = 0; o < op.out_channels; ++o) {
         const int64_t first = o / group_out * group_in;
-        float acc = 0.0f;
+        Sum sum(p, o);
         for (int64_t kx = 0; kx < k; ++kx) {
           for (int64_t ky = 0; ky < k; ++ky) {
             const int64_t y = oy * op.stride + ky - op.padding,
                           x = ox * op.stride + kx - op.padding;
             if (y < 0 || y >= height || x < 0 || x >= width) continue;
             for (int64_t c = 0; c < group_in; ++c) {
-              const float input = element(io.in[0], t, y * width + x, first + c);
-              if (input == 0.0f) continue;  // fma(w, 0, acc) = acc
-              acc = std::fma(p.weight[static_cast<size_t>(((o * group_in + c) * k + ky) * k + kx)],
-                             input, acc);
-              acc = held(p, o, acc);
+              sum.add(p.weight[static_cast<size_t>(((o * group_in + c) * k + ky) * k + kx)],
+                      element(io.in[0], t, y * width + x, first + c));
             }
           }
         }
-        out[o] = p.bias.empty() ? acc : acc + p.bias[static_cast<size_t>(o)];
+        out[o] = sum.value();
       }
     }
   }
@@ -84,14 +110,12 @@ void run_op(const Conv2d& op, const Prepared& p, const UnitIo& io, int64_t t) {
 void run_op(const Linear& op, const Prepared& p, const UnitIo& io, int64_t t) {
   for (int64_t row = 0; row < io.real.rows; ++row) {
     for (int64_t o = 0; o < op.out_features; ++o) {
-      float acc = 0.0f;
+      Sum sum(p, o);
       for (int64_t i = 0; i < op.in_features; ++i) {
-        const float input = element(io.in[0], t, row, i);
-        if (input == 0.0f) continue;
-        acc =
-            held(p, o, std::fma(p.weight[static_cast<size_t>(o * op.in_features + i)], input, acc));
+        sum.add(p.weight[static_cast<size_t>(o * op.in_features + i)],
+                element(io.in[0], t, row, i));
       }
-      io.real.real_row(t, row)[o] = p.bias.empty() ? acc : acc + p.bias[static_cast<size_t>(o)];
+      io.real.real_row(t, row)[o] = sum.value();
     }
   }
 }
@@ -334,17 +358,14 @@ void run_op(const Mul&, const Prepared&, const UnitIo& io, int64_t t) {
 
 void run_op(const Conv1d& op, const Prepared& p, const UnitIo& io, int64_t t) {
   for (int64_t o = 0; o < op.out_channels; ++o) {
-    float acc = 0.0f;
+    Sum sum(p, o);
     for (int64_t k = 0; k < op.kernel(); ++k) {
       for (int64_t c = 0; c < op.in_channels; ++c) {
-        const float input = element(io.in[0], t - op.left + k, 0, c);
-        if (input == 0.0f) continue;
-        acc = std::fma(p.weight[static_cast<size_t>((o * op.in_channels + c) * op.kernel() + k)],
-                       input, acc);
-        acc = held(p, o, acc);
+        sum.add(p.weight[static_cast<size_t>((o * op.in_channels + c) * op.kernel() + k)],
+                element(io.in[0], t - op.left + k, 0, c));
       }
     }
-    io.real.real_row(t, 0)[o] = p.bias.empty() ? acc : acc + p.bias[static_cast<size_t>(o)];
+    io.real.real_row(t, 0)[o] = sum.value();
   }
 }
 
@@ -437,13 +458,15 @@ class ReferenceBackend final : public Backend {
     auto prepared = std::make_shared<Prepared>();
     const auto limits = limits_.find(unit.main);
     if (limits != limits_.end()) prepared->limits = limits->second;
-    const Op& op = graph.node(unit.main).op;
-    if (const auto* conv = std::get_if<Conv2d>(&op)) {
-      prepared->weight = values_of(weights, conv->weight);
-      prepared->bias = values_of(weights, conv->bias);
-    } else if (const auto* linear = std::get_if<Linear>(&op)) {
-      prepared->weight = values_of(weights, linear->weight);
-      prepared->bias = values_of(weights, linear->bias);
+    const Node& node = graph.node(unit.main);
+    const Op& op = node.op;
+    if (const std::string name = weight_of(op); !name.empty()) {
+      const WeightTensor& stored = weights.at(name);
+      prepared->weight = values_of(weights, name);
+      prepared->bias = values_of(weights, bias_of(op));
+      prepared->scale.assign(stored.scale.f32().begin(), stored.scale.f32().end());
+      prepared->adds_integers =
+          stored.scale.size() > 0 && graph.node(node.inputs[0]).kind == EdgeKind::kSpikes;
     } else if (const auto* norm = std::get_if<BatchNorm>(&op)) {
       const Affine affine = affine_of(*norm, weights);
       prepared->scale.assign(affine.scale.begin(), affine.scale.end());
@@ -459,9 +482,6 @@ class ReferenceBackend final : public Backend {
       prepared->scale = values_of(weights, wkv->decay);
       for (float& w : prepared->scale) w = -ordered_exp(w);
       prepared->shift = values_of(weights, wkv->first);
-    } else if (const auto* steps = std::get_if<Conv1d>(&op)) {
-      prepared->weight = values_of(weights, steps->weight);
-      prepared->bias = values_of(weights, steps->bias);
     } else if (const auto* positions = std::get_if<Positions>(&op)) {
       prepared->weight = values_of(weights, positions->weight);
     } else if (const auto* row = std::get_if<Prepend>(&op)) {
