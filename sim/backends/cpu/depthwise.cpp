@@ -110,7 +110,7 @@ inline void depthwise_block(const PackedDepthwise& p, const Epilogue& epilogue, 
   for (int64_t x = std::max<int64_t>(0, x_begin + shift - (kernel - 1)); x < x_end + shift; ++x) {
     const int64_t slot = x % kernel;
     // What the epilogue of this column will read comes from far caches: ask now.
-    if (epilogue.packed.fires && x - shift >= x_begin) {
+    if (epilogue.state != nullptr && x - shift >= x_begin) {
       const float* ahead = io.state + (x - shift) * padded(w.out_channels) + channel;
       for (int64_t y = 0; y < w.out_height; ++y) {
         __builtin_prefetch(ahead + y * w.out_width * padded(w.out_channels), 1, 2);

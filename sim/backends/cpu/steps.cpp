@@ -31,7 +31,7 @@ inline StepEvents list_events(const PackedConv1d& p, const UnitIo& io, int64_t f
   uint32_t* end = events;
   for (int64_t s = 0; s < in_steps; ++s) {
     offsets[s] = static_cast<uint32_t>(end - events);
-    end = append_events(io.in[0].bits_at(first - p.left + s).words, words,
+    end = append_events(io.in[0].bits_at(first - p.left + s).words, p.in_channels,
                         static_cast<uint32_t>(s * padded(p.in_channels)), end);
   }
   offsets[in_steps] = static_cast<uint32_t>(end - events);
