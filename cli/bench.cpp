@@ -10,6 +10,7 @@
 #include "cli/bench_kernels.hpp"
 #include "cli/bench_nets.hpp"
 #include "cli/bench_onednn.hpp"
+#include "cli/bench_page.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
 #include "cli/version.hpp"
@@ -66,7 +67,8 @@ CommandLine command_line() {
       "torch", text()->default_value("python3"), "nets: a Python that has PyTorch")(
       "driver", text()->default_value("tests/bench/torch_nets.py"),
       "nets: the program it runs, part of the source")("json", text(),
-                                                       "write everything to this file");
+                                                       "write everything to this file")(
+      "html", text(), "write a page: speed-up against firing rate, where lines cross");
   line.hidden.add_options()("what", text()->required());
   line.words.add("what", 1);
   return line;
@@ -164,48 +166,48 @@ json conditions_json(const BenchOptions& options, const BenchMachine& machine, c
           {"time", "processor time on one thread, on the wall on several"}};
 }
 
-json bench_kernels(const BenchOptions& options) {
+// What a run leaves besides its table.
+struct Outcome {
+  json all;
+  std::string page;
+};
+
+Outcome bench_kernels(const BenchOptions& options) {
   const std::string onednn = onednn_version();
   const BenchMachine machine = machine_of(options);
   print_heading(machine, options, onednn.empty() ? "oneDNN: not built in" : "oneDNN " + onednn);
   fmt::print(
       "ms per call, medians; columns behind the last bar: how many times faster the engine is, "
       "without LIF\n");
-  const KernelResult* before = nullptr;
-  std::vector<std::unique_ptr<KernelResult>> shown;
-  json cases = json::array();
-  run_kernels(options, [&](const KernelResult& result) {
-    if (before == nullptr || before->layer.name != result.layer.name ||
-        before->steps != result.steps || before->threads != result.threads) {
-      fmt::print("\n{}", kernel_heading(result));
-    }
+  std::string before;
+  const auto results = run_kernels(options, [&](const KernelResult& result) {
+    const std::string heading =
+        fmt::format("{} {} {}", result.layer.name, result.steps, result.threads);
+    if (heading != before) fmt::print("\n{}", kernel_heading(result));
+    before = heading;
     fmt::print("{}", kernel_rows(result, options.precisions));
     std::fflush(stdout);
-    shown.push_back(std::make_unique<KernelResult>(result));
-    before = shown.back().get();
-    cases.push_back(kernel_json(result));
   });
-  json all = conditions_json(options, machine, "kernels");
-  all["competitors"] = {{"oneDNN", onednn.empty() ? json(nullptr) : json(onednn)}};
-  all["cases"] = std::move(cases);
-  return all;
+  Outcome outcome{conditions_json(options, machine, "kernels"),
+                  kernels_page(results, options, machine)};
+  outcome.all["competitors"] = {{"oneDNN", onednn.empty() ? json(nullptr) : json(onednn)}};
+  for (const KernelResult& result : results) outcome.all["cases"].push_back(kernel_json(result));
+  return outcome;
 }
 
-json bench_nets(const BenchOptions& options) {
+Outcome bench_nets(const BenchOptions& options) {
   const BenchMachine machine = machine_of(options);
   print_heading(machine, options, "PyTorch by " + printable(options.python));
-  json cases = json::array();
   std::string before;
-  run_nets(options, [&](const NetResult& result) {
+  const auto results = run_nets(options, [&](const NetResult& result) {
     if (before != result.net) fmt::print("\n{}", net_heading(result));
     before = result.net;
     fmt::print("{}", net_rows(result));
     std::fflush(stdout);
-    cases.push_back(net_json(result));
   });
-  json all = conditions_json(options, machine, "nets");
-  all["cases"] = std::move(cases);
-  return all;
+  Outcome outcome{conditions_json(options, machine, "nets"), nets_page(results, options, machine)};
+  for (const NetResult& result : results) outcome.all["cases"].push_back(net_json(result));
+  return outcome;
 }
 
 }  // namespace
@@ -248,10 +250,11 @@ int command_bench(const Arguments& arguments) {
     throw usage("bench: expected kernels or nets, found " + in_quotes(what));
   const BenchOptions options = options_of(*values, what == "kernels");
   end_at_interrupt();
-  const json result = what == "kernels" ? bench_kernels(options) : bench_nets(options);
+  const Outcome outcome = what == "kernels" ? bench_kernels(options) : bench_nets(options);
   install_interrupt_handler();
   if (values->count("json"))
-    write_text_file((*values)["json"].as<std::string>(), dump_json(result));
+    write_text_file((*values)["json"].as<std::string>(), dump_json(outcome.all));
+  if (values->count("html")) write_text_file((*values)["html"].as<std::string>(), outcome.page);
   return 0;
 }
 

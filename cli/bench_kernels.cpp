@@ -193,31 +193,37 @@ double times_faster(const KernelResult& result, std::string_view base, std::stri
   return other->median() / mine->median();
 }
 
+namespace {
+
+// Where the ratios, one per result, fall through 1 for the first time.
+Crossover crossing_of(const std::vector<const KernelResult*>& line,
+                      const std::vector<double>& ratios) {
+  if (ratios.front() <= 1) return {"", "", Crossing::kSlower, 0};
+  for (size_t i = 1; i < ratios.size(); ++i) {
+    if (ratios[i] > 1) continue;
+    const double before = std::log(ratios[i - 1]), now = std::log(ratios[i]);
+    const double from = line[i - 1]->rate, to = line[i]->rate;
+    return {"", "", Crossing::kAt, from + (to - from) * before / (before - now)};
+  }
+  return {"", "", Crossing::kFaster, 0};
+}
+
+}  // namespace
+
 std::vector<Crossover> crossovers(const std::vector<const KernelResult*>& line,
                                   const std::vector<std::string>& precisions) {
   std::vector<Crossover> found;
   for (const std::string& precision : precisions) {
-    for (const std::string& other : {precision + " dense", std::string("oneDNN f32"),
-                                     std::string("oneDNN bf16"), std::string("oneDNN int8")}) {
-      Crossover crossover{precision, other};
-      double rate = 0, log_before = 0;
-      bool first = true, crossed = false;
-      for (const KernelResult* result : line) {
-        const double ratio = times_faster(*result, precision + " event", other);
-        if (std::isnan(ratio)) break;
-        const double log_now = std::log(ratio);
-        crossover.never = first ? log_now <= 0 : crossover.never && log_now <= 0;
-        if (!first && !crossed && log_before > 0 && log_now <= 0) {
-          crossed = true;
-          crossover.rate = rate + (result->rate - rate) * log_before / (log_before - log_now);
-        }
-        rate = result->rate;
-        log_before = log_now;
-        first = false;
-      }
-      if (first) continue;  // did not take part
-      crossover.always = !crossed && !crossover.never && log_before > 0;
-      if (crossed || crossover.always || crossover.never) found.push_back(crossover);
+    std::vector<std::string> others = {precision + " dense"};
+    for (const Competitor& competitor : kCompetitors) others.emplace_back(competitor.name);
+    for (const std::string& other : others) {
+      std::vector<double> ratios;
+      for (const KernelResult* result : line)
+        ratios.push_back(times_faster(*result, precision + " event", other));
+      if (ratios.empty() || std::isnan(ratios.front())) continue;  // did not take part
+      found.push_back(crossing_of(line, ratios));
+      found.back().precision = precision;
+      found.back().contender = other;
     }
   }
   return found;

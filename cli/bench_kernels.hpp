@@ -29,14 +29,19 @@ std::vector<KernelResult> run_kernels(const BenchOptions& options,
 // of them did not take part.
 double times_faster(const KernelResult& result, std::string_view base, std::string_view contender);
 
-// A firing rate from which on `base` is no longer faster than `contender`.
+// Up to which firing rate a precision's event path is faster than a contender.
+enum class Crossing {
+  kAt,
+  kFaster,
+  kSlower
+};  // at `rate`; faster or slower at every rate measured
 struct Crossover {
   std::string precision, contender;
-  double rate = 0;      // interpolated between the measured ones, along the logarithm of the ratio
-  bool always = false;  // faster at every rate measured
-  bool never = false;   // slower at every rate measured
+  Crossing where = Crossing::kAt;
+  double rate = 0;  // between two measured ones, interpolated along the logarithm of the ratio
 };
-// Results of one layer, pattern and number of steps in the order of their rates.
+// For results that differ in their rates alone, ascending; contenders are the precision's own dense
+// path and oneDNN, as far as they took part.
 std::vector<Crossover> crossovers(const std::vector<const KernelResult*>& line,
                                   const std::vector<std::string>& precisions);
 

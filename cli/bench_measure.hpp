@@ -32,8 +32,8 @@ struct Turns {
   int threads = 1;
 };
 
-// What this process has used: processor time of this thread (one thread: a busy machine disturbs
-// it less) or time on the wall (several).
+// One thread: processor time of this process, all of its threads (a busy machine disturbs it less,
+// and a contender that starts more threads than it may gains nothing). Several: time on the wall.
 double seconds_now(int threads);
 
 // A function of this process, timed by seconds_now(threads).

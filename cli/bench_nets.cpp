@@ -108,6 +108,18 @@ Net make_net(const std::string& name) {
   return lmuformer({.seq_len = 16, .theta = 16, .in_channels = 8, .num_classes = 4, .dim = 16});
 }
 
+int64_t two_layers(const Graph& graph, int64_t steps) {
+  const auto bytes = [&](const Node& node) {
+    return 4 * rows_of(node.shape) * padded(channels_of(node.shape)) * (node.is_static ? 1 : steps);
+  };
+  int64_t most = 0;
+  for (const Node& node : graph.nodes()) {
+    for (const NodeId input : node.inputs)
+      most = std::max(most, bytes(node) + bytes(graph.node(input)));
+  }
+  return most;
+}
+
 // A network made ready: one form, one session.
 class Runner {
  public:
@@ -121,7 +133,9 @@ class Runner {
     session_ = std::make_unique<Session>(compile(std::move(graph), weights, make_cpu_backend(simd),
                                                  {Schedule::kLayerMajor, chunk, {}}));
     run(1);
-    memory_ = {weights.bytes(), session_->plan().session_bytes(), peak_bytes() - before};
+    const Plan& plan = session_->plan();
+    memory_ = {weights.bytes(), plan.session_bytes(), two_layers(plan.graph, chunk),
+               peak_bytes() - before};
   }
 
   // One image, token or sequence.

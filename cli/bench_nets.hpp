@@ -21,7 +21,8 @@ void check_net(const std::string& name);
 
 struct NetMemory {
   int64_t weights = 0, session = 0;  // bytes: fp32 weights of the graph; one session
-  int64_t peak = 0;  // what packed weights, session and a run added to the process at most
+  int64_t two_layers = 0;  // the largest two values that follow each other, all steps, as fp32
+  int64_t peak = 0;        // what packed weights, session and a run added to the process at most
 };
 
 // Timings, in seconds per image, token or sequence: "P FORM" for every precision and form the net

@@ -7,40 +7,39 @@
 #include "cli/bench_nets.hpp"
 
 namespace spikeloom {
-namespace {
-
 using nlohmann::json;
-
-constexpr double kMegabyte = 1e6;
-
-}  // namespace
 
 std::string net_heading(const NetResult& result) {
   std::string out = fmt::format("{}: {}, batch 1, {} parameters; PyTorch: {}\n", result.net,
                                 result.input, result.parameters, result.torch);
   for (const auto& [name, memory] : result.memory) {
+    const auto mb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e6; };
     out += fmt::format(
-        "  memory of {}: {:.1f} MB at most (fp32 weights {:.1f} MB, one session {:.1f} MB)\n", name,
-        static_cast<double>(memory.peak) / kMegabyte,
-        static_cast<double>(memory.weights) / kMegabyte,
-        static_cast<double>(memory.session) / kMegabyte);
+        "  memory of {}: {:.1f} MB at most (fp32 weights {:.1f} MB, one session {:.1f} MB, two "
+        "layers' values {:.1f} MB)\n",
+        name, mb(memory.peak), mb(memory.weights), mb(memory.session), mb(memory.two_layers));
   }
-  return out + fmt::format("{:>8} {:>19} {:>8}  {:<20} {:>12} {:>9} {:>12} {:>8}\n", "spikes",
-                           "least .. most layer", "threads", "", "ms per " + result.unit, "best",
-                           "PyTorch ms", "faster");
+  return out + fmt::format("{:>8} {:>18} {:>8}  {:<16} {:>10} {:>9} {:>12} {:>9} {:>8} {:>8}\n",
+                           "spikes", "by layer", "threads", "", "ms/" + result.unit, "best",
+                           "PyTorch ms", "best", "faster", "by best");
 }
 
 std::string net_rows(const NetResult& result) {
   std::string out;
   const Timing* torch = find_timing(result.timings, "PyTorch");
+  const auto ms = [](double seconds) { return fmt::format("{:.4g}", 1e3 * seconds); };
   for (const Timing& timing : result.timings) {
     if (&timing == torch) continue;
+    const auto faster = [&](double theirs, double mine) {
+      return fmt::format("{:.2f}x", theirs / mine);
+    };
     out += fmt::format(
-        "{:>6.2f} % {:>19} {:>8}  {:<20} {:>12.4g} {:>9.4g} {:>12} {:>8}\n", 100 * result.rate,
-        fmt::format("{:.1f} .. {:.1f} %", 100 * result.least, 100 * result.most), result.threads,
-        timing.name, 1e3 * timing.median(), 1e3 * timing.best(),
-        torch == nullptr ? "-" : fmt::format("{:.4g}", 1e3 * torch->median()),
-        torch == nullptr ? "-" : fmt::format("{:.2f}x", torch->median() / timing.median()));
+        "{:>6.2f} % {:>18} {:>8}  {:<16} {:>10} {:>9} {:>12} {:>9} {:>8} {:>8}\n",
+        100 * result.rate, fmt::format("{:.1f} .. {:.1f} %", 100 * result.least, 100 * result.most),
+        result.threads, timing.name, ms(timing.median()), ms(timing.best()),
+        torch == nullptr ? "-" : ms(torch->median()), torch == nullptr ? "-" : ms(torch->best()),
+        torch == nullptr ? "-" : faster(torch->median(), timing.median()),
+        torch == nullptr ? "-" : faster(torch->best(), timing.best()));
   }
   return out;
 }
@@ -50,6 +49,7 @@ json net_json(const NetResult& result) {
   for (const auto& [name, bytes] : result.memory)
     memory[name] = {{"weights_bytes", bytes.weights},
                     {"session_bytes", bytes.session},
+                    {"two_layers_bytes", bytes.two_layers},
                     {"peak_bytes", bytes.peak}};
   return {{"net", result.net},
           {"input", result.input},

@@ -34,7 +34,8 @@ struct Plain {
 // One or two primitives, one behind the other, with their memory.
 class Primitives {
  public:
-  explicit Primitives(int threads) : threads_(threads) {}
+  // Primitives are planned for the number of threads that is set when they are made.
+  explicit Primitives(int threads) : threads_(threads) { omp_set_num_threads(threads); }
 
   // A copy of `plain` in the wanted format and type; rounds.
   dnnl::memory load(const Plain& plain, const Desc& wanted) {
