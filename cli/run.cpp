@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/chip_live.hpp"
 #include "cli/experiment.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
@@ -25,6 +26,7 @@
 #include "models/ann/dense_twin.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/trace/op_counter.hpp"
+#include "sim/trace/replay.hpp"
 #include "sim/trace/signature.hpp"
 
 namespace spikeloom {
@@ -133,6 +135,12 @@ RunState first_state(const RunSetup& setup, const Network& network, bool resume)
   if (setup.experiment.neurobench) {
     state.neurobench = NeuroBenchCounter(network.model.graph, network.model.weights).counts();
   }
+  if (resume && setup.chip != nullptr && !setup.experiment.trace.is_whole() &&
+      fs::exists(checkpoint_path(setup.experiment.output.dir))) {
+    throw Error(
+        ErrorCode::kUsage,
+        "a chip continues from the trace of the first samples, and [trace] leaves some out");
+  }
   start_or_continue(setup.experiment.output.dir, setup.identity, outputs_of(setup.experiment),
                     resume, setup.dataset.info().size, "sample", state);
   return state;
@@ -182,8 +190,12 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
     if (interrupted() || !setup.experiment.twin_weights.empty()) {
       save_checkpoint(checkpoint, setup.identity, state);
     }
+  } else if (setup.chip != nullptr) {
+    replay(TraceFile(setup.experiment.output.dir / "trace.h5"), network.model.graph, state.ended(),
+           *setup.chip);
   }
   ReportInput input = describe_run(setup, network, state);
+  if (setup.chip != nullptr) input.hardware = setup.chip->price();
   count_kwt(setup, state.ended(), input.counts);
   const std::optional<Graph> twin = twin_of(setup, network);
   if (!twin) return input;
@@ -202,8 +214,9 @@ int run_experiment(Config config, bool quiet, bool resume) {
   auto dataset = open_dataset(experiment.dataset);
   if (experiment.model.is_kwt()) dataset = whole_sequences(std::move(dataset));
   const int64_t size = dataset->info().size;
-  RunSetup setup{experiment,          *dataset, steps_of(experiment, dataset->info()),
-                 dump_json(resolved), {},       quiet};
+  RunSetup setup{
+      experiment, *dataset, steps_of(experiment, dataset->info()), dump_json(resolved), {},
+      quiet,      nullptr};
   for (const int64_t index : experiment.trace.samples) {
     if (index >= size) {
       throw config.error_at("trace.samples",
@@ -212,6 +225,11 @@ int run_experiment(Config config, bool quiet, bool resume) {
   }
   Network network = make_network(experiment, dataset->info());
   setup.identity = identity_of(experiment, network, dataset->info(), setup.config_json);
+  std::optional<LiveChip> chip;
+  if (experiment.chip) {
+    chip.emplace(*experiment.chip, network.model.graph, experiment.run.threads);
+    setup.chip = &*chip;
+  }
   make_output_folder(experiment.output.dir);
   // Created before the run, so that a folder which refuses them does so at once.
   OutputFile json_file(experiment.output.dir / "report.json");
@@ -247,7 +265,8 @@ int run_experiment(Config config, bool quiet, bool resume) {
 
 int command_run(const Arguments& arguments) {
   CommandLine line;
-  line.usage = "spikeloom run EXPERIMENT.toml [--set key=value]... [--resume] [--quiet]";
+  line.usage =
+      "spikeloom run EXPERIMENT.toml [--chip NAME|FILE] [--set key=value]... [--resume] [--quiet]";
   line.about =
       "Runs the network of an experiment file over its dataset, event by event. The output folder "
       "receives\n"
@@ -256,6 +275,8 @@ int command_run(const Arguments& arguments) {
       "SIMD target. docs/experiment.md lists every key.";
   add_set_option(line);
   line.named.add_options()(
+      "chip", options::value<std::string>(),
+      "price the spikes on this chip, too: preset or TOML file; the same as --set chip.name=...")(
       "resume", "continue the unfinished run in the output folder after its last finished sample")(
       "quiet,q", "print nothing but errors");
   line.hidden.add_options()("experiment", options::value<std::string>()->required());
@@ -263,6 +284,10 @@ int command_run(const Arguments& arguments) {
   const auto values = parse(line, arguments);
   if (!values) return 0;
   Config config = load_experiment((*values)["experiment"].as<std::string>(), *values);
+  if (values->count("chip")) {
+    const nlohmann::json name = (*values)["chip"].as<std::string>();
+    config.set("chip.name=" + name.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
   if (is_token_family(config.text("model.family", ""))) {
     return run_token_experiment(std::move(config), values->count("quiet") > 0,
                                 values->count("resume") > 0);

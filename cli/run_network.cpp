@@ -138,6 +138,7 @@ class SpikingRun {
   std::vector<TraceSink*> sinks() {
     std::vector<TraceSink*> all{&counter_, &signature_};
     if (recorder_) all.push_back(recorder_.get());
+    if (setup_.chip != nullptr) all.push_back(setup_.chip);
     return all;
   }
 
@@ -177,6 +178,8 @@ class SpikingRun {
     logits_.copy_rows(earlier_logits_, state_.done);
     features_.resume(state_.done);
     if (recorder_) replay(TraceFile(earlier_trace_), graph_, state_.ended(), *recorder_);
+    if (setup_.chip != nullptr)
+      replay(TraceFile(earlier_trace_), graph_, state_.ended(), *setup_.chip);
     checkpoint();
     std::error_code ignored;
     for (const fs::path& output : outputs_of(setup_.experiment)) {

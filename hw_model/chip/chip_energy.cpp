@@ -63,7 +63,7 @@ ChipEnergy energy_of(const ChipSpec& chip, const ReplayResult& result) {
   const Watts watts = watts_of(chip, result);
   energy.static_j = watts.leakage * seconds;
   energy.idle_j = watts.idle * seconds;
-  energy.sync_j = static_cast<double>(result.steps.size()) *
+  energy.sync_j = static_cast<double>(result.step_count()) *
                   static_cast<double>(result.chips_used) * value_or_zero(chip.sync.energy_pj) *
                   kJoulesPerPj;
   return energy;

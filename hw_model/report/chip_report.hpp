@@ -85,6 +85,8 @@ ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const Rep
 
 // One run in full, or one row per run; then, for each, what is not priced.
 std::string chip_table(const ChipReport& report);
+// Chip, energies, latency, evidence and what is not priced: a block of another report.
+std::string chip_summary(const ChipRun& run);
 std::string chip_json(const ChipReport& report);
 // One row per run and operation, layer and core.
 std::string chip_csv(const ChipReport& report);

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/io/json.hpp"
-#include "hw_model/report/chip_report.hpp"
+#include "hw_model/report/chip_json.hpp"
 
 namespace spikeloom {
 namespace {
@@ -123,6 +123,10 @@ std::string quoted(const std::string& cell) {
 }
 
 }  // namespace
+
+nlohmann::json chip_run_json(const ChipRun& run) {
+  return run_json(run);
+}
 
 std::string chip_json(const ChipReport& report) {
   Json runs = Json::array(), dense = Json::array();

@@ -116,6 +116,20 @@ std::string dense_unpriced(const ChipReport& report) {
   return text;
 }
 
+}  // namespace
+
+std::string chip_summary(const ChipRun& run) {
+  std::string text =
+      fmt::format("{}, level {}, mapper {}, {}-bit weights, {} of {} cores\n", run.chip,
+                  name_of(run.level), run.mapper, run.weight_bits, run.cores_used, run.cores);
+  text += energy_table(run);
+  text +=
+      fmt::format("latency {}, weakest evidence {}\n", seconds_text(run.latency_s), run.weakest);
+  return text + unpriced_text(run);
+}
+
+namespace {
+
 constexpr size_t kWide = 1000;  // labels of sweeps are not cut
 
 std::string many_runs(const ChipReport& report) {

@@ -1,4 +1,5 @@
 """Checks too long for a line of a case (`check NAME ARGUMENT...`), and what this machine lacks."""
+import csv
 import functools
 import json
 import os
@@ -293,6 +294,25 @@ def check_sums(runner, file):
         require(abs(total - energy["total_priced_j"]) <= 1e-9 * total, f"{file}: total is {total} J")
         require(sum(r["events"] for r in run["layers"]) == run["totals"]["synaptic_events"], f"{file}: events of layers")
         require(sum(r["events"] for r in run["cores"]) == run["totals"]["synaptic_events"], f"{file}: events of cores")
+
+
+def check_same_chip(runner, report, chip):
+    """Scheme hardware of a run: what `spikeloom chip` says of its trace, to the last digit; the CSV adds up to it."""
+    with open(runner.path(report)) as text:
+        hardware = json.load(text)["energy"]["hardware"]
+    with open(runner.path(chip)) as text:
+        priced = json.load(text)["runs"][0]
+    for key, value in hardware["run"].items():
+        require(value == priced[key], f"{key}: {value} in the run, {priced[key]} of its trace")
+    for key, value in {"chip": priced["chip"], "level": priced["level"], "weakest_evidence": priced["weakest_evidence"],
+                       "latency_s": priced["time_per_inference"]["latency_s"],
+                       "unpriced": [{"text": term} for term in priced["unpriced"]]}.items():
+        require(hardware[key] == value, f"{key}: {hardware[key]}, expected {value}")
+    total = priced["energy_per_inference"]["total_priced_j"]
+    require(hardware["per_sample_nJ"] == total * 1e9, f"{hardware['per_sample_nJ']} nJ, expected {total} J")
+    with open(runner.path(os.path.join(os.path.dirname(report), "report.csv"))) as text:
+        parts = [float(row["hardware_pJ"]) for row in csv.DictReader(text) if row["hardware_pJ"]]
+    require(abs(sum(parts) - hardware["total_pJ"]) <= 1e-9 * sum(parts), f"the CSV adds up to {sum(parts)} pJ")
 
 
 def check_timeline(runner, file, steps, report):
