@@ -62,7 +62,7 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   input.weights_trained = !network.random && experiment.weights.trained;
   input.weights_random = network.random;
   input.weights_text = network.weights_note;
-  input.what_if = describe(experiment.what_if);
+  input.what_if = describe(experiment.what_if, network.dead);
   input.backend = backend->name();
   input.simd = backend->simd();
   input.schedule = experiment.run.schedule == Schedule::kLayerMajor ? "layer-major" : "step-major";
@@ -120,6 +120,16 @@ RunIdentity identity_of(const Experiment& experiment, const Network& network,
                        {"version", kVersion}};
   if (!experiment.what_if.dead_neurons.empty()) {
     identity["dead_neurons_sha256"] = sha256_hex(read_file(experiment.what_if.dead_neurons));
+  }
+  if (!experiment.what_if.dead_cores.empty()) {
+    std::string mask;
+    for (const auto& [name, bits] : network.dead.dead) {
+      const SpikeView view = bits.view();
+      mask += name;
+      mask.append(reinterpret_cast<const char*>(view.words),
+                  static_cast<size_t>(view.rows * view.row_words()) * sizeof(uint64_t));
+    }
+    identity["dead_cores_sha256"] = sha256_hex(mask);
   }
   if (!experiment.twin_weights.empty()) {
     identity["twin_weights_sha256"] = weights_hash(load_weights(experiment.twin_weights));
@@ -224,6 +234,8 @@ int run_experiment(Config config, bool quiet, bool resume) {
     }
   }
   Network network = make_network(experiment, dataset->info());
+  network.dead =
+      find_dead_neurons(config, experiment.what_if, experiment.chip, network.model.graph);
   setup.identity = identity_of(experiment, network, dataset->info(), setup.config_json);
   std::optional<LiveChip> chip;
   if (experiment.chip) {

@@ -235,7 +235,7 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
   if (setup.experiment.neurobench) options.keep = NeuroBenchCounter::watched(network.model.graph);
   const Experiment& experiment = setup.experiment;
   const auto plan = compile(network.model.graph, network.model.weights,
-                            with_what_if(experiment.what_if, network.model.graph,
+                            with_what_if(experiment.what_if, network.dead, network.model.graph,
                                          make_backend(experiment.run.device, network.limits)),
                             options);
   network.model.weights = {};  // packed by now
