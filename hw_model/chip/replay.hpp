@@ -147,6 +147,11 @@ struct ChipEnergy {
   double of(std::string_view category) const noexcept;  // 0 when there is none
 };
 ChipEnergy energy_of(const ChipSpec& chip, const ReplayResult& result);
+// Leakage of chips, cores and memories in use, and their clock.
+struct ChipPower {
+  double leakage_w = 0, idle_w = 0;
+};
+ChipPower power_of(const ChipSpec& chip, const ReplayResult& result);
 // Joules of one row of by_core or by_layer.
 double energy_of_row(const std::vector<PricedOp>& ops, const int64_t* counts);
 

@@ -8,5 +8,6 @@
 namespace spikeloom {
 
 nlohmann::json chip_run_json(const ChipRun& run);
+nlohmann::json turns_json(const ChipRun& run);
 
 }  // namespace spikeloom

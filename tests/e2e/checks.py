@@ -290,10 +290,27 @@ def check_sums(runner, file):
         for part in (sum(energy["by_category_j"].values()) * samples, sum(r["joules"] for r in run["layers"]),
                      sum(r["joules"] for r in run["cores"]), sum(r.get("joules", 0) for r in run["operations"])):
             require(abs(part - dynamic) <= 1e-9 * dynamic, f"{file}: {part} J of parts, {dynamic} J in all")
-        total = sum(energy[key] for key in ("dynamic_j", "static_j", "idle_j", "sync_j", "host_j"))
+        total = sum(energy[key] for key in ("dynamic_j", "static_j", "idle_j", "sync_j", "host_j", "reload_j"))
         require(abs(total - energy["total_priced_j"]) <= 1e-9 * total, f"{file}: total is {total} J")
         require(sum(r["events"] for r in run["layers"]) == run["totals"]["synaptic_events"], f"{file}: events of layers")
         require(sum(r["events"] for r in run["cores"]) == run["totals"]["synaptic_events"], f"{file}: events of cores")
+
+
+def check_reload(runner, free, paid, ns_per_byte, pj_per_byte):
+    """What moving bytes between turns adds: energy and time of the bytes, and leakage meanwhile."""
+    runs = []
+    for file in (free, paid):
+        with open(runner.path(file)) as text:
+            runs.append(json.load(text)["runs"][0])
+    a, b = (run["energy_per_inference"] for run in runs)
+    moved = (runs[1]["turns"]["loaded_bytes"] + runs[1]["turns"]["spike_bytes"]) / runs[1]["samples"]
+    seconds = [run["time_per_inference"]["latency_s"] for run in runs]
+    for name, found, expected in (
+            ("reload_j", b["reload_j"], moved * float(pj_per_byte) * 1e-12),
+            ("time", seconds[1] - seconds[0], moved * float(ns_per_byte) * 1e-9),
+            ("reload_s", runs[1]["turns"]["reload_s_per_inference"], moved * float(ns_per_byte) * 1e-9),
+            ("leakage", b["static_j"], a["static_j"] * seconds[1] / seconds[0])):
+        require(found > 0 and abs(found - expected) <= 1e-9 * expected, f"{name}: {found}, expected {expected}")
 
 
 def check_same_chip(runner, report, chip):
