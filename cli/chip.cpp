@@ -243,8 +243,9 @@ int command_chip(const Arguments& arguments) {
   report.form = "fused";
   if (values->count("dense")) {
     const int64_t steps = trace.samples().empty() ? 1 : trace.samples()[0].steps;
+    const auto zeros = twin_zeros(jobs[0].trace, report.signature);
     for (const std::string& name : split((*values)["dense"].as<std::string>(), "--dense"))
-      report.dense.push_back(run_accelerator(name, graph, steps));
+      report.dense.push_back(run_accelerator(name, graph, steps, zeros));
   }
   for (const TraceSample& sample : trace.samples()) {
     report.labelled += sample.label >= 0;

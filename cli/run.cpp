@@ -137,25 +137,6 @@ RunIdentity identity_of(const Experiment& experiment, const Network& network,
   return identity;
 }
 
-// The state to start from: nothing, or that of the unfinished run in the folder.
-RunState first_state(const RunSetup& setup, const Network& network, bool resume) {
-  RunState state;
-  state.statistics = OpCounter(network.model.graph).statistics();
-  state.signature = Signature(network.model.graph).hashes();
-  if (setup.experiment.neurobench) {
-    state.neurobench = NeuroBenchCounter(network.model.graph, network.model.weights).counts();
-  }
-  if (resume && setup.chip != nullptr && !setup.experiment.trace.is_whole() &&
-      fs::exists(checkpoint_path(setup.experiment.output.dir))) {
-    throw Error(
-        ErrorCode::kUsage,
-        "a chip continues from the trace of the first samples, and [trace] leaves some out");
-  }
-  start_or_continue(setup.experiment.output.dir, setup.identity, outputs_of(setup.experiment),
-                    resume, setup.dataset.info().size, "sample", state);
-  return state;
-}
-
 // The network's dense twin, where it has one: of a sequence network the authors' own that does not
 // spike.
 std::optional<Graph> twin_of(const RunSetup& setup, const Network& network) {
@@ -168,6 +149,28 @@ std::optional<Graph> twin_of(const RunSetup& setup, const Network& network) {
   }
   if (setup.experiment.model.is_kwt() || setup.dataset.info().frames != 1) return std::nullopt;
   return dense_twin(network.as_written);
+}
+
+// The state to start from: nothing, or that of the unfinished run in the folder.
+RunState first_state(const RunSetup& setup, const Network& network, bool resume) {
+  RunState state;
+  state.statistics = OpCounter(network.model.graph).statistics();
+  state.signature = Signature(network.model.graph).hashes();
+  if (setup.experiment.neurobench) {
+    state.neurobench = NeuroBenchCounter(network.model.graph, network.model.weights).counts();
+  }
+  if (!setup.experiment.twin_weights.empty()) {
+    if (const auto twin = twin_of(setup, network)) state.twin_zeros = ZeroCounter(*twin).counts();
+  }
+  if (resume && setup.chip != nullptr && !setup.experiment.trace.is_whole() &&
+      fs::exists(checkpoint_path(setup.experiment.output.dir))) {
+    throw Error(
+        ErrorCode::kUsage,
+        "a chip continues from the trace of the first samples, and [trace] leaves some out");
+  }
+  start_or_continue(setup.experiment.output.dir, setup.identity, outputs_of(setup.experiment),
+                    resume, setup.dataset.info().size, "sample", state);
+  return state;
 }
 
 // Keyword spotting: the Keyword Transformer's smallest published size. It reads the same frames; of

@@ -262,12 +262,15 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
   const int64_t steps = setup.dense_steps();
   const int64_t chunk = steps == 1 ? 1 : chunk_steps_of(setup, twin);
   const auto plan = compile(twin, weights, make_backend(experiment.run.device),
-                            {Schedule::kLayerMajor, chunk, {}});
+                            {Schedule::kLayerMajor, chunk, ZeroCounter::watched(twin)});
+  ZeroCounter zeros(twin);
+  zeros.restore(state.twin_zeros);
   const NodeId output = *twin.find_output("logits");
   Progress progress("dense twin", setup.dataset.info().size, setup.quiet);
   CheckpointPace pace(experiment.output.checkpoint_s);
   const auto done = [&](int64_t index) {
     state.twin_done = index + 1;
+    state.twin_zeros = zeros.counts();
     progress.update(state.twin_done, progress_note(state.twin_accuracy, 0));
     if (!pace.due()) return;
     pace.run(
@@ -275,7 +278,7 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
   };
   LoopCallbacks callbacks;
   callbacks.begin = [](int64_t, const Sample&) {};
-  callbacks.chunk = [](const Session&) {};
+  callbacks.chunk = [&](const Session& session) { zeros.chunk(session, experiment.run.threads); };
   callbacks.end = [&](int64_t index, const Sample& sample, const Session& session) {
     const int64_t last = session.last_chunk().steps - 1;
     const int64_t prediction = argmax(session.value(output, last).f32());
@@ -288,6 +291,7 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
   run_samples(plan, setup.dataset,
               {state.twin_done, steps, experiment.run.batch, experiment.run.threads}, callbacks);
   info.accuracy = state.twin_accuracy;
+  info.zeros = state.twin_zeros;
   return info;
 }
 

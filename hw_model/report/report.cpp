@@ -144,6 +144,10 @@ Json twin_json(const std::optional<TwinInfo>& twin) {
             {"accuracy", fraction_or_null(twin->accuracy)},
             {"correct", twin->accuracy.correct},
             {"total", twin->accuracy.total}};
+  if (!twin->zeros.empty()) {
+    json["zero_inputs"] = Json::object();
+    for (const ZeroCount& layer : twin->zeros) json["zero_inputs"][layer.layer] = layer.share();
+  }
   if (twin->language) json["language"] = language_json(*twin->language);
   return json;
 }

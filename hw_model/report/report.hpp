@@ -17,6 +17,7 @@
 #include "hw_model/report/lmu_forms.hpp"
 #include "hw_model/report/memory_traffic.hpp"
 #include "hw_model/report/verdict.hpp"
+#include "sim/trace/zero_counter.hpp"
 
 namespace spikeloom {
 
@@ -38,6 +39,7 @@ struct TwinInfo {
   Accuracy accuracy;
   std::string weights_sha256;  // empty: no weights, counted only
   std::optional<LanguageScore> language = {};
+  std::vector<ZeroCount> zeros = {};  // among what its layers read, where it was executed
 };
 
 // A sample that could not be read: it was left out of every figure.

@@ -296,6 +296,26 @@ def check_sums(runner, file):
         require(sum(r["events"] for r in run["cores"]) == run["totals"]["synaptic_events"], f"{file}: events of cores")
 
 
+def check_gated(runner, chip, report):
+    """Two accelerators that pay 0.3 pJ for a MAC and nothing else, the first with zero gating, against the counts of a run."""
+    with open(runner.path(chip)) as text:
+        gated, plain = json.load(text)["dense"]
+    with open(runner.path(report)) as text:
+        report = json.load(text)
+    counts, zeros = report["counts"]["dense_twin"], report["dense_twin"]["zero_inputs"]
+    require(set(zeros) == {layer["name"] for layer in counts["layers"]}, "zeros of other layers than those counted")
+    macs = {layer["name"]: layer["dense_macs"] / counts["samples"] for layer in counts["layers"]}
+    attention = sum(a["dense_macs_kv"] + a["dense_macs_qkv"] for a in counts["attention"]) / counts["samples"]
+    expected = 0.3e-12 * (sum(macs.values()) + attention)
+    require(abs(plain["joules"] - expected) <= 1e-9 * expected, f"{plain['joules']} J, expected {expected}")
+    expected -= 0.3e-12 * sum(macs[name] * share for name, share in zeros.items())
+    require(abs(gated["joules"] - expected) <= 1e-9 * expected, f"gated {gated['joules']} J, expected {expected}")
+    require(gated["joules"] < 0.9 * plain["joules"], "hardly a zero")
+    products = 2 * len(counts["attention"])
+    term = f"zero gating of layers whose zeros were not measured: {products}"
+    require(term in gated["unpriced"], f"{term} is not in {gated['unpriced']}")
+
+
 def check_reload(runner, free, paid, ns_per_byte, pj_per_byte):
     """What moving bytes between turns adds: energy and time of the bytes, and leakage meanwhile."""
     runs = []
