@@ -1,7 +1,8 @@
 #pragma once
 // Attention.
 //
-//   KtV      A[h, i, j] = number of tokens n with K[n, h*d+i] and V[n, h*d+j]: the bits of a head are
+//   KtV      A[h, i, j] = number of tokens n with K[n, h*d+i] and V[n, h*d+j]: the bits of a head
+//   are
 //            transposed so that 64 tokens of a channel are a word, words of K and V meet in an AND
 //            and a population count. Integers, exact in any order; the time does not depend on the
 //            firing rate.
