@@ -197,25 +197,28 @@ HWY_INLINE EpilogueRow row_of(const Epilogue& e, int64_t at_step, int64_t row) {
           e.spikes == nullptr ? nullptr : e.spikes + at_step * e.spike_stride + row * e.row_words};
 }
 
+// Everything before the neuron, of the outputs from `at` on with main sums y.
+HWY_INLINE V finish_real(const Epilogue& e, const EpilogueRow& row, V y, int64_t at) {
+  if (e.weight_scale != nullptr) y = hn::Mul(y, hn::LoadU(kD, e.weight_scale + at));
+  if (e.bias != nullptr) y = hn::Add(y, hn::LoadU(kD, e.bias + at));
+  if (e.scale != nullptr)
+    y = hn::Add(hn::Mul(y, hn::LoadU(kD, e.scale + at)), hn::LoadU(kD, e.shift + at));
+  if (row.other != nullptr) y = hn::Add(y, hn::LoadU(kD, row.other + at));
+  if (row.real != nullptr) hn::StoreU(y, kD, row.real + at);
+  return y;
+}
+
 // Outputs [c, c + 16) of a row, whose main sums stand at `sums`; returns which fired.
 HWY_INLINE uint32_t finish_sixteen(const Epilogue& e, const EpilogueRow& row, const float* sums,
                                    int64_t c) {
   uint32_t fired = 0;
 #pragma GCC unroll 16
   for (int lane = 0; lane < 16; lane += kLanes) {
-    const int64_t at = c + lane;
-    V y = hn::LoadU(kD, sums + lane);
-    if (e.weight_scale != nullptr) y = hn::Mul(y, hn::LoadU(kD, e.weight_scale + at));
-    if (e.bias != nullptr) y = hn::Add(y, hn::LoadU(kD, e.bias + at));
-    if (e.scale != nullptr)
-      y = hn::Add(hn::Mul(y, hn::LoadU(kD, e.scale + at)), hn::LoadU(kD, e.shift + at));
-    if (row.other != nullptr) y = hn::Add(y, hn::LoadU(kD, row.other + at));
-    if (row.real != nullptr) hn::StoreU(y, kD, row.real + at);
-    if (row.state != nullptr) {
-      V v = hn::LoadU(kD, row.state + at);
-      fired |= mask_bits(step(e.neuron, y, v)) << lane;
-      hn::StoreU(v, kD, row.state + at);
-    }
+    const V y = finish_real(e, row, hn::LoadU(kD, sums + lane), c + lane);
+    if (row.state == nullptr) continue;
+    V v = hn::LoadU(kD, row.state + c + lane);
+    fired |= mask_bits(step(e.neuron, y, v)) << lane;
+    hn::StoreU(v, kD, row.state + c + lane);
   }
   return fired;
 }

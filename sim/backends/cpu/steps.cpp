@@ -124,42 +124,33 @@ HWY_NOINLINE void add_tile(const PackedConv1d& p, const StepEvents& list, int64_
 // finish() for a tile of 16 * kSixteens outputs from `first` on at steps [at_step, at_step + steps)
 // of a value of one row. Membranes stay in registers over the steps, and those of a tile overlap.
 template <int kSixteens>
-HWY_NOINLINE void finish_steps(const Epilogue& e, int64_t first, int64_t at_step, int64_t steps,
-                               const float* sums) {
+HWY_NOINLINE void finish_steps(const Epilogue& shared, int64_t first, int64_t at_step,
+                               int64_t steps, const float* sums) {
   constexpr int kWidth = 16 * kSixteens, kVectors = kWidth / kLanes;
-  const auto from = [&](const Tensor& values) HWY_ATTR {
-    return values.size() == 0 ? nullptr : values.f32().data() + first;
-  };
-  const float *weight_scale = from(e.packed.weight_scale), *bias = from(e.packed.bias),
-              *scale = from(e.packed.scale), *shift = from(e.packed.shift);
-  const bool fires = e.packed.fires;
-  const int64_t left = e.packed.channels - first;
+  const Epilogue e(shared);
+  const int64_t left = e.channels - first;
   const uint64_t valid = left >= 64 ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
   V membranes[kVectors];
 #pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v)
-    membranes[v] = fires ? hn::LoadU(kD, e.io.state + first + v * kLanes) : hn::Zero(kD);
+  for (int v = 0; v < kVectors; ++v) {
+    membranes[v] = e.state == nullptr ? hn::Zero(kD) : hn::LoadU(kD, e.state + first + v * kLanes);
+  }
   for (int64_t t = at_step; t < at_step + steps; ++t, sums += kWidth) {
-    const float* other = e.packed.adds_other ? e.io.other.real_at(t) + first : nullptr;
-    float* real = e.stores_real ? e.io.real.real_at(t) + first : nullptr;
+    const EpilogueRow row = row_of(e, t, 0);
     uint64_t fired = 0;
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      const int c = v * kLanes;
-      V y = hn::LoadU(kD, sums + c);
-      if (weight_scale != nullptr) y = hn::Mul(y, hn::LoadU(kD, weight_scale + c));
-      if (bias != nullptr) y = hn::Add(y, hn::LoadU(kD, bias + c));
-      if (scale != nullptr)
-        y = hn::Add(hn::Mul(y, hn::LoadU(kD, scale + c)), hn::LoadU(kD, shift + c));
-      if (other != nullptr) y = hn::Add(y, hn::LoadU(kD, other + c));
-      if (real != nullptr) hn::StoreU(y, kD, real + c);
-      if (fires) fired |= static_cast<uint64_t>(mask_bits(step(e.neuron, y, membranes[v]))) << c;
+      const int64_t c = first + v * kLanes;
+      const V y = finish_real(e, row, hn::LoadU(kD, sums + v * kLanes), c);
+      if (e.state != nullptr)
+        fired |= static_cast<uint64_t>(mask_bits(step(e.neuron, y, membranes[v]))) << (v * kLanes);
     }
-    if (fires) e.io.spikes.bits_at(t).words[first / 64] = fired & valid;
+    if (e.state != nullptr) row.spikes[first / 64] = fired & valid;
   }
+  if (e.state == nullptr) return;
 #pragma GCC unroll 8
-  for (int v = 0; fires && v < kVectors; ++v)
-    hn::StoreU(membranes[v], kD, e.io.state + first + v * kLanes);
+  for (int v = 0; v < kVectors; ++v)
+    hn::StoreU(membranes[v], kD, e.state + first + v * kLanes);
 }
 
 // Calls f(std::integral_constant<int, n>) for a tile of 16 * n outputs, n <= 4.
