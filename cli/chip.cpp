@@ -231,7 +231,7 @@ std::vector<ChipRun> run_jobs(std::vector<ChipJob> jobs, const Graph& graph, int
 int command_chip(const Arguments& arguments) {
   const auto values = parse(command_line(), arguments);
   if (!values) return 0;
-  const std::vector<ChipJob> jobs = all_jobs(*values);
+  std::vector<ChipJob> jobs = all_jobs(*values);
   const TraceFile trace(jobs[0].trace);
   const Graph graph =
       graph_from_json(trace.graph_json(), jobs[0].trace.string() + ": stored graph");
@@ -239,14 +239,18 @@ int command_chip(const Arguments& arguments) {
   report.trace = jobs[0].trace.string();
   end_at_interrupt();
   report.signature = trace.header().signature;
-  report.runs = run_jobs(jobs, graph, jobs[0].threads);
   report.form = "fused";
   if (values->count("dense")) {
     const int64_t steps = trace.samples().empty() ? 1 : trace.samples()[0].steps;
     const auto zeros = twin_zeros(jobs[0].trace, report.signature);
-    for (const std::string& name : split((*values)["dense"].as<std::string>(), "--dense"))
-      report.dense.push_back(run_accelerator(name, graph, steps, zeros));
+    std::vector<DenseSide> dense;
+    for (const std::string& name : split((*values)["dense"].as<std::string>(), "--dense")) {
+      dense.push_back(run_accelerator(name, graph, steps, zeros));
+      report.dense.push_back(*dense.back().row);
+    }
+    for (ChipJob& job : jobs) job.dense = dense;
   }
+  report.runs = run_jobs(jobs, graph, jobs[0].threads);
   for (const TraceSample& sample : trace.samples()) {
     report.labelled += sample.label >= 0;
     report.correct += sample.label >= 0 && sample.label == sample.prediction;

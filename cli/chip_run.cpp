@@ -87,7 +87,7 @@ ChipRun run_in_turn(const ChipJob& job, const LoweredNetwork& lowered, const Chi
   options.replay = replay_options(job);
   options.check = job.check;
   const InTurnResult turns = replay_in_turn(lowered.network, chip, spikes, options);
-  ChipRun run = price_turns(lowered, chip, turns, sample_steps);
+  ChipRun run = price_turns(lowered, chip, turns, sample_steps, job.dense);
   std::string mappings;
   for (const Turn& turn : turns.turns)
     mappings += mapping_json(turn.mapping, turn.network, turns.chip);
@@ -118,7 +118,7 @@ ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
       replay(lowered.network, chip, placed.mapping, spikes, replay_options(job));
   if (!job.timeline.empty()) write_timeline(job, lowered.network, chip, placed.mapping, spikes);
   if (job.check) check_result(lowered.network, chip, spikes, result);
-  ChipRun run = price_run(lowered, chip, result, sample_steps);
+  ChipRun run = price_run(lowered, chip, result, sample_steps, job.dense);
   const std::string text = mapping_json(placed.mapping, lowered.network, chip);
   if (job.writes()) install_interrupt_handler();
   if (!job.save_mapping.empty()) write_text_file(job.save_mapping, text);

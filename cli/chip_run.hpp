@@ -22,6 +22,7 @@ struct ChipJob {
   int64_t samples = 0;         // 0: all
   int64_t timeline_steps = 0;  // the first ones
   int threads = 1;
+  std::vector<DenseSide> dense;  // what the verdicts compare with
 
   // Whether it leaves files of its own.
   bool writes() const { return !save_mapping.empty() || !html.empty() || !timeline.empty(); }
