@@ -84,6 +84,8 @@ CommandLine command_line() {
       "dense accelerators beside the chips: presets or TOML files, with commas")(
       "html", options::value<std::string>(),
       "write a page: energy, maps of cores and links, layers, prices")(
+      "counters", options::value<std::string>(),
+      "write counts by step, core, link and layer as HDF5")(
       "timeline", options::value<std::string>(), "write Chrome trace-event JSON for Perfetto")(
       "timeline-steps", number(8), "steps in the timeline, the first ones")(
       "set", options::value<std::vector<std::string>>()->composing(),
@@ -132,6 +134,7 @@ ChipJob common_job(const Values& values) {
   if (values.count("html")) job.html = values["html"].as<std::string>();
   if (values.count("save-mapping")) job.save_mapping = values["save-mapping"].as<std::string>();
   if (values.count("timeline")) job.timeline = values["timeline"].as<std::string>();
+  if (values.count("counters")) job.counters = values["counters"].as<std::string>();
   job.timeline_steps = in_range(values, "timeline-steps", 1, 100000);
   job.mapper = values["mapper"].as<std::string>();
   if (values.count("set")) job.sets = values["set"].as<std::vector<std::string>>();
@@ -154,7 +157,7 @@ ChipJob common_job(const Values& values) {
   if (job.in_turn && (job.writes() || !job.mapping.empty() || !values["mapper"].defaulted())) {
     throw usage(
         "--layers-in-turn maps every turn in the order of the layers: no --mapper, --mapping, "
-        "--save-mapping, --html or --timeline");
+        "--save-mapping, --counters, --html or --timeline");
   }
   return job;
 }
@@ -184,7 +187,8 @@ std::vector<ChipJob> all_jobs(const Values& values) {
   const bool one_file = common.writes() || !common.mapping.empty();
   if (one_file && jobs.size() > 1)
     throw usage(
-        "--mapping, --save-mapping, --html and --timeline go with one chip and one setting");
+        "--mapping, --save-mapping, --counters, --html and --timeline go with one chip and one "
+        "setting");
   if (!common.mapping.empty() && !values["mapper"].defaulted())
     throw usage("give one of --mapping and --mapper");
   return jobs;
