@@ -111,6 +111,8 @@ void add_published(const Work& work, const ChipRun& run, ChipRun::BreakEven& out
       break_even(work.counts, work.value_steps, static_cast<int>(run.weight_bits));
   out.spikes_per_synapse = report.network.s;
   out.rate = report.network.rate;
+  for (const LayerBreakEven& layer : report.layers)
+    out.layers.push_back({layer.name, layer.s, layer.rate});
   for (const BreakEvenCondition& condition : break_even_conditions(work.value_steps)) {
     const bool of_spikes = condition.quantity == "s";
     Verdict verdict;

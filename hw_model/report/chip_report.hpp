@@ -56,10 +56,15 @@ struct ChipRun {
     std::string verdict, why;      // "wins", "loses", "undecided", "not applicable"
   };
   struct BreakEven {
+    struct Layer {  // that reads spikes
+      std::string name;
+      double spikes_per_synapse = 0, rate = 0;
+    };
     int64_t value_steps = 1;  // T: steps that tell the same value
     double spikes_per_synapse = 0, rate = 0;
     double macs = 0;  // of a dense network in the chip's place, per inference
     std::vector<Verdict> verdicts;
+    std::vector<Layer> layers;
   };
 
   std::string label;                                          // chip and what was set for this run

@@ -86,11 +86,18 @@ Json break_even_json(const ChipRun::BreakEven& break_even) {
     }
     verdicts.push_back(std::move(row));
   }
+  Json layers = Json::array();
+  for (const ChipRun::BreakEven::Layer& layer : break_even.layers) {
+    layers.push_back({{"name", layer.name},
+                      {"spikes_per_synapse", layer.spikes_per_synapse},
+                      {"firing_rate", layer.rate}});
+  }
   return {{"value_steps", break_even.value_steps},
           {"spikes_per_synapse", break_even.spikes_per_synapse},
           {"firing_rate", break_even.rate},
           {"dense_macs", break_even.macs},
-          {"verdicts", verdicts}};
+          {"verdicts", verdicts},
+          {"layers", layers}};
 }
 
 Json run_json(const ChipRun& run) {

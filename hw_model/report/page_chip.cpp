@@ -221,7 +221,15 @@ std::string verdicts_section(const ChipRun& run) {
       "Does spiking cost less than the dense network? {} steps tell one value; a dense network "
       "needs {} multiply-accumulates for what runs on the chip.",
       run.break_even.value_steps, si_text(run.break_even.macs, ""));
-  return section("break-even", "Break-even", paragraph(note) + render(table));
+  HtmlTable layers;
+  layers.header = {"projection that reads spikes", "spikes per synapse",
+                   "firing rate of its source"};
+  for (const ChipRun::BreakEven::Layer& layer : run.break_even.layers)
+    layers.rows.push_back(
+        {layer.name, fmt::format("{:.4g}", layer.spikes_per_synapse), percent_or_text(layer.rate)});
+  return section("break-even", "Break-even",
+                 paragraph(note) + render(table) +
+                     (layers.rows.empty() ? "" : details("Layer by layer", render(layers))));
 }
 
 }  // namespace

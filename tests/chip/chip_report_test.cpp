@@ -135,6 +135,17 @@ TEST_CASE("the host's work is counted densely, sample by sample") {
   CHECK(macs == wanted);
   CHECK(run.host_j == Approx(static_cast<double>(wanted) * 74.6e-12 / 2).epsilon(1e-12));
   CHECK(run.total_j == Approx(run.dynamic_j + run.host_j).epsilon(1e-12));
+
+  // Tokens: every step tells another value. Work on the host leaves a victory open, not a defeat.
+  CHECK(run.break_even.value_steps == 1);
+  AcceleratorRow row;
+  for (const double factor : {0.5, 2.0}) {
+    row.joules = factor * run.total_j;
+    const ChipRun judged = price_run(lowered, chip, replayed(lowered, chip, 5), {2, 3},
+                                     {{load_dense("dense_systolic"), row}});
+    REQUIRE(judged.break_even.verdicts.back().id == "measured");
+    CHECK(judged.break_even.verdicts.back().verdict == (factor < 1 ? "loses" : "undecided"));
+  }
 }
 
 TEST_CASE("break-even verdicts of a run, by hand") {
@@ -150,6 +161,9 @@ TEST_CASE("break-even verdicts of a run, by hand") {
   CHECK(loihi.break_even.macs == 12);
   CHECK(loihi.break_even.spikes_per_synapse == 5);
   CHECK(loihi.break_even.rate == Approx(15.0 / 35));
+  REQUIRE(loihi.break_even.layers.size() == 1);
+  CHECK(loihi.break_even.layers[0].spikes_per_synapse == 5);
+  CHECK(loihi.break_even.layers[0].rate == 1);
   CHECK(find(loihi, "davidson_furber_2021").verdict == "loses");
   CHECK(find(loihi, "operations_fp32").low == Approx(4.6 / 0.9));
   CHECK(find(loihi, "operations_fp32").verdict == "wins");
