@@ -11,7 +11,7 @@
 namespace spikeloom {
 namespace {
 
-constexpr int64_t kBlockValues = int64_t{1} << 21;  // of one table, 16 MiB
+constexpr int64_t kBlockValues = int64_t{1} << 19;  // of one table; a block takes about 40 MB
 constexpr double kJoulesPerPj = 1e-12;
 
 void write_identity(TableFile& file, const CountersInput& in) {
