@@ -14,6 +14,7 @@
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "core/parallel.hpp"
+#include "hw_model/report/page_chips.hpp"
 #include "sim/trace/graph_json.hpp"
 
 namespace spikeloom {
@@ -83,7 +84,7 @@ CommandLine command_line() {
       "dense", options::value<std::string>(),
       "dense accelerators beside the chips: presets or TOML files, with commas")(
       "html", options::value<std::string>(),
-      "write a page: energy, maps of cores and links, layers, prices")(
+      "write a page: energy, maps of cores and links, prices; of several runs: lines and bars")(
       "counters", options::value<std::string>(),
       "write counts by step, core, link and layer as HDF5")(
       "timeline", options::value<std::string>(), "write Chrome trace-event JSON for Perfetto")(
@@ -184,11 +185,12 @@ std::vector<ChipJob> all_jobs(const Values& values) {
     }
     jobs = std::move(more);
   }
-  const bool one_file = common.writes() || !common.mapping.empty();
-  if (one_file && jobs.size() > 1)
-    throw usage(
-        "--mapping, --save-mapping, --counters, --html and --timeline go with one chip and one "
-        "setting");
+  if (jobs.size() > 1) {
+    for (ChipJob& job : jobs) job.html.clear();  // the page of a sweep shows all runs
+    if (jobs[0].writes() || !common.mapping.empty())
+      throw usage(
+          "--mapping, --save-mapping, --counters and --timeline go with one chip and one setting");
+  }
   if (!common.mapping.empty() && !values["mapper"].defaulted())
     throw usage("give one of --mapping and --mapper");
   return jobs;
@@ -268,6 +270,8 @@ int command_chip(const Arguments& arguments) {
     write_text_file(folder / "chip.csv", chip_csv(report));
     if (report.runs.size() > 1) write_text_file(folder / "sweep.csv", sweep_csv(report));
   }
+  if (report.runs.size() > 1 && values->count("html"))
+    write_text_file((*values)["html"].as<std::string>(), sweep_page(report));
   if (values->count("quiet")) return 0;
   if (!trace.warning().empty()) fmt::print("warning: {}\n", printable(trace.warning()));
   fmt::print("{}", chip_table(report));
