@@ -200,9 +200,8 @@ Verdict by_energies(const Work& work, const ChipSpec& chip, const DenseSide& den
   verdict.why = fmt::format(
       "dense {} ({}), neurons {}, static, idle{} {}, {} per event with its packets",
       energy_text(dense_j * kPjPerJoule), whole ? "buffers and DRAM included" : "arithmetic alone",
-      energy_text(neurons * kPjPerJoule),
-      loading > 0 ? ", barriers and loading" : " and barriers", energy_text(time * kPjPerJoule),
-      energy_text(events / work.events * kPjPerJoule));
+      energy_text(neurons * kPjPerJoule), loading > 0 ? ", barriers and loading" : " and barriers",
+      energy_text(time * kPjPerJoule), energy_text(events / work.events * kPjPerJoule));
   if (run.level == Level::kCounts) verdict.why += "; level counts knows no time";
   if (!run.host.empty()) verdict.why += "; only what runs on the chip";
   return judged(verdict);

@@ -131,8 +131,8 @@ ChipRun price_turns(const LoweredNetwork& lowered, const ChipSpec& chip, const I
 
 // One run in full, or one row per run; then, for each, what is not priced.
 std::string chip_table(const ChipReport& report);
-// Chip, energies, latency, evidence and what is not priced: a block of another report.
 std::string turns_table(const ChipRun& run);  // "" for a network that did not run in turns
+// Chip, energies, latency, evidence, what is not priced, verdicts: a block of another report.
 std::string chip_summary(const ChipRun& run);
 std::string chip_json(const ChipReport& report);
 // One row per run and operation, layer and core.

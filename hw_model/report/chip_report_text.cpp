@@ -156,7 +156,7 @@ std::string chip_summary(const ChipRun& run) {
   text += energy_table(run);
   text +=
       fmt::format("latency {}, weakest evidence {}\n", seconds_text(run.latency_s), run.weakest);
-  return text + unpriced_text(run);
+  return text + unpriced_text(run) + break_even_line(run);
 }
 
 namespace {

@@ -222,10 +222,9 @@ TEST_CASE("a run in turns is judged by all it spent, loading included") {
   const InTurnResult turns = replay_in_turn(lowered.network, chip, spikes);
   REQUIRE(turns.turns.size() == 2);
   const ChipRun run = price_turns(lowered, chip, turns, {5});
-  const ChipRun whole =
-      price_run(lowered, large,
-                replay(lowered.network, large, map_sequential(lowered.network, large), spikes, {}),
-                {5});
+  const ChipRun whole = price_run(
+      lowered, large,
+      replay(lowered.network, large, map_sequential(lowered.network, large), spikes, {}), {5});
   // 12 and 16 synapses; 2 x 15 spikes of 3 and 4 neurons, each to four synapses.
   CHECK(run.break_even.macs == 28);
   CHECK(run.break_even.spikes_per_synapse == Approx(120.0 / 28));
