@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/error.hpp"
 #include "core/ordered_math.hpp"
@@ -67,27 +68,19 @@ PackedConv pack_conv(const Window& window, F weight) {
   return conv;
 }
 
-PackedDepthwise pack_depthwise(const Window& window, std::span<const float> weight, bool spikes) {
-  PackedDepthwise result{window, {}, {}, 0};
-  const int64_t channels = window.in_channels, k = window.kernel;
-  const auto at = [&](int64_t c, int64_t kx, int64_t ky) {
-    return weight[static_cast<size_t>((c * k + ky) * k + kx)];
-  };
-  result.taps = Tensor({k * k, padded(channels)});
-  for (int64_t tap = 0; tap < k * k; ++tap) {
-    float* row = result.taps.f32().data() + tap * padded(channels);
-    for (int64_t c = 0; c < channels; ++c) row[c] = at(c, tap / k, tap % k);
-  }
-  if (!spikes || window.stride != 1 || k > 16 || window.padding >= k) return result;
-  result.column_floats = k <= 4 ? 4 : k <= 8 ? 8 : 16;
-  result.columns = Tensor({padded(channels), 2 * k, result.column_floats});
-  for (int64_t c = 0; c < channels; ++c) {
-    for (int64_t j = 0; j < 2 * k; ++j) {
-      float* column = result.columns.f32().data() + (c * 2 * k + j) * result.column_floats;
-      for (int64_t i = 0; i < k; ++i) column[i] = at(c, k - 1 - j % k, k - 1 - i);
+template <typename T>
+Tensor pack_taps(std::span<const float> weight, int64_t channels, DType dtype) {
+  const int64_t taps = static_cast<int64_t>(weight.size()) / channels,
+                kernel = std::lround(std::sqrt(static_cast<double>(taps)));
+  Tensor packed({taps, (channels + 31) / 32 * 32}, dtype);
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    T* row = packed.as<T>().data() + tap * packed.shape()[1];
+    for (int64_t c = 0; c < channels; ++c) {
+      const int64_t from = (c * kernel + tap % kernel) * kernel + tap / kernel;
+      row[c] = static_cast<T>(weight[static_cast<size_t>(from)]);
     }
   }
-  return result;
+  return packed;
 }
 
 // The weights of a layer as numbers. Throws Error(kCapacity) where a sum of integer ones could
@@ -108,6 +101,20 @@ Tensor numbers_of(const Weights& weights, const std::string& name) {
   return numbers;
 }
 
+// Whether, for integer weights, no sum over any set of inputs leaves 16 bits.
+bool sums_fit_int16(std::span<const float> weight, int64_t channels) {
+  const size_t row = weight.size() / static_cast<size_t>(channels);
+  for (size_t at = 0; at < weight.size(); at += row) {
+    double low = 0, high = 0;
+    for (const float q : weight.subspan(at, row)) {
+      (q < 0 ? low : high) += static_cast<double>(q);
+    }
+    if (low < std::numeric_limits<int16_t>::min() || high > std::numeric_limits<int16_t>::max())
+      return false;
+  }
+  return true;
+}
+
 PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
                      const Weights& weights) {
   const Node& in = graph.node(node.inputs[0]);
@@ -121,7 +128,10 @@ PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
     });
   }
   if (op.groups == op.in_channels && op.groups == op.out_channels) {
-    return pack_depthwise(window, weight, in.kind == EdgeKind::kSpikes);
+    const bool narrow = in.kind == EdgeKind::kSpikes && weights.at(op.weight).scale.size() > 0 &&
+                        sums_fit_int16(weight, op.out_channels);
+    return PackedDepthwise{window, narrow ? pack_taps<int16_t>(weight, op.groups, DType::kI16)
+                                          : pack_taps<float>(weight, op.groups, DType::kF32)};
   }
   return PackedGrouped{window, op.groups, clone(numbers)};
 }

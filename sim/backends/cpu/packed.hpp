@@ -43,13 +43,10 @@ struct PackedConv {
 // groups = channels, one output each.
 struct PackedDepthwise {
   Window window;
-  Tensor taps;  // [kx][ky][padded channels]
-  // For spikes at stride 1 (else empty): [channel][2 * kernel columns][column_floats]. Column j of
-  // a channel is weight[.., ky, kx = kernel-1 - j mod kernel] with ky descending, then zeros: what
-  // one spike adds to the sums of an output column. The columns stand twice, so that any rotation
-  // of them is a contiguous run.
-  Tensor columns;
-  int64_t column_floats = 0;
+  // [kx][ky][channels, padded with zeros to a multiple of 32]; int16 where weights are integers,
+  // the operand is spikes and no sum leaves 16 bits, else fp32.
+  Tensor taps;
+  int64_t tap_stride() const noexcept { return taps.shape()[1]; }
 };
 
 // Any other grouping: the weights as stored, [out][in / groups][ky][kx].
