@@ -81,9 +81,21 @@ struct SimdLanes {
 // The bits of a mask, lane 0 lowest.
 template <class M>
 HWY_INLINE uint32_t mask_bits(M mask) {
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (kLanes == 16) return static_cast<uint32_t>(mask.raw);
+#endif
   uint8_t bytes[8] = {};
   hn::StoreMaskBits(kD, mask, bytes);
   return static_cast<uint32_t>(bytes[0]) | static_cast<uint32_t>(bytes[1]) << 8;
+}
+
+// The mask of such bits, for lanes of 32 bits.
+template <class D>
+HWY_INLINE hn::Mask<D> mask_of_bits(D d, uint64_t bits) {
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (hn::MaxLanes(d) == 16) return hn::Mask<D>{static_cast<__mmask16>(bits)};
+#endif
+  return hn::LoadMaskBits(d, reinterpret_cast<const uint8_t*>(&bits));
 }
 
 // 16 channels of a spike row from `channel` (a multiple of 16) on.
@@ -98,40 +110,65 @@ HWY_INLINE void store_bits16(uint64_t* row, int64_t channel, uint32_t value) {
   std::memcpy(reinterpret_cast<char*>(row) + channel / 8, &bits, sizeof bits);
 }
 
-// Neuron constants spread over lanes.
+// How a membrane takes its input.
+enum class Charge { kAdd, kDecayInput, kDecayToZero, kDecayToRest };
+
+// Neuron constants spread over lanes. Both rules of firing are h > limit (h >= t is h > the float
+// below t), both resets are (h & kept) + after (h - t is h + -t): no branches where vectors step.
 struct SimdNeuron {
-  V rest, decay, keep, threshold, reset;
-  bool is_if, decays_input, rests_at_zero, at_threshold, hard;
+  V rest, decay, keep, limit, kept, after;
+  Charge charge;
 };
 
 HWY_INLINE SimdNeuron spread(const NeuronParams& p) {
+  const hn::RebindToUnsigned<Floats> bits;
+  const bool at_threshold = p.fire == FireRule::kAtThreshold, hard = p.reset == Reset::kHard;
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
   return {hn::Set(kD, p.v_rest()),
           hn::Set(kD, p.decay),
           hn::Set(kD, 1.0f - p.decay),
-          hn::Set(kD, p.v_threshold),
-          hn::Set(kD, p.v_reset),
-          p.model == NeuronModel::kIf,
-          p.decay_input,
-          p.v_rest() == 0.0f,
-          p.fire == FireRule::kAtThreshold,
-          p.reset == Reset::kHard};
+          hn::Set(kD, at_threshold ? std::nextafter(p.v_threshold, kLowest) : p.v_threshold),
+          hn::BitCast(kD, hn::Set(bits, hard ? 0u : ~0u)),
+          hn::Set(kD, hard ? p.v_reset : -p.v_threshold),
+          p.model == NeuronModel::kIf ? Charge::kAdd
+          : p.decay_input             ? Charge::kDecayInput
+          : p.v_rest() == 0.0f        ? Charge::kDecayToZero
+                                      : Charge::kDecayToRest};
 }
 
 // neurons/neuron.hpp, step(): operation for operation.
+template <Charge charge>
 HWY_INLINE hn::Mask<Floats> step(const SimdNeuron& n, V x, V& v) {
   V h;
-  if (n.is_if) {
+  if constexpr (charge == Charge::kAdd) {
     h = hn::Add(v, x);
-  } else if (n.decays_input) {
+  } else if constexpr (charge == Charge::kDecayInput) {
     h = hn::Add(v, hn::Mul(hn::Sub(x, hn::Sub(v, n.rest)), n.decay));
-  } else if (n.rests_at_zero) {
+  } else if constexpr (charge == Charge::kDecayToZero) {
     h = hn::Add(hn::Mul(v, n.keep), x);
   } else {
     h = hn::Add(hn::Sub(v, hn::Mul(hn::Sub(v, n.rest), n.decay)), x);
   }
-  const auto fired = n.at_threshold ? hn::Ge(h, n.threshold) : hn::Gt(h, n.threshold);
-  v = hn::IfThenElse(fired, n.hard ? n.reset : hn::Sub(h, n.threshold), h);
+  const auto fired = hn::Gt(h, n.limit);
+  v = hn::IfThenElse(fired, hn::Add(hn::And(h, n.kept), n.after), h);
   return fired;
+}
+
+// run(the neuron's Charge as a constant of the compiler).
+template <class F>
+HWY_INLINE auto with_charge(const SimdNeuron& n, F run) {
+  switch (n.charge) {
+    case Charge::kAdd: return run(std::integral_constant<Charge, Charge::kAdd>{});
+    case Charge::kDecayInput: return run(std::integral_constant<Charge, Charge::kDecayInput>{});
+    case Charge::kDecayToZero: return run(std::integral_constant<Charge, Charge::kDecayToZero>{});
+    default: return run(std::integral_constant<Charge, Charge::kDecayToRest>{});
+  }
+}
+
+HWY_INLINE hn::Mask<Floats> step(const SimdNeuron& n, V x, V& v) {
+  return with_charge(
+      n, [&](auto charge)
+             __attribute__((always_inline)) { return step<decltype(charge)::value>(n, x, v); });
 }
 
 // The epilogue of one call: packed arrays and where the values lie.
