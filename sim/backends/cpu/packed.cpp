@@ -31,9 +31,11 @@ Window window_of(const Conv2d& op, const Shape& in, const Shape& out) {
           in[0],          in[1],           out[0],    out[1]};
 }
 
-// Outputs per tile: rows of one fan-in element stay in registers, the tile's weights in the fast
+// Outputs per tile: sums of one output pixel stay in registers, the tile's weights in the fast
 // caches.
-int64_t tile_outputs(int64_t fan_in) {
+int64_t tile_outputs(int64_t fan_in, DType dtype) {
+  if (dtype == DType::kI16) return 128;
+  if (dtype == DType::kI8) return 256;
   constexpr int64_t kL2Bytes = 640 * 1024;
   for (const int64_t outputs : {64, 32}) {
     if (fan_in * outputs * 4 <= kL2Bytes) return outputs;
@@ -41,31 +43,71 @@ int64_t tile_outputs(int64_t fan_in) {
   return 16;
 }
 
-// weight(o, kx, ky, c) into tiles.
-template <typename F>
-PackedConv pack_conv(const Window& window, F weight) {
-  PackedConv conv{window, 0, {}};
-  const int64_t fan_in = conv.fan_in(), outputs = padded(window.out_channels);
-  // Event numbers are 32 bits wide and count the inputs of up to 64 neighbouring outputs.
-  if ((64 * window.stride + window.kernel) * fan_in >= int64_t{1} << 31) {
-    throw Error(ErrorCode::kCapacity, "64 outputs of the convolution see 2^31 inputs or more");
+// Of integer weights [outputs][row]: how many of one output always add up to a 16-bit number.
+int64_t safe_events_of(std::span<const float> weights, int64_t row) {
+  int64_t safe = std::numeric_limits<int64_t>::max();
+  std::vector<float> sorted(static_cast<size_t>(row));
+  for (size_t at = 0; at < weights.size(); at += sorted.size()) {
+    std::copy_n(weights.begin() + static_cast<int64_t>(at), row, sorted.begin());
+    std::sort(sorted.begin(), sorted.end());
+    double low = 0, high = 0;
+    for (int64_t i = 0; i < row; ++i) {
+      low += std::min(0.0, static_cast<double>(sorted[static_cast<size_t>(i)]));
+      high += std::max(0.0, static_cast<double>(sorted[static_cast<size_t>(row - 1 - i)]));
+      if (low < -32768 || high > 32767) {
+        safe = std::min(safe, std::max<int64_t>(i, 1));
+        break;
+      }
+    }
   }
-  conv.tile = tile_outputs(fan_in);
-  conv.weights = Tensor({outputs, fan_in});
-  float* to = conv.weights.f32().data();
+  return safe;
+}
+
+template <typename T, typename F>
+void fill_tiles(PackedConv& conv, F weight) {
+  const Window& window = conv.window;
+  const int64_t outputs = padded(window.out_channels);
+  T* to = conv.weights.as<T>().data();
   for (int64_t first = 0; first < outputs; first += conv.tile) {
-    const int64_t width = std::min(conv.tile, outputs - first);
+    const int64_t width = conv.row_width(first);
     for (int64_t kx = 0; kx < window.kernel; ++kx) {
       for (int64_t ky = 0; ky < window.kernel; ++ky) {
         for (int64_t c = 0; c < window.in_channels; ++c) {
-          for (int64_t o = first; o < first + width; ++o) {
-            *to++ = o < window.out_channels ? weight(o, kx, ky, c) : 0.0f;
+          for (int64_t o = first; o < first + width; ++o, ++to) {
+            if (o < window.out_channels) *to = static_cast<T>(weight(o, kx, ky, c));
           }
         }
       }
     }
   }
+}
+
+// weight(o, kx, ky, c), whole numbers for an integer dtype, into tiles.
+template <typename F>
+PackedConv pack_conv(const Window& window, DType dtype, F weight) {
+  PackedConv conv{window, 0, Tensor({}, dtype), 0};
+  const int64_t fan_in = conv.fan_in();
+  // Event numbers are 32 bits wide and count the inputs of up to 64 neighbouring outputs.
+  if ((64 * window.stride + window.kernel) * fan_in >= int64_t{1} << 31) {
+    throw Error(ErrorCode::kCapacity, "64 outputs of the convolution see 2^31 inputs or more");
+  }
+  conv.tile = tile_outputs(fan_in, dtype);
+  const int64_t last = (conv.tiles() - 1) * conv.tile;
+  conv.weights = Tensor({last + conv.row_width(last), fan_in}, dtype);
+  if (dtype == DType::kI16) {
+    fill_tiles<int16_t>(conv, weight);
+  } else if (dtype == DType::kI8) {
+    fill_tiles<int8_t>(conv, weight);
+  } else {
+    fill_tiles<float>(conv, weight);
+  }
   return conv;
+}
+
+// What the kernel of a layer keeps its weights in.
+DType kernel_dtype(const Graph& graph, const Node& node, const WeightTensor& stored) {
+  const bool spikes = graph.node(node.inputs[0]).kind == EdgeKind::kSpikes;
+  return spikes && stored.scale.size() > 0 ? stored.data.dtype() : DType::kF32;
 }
 
 template <typename T>
@@ -123,9 +165,12 @@ PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
   const auto weight = numbers.f32();
   const int64_t k = op.kernel;
   if (op.groups == 1) {
-    return pack_conv(window, [&](int64_t o, int64_t kx, int64_t ky, int64_t c) {
+    const DType dtype = kernel_dtype(graph, node, weights.at(op.weight));
+    PackedConv conv = pack_conv(window, dtype, [&](int64_t o, int64_t kx, int64_t ky, int64_t c) {
       return weight[static_cast<size_t>(((o * op.in_channels + c) * k + ky) * k + kx)];
     });
+    if (dtype != DType::kF32) conv.safe_events = safe_events_of(weight, conv.fan_in());
+    return conv;
   }
   if (op.groups == op.in_channels && op.groups == op.out_channels) {
     const bool narrow = in.kind == EdgeKind::kSpikes && weights.at(op.weight).scale.size() > 0 &&
@@ -136,14 +181,45 @@ PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
   return PackedGrouped{window, op.groups, clone(numbers)};
 }
 
-PackedMain pack_main(const Linear& op, const Graph&, const Node& node, const Weights& weights) {
+// weight(o, tap, c) into tiles.
+template <typename F>
+PackedConv1d pack_conv1d(int64_t in_channels, int64_t out_channels, int64_t left, int64_t kernel,
+                         F weight) {
+  PackedConv1d packed{in_channels, out_channels, left, kernel, {}};
+  const int64_t outputs = padded(out_channels), inputs = padded(in_channels);
+  packed.weights = Tensor({outputs, packed.fan_in()});
+  float* to = packed.weights.f32().data();
+  for (int64_t first = 0; first < outputs; first += kConv1dTile) {
+    const int64_t width = std::min(kConv1dTile, outputs - first);
+    for (int64_t i = 0; i < packed.fan_in(); ++i) {
+      const int64_t tap = i / inputs, c = i % inputs;
+      for (int64_t o = first; o < first + width; ++o, ++to) {
+        if (o < out_channels && c < in_channels) *to = weight(o, tap, c);
+      }
+    }
+  }
+  return packed;
+}
+
+// One row of spikes per step: steps share the passes over the weights as those of a Conv1d do.
+PackedMain pack_main(const Linear& op, const Graph& graph, const Node& node,
+                     const Weights& weights) {
   const Tensor numbers = numbers_of(weights, op.weight);
   const auto weight = numbers.f32();
+  const auto at = [&](int64_t o, int64_t c) {
+    return weight[static_cast<size_t>(o * op.in_features + c)];
+  };
+  const Node& in = graph.node(node.inputs[0]);
   const int64_t rows = rows_of(node.shape);
-  return pack_conv({op.in_features, op.out_features, 1, 1, 0, 1, rows, 1, rows},
-                   [&](int64_t o, int64_t, int64_t, int64_t c) {
-                     return weight[static_cast<size_t>(o * op.in_features + c)];
-                   });
+  if (rows == 1 && in.kind == EdgeKind::kSpikes && !in.is_static) {
+    return pack_conv1d(op.in_features, op.out_features, 0, 1,
+                       [&](int64_t o, int64_t, int64_t c) { return at(o, c); });
+  }
+  const DType dtype = kernel_dtype(graph, node, weights.at(op.weight));
+  PackedConv conv = pack_conv({op.in_features, op.out_features, 1, 1, 0, 1, rows, 1, rows}, dtype,
+                              [&](int64_t o, int64_t, int64_t, int64_t c) { return at(o, c); });
+  if (dtype != DType::kF32) conv.safe_events = safe_events_of(weight, op.in_features);
+  return conv;
 }
 
 PackedMain pack_main(const BatchNorm& op, const Graph& graph, const Node& node,
@@ -233,21 +309,11 @@ PackedMain pack_main(const Mul&, const Graph&, const Node&, const Weights&) {
 PackedMain pack_main(const Conv1d& op, const Graph&, const Node&, const Weights& weights) {
   const Tensor numbers = numbers_of(weights, op.weight);
   const auto weight = numbers.f32();
-  PackedConv1d packed{op.in_channels, op.out_channels, op.left, op.kernel(), {}};
-  const int64_t outputs = padded(op.out_channels), inputs = padded(op.in_channels);
-  packed.weights = Tensor({outputs, packed.fan_in()});
-  float* to = packed.weights.f32().data();
-  for (int64_t first = 0; first < outputs; first += kConv1dTile) {
-    const int64_t width = std::min(kConv1dTile, outputs - first);
-    for (int64_t i = 0; i < packed.fan_in(); ++i) {
-      const int64_t tap = i / inputs, c = i % inputs;
-      for (int64_t o = first; o < first + width; ++o, ++to) {
-        if (o < op.out_channels && c < op.in_channels)
-          *to = weight[static_cast<size_t>((o * op.in_channels + c) * op.kernel() + tap)];
-      }
-    }
-  }
-  return packed;
+  return pack_conv1d(
+      op.in_channels, op.out_channels, op.left, op.kernel(),
+      [&](int64_t o, int64_t tap, int64_t c) {
+        return weight[static_cast<size_t>((o * op.in_channels + c) * op.kernel() + tap)];
+      });
 }
 
 PackedMain pack_main(const LmuMemory& op, const Graph&, const Node&, const Weights&) {
@@ -258,14 +324,19 @@ PackedMain pack_main(const LmuMemory& op, const Graph&, const Node&, const Weigh
     return packed;
   }
   const bool event = op.form == LmuForm::kEvent;
-  packed.table = Tensor({event ? op.taps : op.order + 1, padded(op.order)}, DType::kF64);
+  const int64_t rows = event ? op.taps : op.order + 1, floats = padded(op.order);
+  packed.table = Tensor({floats, rows}, DType::kF64);
   double* to = packed.table.as<double>().data();
-  for (int64_t row = 0; row < packed.table.shape()[0]; ++row) {
-    for (int64_t i = 0; i < op.order; ++i) {
-      const auto at = static_cast<size_t>(event ? row * op.order + i : i * op.order + row);
-      to[row * padded(op.order) + i] = event             ? system->h[at]
-                                       : row == op.order ? system->b[static_cast<size_t>(i)]
-                                                         : system->a[at];
+  for (int64_t first = 0; first < floats; first += kLmuTile) {
+    const int64_t width = std::min(kLmuTile, floats - first);
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t i = first; i < first + width; ++i, ++to) {
+        if (i >= op.order) continue;
+        const auto at = static_cast<size_t>(event ? row * op.order + i : i * op.order + row);
+        *to = event             ? system->h[at]
+              : row == op.order ? system->b[static_cast<size_t>(i)]
+                                : system->a[at];
+      }
     }
   }
   return packed;

@@ -3,6 +3,7 @@
 // values themselves. Immutable. Real arrays over channels are padded with zeros to
 // padded(channels).
 
+#include <algorithm>
 #include <optional>
 #include <variant>
 
@@ -31,13 +32,26 @@ struct Window {
   int64_t in_height = 0, in_width = 0, out_height = 0, out_width = 0;
 };
 
-// groups = 1. Weights in tiles of `tile` outputs, the last one narrower (a multiple of 16): the
-// tile of outputs from o on starts at o * fan_in() and holds [kx][ky][channel][its width].
+// groups = 1. Weights (fp32, or int16 or int8 for spikes) in tiles of `tile` outputs, the last one
+// narrower: the tile of outputs from o on starts at o * fan_in() and holds [kx][ky][channel][width
+// of its rows], zeros behind the last output.
 struct PackedConv {
   Window window;
   int64_t tile = 64;
   Tensor weights;
+  int64_t safe_events = 0;  // integers: the sum of any so many weights of an output fits 16 bits
   int64_t fan_in() const noexcept { return window.kernel * window.kernel * window.in_channels; }
+  int64_t tiles() const noexcept { return (padded(window.out_channels) + tile - 1) / tile; }
+  // Outputs of the tile from o on, and weights per row of it: kernels of integers know three
+  // widths.
+  int64_t outputs_at(int64_t o) const noexcept {
+    return std::min(tile, padded(window.out_channels) - o);
+  }
+  int64_t row_width(int64_t o) const noexcept {
+    const int64_t outputs = outputs_at(o);
+    if (weights.dtype() == DType::kF32) return outputs;
+    return outputs <= 32 ? 32 : outputs <= 64 ? 64 : outputs <= 128 ? 128 : 256;
+  }
 };
 
 // groups = channels, one output each.
@@ -126,8 +140,10 @@ struct PackedConv1d {
   int64_t fan_in() const noexcept { return kernel * padded(in_channels); }
 };
 
-// Rows of a double table [rows][padded(order)], whose sums, weighted by what is known, are the
-// memory.
+// Rows of a double table of padded(order) columns, whose sums, weighted by what is known, are the
+// memory. In tiles of 64 columns, the last one narrower (a multiple of 16): the tile from column c
+// on starts at c * rows and holds [row][its width].
+constexpr int64_t kLmuTile = 64;
 struct PackedLmu {
   LmuForm form = LmuForm::kEvent;
   int64_t order = 0;
