@@ -45,6 +45,31 @@ TEST_CASE("convolutions along the steps equal the reference", "[parity]") {
   }
 }
 
+// More channels and steps than kernels take at once.
+TEST_CASE("long runs of steps equal the reference", "[parity]") {
+  uint64_t seed = 1;
+  for (const int64_t steps : {2, 129, 201}) {
+    for (const int64_t in : {150, 300}) {
+      for (const bool spikes : {true, false}) {
+        ParityCase c;
+        c.in = {in};
+        c.spikes = spikes;
+        c.density = seed % 3 == 0 ? 0.9 : 0.15;
+        c.steps = steps;
+        c.precision = static_cast<Precision>(seed % 4);
+        c.seed = ++seed;
+        c.affine = true;
+        c.neuron = lif(2.0f);
+        c.main = Conv1d{in, 70, 1, 1, "w", "b"};
+        check_parity(c);
+        c.main = Linear{in, 100, 0, "w", ""};
+        c.residual = true;
+        check_parity(c);
+      }
+    }
+  }
+}
+
 LmuMemory memory(int64_t order, double theta, LmuForm form, int64_t steps) {
   return {order, theta, form, lmu_system(order, theta)->taps, steps, "lmu"};
 }
@@ -64,6 +89,17 @@ TEST_CASE("the three forms of the Legendre memory equal the reference", "[parity
         check_with_epilogues(c, form != LmuForm::kRecurrent);  // one state slot per unit
       }
     }
+  }
+}
+
+TEST_CASE("the event form of a long sequence equals the reference", "[parity]") {
+  for (const int64_t order : {48, 70, 130}) {
+    ParityCase c;
+    c.steps = 140;
+    c.main = memory(order, 40, LmuForm::kEvent, c.steps);
+    c.in = {1};
+    c.density = 0.3;
+    check_with_epilogues(c);
   }
 }
 

@@ -126,14 +126,42 @@ PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
   return PackedGrouped{window, op.groups, clone(numbers)};
 }
 
-PackedMain pack_main(const Linear& op, const Graph&, const Node& node, const Weights& weights) {
+// weight(o, tap, c) into tiles.
+template <typename F>
+PackedConv1d pack_conv1d(int64_t in_channels, int64_t out_channels, int64_t left, int64_t kernel,
+                         F weight) {
+  PackedConv1d packed{in_channels, out_channels, left, kernel, {}};
+  const int64_t outputs = padded(out_channels), inputs = padded(in_channels);
+  packed.weights = Tensor({outputs, packed.fan_in()});
+  float* to = packed.weights.f32().data();
+  for (int64_t first = 0; first < outputs; first += kConv1dTile) {
+    const int64_t width = std::min(kConv1dTile, outputs - first);
+    for (int64_t i = 0; i < packed.fan_in(); ++i) {
+      const int64_t tap = i / inputs, c = i % inputs;
+      for (int64_t o = first; o < first + width; ++o, ++to) {
+        if (o < out_channels && c < in_channels) *to = weight(o, tap, c);
+      }
+    }
+  }
+  return packed;
+}
+
+// One row of spikes per step: steps share the passes over the weights as those of a Conv1d do.
+PackedMain pack_main(const Linear& op, const Graph& graph, const Node& node,
+                     const Weights& weights) {
   const Tensor numbers = numbers_of(weights, op.weight);
   const auto weight = numbers.f32();
+  const auto at = [&](int64_t o, int64_t c) {
+    return weight[static_cast<size_t>(o * op.in_features + c)];
+  };
+  const Node& in = graph.node(node.inputs[0]);
   const int64_t rows = rows_of(node.shape);
+  if (rows == 1 && in.kind == EdgeKind::kSpikes && !in.is_static) {
+    return pack_conv1d(op.in_features, op.out_features, 0, 1,
+                       [&](int64_t o, int64_t, int64_t c) { return at(o, c); });
+  }
   return pack_conv({op.in_features, op.out_features, 1, 1, 0, 1, rows, 1, rows},
-                   [&](int64_t o, int64_t, int64_t, int64_t c) {
-                     return weight[static_cast<size_t>(o * op.in_features + c)];
-                   });
+                   [&](int64_t o, int64_t, int64_t, int64_t c) { return at(o, c); });
 }
 
 PackedMain pack_main(const BatchNorm& op, const Graph& graph, const Node& node,
@@ -223,21 +251,11 @@ PackedMain pack_main(const Mul&, const Graph&, const Node&, const Weights&) {
 PackedMain pack_main(const Conv1d& op, const Graph&, const Node&, const Weights& weights) {
   const Tensor numbers = numbers_of(weights, op.weight);
   const auto weight = numbers.f32();
-  PackedConv1d packed{op.in_channels, op.out_channels, op.left, op.kernel(), {}};
-  const int64_t outputs = padded(op.out_channels), inputs = padded(op.in_channels);
-  packed.weights = Tensor({outputs, packed.fan_in()});
-  float* to = packed.weights.f32().data();
-  for (int64_t first = 0; first < outputs; first += kConv1dTile) {
-    const int64_t width = std::min(kConv1dTile, outputs - first);
-    for (int64_t i = 0; i < packed.fan_in(); ++i) {
-      const int64_t tap = i / inputs, c = i % inputs;
-      for (int64_t o = first; o < first + width; ++o, ++to) {
-        if (o < op.out_channels && c < op.in_channels)
-          *to = weight[static_cast<size_t>((o * op.in_channels + c) * op.kernel() + tap)];
-      }
-    }
-  }
-  return packed;
+  return pack_conv1d(
+      op.in_channels, op.out_channels, op.left, op.kernel(),
+      [&](int64_t o, int64_t tap, int64_t c) {
+        return weight[static_cast<size_t>((o * op.in_channels + c) * op.kernel() + tap)];
+      });
 }
 
 PackedMain pack_main(const LmuMemory& op, const Graph&, const Node&, const Weights&) {
@@ -248,14 +266,19 @@ PackedMain pack_main(const LmuMemory& op, const Graph&, const Node&, const Weigh
     return packed;
   }
   const bool event = op.form == LmuForm::kEvent;
-  packed.table = Tensor({event ? op.taps : op.order + 1, padded(op.order)}, DType::kF64);
+  const int64_t rows = event ? op.taps : op.order + 1, floats = padded(op.order);
+  packed.table = Tensor({floats, rows}, DType::kF64);
   double* to = packed.table.as<double>().data();
-  for (int64_t row = 0; row < packed.table.shape()[0]; ++row) {
-    for (int64_t i = 0; i < op.order; ++i) {
-      const auto at = static_cast<size_t>(event ? row * op.order + i : i * op.order + row);
-      to[row * padded(op.order) + i] = event             ? system->h[at]
-                                       : row == op.order ? system->b[static_cast<size_t>(i)]
-                                                         : system->a[at];
+  for (int64_t first = 0; first < floats; first += kLmuTile) {
+    const int64_t width = std::min(kLmuTile, floats - first);
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t i = first; i < first + width; ++i, ++to) {
+        if (i >= op.order) continue;
+        const auto at = static_cast<size_t>(event ? row * op.order + i : i * op.order + row);
+        *to = event             ? system->h[at]
+              : row == op.order ? system->b[static_cast<size_t>(i)]
+                                : system->a[at];
+      }
     }
   }
   return packed;

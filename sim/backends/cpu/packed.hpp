@@ -129,8 +129,10 @@ struct PackedConv1d {
   int64_t fan_in() const noexcept { return kernel * padded(in_channels); }
 };
 
-// Rows of a double table [rows][padded(order)], whose sums, weighted by what is known, are the
-// memory.
+// Rows of a double table of padded(order) columns, whose sums, weighted by what is known, are the
+// memory. In tiles of 64 columns, the last one narrower (a multiple of 16): the tile from column c
+// on starts at c * rows and holds [row][its width].
+constexpr int64_t kLmuTile = 64;
 struct PackedLmu {
   LmuForm form = LmuForm::kEvent;
   int64_t order = 0;

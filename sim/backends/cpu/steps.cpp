@@ -14,70 +14,199 @@ HWY_BEFORE_NAMESPACE();
 namespace spikeloom::cpu {
 namespace HWY_NAMESPACE {
 
-constexpr int64_t kStepsTogether = 24;  // that share one pass over a weight tile
+constexpr int64_t kStepsTogether = 128;  // that share one pass over a weight tile
+constexpr int64_t kBlockChannels = 128;  // their weights to one tile stay in the fastest cache
+constexpr int64_t kListedSteps = 192;    // whose events are listed at once
+constexpr double kDenseRate = 0.6;       // firing rate above which the dense kernel is faster
 
-// Events of the input steps [first - left, first + steps + right): id = step * padded(channels) +
-// channel; offsets[s] is the place of the first event of step s.
+// Of `all` vectors (a power of two times 1 or 3) as many as `most` registers (a power of two) take
+// in equal parts.
+constexpr int vectors_at_once(int all, int most) {
+  return all <= most ? all : all % most == 0 ? most : most / 2;
+}
+
+// Events of the input steps a run of steps sees, blocks of kBlockChannels channels one after the
+// other: event = channel within its block; events of block b of input step s (the first is
+// `left` before the run's first) lie from offsets[s * blocks + b] on.
 struct StepEvents {
-  const uint32_t* events;
-  const uint32_t* offsets;
+  const uint32_t* events = nullptr;
+  const uint32_t* offsets = nullptr;
+  int64_t blocks = 0;
+  double rate = 0;
 };
 
 inline StepEvents list_events(const PackedConv1d& p, const UnitIo& io, int64_t first,
                               int64_t steps) {
+  constexpr int64_t kBlockWords = kBlockChannels / 64;
   const int64_t in_steps = steps + p.kernel - 1, words = words_for(p.in_channels);
-  uint32_t* offsets = scratch<uint32_t>(ScratchSlot::kOffsets, in_steps + 1);
+  const int64_t blocks = (words + kBlockWords - 1) / kBlockWords;
+  uint32_t* offsets = scratch<uint32_t>(ScratchSlot::kOffsets, in_steps * blocks + 1);
   uint32_t* events = scratch<uint32_t>(ScratchSlot::kEvents, in_steps * words * 64 + kEventSlack);
-  uint32_t* end = events;
+  uint32_t *end = events, *offset = offsets;
   for (int64_t s = 0; s < in_steps; ++s) {
-    offsets[s] = static_cast<uint32_t>(end - events);
-    end = append_events(io.in[0].bits_at(first - p.left + s).words, words,
-                        static_cast<uint32_t>(s * padded(p.in_channels)), end);
+    const uint64_t* row = io.in[0].bits_at(first - p.left + s).words;
+    for (int64_t w = 0; w < words; w += kBlockWords) {
+      *offset++ = static_cast<uint32_t>(end - events);
+      end = append_events(row + w, std::min(kBlockWords, words - w), 0, end);
+    }
   }
-  offsets[in_steps] = static_cast<uint32_t>(end - events);
-  return {events, offsets};
+  *offset = static_cast<uint32_t>(end - events);
+  const auto inputs = static_cast<double>(in_steps * p.in_channels);
+  return {events, offsets, blocks, static_cast<double>(end - events) / inputs};
 }
 
-// Adds the weight rows events[i] - base, in order; rows are `width` floats, a multiple of 16.
-HWY_INLINE void add_events(const uint32_t* events, int64_t count, uint32_t base,
-                           const float* weights, int64_t width, float* sums) {
-  constexpr int kVectors = 16 / kLanes;
-  for (int64_t part = 0; part < width; part += 16) {
-    V acc[kVectors];
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(kD);
-    for (int64_t i = 0; i < count; ++i) {
-      const float* row = weights + static_cast<int64_t>(events[i] - base) * width + part;
-#pragma GCC unroll 16
-      for (int v = 0; v < kVectors; ++v) acc[v] = hn::Add(acc[v], hn::LoadU(kD, row + v * kLanes));
+// Adds the weight rows of each step's events, in order, to its sums, or to +0 for `fresh` sums;
+// rows and sums are 16 * kSixteens floats. The events of step k lie from offsets[k * stride] on.
+// Steps take turns: their chains of additions overlap, and a loop's end is mispredicted once for
+// all.
+template <int kSixteens, int kSteps>
+HWY_INLINE void add_block(const uint32_t* events, const uint32_t* offsets, int64_t stride,
+                          const float* weights, bool fresh, float* sums) {
+  constexpr int kWidth = 16 * kSixteens;
+  constexpr int kVectors = vectors_at_once(kWidth / kLanes, 8 / kSteps);
+  const auto add = [&](uint32_t event, int part, V* acc) HWY_ATTR {
+    const float* row = weights + static_cast<size_t>(event) * kWidth + part;
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) acc[v] = hn::Add(acc[v], hn::LoadU(kD, row + v * kLanes));
+  };
+  int64_t common = offsets[1] - offsets[0];
+#pragma GCC unroll 2
+  for (int k = 1; k < kSteps; ++k)
+    common = std::min<int64_t>(common, offsets[k * stride + 1] - offsets[k * stride]);
+  for (int part = 0; part < kWidth; part += kVectors * kLanes) {
+    V acc[kSteps][kVectors];
+#pragma GCC unroll 2
+    for (int k = 0; k < kSteps; ++k) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v)
+        acc[k][v] = fresh ? hn::Zero(kD) : hn::LoadU(kD, sums + k * kWidth + part + v * kLanes);
     }
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(acc[v], kD, sums + part + v * kLanes);
+    for (int64_t i = 0; i < common; ++i) {
+#pragma GCC unroll 2
+      for (int k = 0; k < kSteps; ++k) add(events[offsets[k * stride] + i], part, acc[k]);
+    }
+#pragma GCC unroll 2
+    for (int k = 0; k < kSteps; ++k) {
+      for (int64_t i = offsets[k * stride] + common; i < offsets[k * stride + 1]; ++i)
+        add(events[i], part, acc[k]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v)
+        hn::StoreU(acc[k][v], kD, sums + k * kWidth + part + v * kLanes);
+    }
   }
 }
 
-// Steps [first, first + steps), weight tiles [tile_begin, tile_end).
-inline void conv1d_steps(const PackedConv1d& p, const Epilogue& epilogue, const UnitIo& io,
-                         int64_t first, int64_t steps, int64_t tile_begin, int64_t tile_end) {
-  const int64_t outputs = padded(p.out_channels), inputs = padded(p.in_channels);
-  const bool spikes = io.in[0].bits != nullptr;
-  StepEvents list{};
-  if (spikes) list = list_events(p, io, first, steps);
-  float* sums = scratch<float>(ScratchSlot::kSums, kStepsTogether * kConv1dTile);
-  for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
-    const int64_t o = tile * kConv1dTile, width = std::min(kConv1dTile, outputs - o);
-    const float* weights = p.weights.f32().data() + o * p.fan_in();
-    if (!spikes) {
-      dense_tile(io.in[0].real_at(first - p.left), io.in[0].step_stride, steps, p.fan_in(), weights,
-                 width, sums);
-    }
-    for (int64_t s = 0; s < steps; ++s) {
-      if (spikes) {
-        const uint32_t begin = list.offsets[s], end = list.offsets[s + p.kernel];
-        add_events(list.events + begin, end - begin, static_cast<uint32_t>(s * inputs), weights,
-                   width, sums + s * width);
+// Sums of one tile over steps [first, first + steps) of the list. Tap by tap and block by block, so
+// that all steps share the weights of a block; the sums wait in memory in between. Meanwhile the
+// next block is asked for (behind the last one that is the next tile's, or nothing).
+template <int kSixteens>
+HWY_NOINLINE void add_tile(const PackedConv1d& p, const StepEvents& list, int64_t first,
+                           int64_t steps, const float* weights, float* sums) {
+  constexpr int64_t kWidth = 16 * kSixteens;
+  for (int64_t tap = 0; tap < p.kernel; ++tap) {
+    for (int64_t block = 0; block < list.blocks; ++block) {
+      const bool fresh = tap == 0 && block == 0;
+      const float* rows = weights + (tap * padded(p.in_channels) + block * kBlockChannels) * kWidth;
+      const uint32_t* offsets = list.offsets + (first + tap) * list.blocks + block;
+      const int64_t ahead = std::min(kBlockChannels, padded(p.in_channels)) * kWidth;
+      int64_t s = 0;
+      for (; s + 2 <= steps; s += 2, offsets += 2 * list.blocks) {
+        for (int64_t at = ahead * s / steps; at < ahead * (s + 2) / steps; at += 16)
+          __builtin_prefetch(rows + ahead + at, 0, 2);
+        add_block<kSixteens, 2>(list.events, offsets, list.blocks, rows, fresh, sums + s * kWidth);
       }
-      finish(epilogue, sums + s * width, width, first + s, 0, 1, 1, o, width);
+      if (s < steps)
+        add_block<kSixteens, 1>(list.events, offsets, list.blocks, rows, fresh, sums + s * kWidth);
+    }
+  }
+}
+
+// finish() for a tile of 16 * kSixteens outputs from `first` on at steps [at_step, at_step + steps)
+// of a value of one row. Membranes stay in registers over the steps, and those of a tile overlap.
+template <int kSixteens>
+HWY_NOINLINE void finish_steps(const Epilogue& e, int64_t first, int64_t at_step, int64_t steps,
+                               const float* sums) {
+  constexpr int kWidth = 16 * kSixteens, kVectors = kWidth / kLanes;
+  const auto from = [&](const Tensor& values) HWY_ATTR {
+    return values.size() == 0 ? nullptr : values.f32().data() + first;
+  };
+  const float *weight_scale = from(e.packed.weight_scale), *bias = from(e.packed.bias),
+              *scale = from(e.packed.scale), *shift = from(e.packed.shift);
+  const bool fires = e.packed.fires;
+  const int64_t left = e.packed.channels - first;
+  const uint64_t valid = left >= 64 ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
+  V membranes[kVectors];
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v)
+    membranes[v] = fires ? hn::LoadU(kD, e.io.state + first + v * kLanes) : hn::Zero(kD);
+  for (int64_t t = at_step; t < at_step + steps; ++t, sums += kWidth) {
+    const float* other = e.packed.adds_other ? e.io.other.real_at(t) + first : nullptr;
+    float* real = e.stores_real ? e.io.real.real_at(t) + first : nullptr;
+    uint64_t fired = 0;
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const int c = v * kLanes;
+      V y = hn::LoadU(kD, sums + c);
+      if (weight_scale != nullptr) y = hn::Mul(y, hn::LoadU(kD, weight_scale + c));
+      if (bias != nullptr) y = hn::Add(y, hn::LoadU(kD, bias + c));
+      if (scale != nullptr)
+        y = hn::Add(hn::Mul(y, hn::LoadU(kD, scale + c)), hn::LoadU(kD, shift + c));
+      if (other != nullptr) y = hn::Add(y, hn::LoadU(kD, other + c));
+      if (real != nullptr) hn::StoreU(y, kD, real + c);
+      if (fires) fired |= static_cast<uint64_t>(mask_bits(step(e.neuron, y, membranes[v]))) << c;
+    }
+    if (fires) e.io.spikes.bits_at(t).words[first / 64] = fired & valid;
+  }
+#pragma GCC unroll 8
+  for (int v = 0; fires && v < kVectors; ++v)
+    hn::StoreU(membranes[v], kD, e.io.state + first + v * kLanes);
+}
+
+// Calls f(std::integral_constant<int, n>) for a tile of 16 * n outputs, n <= 4.
+template <int kSixteens = 4, typename F>
+HWY_INLINE void for_width(int64_t width, F f) {
+  if (width == 16 * kSixteens) return f(std::integral_constant<int, kSixteens>());
+  if constexpr (kSixteens > 1) for_width<kSixteens - 1>(width, f);
+}
+
+// The inputs of a run of steps as numbers: where they stand, or spikes unpacked.
+struct StepInputs {
+  const float* x = nullptr;
+  int64_t stride = 0;
+};
+
+inline StepInputs real_inputs(const PackedConv1d& p, const UnitIo& io, int64_t first,
+                              int64_t steps) {
+  const ValueRef& in = io.in[0];
+  if (in.bits == nullptr) return {in.real_at(first - p.left), in.step_stride};
+  const int64_t in_steps = steps + p.kernel - 1, floats = padded(p.in_channels);
+  float* to = scratch<float>(ScratchSlot::kInputs, in_steps * floats);
+  for (int64_t s = 0; s < in_steps; ++s) {
+    const uint64_t* row = in.bits_at(first - p.left + s).words;
+    for (int64_t c = 0; c < floats; ++c)
+      to[s * floats + c] = static_cast<float>((row[c >> 6] >> (c & 63)) & 1);
+  }
+  return {to, floats};
+}
+
+// Weight tiles [begin, end) over the steps [first, first + steps).
+inline void conv1d_tiles(const PackedConv1d& p, const Epilogue& epilogue, const StepEvents& list,
+                         const StepInputs& inputs, int64_t first, int64_t steps, int64_t begin,
+                         int64_t end) {
+  float* sums = scratch<float>(ScratchSlot::kSums, kStepsTogether * kConv1dTile);
+  for (int64_t tile = begin; tile < end; ++tile) {
+    const int64_t o = tile * kConv1dTile, width = std::min(kConv1dTile, padded(p.out_channels) - o);
+    const float* weights = p.weights.f32().data() + o * p.fan_in();
+    for (int64_t s = 0; s < steps; s += kStepsTogether) {
+      const int64_t together = std::min(kStepsTogether, steps - s);
+      if (inputs.x != nullptr) {
+        dense_tile(inputs.x + s * inputs.stride, inputs.stride, together, p.fan_in(), weights,
+                   width, sums);
+      }
+      for_width(width, [&](auto sixteens) HWY_ATTR {
+        if (inputs.x == nullptr) add_tile<sixteens>(p, list, s, together, weights, sums);
+        finish_steps<sixteens>(epilogue, o, first + s, together, sums);
+      });
     }
   }
 }
@@ -86,11 +215,17 @@ inline void conv1d_steps(const PackedConv1d& p, const Epilogue& epilogue, const 
 void conv1d(const PackedConv1d& p, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const int64_t tiles = (padded(p.out_channels) + kConv1dTile - 1) / kConv1dTile;
-  parallel_for(tiles, 1, io.threads, [&](int64_t begin, int64_t end) {
-    for (int64_t first = 0; first < io.steps; first += kStepsTogether) {
-      conv1d_steps(p, epilogue, io, first, std::min(kStepsTogether, io.steps - first), begin, end);
-    }
-  });
+  for (int64_t first = 0; first < io.steps; first += kListedSteps) {
+    const int64_t steps = std::min(kListedSteps, io.steps - first);
+    StepEvents list;
+    StepInputs inputs;
+    if (io.in[0].bits != nullptr) list = list_events(p, io, first, steps);
+    if (io.in[0].bits == nullptr || list.rate > kDenseRate)
+      inputs = real_inputs(p, io, first, steps);
+    parallel_for(tiles, 1, io.threads, [&](int64_t begin, int64_t end) {
+      conv1d_tiles(p, epilogue, list, inputs, first, steps, begin, end);
+    });
+  }
 }
 
 using Doubles = hn::CappedTag<double, 8>;
@@ -102,33 +237,12 @@ HWY_INLINE VD exact_fma(VD a, VD b, VD c) {
   return exact_fma(kDoubles, a, b, c);
 }
 
-// 16 sums from `first` on of rows times factors, in the order given, rounded to fp32.
-HWY_INLINE void sum_rows(const PackedLmu& p, const uint32_t* rows, const float* factors,
-                         int64_t count, int64_t first, float* to) {
-  constexpr int kVectors = 16 / kDoubleLanes;
-  const double* table = p.table.as<double>().data() + first;
-  const int64_t stride = padded(p.order);
-  VD acc[kVectors];
-#pragma GCC unroll 16
-  for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(kDoubles);
-  for (int64_t i = 0; i < count; ++i) {
-    const double* row = table + static_cast<int64_t>(rows[i]) * stride;
-    const VD factor = hn::Set(kDoubles, static_cast<double>(factors[i]));
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v)
-      acc[v] = exact_fma(hn::LoadU(kDoubles, row + v * kDoubleLanes), factor, acc[v]);
-  }
-  HWY_ALIGN double sums[16];
-#pragma GCC unroll 16
-  for (int v = 0; v < kVectors; ++v) hn::Store(acc[v], kDoubles, sums + v * kDoubleLanes);
-  for (int i = 0; i < 16; ++i) to[i] = static_cast<float>(sums[i]);
-}
-
 inline float input_at(const ValueRef& in, int64_t step) {
   if (in.bits != nullptr) return static_cast<float>(in.bits_at(step).words[0] & 1);
   return in.real_at(step)[0];
 }
 
+// Inputs that are not 0, with the table rows they choose.
 struct Known {
   uint32_t* rows;
   float* factors;
@@ -143,31 +257,74 @@ struct Known {
   }
 };
 
+// kSixteens * 16 sums of rows of a table tile times factors, in the order given, rounded to fp32.
+// Row i is kMirrored ? newest - rows[i] : rows[i].
+template <int kSixteens, bool kMirrored>
+HWY_INLINE void sum_rows(const double* table, const uint32_t* rows, const float* factors,
+                         int64_t count, uint32_t newest, float* to) {
+  constexpr int kWidth = 16 * kSixteens;
+  constexpr int kVectors = vectors_at_once(kWidth / kDoubleLanes, 8);
+  HWY_ALIGN double sums[kWidth];
+  for (int part = 0; part < kWidth; part += kVectors * kDoubleLanes) {
+    VD acc[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(kDoubles);
+    for (int64_t i = 0; i < count; ++i) {
+      const size_t at = kMirrored ? newest - rows[i] : rows[i];
+      const double* row = table + at * kWidth + part;
+      const VD factor = hn::Set(kDoubles, static_cast<double>(factors[i]));
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v)
+        acc[v] = exact_fma(hn::LoadU(kDoubles, row + v * kDoubleLanes), factor, acc[v]);
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) hn::Store(acc[v], kDoubles, sums + part + v * kDoubleLanes);
+  }
+  for (int i = 0; i < kWidth; ++i) to[i] = static_cast<float>(sums[i]);
+}
+
+// known holds all inputs since `taps` - 1 steps before the first step, by age at the first step,
+// newest - rows[i]; what a step sees is a run of them, oldest first.
 void event_memory(const PackedLmu& p, const Epilogue& epilogue, const UnitIo& io) {
-  parallel_for(padded(p.order) / 16, 8, io.threads, [&](int64_t begin, int64_t end) {
-    HWY_ALIGN float sums[16];
-    Known known(p.taps);
-    for (int64_t t = 0; t < io.steps; ++t) {
-      known.count = 0;
-      for (int64_t k = p.taps - 1; k >= 0; --k) known.add(k, input_at(io.in[0], t - k));
-      for (int64_t block = begin; block < end; ++block) {
-        sum_rows(p, known.rows, known.factors, known.count, 16 * block, sums);
-        finish(epilogue, sums, 0, t, 0, 1, 1, 16 * block, 16);
-      }
+  const int64_t oldest = p.taps - 1, order = padded(p.order);
+  Known known(oldest + io.steps);
+  for (int64_t t = -oldest; t < io.steps; ++t) known.add(t + oldest, input_at(io.in[0], t));
+  parallel_for((order + kLmuTile - 1) / kLmuTile, 2, io.threads, [&](int64_t begin, int64_t end) {
+    float* sums = scratch<float>(ScratchSlot::kSums, kStepsTogether * kLmuTile);
+    for (int64_t tile = begin; tile < end; ++tile) {
+      const int64_t first = tile * kLmuTile, width = std::min(kLmuTile, order - first);
+      const double* table = p.table.as<double>().data() + first * p.taps;
+      for_width(width, [&](auto sixteens) HWY_ATTR {
+        int64_t from = 0, to = 0;
+        for (int64_t t = 0; t < io.steps; ++t) {
+          while (from < known.count && known.rows[from] < t) ++from;
+          while (to < known.count && known.rows[to] <= t + oldest) ++to;
+          const int64_t waiting = t % kStepsTogether;
+          sum_rows<sixteens, true>(table, known.rows + from, known.factors + from, to - from,
+                                   static_cast<uint32_t>(t + oldest), sums + waiting * width);
+          if (waiting + 1 == kStepsTogether || t + 1 == io.steps)
+            finish_steps<sixteens>(epilogue, first, t - waiting, waiting + 1, sums);
+        }
+      });
     }
   });
 }
 
 void recurrent_memory(const PackedLmu& p, const Epilogue& epilogue, const UnitIo& io) {
   const int64_t floats = padded(p.order);
+  const double* table = p.table.as<double>().data();
   float* sums = scratch<float>(ScratchSlot::kSums, floats);
   Known known(p.order + 1);
   for (int64_t t = 0; t < io.steps; ++t) {
     known.count = 0;
     for (int64_t j = 0; j < p.order; ++j) known.add(j, io.state[j]);
     known.add(p.order, input_at(io.in[0], t));
-    for (int64_t c = 0; c < floats; c += 16)
-      sum_rows(p, known.rows, known.factors, known.count, c, sums + c);
+    for (int64_t c = 0; c < floats; c += kLmuTile) {
+      for_width(std::min(kLmuTile, floats - c), [&](auto sixteens) HWY_ATTR {
+        sum_rows<sixteens, false>(table + c * (p.order + 1), known.rows, known.factors, known.count,
+                                  0, sums + c);
+      });
+    }
     std::copy_n(sums, floats, io.state);
     finish(epilogue, sums, 0, t, 0, 1, 1, 0, floats);
   }
