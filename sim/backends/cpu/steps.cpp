@@ -132,16 +132,19 @@ HWY_NOINLINE void finish_steps(const Epilogue& e, int64_t first, int64_t at_step
   };
   const float *weight_scale = from(e.packed.weight_scale), *bias = from(e.packed.bias),
               *scale = from(e.packed.scale), *shift = from(e.packed.shift);
+  const SimdNeuron neuron = e.neuron;  // here no store can change it: it stays in registers
   const bool fires = e.packed.fires;
   const int64_t left = e.packed.channels - first;
   const uint64_t valid = left >= 64 ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
+  const ValueRef &other_value = e.io.other, &real_value = e.io.real, &spikes = e.io.spikes;
+  const int64_t other_stride = other_value.step_stride, real_stride = real_value.step_stride;
+  const float* other = e.packed.adds_other ? other_value.real_at(at_step) + first : nullptr;
+  float* real = e.stores_real ? real_value.real_at(at_step) + first : nullptr;
   V membranes[kVectors];
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v)
     membranes[v] = fires ? hn::LoadU(kD, e.io.state + first + v * kLanes) : hn::Zero(kD);
   for (int64_t t = at_step; t < at_step + steps; ++t, sums += kWidth) {
-    const float* other = e.packed.adds_other ? e.io.other.real_at(t) + first : nullptr;
-    float* real = e.stores_real ? e.io.real.real_at(t) + first : nullptr;
     uint64_t fired = 0;
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
@@ -153,9 +156,11 @@ HWY_NOINLINE void finish_steps(const Epilogue& e, int64_t first, int64_t at_step
         y = hn::Add(hn::Mul(y, hn::LoadU(kD, scale + c)), hn::LoadU(kD, shift + c));
       if (other != nullptr) y = hn::Add(y, hn::LoadU(kD, other + c));
       if (real != nullptr) hn::StoreU(y, kD, real + c);
-      if (fires) fired |= static_cast<uint64_t>(mask_bits(step(e.neuron, y, membranes[v]))) << c;
+      if (fires) fired |= static_cast<uint64_t>(mask_bits(step(neuron, y, membranes[v]))) << c;
     }
-    if (fires) e.io.spikes.bits_at(t).words[first / 64] = fired & valid;
+    if (fires) spikes.bits_at(t).words[first / 64] = fired & valid;
+    if (other != nullptr) other += other_stride;
+    if (real != nullptr) real += real_stride;
   }
 #pragma GCC unroll 8
   for (int v = 0; fires && v < kVectors; ++v)
