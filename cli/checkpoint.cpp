@@ -50,6 +50,10 @@ void visit_numbers(State& state, Visit&& visit) {
     visit("attention/" + name + "/coincidences", a.kv_coincidences);
     visit("attention/" + name + "/nonzero", a.qkv_nonzero_adds);
   }
+  for (auto& layer : state.twin_zeros) {
+    visit("twin/" + layer.layer + "/zeros", layer.zeros);
+    visit("twin/" + layer.layer + "/values", layer.values);
+  }
   if (!state.neurobench) return;
   visit("neurobench/samples", state.neurobench->samples);
   visit("neurobench/membrane_updates", state.neurobench->membrane_updates);

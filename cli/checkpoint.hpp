@@ -28,6 +28,7 @@ struct RunState {
   bool outputs_final = false;  // the spiking run ended: trace and arrays have their names
   int64_t twin_done = 0;
   Accuracy twin_accuracy;
+  std::vector<ZeroCount> twin_zeros;  // by layer; none: the twin does not run
 
   int64_t ended() const noexcept { return done - static_cast<int64_t>(broken.size()); }
 };

@@ -69,6 +69,7 @@ CommandLine command_line() {
       "level", text("bottleneck"), "counts, bottleneck or event")(
       "mapping", options::value<std::string>(), "read the mapping from this JSON file")(
       "save-mapping", options::value<std::string>(), "write the mapping to this JSON file")(
+      "layers-in-turn", "layers that do not fit together run one after the other, with reloads")(
       "mapper", text("sequential"), "sequential, greedy or anneal; several with commas")(
       "update", text("all"), "neurons updated in a step: all or touched")(
       "unsupported", text("refuse"), "what no core can do: refuse, or leave it to a host")(
@@ -149,6 +150,12 @@ ChipJob common_job(const Values& values) {
   if (values.count("samples")) job.samples = in_range(values, "samples", 1, int64_t{1} << 40);
   job.threads = static_cast<int>(in_range(values, "threads", 1, 4096));
   job.check = values.count("check") > 0;
+  job.in_turn = values.count("layers-in-turn") > 0;
+  if (job.in_turn && (job.writes() || !job.mapping.empty() || !values["mapper"].defaulted())) {
+    throw usage(
+        "--layers-in-turn maps every turn in the order of the layers: no --mapper, --mapping, "
+        "--save-mapping, --html or --timeline");
+  }
   return job;
 }
 
@@ -236,8 +243,9 @@ int command_chip(const Arguments& arguments) {
   report.form = "fused";
   if (values->count("dense")) {
     const int64_t steps = trace.samples().empty() ? 1 : trace.samples()[0].steps;
+    const auto zeros = twin_zeros(jobs[0].trace, report.signature);
     for (const std::string& name : split((*values)["dense"].as<std::string>(), "--dense"))
-      report.dense.push_back(run_accelerator(name, graph, steps));
+      report.dense.push_back(run_accelerator(name, graph, steps, zeros));
   }
   for (const TraceSample& sample : trace.samples()) {
     report.labelled += sample.label >= 0;

@@ -78,6 +78,29 @@ std::string label_of(const ChipJob& job) {
   return label;
 }
 
+namespace {
+
+// Not mapped as a whole: every turn has a mapping of its own.
+ChipRun run_in_turn(const ChipJob& job, const LoweredNetwork& lowered, const ChipSpec& chip,
+                    const ChipSpikes& spikes, const std::vector<int64_t>& sample_steps) {
+  InTurnOptions options;
+  options.replay = replay_options(job);
+  options.check = job.check;
+  const InTurnResult turns = replay_in_turn(lowered.network, chip, spikes, options);
+  ChipRun run = price_turns(lowered, chip, turns, sample_steps);
+  std::string mappings;
+  for (const Turn& turn : turns.turns)
+    mappings += mapping_json(turn.mapping, turn.network, turns.chip);
+  run.mapping_sha256 = sha256_hex(mappings);
+  run.label = label_of(job);
+  run.settings = job.settings;
+  run.mapper = job.mapper;
+  run.weight_bits = job.lower.weight_bits;
+  return run;
+}
+
+}  // namespace
+
 ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
   const ChipSpec chip = load_chip(job.chip, chip_sets(job));
   const LoweredNetwork lowered = lower(graph, chip, job.lower);
@@ -86,14 +109,15 @@ ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
   const int64_t samples =
       job.samples > 0 ? job.samples : static_cast<int64_t>(trace.samples().size());
   const ChipSpikes spikes = spikes_of(lowered, trace, samples);
+  std::vector<int64_t> sample_steps;
+  for (int64_t s = 0; s < samples; ++s)
+    sample_steps.push_back(trace.samples()[static_cast<size_t>(s)].steps);
+  if (job.in_turn) return run_in_turn(job, lowered, chip, spikes, sample_steps);
   const Placement placed = map_network(job, lowered.network, chip, spikes);
   const ReplayResult result =
       replay(lowered.network, chip, placed.mapping, spikes, replay_options(job));
   if (!job.timeline.empty()) write_timeline(job, lowered.network, chip, placed.mapping, spikes);
   if (job.check) check_result(lowered.network, chip, spikes, result);
-  std::vector<int64_t> sample_steps;
-  for (int64_t s = 0; s < samples; ++s)
-    sample_steps.push_back(trace.samples()[static_cast<size_t>(s)].steps);
   ChipRun run = price_run(lowered, chip, result, sample_steps);
   const std::string text = mapping_json(placed.mapping, lowered.network, chip);
   if (job.writes()) install_interrupt_handler();

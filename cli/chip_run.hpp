@@ -18,7 +18,7 @@ struct ChipJob {
   std::vector<std::pair<std::string, std::string>> settings;  // of the sweep; on top of `sets`
   Level level = Level::kBottleneck;
   LowerOptions lower;
-  bool host = false, check = false;
+  bool host = false, check = false, in_turn = false;
   int64_t samples = 0;         // 0: all
   int64_t timeline_steps = 0;  // the first ones
   int threads = 1;

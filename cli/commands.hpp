@@ -16,6 +16,7 @@ int command_compare(const Arguments& arguments);
 int command_convert(const Arguments& arguments);
 int command_generate(const Arguments& arguments);
 int command_stream(const Arguments& arguments);
+int command_bench(const Arguments& arguments);
 int command_list(const Arguments& arguments);
 
 }  // namespace spikeloom

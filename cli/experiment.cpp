@@ -183,6 +183,7 @@ Experiment read_experiment(Config& config) {
   experiment.dataset = read_dataset(config);
   experiment.run = read_run(config);
   experiment.what_if = read_what_if(config, experiment.run.device);
+  experiment.chip = read_chip_choice(config);
   experiment.trace = read_trace(config);
   experiment.neurobench = config.flag("report.neurobench", false);
   experiment.output.dir = config.path_of("output.dir", "out").lexically_normal();

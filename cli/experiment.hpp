@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/chip_choice.hpp"
 #include "cli/what_if.hpp"
 #include "core/io/config.hpp"
 #include "datasets/open.hpp"
@@ -49,6 +50,7 @@ struct Experiment {
     int64_t batch = 1;  // samples in flight
   } run;
   WhatIf what_if;
+  std::optional<ChipChoice> chip;  // priced while the run goes on
   struct Trace {
     bool enabled = true;
     std::vector<std::string> layers;  // empty: all
@@ -56,6 +58,9 @@ struct Experiment {
     std::vector<int64_t> samples;  // empty: all
     bool events_auto = true;
     std::vector<std::string> events;
+
+    // Whether the file holds every spike of the run.
+    bool is_whole() const { return enabled && layers.empty() && every == 1 && samples.empty(); }
   } trace;
   bool neurobench = false;  // also count as the NeuroBench harness does
   struct Output {

@@ -64,8 +64,10 @@ int command_list(const Arguments& arguments) {
     const ChipSpec chip = load_chip(std::string(preset.name));
     fmt::print("  {:<16}  evidence {}; {}\n", preset.name, chip.evidence, chip.source);
   }
-  fmt::print("energy schemes: {}; baselines dense_same, dense_twin (fp32, int8, qnn_equiv)\n",
-             fmt::join(kSpikingSchemes, ", "));
+  fmt::print(
+      "energy schemes: {}; hardware with a chip; baselines dense_same, dense_twin (fp32, int8, "
+      "qnn_equiv)\n",
+      fmt::join(kSpikingSchemes, ", "));
   return 0;
 }
 

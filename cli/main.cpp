@@ -36,6 +36,7 @@ constexpr std::array kCommands = {
     Command{"generate", "continue a text with a SpikeGPT, token by token", command_generate},
     Command{"stream", "feed a sound frame by frame; print the decision as it forms",
             command_stream},
+    Command{"bench", "measure the engine on this machine beside its competitors", command_bench},
     Command{"list", "list models, presets, datasets, devices and energy schemes", command_list},
 };
 

@@ -18,6 +18,7 @@ struct Network {
   Graph as_written;
   Model model;
   AccumulatorLimits limits;
+  DeadNeurons dead;  // of a what-if with dead cores
   std::string weights_hash, weights_note;
   bool random = false;
 };

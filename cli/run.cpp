@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/chip_live.hpp"
 #include "cli/experiment.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
@@ -25,6 +26,7 @@
 #include "models/ann/dense_twin.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/trace/op_counter.hpp"
+#include "sim/trace/replay.hpp"
 #include "sim/trace/signature.hpp"
 
 namespace spikeloom {
@@ -60,7 +62,7 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   input.weights_trained = !network.random && experiment.weights.trained;
   input.weights_random = network.random;
   input.weights_text = network.weights_note;
-  input.what_if = describe(experiment.what_if);
+  input.what_if = describe(experiment.what_if, network.dead);
   input.backend = backend->name();
   input.simd = backend->simd();
   input.schedule = experiment.run.schedule == Schedule::kLayerMajor ? "layer-major" : "step-major";
@@ -119,23 +121,20 @@ RunIdentity identity_of(const Experiment& experiment, const Network& network,
   if (!experiment.what_if.dead_neurons.empty()) {
     identity["dead_neurons_sha256"] = sha256_hex(read_file(experiment.what_if.dead_neurons));
   }
+  if (!experiment.what_if.dead_cores.empty()) {
+    std::string mask;
+    for (const auto& [name, bits] : network.dead.dead) {
+      const SpikeView view = bits.view();
+      mask += name;
+      mask.append(reinterpret_cast<const char*>(view.words),
+                  static_cast<size_t>(view.rows * view.row_words()) * sizeof(uint64_t));
+    }
+    identity["dead_cores_sha256"] = sha256_hex(mask);
+  }
   if (!experiment.twin_weights.empty()) {
     identity["twin_weights_sha256"] = weights_hash(load_weights(experiment.twin_weights));
   }
   return identity;
-}
-
-// The state to start from: nothing, or that of the unfinished run in the folder.
-RunState first_state(const RunSetup& setup, const Network& network, bool resume) {
-  RunState state;
-  state.statistics = OpCounter(network.model.graph).statistics();
-  state.signature = Signature(network.model.graph).hashes();
-  if (setup.experiment.neurobench) {
-    state.neurobench = NeuroBenchCounter(network.model.graph, network.model.weights).counts();
-  }
-  start_or_continue(setup.experiment.output.dir, setup.identity, outputs_of(setup.experiment),
-                    resume, setup.dataset.info().size, "sample", state);
-  return state;
 }
 
 // The network's dense twin, where it has one: of a sequence network the authors' own that does not
@@ -150,6 +149,28 @@ std::optional<Graph> twin_of(const RunSetup& setup, const Network& network) {
   }
   if (setup.experiment.model.is_kwt() || setup.dataset.info().frames != 1) return std::nullopt;
   return dense_twin(network.as_written);
+}
+
+// The state to start from: nothing, or that of the unfinished run in the folder.
+RunState first_state(const RunSetup& setup, const Network& network, bool resume) {
+  RunState state;
+  state.statistics = OpCounter(network.model.graph).statistics();
+  state.signature = Signature(network.model.graph).hashes();
+  if (setup.experiment.neurobench) {
+    state.neurobench = NeuroBenchCounter(network.model.graph, network.model.weights).counts();
+  }
+  if (!setup.experiment.twin_weights.empty()) {
+    if (const auto twin = twin_of(setup, network)) state.twin_zeros = ZeroCounter(*twin).counts();
+  }
+  if (resume && setup.chip != nullptr && !setup.experiment.trace.is_whole() &&
+      fs::exists(checkpoint_path(setup.experiment.output.dir))) {
+    throw Error(
+        ErrorCode::kUsage,
+        "a chip continues from the trace of the first samples, and [trace] leaves some out");
+  }
+  start_or_continue(setup.experiment.output.dir, setup.identity, outputs_of(setup.experiment),
+                    resume, setup.dataset.info().size, "sample", state);
+  return state;
 }
 
 // Keyword spotting: the Keyword Transformer's smallest published size. It reads the same frames; of
@@ -182,8 +203,12 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
     if (interrupted() || !setup.experiment.twin_weights.empty()) {
       save_checkpoint(checkpoint, setup.identity, state);
     }
+  } else if (setup.chip != nullptr) {
+    replay(TraceFile(setup.experiment.output.dir / "trace.h5"), network.model.graph, state.ended(),
+           *setup.chip);
   }
   ReportInput input = describe_run(setup, network, state);
+  if (setup.chip != nullptr) input.hardware = setup.chip->price();
   count_kwt(setup, state.ended(), input.counts);
   const std::optional<Graph> twin = twin_of(setup, network);
   if (!twin) return input;
@@ -202,8 +227,9 @@ int run_experiment(Config config, bool quiet, bool resume) {
   auto dataset = open_dataset(experiment.dataset);
   if (experiment.model.is_kwt()) dataset = whole_sequences(std::move(dataset));
   const int64_t size = dataset->info().size;
-  RunSetup setup{experiment,          *dataset, steps_of(experiment, dataset->info()),
-                 dump_json(resolved), {},       quiet};
+  RunSetup setup{
+      experiment, *dataset, steps_of(experiment, dataset->info()), dump_json(resolved), {},
+      quiet,      nullptr};
   for (const int64_t index : experiment.trace.samples) {
     if (index >= size) {
       throw config.error_at("trace.samples",
@@ -211,7 +237,14 @@ int run_experiment(Config config, bool quiet, bool resume) {
     }
   }
   Network network = make_network(experiment, dataset->info());
+  network.dead =
+      find_dead_neurons(config, experiment.what_if, experiment.chip, network.model.graph);
   setup.identity = identity_of(experiment, network, dataset->info(), setup.config_json);
+  std::optional<LiveChip> chip;
+  if (experiment.chip) {
+    chip.emplace(*experiment.chip, network.model.graph, experiment.run.threads);
+    setup.chip = &*chip;
+  }
   make_output_folder(experiment.output.dir);
   // Created before the run, so that a folder which refuses them does so at once.
   OutputFile json_file(experiment.output.dir / "report.json");
@@ -247,7 +280,8 @@ int run_experiment(Config config, bool quiet, bool resume) {
 
 int command_run(const Arguments& arguments) {
   CommandLine line;
-  line.usage = "spikeloom run EXPERIMENT.toml [--set key=value]... [--resume] [--quiet]";
+  line.usage =
+      "spikeloom run EXPERIMENT.toml [--chip NAME|FILE] [--set key=value]... [--resume] [--quiet]";
   line.about =
       "Runs the network of an experiment file over its dataset, event by event. The output folder "
       "receives\n"
@@ -256,6 +290,8 @@ int command_run(const Arguments& arguments) {
       "SIMD target. docs/experiment.md lists every key.";
   add_set_option(line);
   line.named.add_options()(
+      "chip", options::value<std::string>(),
+      "price the spikes on this chip, too: preset or TOML file; the same as --set chip.name=...")(
       "resume", "continue the unfinished run in the output folder after its last finished sample")(
       "quiet,q", "print nothing but errors");
   line.hidden.add_options()("experiment", options::value<std::string>()->required());
@@ -263,6 +299,10 @@ int command_run(const Arguments& arguments) {
   const auto values = parse(line, arguments);
   if (!values) return 0;
   Config config = load_experiment((*values)["experiment"].as<std::string>(), *values);
+  if (values->count("chip")) {
+    const nlohmann::json name = (*values)["chip"].as<std::string>();
+    config.set("chip.name=" + name.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
   if (is_token_family(config.text("model.family", ""))) {
     return run_token_experiment(std::move(config), values->count("quiet") > 0,
                                 values->count("resume") > 0);

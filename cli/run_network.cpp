@@ -138,6 +138,7 @@ class SpikingRun {
   std::vector<TraceSink*> sinks() {
     std::vector<TraceSink*> all{&counter_, &signature_};
     if (recorder_) all.push_back(recorder_.get());
+    if (setup_.chip != nullptr) all.push_back(setup_.chip);
     return all;
   }
 
@@ -177,6 +178,8 @@ class SpikingRun {
     logits_.copy_rows(earlier_logits_, state_.done);
     features_.resume(state_.done);
     if (recorder_) replay(TraceFile(earlier_trace_), graph_, state_.ended(), *recorder_);
+    if (setup_.chip != nullptr)
+      replay(TraceFile(earlier_trace_), graph_, state_.ended(), *setup_.chip);
     checkpoint();
     std::error_code ignored;
     for (const fs::path& output : outputs_of(setup_.experiment)) {
@@ -232,7 +235,7 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
   if (setup.experiment.neurobench) options.keep = NeuroBenchCounter::watched(network.model.graph);
   const Experiment& experiment = setup.experiment;
   const auto plan = compile(network.model.graph, network.model.weights,
-                            with_what_if(experiment.what_if, network.model.graph,
+                            with_what_if(experiment.what_if, network.dead, network.model.graph,
                                          make_backend(experiment.run.device, network.limits)),
                             options);
   network.model.weights = {};  // packed by now
@@ -259,12 +262,15 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
   const int64_t steps = setup.dense_steps();
   const int64_t chunk = steps == 1 ? 1 : chunk_steps_of(setup, twin);
   const auto plan = compile(twin, weights, make_backend(experiment.run.device),
-                            {Schedule::kLayerMajor, chunk, {}});
+                            {Schedule::kLayerMajor, chunk, ZeroCounter::watched(twin)});
+  ZeroCounter zeros(twin);
+  zeros.restore(state.twin_zeros);
   const NodeId output = *twin.find_output("logits");
   Progress progress("dense twin", setup.dataset.info().size, setup.quiet);
   CheckpointPace pace(experiment.output.checkpoint_s);
   const auto done = [&](int64_t index) {
     state.twin_done = index + 1;
+    state.twin_zeros = zeros.counts();
     progress.update(state.twin_done, progress_note(state.twin_accuracy, 0));
     if (!pace.due()) return;
     pace.run(
@@ -272,7 +278,7 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
   };
   LoopCallbacks callbacks;
   callbacks.begin = [](int64_t, const Sample&) {};
-  callbacks.chunk = [](const Session&) {};
+  callbacks.chunk = [&](const Session& session) { zeros.chunk(session, experiment.run.threads); };
   callbacks.end = [&](int64_t index, const Sample& sample, const Session& session) {
     const int64_t last = session.last_chunk().steps - 1;
     const int64_t prediction = argmax(session.value(output, last).f32());
@@ -285,6 +291,7 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
   run_samples(plan, setup.dataset,
               {state.twin_done, steps, experiment.run.batch, experiment.run.threads}, callbacks);
   info.accuracy = state.twin_accuracy;
+  info.zeros = state.twin_zeros;
   return info;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/checkpoint.hpp"
+#include "cli/chip_live.hpp"
 #include "cli/experiment.hpp"
 #include "cli/network.hpp"
 
@@ -19,6 +20,7 @@ struct RunSetup {
   std::string config_json;
   RunIdentity identity;
   bool quiet = false;
+  LiveChip* chip = nullptr;  // sees the spikes too
 
   // Steps of one pass of a dense network over a sample.
   int64_t dense_steps() const { return experiment.model.is_lmuformer() ? steps : 1; }

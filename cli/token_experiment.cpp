@@ -95,6 +95,10 @@ TokenExperiment read_token_experiment(Config& config) {
   e.output_dir = config.path_of("output.dir", "out").lexically_normal();
   e.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
   refuse_image_keys(config);
+  if (config.has("chip")) {
+    throw config.error_at("chip",
+                          "runs of token models are priced from their trace: spikeloom chip");
+  }
   if (config.has("what_if")) {
     throw config.error_at("what_if", "runs of token models do not ask what if");
   }

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "core/io/hint.hpp"
 #include "core/io/npy.hpp"
+#include "hw_model/chip/mapping_file.hpp"
 #include "sim/backends/faults/faults.hpp"
 
 namespace spikeloom {
@@ -13,6 +17,13 @@ WhatIf read_what_if(Config& config, const std::string& device) {
   what_if.weight_bits = static_cast<int>(config.integer("what_if.weight_bits", 0, 0, 32));
   what_if.accumulator_bits = static_cast<int>(config.integer("what_if.accumulator_bits", 0, 0, 64));
   what_if.dead_neurons = config.path_of("what_if.dead_neurons", "");
+  what_if.dead_cores = config.integers("what_if.dead_cores", {}, 0);
+  what_if.mapping = config.path_of("what_if.mapping", "");
+  if (what_if.dead_cores.empty() != what_if.mapping.empty()) {
+    throw what_if.mapping.empty()
+        ? config.error_at("what_if.dead_cores", "needs what_if.mapping: which neurons they hold")
+        : config.error_at("what_if.mapping", "needs what_if.dead_cores");
+  }
   what_if.drops = config.has("what_if.drop_rate");
   what_if.drop_rate = config.real("what_if.drop_rate", 0, 0, 1);
   what_if.drop_seed = static_cast<uint64_t>(config.integer("what_if.drop_seed", 1, 0));
@@ -29,7 +40,32 @@ WhatIf read_what_if(Config& config, const std::string& device) {
   return what_if;
 }
 
-std::vector<std::string> describe(const WhatIf& what_if) {
+DeadNeurons find_dead_neurons(const Config& config, const WhatIf& what_if,
+                              const std::optional<ChipChoice>& chip, const Graph& graph) {
+  if (what_if.dead_cores.empty()) return {};
+  ChipSpec spec;
+  if (chip) {
+    spec = load_chip(chip->name, chip->sets);
+  } else {
+    const std::string name = chip_of_mapping(what_if.mapping);
+    const auto& presets = chip_presets();
+    if (std::none_of(presets.begin(), presets.end(),
+                     [&](const ChipPreset& preset) { return preset.name == name; })) {
+      throw config.error_at("what_if.mapping", "the mapping is for chip " + in_quotes(name) +
+                                                   ", which is no preset: give chip.name");
+    }
+    spec = load_chip(name);
+  }
+  const LoweredNetwork lowered = lower(graph, spec, chip ? chip->lower : LowerOptions{});
+  const Mapping mapping = load_mapping(what_if.mapping, lowered.network, spec);
+  try {
+    return dead_neurons(lowered, spec, mapping, what_if.dead_cores);
+  } catch (const Error& error) {
+    throw config.error_at("what_if.dead_cores", error.what());
+  }
+}
+
+std::vector<std::string> describe(const WhatIf& what_if, const DeadNeurons& dead) {
   std::vector<std::string> lines;
   if (what_if.weight_bits > 0) {
     lines.push_back(
@@ -40,6 +76,15 @@ std::vector<std::string> describe(const WhatIf& what_if) {
   }
   if (!what_if.dead_neurons.empty()) {
     lines.push_back(fmt::format("dead neurons of {}", what_if.dead_neurons.filename().string()));
+  }
+  if (!what_if.dead_cores.empty()) {
+    lines.push_back(fmt::format("cores {} of {} are dead, and with them {} of {} neurons",
+                                fmt::join(what_if.dead_cores, ", "),
+                                what_if.mapping.filename().string(), dead.count, dead.neurons));
+    if (!dead.others.empty()) {
+      lines.push_back(fmt::format("kept alive on these cores, since they are no neurons: {}",
+                                  fmt::join(dead.others, ", ")));
+    }
   }
   if (what_if.drops) {
     lines.push_back(fmt::format("spikes lost with probability {}, seed {}", what_if.drop_rate,
@@ -59,9 +104,24 @@ AccumulatorLimits round_model(const WhatIf& what_if, Model& model) {
   return limits;
 }
 
-std::shared_ptr<const Backend> with_what_if(const WhatIf& what_if, const Graph& graph,
+namespace {
+
+// Dead in one or the other.
+void add_dead(const std::map<std::string, SpikeTensor>& more, Faults& faults) {
+  for (const auto& [name, bits] : more) {
+    const auto [known, is_new] = faults.dead.emplace(name, bits);
+    if (is_new) continue;
+    const MutableSpikeView all = known->second.view();
+    for (int64_t w = 0; w < all.rows * all.row_words(); ++w) all.words[w] |= bits.view().words[w];
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const Backend> with_what_if(const WhatIf& what_if, const DeadNeurons& dead,
+                                            const Graph& graph,
                                             std::shared_ptr<const Backend> backend) {
-  if (what_if.dead_neurons.empty() && !what_if.drops) return backend;
+  if (what_if.dead_neurons.empty() && what_if.dead_cores.empty() && !what_if.drops) return backend;
   Faults faults{{}, what_if.drop_rate, what_if.drop_seed};
   if (populations_of(graph).empty()) {
     throw Error(ErrorCode::kUsage, "what_if: the network has no neurons to die or to lose spikes");
@@ -79,6 +139,7 @@ std::shared_ptr<const Backend> with_what_if(const WhatIf& what_if, const Graph& 
       throw error.in(file);
     }
   }
+  add_dead(dead.dead, faults);
   return with_faults(std::move(backend), std::move(faults));
 }
 

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "cli/chip_choice.hpp"
 #include "core/io/config.hpp"
+#include "hw_model/chip/dead_cores.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/round_weights.hpp"
 #include "sim/plan/backend.hpp"
@@ -17,6 +19,8 @@ struct WhatIf {
   int weight_bits = 0;                 // 0: as loaded
   int accumulator_bits = 0;            // 0: as wide as it takes
   std::filesystem::path dead_neurons;  // "": all alive
+  std::vector<int64_t> dead_cores;     // of the chip that `mapping` is for
+  std::filesystem::path mapping;
   bool drops = false;
   double drop_rate = 0;
   uint64_t drop_seed = 0;
@@ -25,15 +29,22 @@ struct WhatIf {
 // Reads the table where there is one. `device`: run.device. Throws Error(kUsage).
 WhatIf read_what_if(Config& config, const std::string& device);
 
+// The neurons on what_if.dead_cores: of the chip of the run where it has one, else of the preset
+// the mapping names. Throws Error(kUsage), Error(kData) for what is wrong with cores, mapping and
+// chip.
+DeadNeurons find_dead_neurons(const Config& config, const WhatIf& what_if,
+                              const std::optional<ChipChoice>& chip, const Graph& graph);
+
 // One line for each change, for the report.
-std::vector<std::string> describe(const WhatIf& what_if);
+std::vector<std::string> describe(const WhatIf& what_if, const DeadNeurons& dead);
 
 // Rounds the weights of the form that runs; returns what its accumulators hold.
 AccumulatorLimits round_model(const WhatIf& what_if, Model& model);
 
-// Puts the faults on top of a backend. Throws Error(kUsage) when the network has no neurons,
-// Error(kData) when the mask does not fit.
-std::shared_ptr<const Backend> with_what_if(const WhatIf& what_if, const Graph& graph,
+// Puts the faults on top of a backend; `dead` die beside those of the mask. Throws Error(kUsage)
+// when the network has no neurons, Error(kData) when the mask does not fit.
+std::shared_ptr<const Backend> with_what_if(const WhatIf& what_if, const DeadNeurons& dead,
+                                            const Graph& graph,
                                             std::shared_ptr<const Backend> backend);
 
 }  // namespace spikeloom

@@ -11,28 +11,24 @@ double value_or_zero(const MaybeConstant& constant) {
   return constant ? constant->value : 0;
 }
 
-struct Watts {
-  double leakage = 0, idle = 0;
-};
+}  // namespace
 
-Watts watts_of(const ChipSpec& chip, const ReplayResult& result) {
+ChipPower power_of(const ChipSpec& chip, const ReplayResult& result) {
   const auto chips = static_cast<double>(result.chips_used);
   const auto cores = static_cast<double>(
       chip.power.gate_unused_cores ? result.cores_used : result.chips_used * chip.cores_per_chip());
-  Watts watts;
-  watts.leakage = chips * value_or_zero(chip.power.static_w) +
-                  cores * value_or_zero(chip.power.static_w_per_core);
+  ChipPower power;
+  power.leakage_w = chips * value_or_zero(chip.power.static_w) +
+                    cores * value_or_zero(chip.power.static_w_per_core);
   for (const MemorySpec& memory : chip.memories) {
-    watts.leakage += cores * value_or_zero(memory.leakage_w);
+    power.leakage_w += cores * value_or_zero(memory.leakage_w);
   }
   if (chip.power.idle_w_per_mhz) {
-    watts.idle =
+    power.idle_w =
         chips * chip.power.idle_w_per_mhz->value * value_or_zero(chip.power.clock_hz) / 1e6;
   }
-  return watts;
+  return power;
 }
-
-}  // namespace
 
 double energy_of_row(const std::vector<PricedOp>& ops, const int64_t* counts) {
   double picojoules = 0;
@@ -60,10 +56,10 @@ ChipEnergy energy_of(const ChipSpec& chip, const ReplayResult& result) {
   for (const ChipEnergy::Term& term : energy.dynamic) energy.dynamic_j += term.joules;
   if (result.level == Level::kCounts) return energy;
   const double seconds = result.total().time_ns * kSecondsPerNs;
-  const Watts watts = watts_of(chip, result);
-  energy.static_j = watts.leakage * seconds;
-  energy.idle_j = watts.idle * seconds;
-  energy.sync_j = static_cast<double>(result.steps.size()) *
+  const ChipPower power = power_of(chip, result);
+  energy.static_j = power.leakage_w * seconds;
+  energy.idle_j = power.idle_w * seconds;
+  energy.sync_j = static_cast<double>(result.step_count()) *
                   static_cast<double>(result.chips_used) * value_or_zero(chip.sync.energy_pj) *
                   kJoulesPerPj;
   return energy;

@@ -41,13 +41,34 @@ class EventModel {
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr uint8_t kNowhere = 4;  // direction of ports and receptions
+
+  // Lanes of the queue of events: kinds whose delay is the same for packets of equal length. Where
+  // delays vary, or ends are known only some time after the start, more lanes keep more of the
+  // order.
+  enum Lane : uint32_t {
+    kFromPort,  // a packet leaves its core's port, at once
+    kOverX,     // to the next queue
+    kOverY,
+    kIntoCoreFromX,  // to the reception
+    kIntoCoreFromY,
+    kRare,  // between chips, and within a tile
+    kEnd,   // of a busy port or link
+    kLastEnd = kEnd + 1,
+    kSend,  // a core is ready to send
+    kLastSend = kSend + 1,
+    kServed,  // end of a reception
+    kLastServed = kServed + 3,
+    kLanes
+  };
+  static_assert(kLanes < EventQueue::kLanes);
 
   struct Target {
     TilePlace by;       // from the sender
     int32_t core = -1;  // -1: the packet only passes here (broadcast)
     double service_ns = 0;
   };
-  // What one spike sends. Freed when the sender and all copies are done with it.
+  // What one spike sends. Freed when the sender and all copies that refer to it are done with it.
   struct Message {
     std::vector<Target> targets;    // unicast: as found; else by chip (broadcast), then by (x, y)
     std::vector<uint32_t> packets;  // first target of each packet, and the end
@@ -55,22 +76,28 @@ class EventModel {
     int64_t flits = 1;
     uint32_t users = 0;
   };
-  // A packet on its way to targets [begin, end) of its message, at a router or heading for it.
+  // A packet in a queue or on its way to it: to one core, or to targets [begin, end) of a message.
   struct Copy {
-    uint32_t message = 0, begin = 0, end = 0, next = kNone;
-    TilePlace by;       // the router, from the sender
-    uint32_t tile = 0;  // and its tile
+    uint32_t message = kNone, begin = 0, end = 0;  // kNone: to one core
+    uint32_t next = kNone;                         // in the queue
+    uint32_t tile = 0;                             // of the router its queue leads to
+    TilePlace left;                                // from there to its first target
     uint32_t flits = 1;
-    TilePlace to;        // of the first target
-    int32_t core = -1;   // and its core
+    int32_t core = -1;
+    double service_ns = 0;
     double sent_ns = 0;  // when its core was ready to send it
   };
-  struct Server {
+  // A queue and what takes packets from it. One line of the cache.
+  struct alignas(64) Server {
     double free_ns = 0;
-    uint32_t first = kNone, last = kNone;  // queue of copies
     int64_t taken = 0;                     // flits in the queue or on the way to it
+    uint32_t first = kNone, last = kNone;  // queue of copies
     uint32_t first_waiter = kNone, last_waiter = kNone;
-    bool waits = false, timer = false;  // for room elsewhere; for its own end of service
+    bool waits = false, timer = false;          // for room elsewhere; for its own end of service
+    uint8_t direction = kNowhere;               // of links
+    uint8_t onward = kRare, into_core = kRare;  // lanes of what leaves it
+    int64_t room = 0;                           // flits
+    double hop_ns = 0, flit_ns = 0;             // latency; busy per flit
   };
   struct Waiter {
     uint32_t next = kNone;
@@ -88,16 +115,17 @@ class EventModel {
     double shift_ns = 0;  // standing still so far
     double ready_ns = 0;  // of the packet at hand
   };
+  // One way on from a router: a link or a core.
   struct Branch {
-    uint32_t server = 0, begin = 0, end = 0;
-    int64_t flits = 0;  // room it needs
+    uint32_t server = 0, tile = 0;  // and the router behind
+    TilePlace left;                 // from there to the first target
+    uint32_t begin = 0, end = 0;    // targets
+    int64_t flits = 0;              // room it needs
     double arrives_ns = 0;
+    uint32_t lane = 0;
   };
-  // Where the head of a queue is when it goes to the next one.
-  struct Onward {
-    TilePlace by;  // the router, from the sender
-    uint32_t tile = 0;
-    double head_ns = 0, busy_ns = 0;  // the head is there; the server is taken for
+  struct Link {
+    uint32_t server = 0, behind = 0;  // and the tile behind
   };
 
   uint32_t port(int64_t core) const noexcept { return static_cast<uint32_t>(core); }
@@ -108,11 +136,7 @@ class EventModel {
     return server >= first_link_ && server < first_reception_;
   }
 
-  // The way from one chip to the next, shared by the links of a side.
-  bool is_side(uint32_t server) const noexcept {
-    return server >= first_side_ && server < first_reception_;
-  }
-
+  void add_link(uint32_t link);
   void load(int64_t step, const StepCounter& counts);
   void prepare_next(uint32_t core);
   void build_message(uint32_t core, const Spike& spike);
@@ -121,36 +145,35 @@ class EventModel {
   void arrive(uint32_t server, uint32_t copy, double now);
   void try_start(uint32_t server, double now, uint32_t granted);
   bool start_head(uint32_t server, double now, uint32_t granted);
-  bool start_single(uint32_t server, double now, uint32_t granted, const Onward& way);
-  bool start_branches(uint32_t server, double now, uint32_t granted, const Onward& way);
+  bool start_single(uint32_t server, double now, uint32_t granted);
+  bool start_branches(uint32_t server, double now, uint32_t granted);
   bool may_enter(const Branch& branch, uint32_t server, uint32_t granted);
-  Onward way_of(uint32_t server, const Copy& copy, double now) const noexcept;
   void serve(uint32_t server, double now);
-  void find_branches(uint32_t server, const Copy& copy, const Onward& way);
-  Branch branch_to(uint32_t server, Direction direction, uint32_t tile, int64_t flits,
-                   double now) const noexcept;
-  Branch branch_into(int64_t core, int64_t flits, double now) const noexcept;
+  void find_branches(const Server& at, const Copy& copy, double now);
+  Branch branch_on(const Server& at, const Copy& copy, double now, TilePlace left,
+                   int32_t core) const noexcept;
   int64_t space(int64_t flits) const noexcept { return std::max(flits, least_space_); }
-  bool has_room(uint32_t server, int64_t flits) const noexcept;
+  bool has_room(uint32_t server, int64_t flits) const noexcept {
+    return state_[server].taken + flits <= state_[server].room;
+  }
   uint32_t next_waiter(uint32_t server);
   void wait_for(uint32_t server, uint32_t waiter, int64_t flits);
   void drain_freed(double now);
   uint32_t pop_head(uint32_t server);
-  uint32_t new_copy(Copy copy);  // by value: the list it comes from may move
+  uint32_t new_copy();
+  void set_targets(Copy& copy, uint32_t begin, uint32_t end);
   void release(uint32_t message);
 
   const Placed& placed_;
   const ChipSpikes& spikes_;
   KeyCounts keys_;
-  uint32_t tiles_ = 0, first_link_ = 0, first_side_ = 0, first_reception_ = 0, servers_ = 0;
-  int64_t room_ = 0;         // flits of a queue
-  int64_t least_space_ = 0;  // a packet takes in it
-  double link_ns_ = 0, interchip_ns_ = 0, delivery_ns_ = 0;
-  double hop_ns_[2] = {0, 0}, interchip_hop_ns_ = 0;
+  bool torus_ = false;
+  uint32_t tiles_ = 0, first_link_ = 0, first_reception_ = 0, servers_ = 0;
+  int64_t least_space_ = 0;  // flits a packet takes in a queue
+  double link_ns_ = 0, delivery_ns_ = 0;
   std::vector<double> latency_ns_;  // by operation
 
-  std::vector<uint32_t> server_of_link_, tile_behind_link_;  // by link of Geometry
-  std::vector<uint8_t> direction_of_server_;                 // of links
+  std::vector<Link> links_;  // as in Geometry
   std::vector<Server> state_;
   std::vector<Waiter> waiters_;  // servers, then senders
   std::vector<Sender> senders_;

@@ -60,7 +60,7 @@ void EventModel::prepare_next(uint32_t core) {
   if (sender.message == kNone) return;
   sender.extra_ns += latency_ns_[static_cast<size_t>(placed_.ops.axon_out)];
   sender.ready_ns = sender.spikes[sender.next - 1].base_ns + sender.extra_ns + sender.shift_ns;
-  queue_.push(sender.ready_ns, servers_ + core, kNone);
+  queue_.push_any(kSend, kLastSend, sender.ready_ns, servers_ + core, kNone);
 }
 
 void EventModel::build_message(uint32_t core, const Spike& spike) {
@@ -153,19 +153,17 @@ void EventModel::send(uint32_t core, double now, bool granted) {
   }
   sender.shift_ns += now - sender.ready_ns;
   server.taken += room;
-  ++messages_[sender.message].users;
-  Copy sent;
-  sent.message = sender.message;
-  sent.begin = message.packets[sender.packet];
-  sent.end = message.packets[sender.packet + 1];
-  sent.tile = static_cast<uint32_t>(placed_.geometry.tile_index(message.from));
-  sent.flits = static_cast<uint32_t>(message.flits);
-  sent.to = message.targets[sent.begin].by;
-  sent.core = message.targets[sent.begin].core;
-  sent.sent_ns = sender.ready_ns;
-  const uint32_t copy = new_copy(sent);
+  const uint32_t id = new_copy();
+  Copy& copy = copies_[id];
+  copy.message = sender.message;
+  copy.next = kNone;
+  copy.tile = static_cast<uint32_t>(placed_.geometry.tile_index(message.from));
+  copy.left = message.targets[message.packets[sender.packet]].by;
+  copy.flits = static_cast<uint32_t>(message.flits);
+  copy.sent_ns = sender.ready_ns;
+  set_targets(copy, message.packets[sender.packet], message.packets[sender.packet + 1]);
   prepare_next(core);
-  arrive(port(core), copy, now);
+  arrive(port(core), id, now);
 }
 
 }  // namespace spikeloom

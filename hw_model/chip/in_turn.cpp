@@ -164,9 +164,11 @@ ChipSpikes spikes_of_turn(const ChipSpikes& spikes, const Turn& turn) {
   return out;
 }
 
-void run_turn(const ChipNetwork& network, const ChipSpikes& spikes, const ReplayOptions& options,
+void run_turn(const ChipNetwork& network, const ChipSpikes& spikes, const InTurnOptions& options,
               InTurnResult& out, Turn& turn) {
-  turn.result = replay(turn.network, out.chip, turn.mapping, spikes_of_turn(spikes, turn), options);
+  const ChipSpikes own = spikes_of_turn(spikes, turn);
+  turn.result = replay(turn.network, out.chip, turn.mapping, own, options.replay);
+  if (options.check) check_result(turn.network, out.chip, own, turn.result);
   const StepResult total = turn.result.total();
   out.fired += total.fired;
   out.updated += total.updated;
@@ -210,7 +212,7 @@ void price(InTurnResult& out) {
   const std::string what = std::to_string(out.loaded_bytes) + " bytes of weights loaded and " +
                            std::to_string(out.spike_bytes) + " bytes of spikes stored and read";
   if (!out.outside_j) out.unpriced.push_back("energy of " + what);
-  if (!out.outside_ns) out.unpriced.push_back("time of " + what);
+  if (!out.outside_ns) out.unpriced.push_back("time of " + what + ", and static power meanwhile");
 }
 
 }  // namespace
@@ -259,7 +261,7 @@ InTurnResult replay_in_turn(const ChipNetwork& network, const ChipSpec& chip,
   InTurnResult out;
   out.chip = with_playback(chip);
   out.turns = plan_turns(network, out.chip);
-  for (Turn& turn : out.turns) run_turn(network, spikes, options.replay, out, turn);
+  for (Turn& turn : out.turns) run_turn(network, spikes, options, out, turn);
   count_written(network, spikes, out.turns);
   if (out.turns.size() > 1) {
     const auto samples = static_cast<int64_t>(spikes.sample_starts.size());
@@ -273,30 +275,8 @@ InTurnResult replay_in_turn(const ChipNetwork& network, const ChipSpec& chip,
   return out;
 }
 
-double InTurnResult::time_ns() const {
-  double sum = outside_ns.value_or(0);
-  for (const Turn& turn : turns) sum += turn.result.total().time_ns;
-  return sum;
-}
-
-ChipEnergy InTurnResult::energy() const {
-  ChipEnergy sum;
-  for (const Turn& turn : turns) {
-    const ChipEnergy part = energy_of(chip, turn.result);
-    for (const ChipEnergy::Term& term : part.dynamic) {
-      const auto same = std::find_if(sum.dynamic.begin(), sum.dynamic.end(),
-                                     [&](const auto& known) { return known.name == term.name; });
-      if (same == sum.dynamic.end())
-        sum.dynamic.push_back(term);
-      else
-        same->joules += term.joules;
-    }
-    sum.static_j += part.static_j;
-    sum.idle_j += part.idle_j;
-    sum.sync_j += part.sync_j;
-    sum.dynamic_j += part.dynamic_j;
-  }
-  return sum;
+bool is_playback(const PricedOp& op) {
+  return op.name.starts_with(std::string("soma.") + kPlayback + ".");
 }
 
 }  // namespace spikeloom

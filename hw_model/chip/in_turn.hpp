@@ -12,8 +12,8 @@
 // Bytes: weights as the cores hold them, copies counted; a stored spike is the neuron's number in
 // ceil(log2(neurons)) bits and its payload, values sent in every step are payload alone; written
 // once and read once per turn that needs them. Prices are the chip's reload.energy_pj_per_byte and
-// reload.ns_per_byte; without them the bytes are listed as unpriced. Leakage while loading is not
-// counted.
+// reload.ns_per_byte; without them the bytes are listed as unpriced. While bytes move the chip
+// leaks and its clock runs, as in the turn they belong to.
 
 #include <cstdint>
 #include <optional>
@@ -40,6 +40,7 @@ struct Turn {
 struct InTurnOptions {
   ReplayOptions replay;
   int64_t samples_per_turn = 1;  // that wait for each other between two loads
+  bool check = false;            // check_result() on every turn
 };
 
 struct InTurnResult {
@@ -52,9 +53,17 @@ struct InTurnResult {
   std::optional<double> outside_j, outside_ns;  // of both; nothing: without a price
   std::vector<std::string> unpriced;
 
-  double time_ns() const;     // of all turns and, where priced, of loading and storing
-  ChipEnergy energy() const;  // of all turns; what is outside the chip not included
+  double time_ns() const;  // of all turns and, where priced, of loading and storing
+  double bytes_ns(const Turn& turn) const;  // of its loading and storing; 0 without a price
+  ChipEnergy energy() const;  // of all turns; that of the bytes (outside_j) not included
+  // Counts by core, layer, projection and link of the whole network, without what neurons of
+  // earlier turns do when they send; steps of all turns one after the other, added up; cores, tiles
+  // and chips in use: the most of any turn.
+  ReplayResult sum(const ChipNetwork& network) const;
 };
+
+// An operation of neurons of earlier turns, which cost nothing.
+bool is_playback(const PricedOp& op);
 
 // Groups of populations that share a turn, in the order they run, with the mapping of each. Throws
 // Error(kCapacity) naming the layers when a group that must stay together does not fit.

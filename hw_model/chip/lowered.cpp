@@ -10,7 +10,7 @@ void refuse_host(const LoweredNetwork& lowered, const ChipSpec& chip) {
   if (lowered.host.empty()) return;
   std::string message = "chip " + chip.name + " cannot express " +
                         std::to_string(lowered.host.size()) +
-                        " nodes (--unsupported host leaves "
+                        " nodes (--unsupported host, or chip.unsupported of a run, leaves "
                         "them to a host): ";
   for (size_t i = 0; i < std::min(kListed, lowered.host.size()); ++i) {
     const Node& node = lowered.graph.node(lowered.host[i].node);

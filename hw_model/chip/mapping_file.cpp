@@ -232,6 +232,19 @@ Mapping load_mapping(const std::filesystem::path& path, const ChipNetwork& netwo
                        chip);
 }
 
+std::string chip_of_mapping(const std::filesystem::path& path) {
+  const std::vector<std::byte> bytes = read_file(path, kMaxMappingBytes);
+  try {
+    const Json root =
+        parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
+    if (root.is_object() && root.contains("chip") && root["chip"].is_string())
+      return root["chip"].get<std::string>();
+  } catch (const Error& error) {
+    throw Error(ErrorCode::kUsage, error.what());
+  }
+  throw Error(ErrorCode::kUsage, path.string() + ": \"chip\" is missing");
+}
+
 std::string mapping_json(const Mapping& mapping, const ChipNetwork& network, const ChipSpec& chip) {
   cores_of_neurons(network, chip, mapping);
   Json populations = Json::object();

@@ -28,6 +28,9 @@ Mapping load_mapping(const std::filesystem::path& path, const ChipNetwork& netwo
 Mapping parse_mapping(std::string_view text, const std::filesystem::path& path,
                       const ChipNetwork& network, const ChipSpec& chip);
 
+// The chip such a file is for. Throws Error(kUsage) when it does not say.
+std::string chip_of_mapping(const std::filesystem::path& path);
+
 // The text of such a file. Throws Error(kUsage) when the mapping does not fit the network.
 std::string mapping_json(const Mapping& mapping, const ChipNetwork& network, const ChipSpec& chip);
 

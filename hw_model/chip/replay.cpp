@@ -47,19 +47,18 @@ struct Sums {
   }
 };
 
-ReplayResult empty_result(const Placed& placed, const ChipSpikes& spikes,
-                          const ReplayOptions& options) {
+ReplayResult empty_result(const Placed& placed, int64_t step_count, const ReplayOptions& options) {
   ReplayResult result;
   result.level = options.level;
   result.ops = placed.ops.ops;
-  result.steps.resize(static_cast<size_t>(spikes.steps));
+  result.steps.resize(static_cast<size_t>(step_count));
   result.cores = placed.chip.cores();
   result.populations = static_cast<int64_t>(placed.populations.size());
   result.links = placed.geometry.links();
   result.cores_used = placed.cores_used;
   result.tiles_used = placed.tiles_used;
   result.chips_used = placed.chips_used;
-  const auto steps = static_cast<size_t>(spikes.steps), cores = placed.tiles.size();
+  const auto steps = static_cast<size_t>(step_count), cores = placed.tiles.size();
   const auto links = static_cast<size_t>(result.links);
   result.by_core.resize(cores * result.ops.size());
   result.by_layer.resize(placed.populations.size() * result.ops.size());
@@ -143,17 +142,20 @@ void merge_traffic(std::vector<Traffic>& traffic) {
   traffic.resize(kept);
 }
 
-}  // namespace
-
-ReplayResult replay(const ChipNetwork& network, const ChipSpec& chip, const Mapping& mapping,
-                    const ChipSpikes& spikes, const ReplayOptions& options) {
+Placed place_for(const ChipNetwork& network, const ChipSpec& chip, const Mapping& mapping,
+                 const ReplayOptions& options) {
   if (chip.sync.mode == SyncMode::kFreeRun && options.level == Level::kEvent) {
     throw Error(ErrorCode::kUsage, "sync.mode free_run is there at level bottleneck only");
   }
   Placed placed = place(network, chip, mapping);
-  check_spikes(network, spikes);
   if (options.level == Level::kEvent) rank_neurons(placed);
-  ReplayResult result = empty_result(placed, spikes, options);
+  return placed;
+}
+
+ReplayResult replay_placed(const Placed& placed, const ChipSpikes& spikes,
+                           const ReplayOptions& options) {
+  check_spikes(placed.network, spikes);
+  ReplayResult result = empty_result(placed, spikes.steps, options);
   std::mutex lock;
   int64_t lost = 0;
   // A few blocks per thread even out their loads without making many counters.
@@ -172,24 +174,63 @@ ReplayResult replay(const ChipNetwork& network, const ChipSpec& chip, const Mapp
   return result;
 }
 
-StepResult ReplayResult::total() const {
-  StepResult sum;
-  for (const StepResult& step : steps) {
-    sum.fired += step.fired;
-    sum.updated += step.updated;
-    sum.messages += step.messages;
-    sum.deliveries += step.deliveries;
-    sum.hops += step.hops;
-    sum.events += step.events;
-    sum.busy_ns += step.busy_ns;
-    sum.time_ns += step.time_ns;
-    sum.generate_ns += step.generate_ns;
-    sum.receive_ns += step.receive_ns;
-    sum.link_ns += step.link_ns;
-    sum.blocked_ns += step.blocked_ns;
-    sum.latency_ns += step.latency_ns;
+}  // namespace
+
+ReplayResult replay(const ChipNetwork& network, const ChipSpec& chip, const Mapping& mapping,
+                    const ChipSpikes& spikes, const ReplayOptions& options) {
+  return replay_placed(place_for(network, chip, mapping, options), spikes, options);
+}
+
+Replayer::Replayer(const ChipNetwork& network, const ChipSpec& chip, const Mapping& mapping,
+                   const ReplayOptions& options)
+    : placed_(std::make_unique<const Placed>(place_for(network, chip, mapping, options))),
+      options_(options),
+      result_(empty_result(*placed_, 0, options)) {
+  if (chip.sync.mode == SyncMode::kFreeRun) {
+    throw Error(ErrorCode::kUsage,
+                "sync.mode free_run lets samples overlap: it takes a whole trace at once");
   }
-  return sum;
+}
+
+Replayer::~Replayer() = default;
+
+void Replayer::add(const ChipSpikes& spikes) {
+  const ReplayResult part = replay_placed(*placed_, spikes, options_);
+  for (const StepResult& step : part.steps) result_.earlier.add(step);
+  add_to(result_.by_core, part.by_core);
+  add_to(result_.by_layer, part.by_layer);
+  add_to(result_.events, part.events);
+  add_to(result_.deliveries, part.deliveries);
+  add_to(result_.link_flits, part.link_flits);
+  result_.overruns += part.overruns;
+}
+
+void StepSums::add(const StepResult& step) {
+  ++steps;
+  total.fired += step.fired;
+  total.updated += step.updated;
+  total.messages += step.messages;
+  total.deliveries += step.deliveries;
+  total.hops += step.hops;
+  total.events += step.events;
+  total.busy_ns += step.busy_ns;
+  total.time_ns += step.time_ns;
+  total.generate_ns += step.generate_ns;
+  total.receive_ns += step.receive_ns;
+  total.link_ns += step.link_ns;
+  total.blocked_ns += step.blocked_ns;
+  total.latency_ns += step.latency_ns;
+  if (step.critical == Critical::kNone) return;
+  Share& share = critical[{step.critical, step.critical_at}];
+  share.busy_ns += step.busy_ns;
+  ++share.steps;
+  critical_ns += step.busy_ns;
+}
+
+StepSums ReplayResult::sums() const {
+  StepSums sums = earlier;
+  for (const StepResult& step : steps) sums.add(step);
+  return sums;
 }
 
 int64_t ReplayResult::count(size_t op) const {

@@ -15,6 +15,8 @@
 // Results are equal for any number of threads: integers are summed, times are per step.
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +26,8 @@
 #include "hw_model/chip/spikes.hpp"
 
 namespace spikeloom {
+
+struct Placed;
 
 enum class Level { kCounts, kBottleneck, kEvent };
 
@@ -56,6 +60,21 @@ struct StepResult {
   int32_t critical_at = -1;  // core, or link of Geometry
 };
 
+// Steps added up in their order.
+struct StepSums {
+  struct Share {
+    double busy_ns = 0;
+    int64_t steps = 0;
+  };
+  int64_t steps = 0;
+  StepResult total;  // times too; nothing critical
+  // Of the steps each core or link sets the length of, by StepResult::critical and critical_at.
+  std::map<std::pair<Critical, int32_t>, Share> critical;
+  double critical_ns = 0;
+
+  void add(const StepResult& step);
+};
+
 struct StepCore {
   double generate_ns = 0, receive_ns = 0;
   int32_t packets_in = 0, packets_out = 0, events = 0, fired = 0;
@@ -70,6 +89,7 @@ struct ReplayResult {
   Level level = Level::kCounts;
   std::vector<PricedOp> ops;
   std::vector<StepResult> steps;
+  StepSums earlier;  // steps that were added up and are no longer among `steps` (Replayer)
   int64_t cores = 0, populations = 0, links = 0;
   int64_t cores_used = 0, tiles_used = 0, chips_used = 0;
   std::vector<int64_t> by_core;   // [cores, ops]; network at the sender
@@ -82,7 +102,9 @@ struct ReplayResult {
   std::vector<Traffic> traffic;             // when kept; by (from, to)
   int64_t overruns = 0;                     // fixed tick: steps that took longer
 
-  StepResult total() const;        // sums; times too; nothing critical
+  StepSums sums() const;  // of all steps
+  StepResult total() const { return sums().total; }
+  int64_t step_count() const { return earlier.steps + static_cast<int64_t>(steps.size()); }
   int64_t count(size_t op) const;  // over all cores
 };
 
@@ -90,6 +112,25 @@ struct ReplayResult {
 // level kEvent. Does not check capacity.
 ReplayResult replay(const ChipNetwork& network, const ChipSpec& chip, const Mapping& mapping,
                     const ChipSpikes& spikes, const ReplayOptions& options = {});
+
+// The same for spikes that come in parts, each the steps of whole samples: what depends on network
+// and mapping is made once, and the memory does not grow with the number of parts. The result of
+// all parts is that of replay() on the whole, in every bit, but for ReplayResult::steps, which are
+// added up. Throws as replay(), and Error(kUsage) for free_run, where parts overlap.
+class Replayer {
+ public:
+  // `options` keep nothing.
+  Replayer(const ChipNetwork& network, const ChipSpec& chip, const Mapping& mapping,
+           const ReplayOptions& options);
+  ~Replayer();
+  void add(const ChipSpikes& spikes);
+  const ReplayResult& result() const noexcept { return result_; }
+
+ private:
+  std::unique_ptr<const Placed> placed_;
+  ReplayOptions options_;
+  ReplayResult result_;
+};
 
 // Energy of a result, in joules. Dynamic energy by category of operation; static power (leakage of
 // chips, cores and memories), idle power (clock) and the energy of barriers and ticks apart. At
@@ -106,6 +147,11 @@ struct ChipEnergy {
   double of(std::string_view category) const noexcept;  // 0 when there is none
 };
 ChipEnergy energy_of(const ChipSpec& chip, const ReplayResult& result);
+// Leakage of chips, cores and memories in use, and their clock.
+struct ChipPower {
+  double leakage_w = 0, idle_w = 0;
+};
+ChipPower power_of(const ChipSpec& chip, const ReplayResult& result);
 // Joules of one row of by_core or by_layer.
 double energy_of_row(const std::vector<PricedOp>& ops, const int64_t* counts);
 

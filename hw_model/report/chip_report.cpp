@@ -161,19 +161,11 @@ void add_critical(const ChipSpec& chip, const ReplayResult& result, ChipRun& run
     run.busiest_link = fmt::format(
         "{}: {} flits", link_text(geometry, busiest - result.link_flits.begin()), *busiest);
   }
-  std::map<std::pair<Critical, int32_t>, std::pair<double, int64_t>> by_place;
-  double all_ns = 0;
-  for (const StepResult& step : result.steps) {
-    if (step.critical == Critical::kNone) continue;
-    auto& [ns, steps] = by_place[{step.critical, step.critical_at}];
-    ns += step.busy_ns;
-    all_ns += step.busy_ns;
-    ++steps;
-  }
-  if (by_place.empty() || all_ns <= 0) return;
+  const StepSums sums = result.sums();
+  if (sums.critical.empty() || sums.critical_ns <= 0) return;
   const auto longest = std::max_element(
-      by_place.begin(), by_place.end(),
-      [](const auto& a, const auto& b) { return a.second.first < b.second.first; });
+      sums.critical.begin(), sums.critical.end(),
+      [](const auto& a, const auto& b) { return a.second.busy_ns < b.second.busy_ns; });
   const auto [critical, at] = longest->first;
   const CorePlace place = place_of_core(chip, at);
   const std::string where =
@@ -182,8 +174,8 @@ void add_critical(const ChipSpec& chip, const ReplayResult& result, ChipRun& run
           : fmt::format("core {} (chip {}, tile {}, slot {}), {}", at, place.chip, place.tile,
                         place.slot, critical == Critical::kGenerate ? "generating" : "receiving");
   run.critical =
-      fmt::format("{}: {} of {} steps, {:.0f} % of the busy time", where, longest->second.second,
-                  result.steps.size(), 100 * longest->second.first / all_ns);
+      fmt::format("{}: {} of {} steps, {:.0f} % of the busy time", where, longest->second.steps,
+                  sums.steps, 100 * longest->second.busy_ns / sums.critical_ns);
 }
 
 void add_energy(const ChipSpec& chip, const ReplayResult& result, ChipRun& run) {
@@ -213,7 +205,7 @@ ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const Rep
   run.chip_source = chip.source;
   run.level = result.level;
   run.samples = static_cast<int64_t>(sample_steps.size());
-  run.steps = static_cast<int64_t>(result.steps.size());
+  run.steps = result.step_count();
   run.populations = static_cast<int64_t>(lowered.network.populations.size());
   run.projections = static_cast<int64_t>(lowered.network.projections.size());
   for (const ChipPopulation& population : lowered.network.populations)

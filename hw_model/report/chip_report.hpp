@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "hw_model/chip/in_turn.hpp"
 #include "hw_model/chip/lower.hpp"
 #include "hw_model/chip/replay.hpp"
 
@@ -38,6 +39,12 @@ struct ChipRun {
     int64_t macs = 0;  // over the whole run, dense; 0: none that are counted
   };
 
+  struct Turn {               // layers that are on the chip together
+    std::string first, last;  // by name
+    int64_t layers = 0, cores = 0, weight_bytes = 0, read_bytes = 0, written_bytes = 0;
+    double seconds = 0;  // over the whole run, without loading
+  };
+
   std::string label;                                          // chip and what was set for this run
   std::string chip, chip_source, mapper, refused;             // refused: why there is nothing else
   std::vector<std::pair<std::string, std::string>> settings;  // of the sweep
@@ -60,6 +67,9 @@ struct ChipRun {
   std::vector<Layer> layers;
   std::vector<Core> core_rows;
   std::vector<HostWork> host;
+  std::vector<Turn> turns;                               // none: not asked to run in turns
+  int64_t loads = 0, loaded_bytes = 0, spike_bytes = 0;  // over the whole run
+  double reload_j = 0, reload_s = 0;                     // bytes that move between turns
   std::vector<std::string> unpriced;
 };
 
@@ -83,8 +93,15 @@ struct ChipReport {
 ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const ReplayResult& result,
                   const std::vector<int64_t>& sample_steps);
 
+// The same for a network that ran in turns; `chip`: as given, not that of the turns.
+ChipRun price_turns(const LoweredNetwork& lowered, const ChipSpec& chip, const InTurnResult& turns,
+                    const std::vector<int64_t>& sample_steps);
+
 // One run in full, or one row per run; then, for each, what is not priced.
 std::string chip_table(const ChipReport& report);
+// Chip, energies, latency, evidence and what is not priced: a block of another report.
+std::string turns_table(const ChipRun& run);  // "" for a network that did not run in turns
+std::string chip_summary(const ChipRun& run);
 std::string chip_json(const ChipReport& report);
 // One row per run and operation, layer and core.
 std::string chip_csv(const ChipReport& report);

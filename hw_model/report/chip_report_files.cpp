@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/io/json.hpp"
-#include "hw_model/report/chip_report.hpp"
+#include "hw_model/report/chip_json.hpp"
 
 namespace spikeloom {
 namespace {
@@ -58,9 +58,9 @@ Json cores_json(const ChipRun& run) {
 Json energy_json(const ChipRun& run) {
   Json categories = Json::object();
   for (const ChipEnergy::Term& term : run.dynamic) categories[term.name] = term.joules;
-  return {{"dynamic_j", run.dynamic_j},   {"by_category_j", categories}, {"static_j", run.static_j},
-          {"idle_j", run.idle_j},         {"sync_j", run.sync_j},        {"host_j", run.host_j},
-          {"total_priced_j", run.total_j}};
+  return {{"dynamic_j", run.dynamic_j}, {"by_category_j", categories},  {"static_j", run.static_j},
+          {"idle_j", run.idle_j},       {"sync_j", run.sync_j},         {"host_j", run.host_j},
+          {"reload_j", run.reload_j},   {"total_priced_j", run.total_j}};
 }
 
 Json totals_json(const ChipRun& run) {
@@ -110,6 +110,7 @@ Json run_json(const ChipRun& run) {
   json["layers"] = layers_json(run);
   json["cores"] = cores_json(run);
   json["host"] = host;
+  if (!run.turns.empty()) json["turns"] = turns_json(run);
   json["unpriced"] = run.unpriced;
   return json;
 }
@@ -123,6 +124,10 @@ std::string quoted(const std::string& cell) {
 }
 
 }  // namespace
+
+nlohmann::json chip_run_json(const ChipRun& run) {
+  return run_json(run);
+}
 
 std::string chip_json(const ChipReport& report) {
   Json runs = Json::array(), dense = Json::array();
@@ -174,20 +179,21 @@ std::string sweep_csv(const ChipReport& report) {
     for (const auto& [key, value] : report.runs[0].settings) csv += "," + quoted(key);
   }
   csv +=
-      ",energy_j,dynamic_j,static_j,idle_j,sync_j,host_j,latency_s,step_s,inferences_per_s,cores,"
-      "tiles,chips,utilisation,packets,hops,synaptic_events,weakest_evidence,unpriced,refused\n";
+      ",energy_j,dynamic_j,static_j,idle_j,sync_j,host_j,reload_j,latency_s,step_s,"
+      "inferences_per_s,cores,tiles,chips,utilisation,packets,hops,synaptic_events,weakest_"
+      "evidence,unpriced,refused\n";
   for (const ChipRun& run : report.runs) {
     csv += quoted(run.chip);
     for (const auto& [key, value] : run.settings) csv += "," + quoted(value);
     if (!run.refused.empty()) {
-      csv += std::string(19, ',') + quoted(run.refused) + "\n";
+      csv += std::string(20, ',') + quoted(run.refused) + "\n";
       continue;
     }
-    csv += fmt::format(",{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},\n", run.total_j,
+    csv += fmt::format(",{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},\n", run.total_j,
                        run.dynamic_j, run.static_j, run.idle_j, run.sync_j, run.host_j,
-                       run.latency_s, run.step_s, run.throughput, run.cores_used, run.tiles_used,
-                       run.chips_used, run.utilisation, run.totals.messages, run.totals.hops,
-                       run.totals.events, run.weakest, run.unpriced.size());
+                       run.reload_j, run.latency_s, run.step_s, run.throughput, run.cores_used,
+                       run.tiles_used, run.chips_used, run.utilisation, run.totals.messages,
+                       run.totals.hops, run.totals.events, run.weakest, run.unpriced.size());
   }
   return csv;
 }

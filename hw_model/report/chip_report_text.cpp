@@ -65,7 +65,8 @@ std::string energy_table(const ChipRun& run) {
   const std::pair<const char*, double> others[] = {{"static", run.static_j},
                                                    {"idle", run.idle_j},
                                                    {"synchronisation", run.sync_j},
-                                                   {"host", run.host_j}};
+                                                   {"host", run.host_j},
+                                                   {"moving weights and spikes", run.reload_j}};
   for (const auto& [name, joules] : others) {
     if (joules > 0) rows.push_back({name, joules_text(joules)});
   }
@@ -80,7 +81,7 @@ std::string one_run(const ChipRun& run) {
   text += fmt::format("{} of {} cores on {} tiles, {} of {} chips; {} neurons, {} projections\n\n",
                       run.cores_used, run.cores, run.tiles_used, run.chips_used, run.chips,
                       run.neurons, run.projections);
-  text += layer_table(run) + "\n" + energy_table(run) + "\n";
+  text += turns_table(run) + layer_table(run) + "\n" + energy_table(run) + "\n";
   std::vector<std::vector<std::string>> rows = {
       {"per inference", ""},
       {"latency", seconds_text(run.latency_s)},
@@ -116,6 +117,20 @@ std::string dense_unpriced(const ChipReport& report) {
   return text;
 }
 
+}  // namespace
+
+std::string chip_summary(const ChipRun& run) {
+  std::string text =
+      fmt::format("{}, level {}, mapper {}, {}-bit weights, {} of {} cores\n", run.chip,
+                  name_of(run.level), run.mapper, run.weight_bits, run.cores_used, run.cores);
+  text += energy_table(run);
+  text +=
+      fmt::format("latency {}, weakest evidence {}\n", seconds_text(run.latency_s), run.weakest);
+  return text + unpriced_text(run);
+}
+
+namespace {
+
 constexpr size_t kWide = 1000;  // labels of sweeps are not cut
 
 std::string many_runs(const ChipReport& report) {
@@ -143,7 +158,7 @@ std::string many_runs(const ChipReport& report) {
   }
   std::string text = columns(rows, kWide) +
                      "\n* of what is priced; other: static, idle, "
-                     "synchronisation, host\n";
+                     "synchronisation, host, moving weights and spikes\n";
   for (const ChipRun& run : report.runs) {
     text += run.label + "\n  " +
             (run.refused.empty() ? unpriced_text(run) : wrap("refused: " + run.refused, 4));

@@ -124,6 +124,7 @@ std::vector<Row> all_rows() {
   rows.push_back(energy_row("energy event_decomposed, as run", "event_decomposed", false));
   rows.push_back(energy_row("energy neurobench, as run", "neurobench", false));
   rows.push_back(energy_row("energy syops, as run", "syops", false));
+  rows.push_back(energy_row("energy hardware, on a chip", "hardware", false));
   for (const char* precision : {"fp32", "int8", "qnn_equiv"}) {
     rows.push_back(energy_row(fmt::format("energy dense_same {}", precision),
                               fmt::format("dense_same/precisions/{}", precision),

@@ -211,7 +211,9 @@ std::string energy_section(const Json& report) {
       "Spiking schemes first, then the dense baselines (one pass), at each precision of weights "
       "and "
       "prices. The network that ran is fp32; other precisions price the same counts and are "
-      "estimates. Energies of arithmetic, not of a chip: see what is not priced."};
+      "estimates. Energies of arithmetic, not of a chip (but for `hardware`, where it is there): "
+      "see "
+      "what is not priced."};
   figure.table_name = "Energies of every scheme";
   set_chart(figure, chart);
   return render(figure);
@@ -320,8 +322,9 @@ std::string unpriced_section(const Json& report) {
       const std::pair key{scheme, text_in(term, {"text"})};
       if (std::find(seen.begin(), seen.end(), key) != seen.end()) continue;  // of every precision
       seen.push_back(key);
+      const double count = number_in(term, {"count"});
       table.rows.push_back(
-          {key.first, key.second, fmt::format("{:.16g}", number_in(term, {"count"}))});
+          {key.first, key.second, std::isfinite(count) ? fmt::format("{:.16g}", count) : "-"});
     }
   }
   if (table.rows.empty()) return "";

@@ -144,6 +144,10 @@ Json twin_json(const std::optional<TwinInfo>& twin) {
             {"accuracy", fraction_or_null(twin->accuracy)},
             {"correct", twin->accuracy.correct},
             {"total", twin->accuracy.total}};
+  if (!twin->zeros.empty()) {
+    json["zero_inputs"] = Json::object();
+    for (const ZeroCount& layer : twin->zeros) json["zero_inputs"][layer.layer] = layer.share();
+  }
   if (twin->language) json["language"] = language_json(*twin->language);
   return json;
 }
@@ -177,7 +181,7 @@ nlohmann::json to_json(const Report& report) {
   const auto& totals = executed.totals;
   Json json;
   json["schema"] = "spikeloom-report";
-  json["schema_version"] = "1.2";
+  json["schema_version"] = "1.3";
   json["tool"] = {{"name", "spikeloom"}, {"version", in.version}, {"generator", in.generator}};
   json["verdict"] = report.verdict.lines();
   json["run"] = {{"samples", executed.samples},

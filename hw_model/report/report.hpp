@@ -12,10 +12,12 @@
 #include <string>
 #include <vector>
 
+#include "hw_model/report/chip_report.hpp"
 #include "hw_model/report/language_energy.hpp"
 #include "hw_model/report/lmu_forms.hpp"
 #include "hw_model/report/memory_traffic.hpp"
 #include "hw_model/report/verdict.hpp"
+#include "sim/trace/zero_counter.hpp"
 
 namespace spikeloom {
 
@@ -37,6 +39,7 @@ struct TwinInfo {
   Accuracy accuracy;
   std::string weights_sha256;  // empty: no weights, counted only
   std::optional<LanguageScore> language = {};
+  std::vector<ZeroCount> zeros = {};  // among what its layers read, where it was executed
 };
 
 // A sample that could not be read: it was left out of every figure.
@@ -72,6 +75,7 @@ struct ReportInput {
   std::optional<LanguageScore> language;
   std::string signature;
   std::vector<LmuFormCost> lmu_forms;  // of a network with a Legendre memory
+  std::optional<ChipRun> hardware;     // the spikes on a chip
 };
 
 // Everything derived from the counts, computed once for the three outputs.
@@ -94,7 +98,8 @@ nlohmann::json to_json(const Report& report);
 nlohmann::json to_json(const ReportInput& input);
 
 // A fixed header, then for each form the layers, attention products and populations. Energies are
-// fp32 pJ.
+// fp32 pJ. With a chip its layers follow (kind "hardware": dynamic energy by population), then what
+// else it needs.
 std::string to_csv(const Report& report);
 
 // At most 100 columns of ASCII without colour: verdict first, then accuracy, rates, operations of

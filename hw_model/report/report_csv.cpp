@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "hw_model/report/hardware.hpp"
 #include "hw_model/report/report.hpp"
 
 namespace spikeloom {
@@ -32,7 +33,8 @@ constexpr const char* kColumns[] = {"form",
                                     "event_pJ",
                                     "event_decomposed_pJ",
                                     "neurobench_pJ",
-                                    "syops_pJ"};
+                                    "syops_pJ",
+                                    "hardware_pJ"};
 
 using Row = std::map<std::string, std::string>;  // by column; absent cells stay empty
 
@@ -148,6 +150,13 @@ std::string to_csv(const Report& report) {
   write(csv, header);
   write_form(csv, report, report.input.counts.as_written.ops);
   write_form(csv, report, report.input.counts.fused.ops);
+  if (!report.input.hardware) return csv;
+  for (const auto& [name, joules] : hardware_parts(*report.input.hardware)) {
+    write(csv, {{"form", "fused"},
+                {"kind", "hardware"},
+                {"name", name},
+                {"hardware_pJ", fmt::format("{}", joules * 1e12)}});
+  }
   return csv;
 }
 

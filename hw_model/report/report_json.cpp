@@ -1,5 +1,7 @@
 #include "hw_model/report/report_json.hpp"
 
+#include "hw_model/report/hardware.hpp"
+
 namespace spikeloom {
 
 using Json = nlohmann::json;
@@ -179,6 +181,7 @@ nlohmann::json energy_json(const Report& report) {
   for (const char* scheme : kSpikingSchemes) json[scheme] = spiking_json(report.energy, scheme);
   for (const char* scheme : {"dense_same", "dense_twin"})
     json[scheme] = dense_json(report.energy, scheme);
+  json["hardware"] = hardware_json(report.input.hardware);
   for (const DenseBaseline& other : report.input.counts.other_baselines) {
     json[other.scheme] = dense_json(report.energy, other.scheme);
     json[other.scheme]["description"] = other.description;

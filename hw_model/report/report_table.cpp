@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hw_model/report/hardware.hpp"
 #include "hw_model/report/report.hpp"
 #include "hw_model/report/text.hpp"
 
@@ -159,6 +160,12 @@ std::string energy_block(const Report& report) {
   }
   for (const SchemeReport& scheme : report.energy.schemes)
     rows.push_back(energy_row(report, scheme));
+  const std::optional<ChipRun>& chip = report.input.hardware;
+  if (chip) {
+    std::vector<std::string> row{"  hardware", "fused", energy_text(chip->total_j * 1e12)};
+    row.resize(rows[0].size(), "-");
+    rows.push_back(std::move(row));
+  }
   std::string out = columns(rows);
   out += wrap(fmt::format(
       "  columns: energy divided by that of the dense baseline (same = "
@@ -180,6 +187,7 @@ std::string energy_block(const Report& report) {
                                               : "not counted (report.neurobench = true counts it)"),
                 4);
   }
+  if (chip) out += wrap(fmt::format("  hardware, on {}: {}", chip->chip, kHardwareFormula), 4);
   for (const Precision precision : precisions) {
     const ArithmeticPrices prices = arithmetic_prices(precision, report.input.counts.value_steps());
     out += wrap(fmt::format("  prices {}: E_MAC {:.4g} pJ ({}), E_AC {:.4g} pJ ({}) [marks {}, {}]",
@@ -213,6 +221,12 @@ std::string neurobench_block(const Report& report) {
                           percent_text(1 - report.break_even.network.rate),
                           percent_text(counted->connection_sparsity()), counted->footprint_bytes),
               2);
+}
+
+// A whole chip: no ratio to baselines of arithmetic alone.
+std::string hardware_block(const Report& report) {
+  if (!report.input.hardware) return "";
+  return "\nhardware: " + chip_summary(*report.input.hardware);
 }
 
 std::string unpriced_block(const Report& report) {
@@ -301,6 +315,7 @@ std::string to_table(const Report& report) {
   out += '\n' + operations_block(report);
   out += '\n' + energy_block(report);
   out += neurobench_block(report);
+  out += hardware_block(report);
   out += lmu_block(report);
   out += language_block(report);
   out += '\n' + unpriced_block(report);

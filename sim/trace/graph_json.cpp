@@ -166,14 +166,6 @@ json op_json(const Op& op) {
       op);
 }
 
-// The synaptic weights of a layer, or "" (a bias or a normalisation is no synapse).
-std::string weight_of(const Op& op) {
-  if (const auto* conv = std::get_if<Conv2d>(&op)) return conv->weight;
-  if (const auto* linear = std::get_if<Linear>(&op)) return linear->weight;
-  if (const auto* steps = std::get_if<Conv1d>(&op)) return steps->weight;
-  return "";
-}
-
 int64_t count_zeros(const Tensor& tensor) {
   const auto zeros = [](std::span<const float> values) {
     return static_cast<int64_t>(std::count(values.begin(), values.end(), 0.0f));

@@ -136,7 +136,66 @@ TEST_CASE("a network that fits takes one turn: an ordinary replay", "[chip]") {
     CHECK(result.turns[0].result.link_flits == plain.link_flits);
     CHECK(result.turns[0].result.events == plain.events);
     CHECK(result.energy().total_j() == Approx(energy_of(chip, plain).total_j()).epsilon(1e-12));
+    const ReplayResult sum = result.sum(run.network);
+    CHECK(sum.by_core == plain.by_core);
+    CHECK(sum.by_layer == plain.by_layer);
+    CHECK(sum.total().time_ns == plain.total().time_ns);
+    CHECK(sum.step_count() == plain.step_count());
   }
+}
+
+TEST_CASE("turns: the sum has every layer once, and its parts add up", "[chip]") {
+  const ChipCase run = chain();
+  const ChipSpec chip = small_chip({"core.unit.soma.fire_energy_pj=3",
+                                    "core.unit.synapse.energy_pj=2", "noc.hop_x_energy_pj=1"});
+  const InTurnResult result = replay_in_turn(run.network, chip, run.spikes, {{}, 1, true});
+  REQUIRE(result.turns.size() == 2);
+  const ReplayResult sum = result.sum(run.network);
+  const ChipSpec large = grid_chip(8, 8, {"core.limits.neurons=20"});
+  const ReplayResult whole =
+      replay(run.network, large, map_sequential(run.network, large), run.spikes, {});
+  CHECK(sum.events == whole.events);
+  CHECK(sum.total().fired == whole.total().fired);
+  CHECK(sum.cores_used == 4);
+  CHECK(energy_of(chip, sum).dynamic_j == Approx(result.energy().dynamic_j).epsilon(1e-12));
+  for (size_t op = 0; op < sum.ops.size(); ++op) {
+    INFO(sum.ops[op].name);
+    CHECK_FALSE(is_playback(sum.ops[op]));
+    int64_t by_layer = 0;
+    for (size_t row = op; row < sum.by_layer.size(); row += sum.ops.size())
+      by_layer += sum.by_layer[row];
+    CHECK(sum.count(op) == by_layer);
+    if (!sum.ops[op].name.ends_with(".fire")) continue;
+    CHECK(sum.count(op) == sum.total().fired);
+    // A layer whose spikes were stored fired in its own turn only.
+    CHECK(sum.by_layer[1 * sum.ops.size() + op] ==
+          static_cast<int64_t>(run.spikes.populations[1].neurons.size()));
+  }
+  int64_t flits = 0, hops = 0;
+  for (const int64_t count : sum.link_flits) flits += count;
+  for (size_t op = 0; op < sum.ops.size(); ++op) {
+    if (sum.ops[op].category == "network" && sum.ops[op].name != "network.delivery")
+      hops += sum.count(op);
+  }
+  CHECK(flits == hops);
+  CHECK(hops > 0);
+}
+
+TEST_CASE("turns: the chip leaks while bytes move", "[chip]") {
+  const ChipCase run = chain();
+  const std::vector<std::string> power = {"chip.static_w=0.5", "chip.idle_w_per_mhz=0.001",
+                                          "chip.clock_hz=2e6"};
+  const InTurnResult unpriced = replay_in_turn(run.network, small_chip(power), run.spikes);
+  std::vector<std::string> sets = power;
+  sets.emplace_back("reload.ns_per_byte=0.5");
+  const InTurnResult priced = replay_in_turn(run.network, small_chip(sets), run.spikes);
+  REQUIRE(priced.turns.size() == 2);
+  CHECK(priced.time_ns() > unpriced.time_ns());
+  for (const InTurnResult* result : {&unpriced, &priced}) {
+    CHECK(result->energy().static_j == Approx(0.5 * result->time_ns() * 1e-9));
+    CHECK(result->energy().idle_j == Approx(0.002 * result->time_ns() * 1e-9));
+  }
+  CHECK_THAT(unpriced.unpriced.back(), Contains("and static power meanwhile"));
 }
 
 TEST_CASE("turns: attention whose keys wait in memory", "[chip]") {

@@ -1,4 +1,5 @@
 """Checks too long for a line of a case (`check NAME ARGUMENT...`), and what this machine lacks."""
+import csv
 import functools
 import json
 import os
@@ -289,10 +290,66 @@ def check_sums(runner, file):
         for part in (sum(energy["by_category_j"].values()) * samples, sum(r["joules"] for r in run["layers"]),
                      sum(r["joules"] for r in run["cores"]), sum(r.get("joules", 0) for r in run["operations"])):
             require(abs(part - dynamic) <= 1e-9 * dynamic, f"{file}: {part} J of parts, {dynamic} J in all")
-        total = sum(energy[key] for key in ("dynamic_j", "static_j", "idle_j", "sync_j", "host_j"))
+        total = sum(energy[key] for key in ("dynamic_j", "static_j", "idle_j", "sync_j", "host_j", "reload_j"))
         require(abs(total - energy["total_priced_j"]) <= 1e-9 * total, f"{file}: total is {total} J")
         require(sum(r["events"] for r in run["layers"]) == run["totals"]["synaptic_events"], f"{file}: events of layers")
         require(sum(r["events"] for r in run["cores"]) == run["totals"]["synaptic_events"], f"{file}: events of cores")
+
+
+def check_gated(runner, chip, report):
+    """Two accelerators that pay 0.3 pJ for a MAC and nothing else, the first with zero gating, against the counts of a run."""
+    with open(runner.path(chip)) as text:
+        gated, plain = json.load(text)["dense"]
+    with open(runner.path(report)) as text:
+        report = json.load(text)
+    counts, zeros = report["counts"]["dense_twin"], report["dense_twin"]["zero_inputs"]
+    require(set(zeros) == {layer["name"] for layer in counts["layers"]}, "zeros of other layers than those counted")
+    macs = {layer["name"]: layer["dense_macs"] / counts["samples"] for layer in counts["layers"]}
+    attention = sum(a["dense_macs_kv"] + a["dense_macs_qkv"] for a in counts["attention"]) / counts["samples"]
+    expected = 0.3e-12 * (sum(macs.values()) + attention)
+    require(abs(plain["joules"] - expected) <= 1e-9 * expected, f"{plain['joules']} J, expected {expected}")
+    expected -= 0.3e-12 * sum(macs[name] * share for name, share in zeros.items())
+    require(abs(gated["joules"] - expected) <= 1e-9 * expected, f"gated {gated['joules']} J, expected {expected}")
+    require(gated["joules"] < 0.9 * plain["joules"], "hardly a zero")
+    products = 2 * len(counts["attention"])
+    term = f"zero gating of layers whose zeros were not measured: {products}"
+    require(term in gated["unpriced"], f"{term} is not in {gated['unpriced']}")
+
+
+def check_reload(runner, free, paid, ns_per_byte, pj_per_byte):
+    """What moving bytes between turns adds: energy and time of the bytes, and leakage meanwhile."""
+    runs = []
+    for file in (free, paid):
+        with open(runner.path(file)) as text:
+            runs.append(json.load(text)["runs"][0])
+    a, b = (run["energy_per_inference"] for run in runs)
+    moved = (runs[1]["turns"]["loaded_bytes"] + runs[1]["turns"]["spike_bytes"]) / runs[1]["samples"]
+    seconds = [run["time_per_inference"]["latency_s"] for run in runs]
+    for name, found, expected in (
+            ("reload_j", b["reload_j"], moved * float(pj_per_byte) * 1e-12),
+            ("time", seconds[1] - seconds[0], moved * float(ns_per_byte) * 1e-9),
+            ("reload_s", runs[1]["turns"]["reload_s_per_inference"], moved * float(ns_per_byte) * 1e-9),
+            ("leakage", b["static_j"], a["static_j"] * seconds[1] / seconds[0])):
+        require(found > 0 and abs(found - expected) <= 1e-9 * expected, f"{name}: {found}, expected {expected}")
+
+
+def check_same_chip(runner, report, chip):
+    """Scheme hardware of a run: what `spikeloom chip` says of its trace, to the last digit; the CSV adds up to it."""
+    with open(runner.path(report)) as text:
+        hardware = json.load(text)["energy"]["hardware"]
+    with open(runner.path(chip)) as text:
+        priced = json.load(text)["runs"][0]
+    for key, value in hardware["run"].items():
+        require(value == priced[key], f"{key}: {value} in the run, {priced[key]} of its trace")
+    for key, value in {"chip": priced["chip"], "level": priced["level"], "weakest_evidence": priced["weakest_evidence"],
+                       "latency_s": priced["time_per_inference"]["latency_s"],
+                       "unpriced": [{"text": term} for term in priced["unpriced"]]}.items():
+        require(hardware[key] == value, f"{key}: {hardware[key]}, expected {value}")
+    total = priced["energy_per_inference"]["total_priced_j"]
+    require(hardware["per_sample_nJ"] == total * 1e9, f"{hardware['per_sample_nJ']} nJ, expected {total} J")
+    with open(runner.path(os.path.join(os.path.dirname(report), "report.csv"))) as text:
+        parts = [float(row["hardware_pJ"]) for row in csv.DictReader(text) if row["hardware_pJ"]]
+    require(abs(sum(parts) - hardware["total_pJ"]) <= 1e-9 * sum(parts), f"the CSV adds up to {sum(parts)} pJ")
 
 
 def check_timeline(runner, file, steps, report):

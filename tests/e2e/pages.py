@@ -206,6 +206,11 @@ def make_pages(shop):
         shop.call("compare", *words, "--html", pages["compare_" + name])
     pages["chip"] = shop.path("chip.html")
     shop.call("chip", "tiny", "--chip", "loihi2", "--quiet", "--html", pages["chip"])
+    quick = ("--rounds", "1", "--turn-ms", "0")
+    pages["bench_kernels"], pages["bench_nets"] = shop.path("bench_kernels.html"), shop.path("bench_nets.html")
+    shop.call("bench", "kernels", "--layer", "linear:5x33x20", "--layer", "real-linear:5x33x20", "--rates", "0,10,50,100", *quick,
+              "--html", pages["bench_kernels"])
+    shop.call("bench", "nets", "--net", "meta_tiny", *quick, "--torch", "none", "--html", pages["bench_nets"])
     return pages
 
 

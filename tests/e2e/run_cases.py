@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the end-to-end cases of spikeloom (*.case in this folder; README.md describes their lines).
 
-usage: run_cases.py PROGRAM SOURCE_DIR [NAME-PART...]
+usage: run_cases.py PROGRAM SOURCE_DIR [NAME-PART...] [-NAME-PART...]
+Cases whose name holds a NAME-PART, all without one, less those that hold a -NAME-PART.
 Every case runs in a temporary folder of its own. Exit code 0: all passed, 1: a case failed,
 77: every case was skipped.
 """
@@ -353,10 +354,12 @@ def run_case(case, program, source, simd):
 
 def main():
     program, source = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-    wanted = sys.argv[3:]
+    wanted = [part for part in sys.argv[3:] if not part.startswith("-")]
+    left_out = [part[1:] for part in sys.argv[3:] if part.startswith("-")]
     every = read_cases()
     checks.every_case = every
-    cases = [case for case in every if not wanted or any(part in case.name for part in wanted)]
+    cases = [case for case in every if (not wanted or any(part in case.name for part in wanted))
+             and not any(part in case.name for part in left_out)]
     listed = subprocess.run([program, "list"], stdout=subprocess.PIPE, text=True, check=True).stdout
     simd = re.search(r"\(SIMD ([^)]*)\)", listed)[1].split()
     start, counts = time.monotonic(), {"pass": 0, "FAIL": 0, "SKIP": 0}

@@ -63,7 +63,7 @@ TEST_CASE("report.json carries the agreed keys") {
   }
   CHECK(report.at("config").at("model").at("time_steps") == 4);
   CHECK(report.at("verdict").at(0).get<std::string>().starts_with("LOSES"));
-  CHECK(report.at("schema_version") == "1.2");
+  CHECK(report.at("schema_version") == "1.3");
 
   ReportInput input = example_input();
   input.accuracy.known = false;
@@ -91,7 +91,7 @@ TEST_CASE("report.csv has one column count and one row per layer, product and po
       if (c == '"') in_quotes = !in_quotes;
       if (c == ',' && !in_quotes) ++commas;
     }
-    CHECK(commas == 25);
+    CHECK(commas == 26);
   }
   CHECK(lines[2].find("\"odd, \"\"name\"\"\"") != std::string::npos);
   CHECK(lines[2].find(",,102.60000000000001,102.60000000000001,") != std::string::npos);

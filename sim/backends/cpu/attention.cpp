@@ -2,84 +2,248 @@
 
 #include "core/parallel.hpp"
 #include "sim/backends/cpu/targets.hpp"
+#include "sim/backends/cpu/token_bits.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "sim/backends/cpu/attention.cpp"
 #include <hwy/foreach_target.h>
 
-#include "sim/backends/cpu/events-inl.hpp"
+#include "sim/backends/cpu/simd-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace spikeloom::cpu {
 namespace HWY_NAMESPACE {
 
-// Lists the set channels [begin, end) of a row, counted from `begin`.
-inline int64_t list_channels(const uint64_t* row, int64_t begin, int64_t end, uint32_t* to) {
-  uint32_t* at = to;
-  for (int64_t w = begin / 64; w * 64 < end; ++w) {
-    uint64_t bits = row[w];
-    if (w * 64 < begin) bits &= ~uint64_t{0} << (begin - w * 64);
-    if (w * 64 + 64 > end) bits &= ~uint64_t{0} >> (w * 64 + 64 - end);
-    for (; bits != 0; bits &= bits - 1)
-      *at++ = static_cast<uint32_t>(w * 64 + std::countr_zero(bits) - begin);
+// Channels [first, first + count) of a row as the low bits of a word; count <= 64.
+HWY_INLINE uint64_t channel_bits(const uint64_t* row, int64_t first, int64_t count) {
+  const int64_t shift = first & 63;
+  uint64_t bits = row[first >> 6] >> shift;
+  if (shift + count > 64) bits |= row[(first >> 6) + 1] << (64 - shift);
+  return bits & (~uint64_t{0} >> (64 - count));
+}
+
+inline void transpose_bits(uint64_t* block) {
+  uint64_t mask = 0xffffffff;
+  for (int shift = 32; shift > 0; shift /= 2, mask ^= mask << shift) {
+    for (int first = 0; first < 64; first += 2 * shift) {
+      for (int n = first; n < first + shift; ++n) {
+        const uint64_t differ = ((block[n] >> shift) ^ block[n + shift]) & mask;
+        block[n + shift] ^= differ;
+        block[n] ^= differ << shift;
+      }
+    }
   }
-  return at - to;
+}
+
+void count_pairs(const uint64_t* keys, const uint64_t* values, int64_t words, int64_t channels,
+                 int64_t rows, int64_t stride, float* counts) {
+  const hn::CappedTag<uint64_t, 8> d;
+  constexpr int kWords = HWY_MIN(8, HWY_LANES(uint64_t));
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < stride; j += kWords) {
+      auto sum = hn::Zero(d);
+      for (int64_t w = 0; w < words; ++w) {
+        const auto key = hn::Set(d, keys[w * channels + i]);
+        sum = hn::Add(sum,
+                      hn::PopulationCount(hn::And(key, hn::LoadU(d, values + w * channels + j))));
+      }
+      HWY_ALIGN uint64_t lanes[kWords];
+      hn::Store(sum, d, lanes);
+      for (int l = 0; l < kWords; ++l) counts[i * stride + j + l] = static_cast<float>(lanes[l]);
+    }
+  }
+}
+
+// The bits of a head's d channels from `first` on, by token: word w of channel c to
+// to[w * block_channels(d) + c].
+constexpr int64_t block_channels(int64_t d) {
+  return (d + 63) / 64 * 64;
+}
+inline void token_major(const MutableSpikeView& bits, int64_t first, int64_t d,
+                        TransposeBits transpose, uint64_t* to) {
+  for (int64_t n = 0; n < bits.rows; n += 64) {
+    const int64_t rows = std::min<int64_t>(64, bits.rows - n);
+    for (int64_t c = 0; c < d; c += 64, to += 64) {
+      const int64_t count = std::min<int64_t>(64, d - c);
+      for (int64_t r = 0; r < rows; ++r) to[r] = channel_bits(bits.row(n + r), first + c, count);
+      std::fill(to + rows, to + 64, uint64_t{0});
+      transpose(to);
+    }
+  }
 }
 
 void ktv(const PackedKtV& p, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const ValueRef &keys = io.in[0], &values = io.in[1];
-  const int64_t d = keys.channels / p.heads, floats = padded(d);
+  const int64_t d = keys.channels / p.heads, floats = padded(d), channels = block_channels(d),
+                words = (keys.rows + 63) / 64;
+  const bool wide = HWY_TARGET == HWY_AVX3 && has_wide_popcount();
+  const TransposeBits transpose = wide ? transpose_bits_wide : transpose_bits;
+  const CountPairs count = wide ? count_pairs_wide : count_pairs;
   parallel_for(p.heads, 1, io.threads, [&](int64_t first, int64_t last) {
-    float* counts = scratch<float>(ScratchSlot::kTile, d * floats);
-    uint32_t* k_list = scratch<uint32_t>(ScratchSlot::kEvents, 2 * d);
-    uint32_t* v_list = k_list + d;
+    float* counts = scratch<float>(ScratchSlot::kTile, (d + 3) * floats);
+    auto* k_bits =
+        reinterpret_cast<uint64_t*>(scratch<uint32_t>(ScratchSlot::kInputs, 4 * words * channels));
+    uint64_t* v_bits = k_bits + words * channels;
     for (int64_t h = first; h < last; ++h) {
       for (int64_t t = 0; t < io.steps; ++t) {
-        std::fill(counts, counts + d * floats, 0.0f);
-        for (int64_t n = 0; n < keys.rows; ++n) {
-          const int64_t k_count = list_channels(keys.bits_at(t).row(n), h * d, h * d + d, k_list);
-          if (k_count == 0) continue;
-          const int64_t v_count = list_channels(values.bits_at(t).row(n), h * d, h * d + d, v_list);
-          for (int64_t i = 0; i < k_count; ++i) {
-            float* row = counts + k_list[i] * floats;
-            for (int64_t j = 0; j < v_count; ++j) row[v_list[j]] += 1.0f;
-          }
-        }
+        token_major(keys.bits_at(t), h * d, d, transpose, k_bits);
+        token_major(values.bits_at(t), h * d, d, transpose, v_bits);
+        count(k_bits, v_bits, words, channels, d, floats, counts);
         finish(epilogue, counts, floats, t, h * d, 1, d, 0, floats);
       }
     }
   });
 }
 
-// Adds rows of `counts` (floats apart) into `sums`, padded(d) floats.
-HWY_INLINE void add_count_rows(const uint32_t* list, int64_t count, const float* counts,
-                               int64_t floats, float scale, float* sums) {
+using Counts16 = hn::CappedTag<uint16_t, 32>;
+constexpr Counts16 kCounts16;
+constexpr int kLanes16 = static_cast<int>(HWY_MIN(32, HWY_LANES(uint16_t)));
+constexpr int kColumnVectors = HWY_MIN(4, 64 / kLanes16);  // of a row that are summed at a time
+constexpr int64_t kColumns = kColumnVectors * kLanes16;
+constexpr int64_t kGroupRows = 4, kSubsets = 16;  // rows of counts whose sums a table holds
+constexpr int64_t kBlockRows = 256;               // queries that share tables
+
+// Whether any sum of rows of a head's counts fits 16 bits.
+inline bool sums_fit(const float* counts, int64_t d, int64_t floats) {
+  for (int64_t j = 0; j < floats; j += kLanes) {
+    V sum = hn::Zero(kD), least = hn::Zero(kD);
+    for (int64_t i = 0; i < d; ++i) {
+      const V row = hn::LoadU(kD, counts + i * floats + j);
+      sum = hn::Add(sum, row);
+      least = hn::Min(least, row);
+    }
+    const V most = hn::Set(kD, static_cast<float>(std::numeric_limits<uint16_t>::max()));
+    if (!hn::AllTrue(kD, hn::And(hn::Le(sum, most), hn::Ge(least, hn::Zero(kD))))) return false;
+  }
+  return true;
+}
+
+// table[(g * 16 + s) * row ..]: the sum of the rows 4 g + i of `counts` for the set bits i of s.
+inline void sum_subsets(const float* counts, int64_t d, int64_t floats, int64_t row,
+                        uint16_t* table) {
+  const hn::RebindToSigned<Floats> integers;
+  const hn::Rebind<uint16_t, Floats> narrow;
+  for (int64_t first = 0; first < d; first += kGroupRows, table += kSubsets * row) {
+    std::fill(table, table + row, uint16_t{0});
+    for (int64_t s = 1; s < kSubsets; ++s) {
+      uint16_t* to = table + s * row;
+      const int64_t rest = s & (s - 1), i = first + std::countr_zero(static_cast<uint64_t>(s));
+      if (rest != 0) {
+        const uint16_t *a = table + rest * row, *b = table + (s ^ rest) * row;
+        for (int64_t j = 0; j < row; j += kLanes16) {
+          hn::StoreU(hn::Add(hn::LoadU(kCounts16, a + j), hn::LoadU(kCounts16, b + j)), kCounts16,
+                     to + j);
+        }
+        continue;
+      }
+      std::fill(to, to + row, uint16_t{0});
+      for (int64_t j = 0; i < d && j < floats; j += kLanes) {
+        const auto number = hn::ConvertTo(integers, hn::LoadU(kD, counts + i * floats + j));
+        hn::StoreU(hn::DemoteTo(narrow, number), narrow, to + j);
+      }
+    }
+  }
+}
+
+// 16-bit counts * scale as floats.
+HWY_INLINE void store_scaled(hn::Vec<Counts16> sums, V scale, float* to) {
+  HWY_ALIGN uint16_t lanes[kLanes16];
+  hn::Store(sums, kCounts16, lanes);
+  const hn::RebindToSigned<Floats> integers;
+  const hn::Rebind<uint16_t, Floats> narrow;
+#pragma GCC unroll 4
+  for (int l = 0; l < kLanes16; l += kLanes) {
+    const auto number = hn::PromoteTo(integers, hn::LoadU(narrow, lanes + l));
+    hn::StoreU(hn::Mul(hn::ConvertTo(kD, number), scale), kD, to + l);
+  }
+}
+
+// One head of one query row from the tables; columns up to `row` are written.
+HWY_INLINE void apply_tables(const uint64_t* queries, int64_t first, int64_t d,
+                             const uint16_t* table, int64_t row, V scale, float* to) {
+  for (int64_t j = 0; j < row; j += kColumns) {
+    hn::Vec<Counts16> acc[kColumnVectors];
+#pragma GCC unroll 4
+    for (auto& sum : acc) sum = hn::Zero(kCounts16);
+    const uint16_t* group = table + j;
+    for (int64_t c = 0; c < d; c += 64) {
+      const int64_t count = std::min<int64_t>(64, d - c);
+      uint64_t bits = channel_bits(queries, first + c, count);
+      for (int64_t i = 0; i < count;
+           i += kGroupRows, group += kSubsets * row, bits >>= kGroupRows) {
+        const uint16_t* from = group + (bits & (kSubsets - 1)) * static_cast<uint64_t>(row);
+#pragma GCC unroll 4
+        for (int v = 0; v < kColumnVectors; ++v)
+          acc[v] = hn::Add(acc[v], hn::LoadU(kCounts16, from + v * kLanes16));
+      }
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < kColumnVectors; ++v) store_scaled(acc[v], scale, to + j + v * kLanes16);
+  }
+}
+
+// The same from rows of any size, one by one; padded(d) columns are written.
+HWY_INLINE void apply_rows(const uint64_t* queries, int64_t first, int64_t d, const float* counts,
+                           int64_t floats, V scale, float* to) {
   for (int64_t j = 0; j < floats; j += kLanes) {
     V acc = hn::Zero(kD);
-    for (int64_t i = 0; i < count; ++i)
-      acc = hn::Add(acc, hn::LoadU(kD, counts + list[i] * floats + j));
-    hn::StoreU(hn::Mul(acc, hn::Set(kD, scale)), kD, sums + j);
+    for (int64_t c = 0; c < d; c += 64) {
+      uint64_t bits = channel_bits(queries, first + c, std::min<int64_t>(64, d - c));
+      for (; bits != 0; bits &= bits - 1) {
+        acc = hn::Add(acc, hn::LoadU(kD, counts + (c + std::countr_zero(bits)) * floats + j));
+      }
+    }
+    hn::StoreU(hn::Mul(acc, scale), kD, to + j);
+  }
+}
+
+// A block of query rows at one step, all heads, to sums[row][stride]. What is written behind a head
+// is overwritten by the next one.
+inline void apply_block(const PackedQApply& p, const UnitIo& io, int64_t t, int64_t n, int64_t rows,
+                        int64_t stride, float* sums) {
+  const ValueRef& queries = io.in[0];
+  const int64_t d = queries.channels / p.heads, floats = padded(d),
+                row = (floats + kColumns - 1) / kColumns * kColumns,
+                groups = (d + kGroupRows - 1) / kGroupRows;
+  const V scale = hn::Set(kD, p.scale);
+  auto* table = reinterpret_cast<uint16_t*>(
+      scratch<uint32_t>(ScratchSlot::kInputs, groups * kSubsets * row / 2));
+  const MutableSpikeView bits = queries.bits_at(t);
+  for (int64_t h = 0; h < p.heads; ++h) {
+    const float* counts = io.in[1].real_row(t, h * d);
+    // A table costs as much as its number of rows saves.
+    const bool tables = rows >= kSubsets && sums_fit(counts, d, floats);
+    if (tables) sum_subsets(counts, d, floats, row, table);
+    for (int64_t r = 0; r < rows; ++r) {
+      float* to = sums + r * stride + h * d;
+      if (tables) {
+        apply_tables(bits.row(n + r), h * d, d, table, row, scale, to);
+      } else {
+        apply_rows(bits.row(n + r), h * d, d, counts, floats, scale, to);
+      }
+    }
   }
 }
 
 void qapply(const PackedQApply& p, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
-  const ValueRef &queries = io.in[0], &counts = io.in[1];
-  const int64_t d = queries.channels / p.heads, floats = padded(d),
-                row_floats = padded(queries.channels);
-  parallel_for(queries.rows, 16, io.threads, [&](int64_t first, int64_t last) {
-    float* sums = scratch<float>(ScratchSlot::kTile, row_floats + floats);
-    uint32_t* list = scratch<uint32_t>(ScratchSlot::kEvents, d);
-    for (int64_t n = first; n < last; ++n) {
+  const ValueRef& queries = io.in[0];
+  const int64_t row_floats = padded(queries.channels),
+                stride = row_floats + block_channels(queries.channels / p.heads);
+  const int64_t share = (queries.rows + io.threads - 1) / io.threads;
+  const int64_t block = std::clamp<int64_t>(share, 1, kBlockRows);
+  parallel_for(queries.rows, block, io.threads, [&](int64_t first, int64_t last) {
+    float* sums = scratch<float>(ScratchSlot::kSums, block * stride);
+    for (int64_t n = first; n < last; n += block) {
+      const int64_t rows = std::min(block, last - n);
       for (int64_t t = 0; t < io.steps; ++t) {
-        const uint64_t* row = queries.bits_at(t).row(n);
-        for (int64_t h = 0; h < p.heads; ++h) {  // a head's padding is overwritten by the next head
-          const int64_t count = list_channels(row, h * d, h * d + d, list);
-          add_count_rows(list, count, counts.real_row(t, h * d), floats, p.scale, sums + h * d);
+        apply_block(p, io, t, n, rows, stride, sums);
+        for (int64_t r = 0; r < rows; ++r) {
+          float* row = sums + r * stride;
+          std::fill(row + queries.channels, row + row_floats, 0.0f);
         }
-        std::fill(sums + queries.channels, sums + row_floats, 0.0f);
-        finish(epilogue, sums, 0, t, n, 1, 1, 0, row_floats);
+        finish(epilogue, sums, stride, t, n, 1, rows, 0, row_floats);
       }
     }
   });

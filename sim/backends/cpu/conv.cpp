@@ -9,6 +9,7 @@
 
 #include "sim/backends/cpu/dense-inl.hpp"
 #include "sim/backends/cpu/events-inl.hpp"
+#include "sim/backends/cpu/gather-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace spikeloom::cpu {
@@ -61,9 +62,10 @@ inline void build_list(const Window& w, const MutableSpikeView& in, const Span& 
   for (int64_t column = 0; column < columns; ++column) {
     offsets[column] = static_cast<uint32_t>(end - lists.events);
     const int64_t x = left + column;
-    if (x < 0 || x >= w.in_width || column % w.stride >= w.kernel) continue;
+    if (x < 0 || x >= w.in_width) continue;
+    if (w.stride > w.kernel && column % w.stride >= w.kernel) continue;
     for (int64_t ky = ky_begin; ky < ky_end; ++ky) {
-      end = append_events(in.row((top + ky) * w.in_width + x), words,
+      end = append_events(in.row((top + ky) * w.in_width + x), w.in_channels,
                           static_cast<uint32_t>((column * w.kernel + ky) * w.in_channels), end);
     }
   }
@@ -71,52 +73,60 @@ inline void build_list(const Window& w, const MutableSpikeView& in, const Span& 
   offsets[columns] = static_cast<uint32_t>(lists.used);
 }
 
-// Adds the weight rows events[i] - base, in order; rows are 16 * kSixteens floats.
-template <int kSixteens>
-HWY_INLINE void add_rows(const uint32_t* events, int64_t count, uint32_t base, const float* weights,
-                         float* sums) {
-  constexpr int kWidth = 16 * kSixteens;
-  constexpr int kVectors = HWY_MIN(kWidth / kLanes, 8);
-  for (int part = 0; part < kWidth; part += kVectors * kLanes) {
-    V acc[kVectors];
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(kD);
-    for (int64_t i = 0; i < count; ++i) {
-      const float* row = weights + static_cast<size_t>(events[i] - base) * kWidth + part;
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) acc[v] = hn::Add(acc[v], hn::LoadU(kD, row + v * kLanes));
-    }
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(acc[v], kD, sums + part + v * kLanes);
-  }
-}
-
-// Main sums of one span at one step. Meanwhile asks for what the epilogue will read of `ahead` and
-// the rows after it (row_floats apart; may be null): it is as large as the layer's output and comes
-// from far caches. Only here, not in a function: the compiler drops calls that do nothing but
-// prefetch.
-template <int kSixteens>
-HWY_NOINLINE void add_span(const Window& w, const EventLists& lists, int64_t list, int64_t pixels,
-                           const float* weights, float* sums, const float* ahead,
-                           int64_t row_floats) {
-  const uint32_t* offsets = lists.offsets + list * lists.offset_stride;
-  const auto column_inputs = static_cast<uint32_t>(w.kernel * w.in_channels * w.stride);
+// One weight tile, one span, all steps, with epilogue. Before the sums of a pixel it asks for what
+// the epilogue will read: states and residuals are as large as the layer's output and come from far
+// caches.
+template <typename Weight, int kWidth>
+HWY_NOINLINE void gather_span(const PackedConv& conv, const Epilogue& shared, int64_t steps,
+                              const EventLists& all_lists, int64_t first_list, int64_t distinct,
+                              const Span& span, int64_t o) {
+  const Epilogue epilogue(shared);
+  const EventLists lists(all_lists);
+  const Window w(conv.window);
+  const Weight* weights = conv.weights.as<Weight>().data() + o * conv.fan_in();
+  const int64_t column_inputs = w.kernel * w.in_channels * w.stride, outputs = conv.outputs_at(o),
+                safe = conv.safe_events, pixel = span.y * w.out_width + span.x,
+                pixels = span.pixels;
+  HWY_ALIGN float sums[kWidth];
   for (int64_t x = 0; x < pixels; ++x) {
-    if (ahead != nullptr) {
-#pragma GCC unroll 8
-      for (int c = 0; c < kSixteens; ++c) __builtin_prefetch(ahead + x * row_floats + 16 * c, 1, 2);
+    const EpilogueRow first = row_of(epilogue, 0, pixel + x);
+    if (first.state != nullptr) {
+      for (int64_t c = o; c < o + outputs; c += 16) __builtin_prefetch(first.state + c, 1, 2);
     }
-    const uint32_t begin = offsets[x * w.stride], end = offsets[x * w.stride + w.kernel];
-    add_rows<kSixteens>(lists.events + begin, end - begin, static_cast<uint32_t>(x) * column_inputs,
-                        weights, sums + x * 16 * kSixteens);
+    if (first.other != nullptr) {
+      for (int64_t c = o; c < o + outputs; c += 16) __builtin_prefetch(first.other + c, 0, 2);
+    }
+    for (int64_t t = 0; t < steps; ++t) {
+      if (t < distinct) {
+        const uint32_t* offsets = lists.offsets + (first_list + t) * lists.offset_stride;
+        const uint32_t begin = offsets[x * w.stride], end = offsets[x * w.stride + w.kernel];
+        gather<kWidth>(lists.events + begin, end - begin, x * column_inputs, weights, safe, sums);
+      }
+      finish_row(epilogue, row_of(epilogue, t, pixel + x), sums, o, outputs);
+    }
   }
 }
 
-// add_span for a tile of `width` outputs.
-template <int kSixteens = 4, typename... Args>
-HWY_INLINE void add_span_of(int64_t width, const Args&... args) {
-  if (width == 16 * kSixteens) return add_span<kSixteens>(args...);
-  if constexpr (kSixteens > 1) add_span_of<kSixteens - 1>(width, args...);
+// gather_span for the tile of outputs from o on.
+template <typename... Args>
+inline void gather_span_of(const PackedConv& conv, int64_t o, const Args&... args) {
+  const int64_t width = conv.row_width(o);
+  switch (conv.weights.dtype()) {
+    case DType::kI16:
+      return width == 32   ? gather_span<int16_t, 32>(conv, args..., o)
+             : width == 64 ? gather_span<int16_t, 64>(conv, args..., o)
+                           : gather_span<int16_t, 128>(conv, args..., o);
+    case DType::kI8:
+      return width == 32    ? gather_span<int8_t, 32>(conv, args..., o)
+             : width == 64  ? gather_span<int8_t, 64>(conv, args..., o)
+             : width == 128 ? gather_span<int8_t, 128>(conv, args..., o)
+                            : gather_span<int8_t, 256>(conv, args..., o);
+    default:
+      return width == 16   ? gather_span<float, 16>(conv, args..., o)
+             : width == 32 ? gather_span<float, 32>(conv, args..., o)
+             : width == 48 ? gather_span<float, 48>(conv, args..., o)
+                           : gather_span<float, 64>(conv, args..., o);
+  }
 }
 
 // One group of spans, tiles [tile_begin, tile_end), all steps.
@@ -137,7 +147,8 @@ inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const Un
                 static_cast<double>(w.kernel * w.in_channels);
     }
   }
-  if (static_cast<double>(lists.used) > kDenseRate * inputs) {
+  const bool integers = conv.weights.dtype() != DType::kF32;
+  if (!integers && static_cast<double>(lists.used) > kDenseRate * inputs) {
     for (int64_t i = begin; i < end; ++i) {
       const Span span = spans.at(i);
       const int64_t pixel = span.y * w.out_width + span.x;
@@ -145,23 +156,10 @@ inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const Un
     }
     return;
   }
-  float* sums = scratch<float>(ScratchSlot::kSums, kSpanPixels * conv.tile);
   for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
-    const int64_t o = tile * conv.tile, width = std::min(conv.tile, padded(w.out_channels) - o);
-    const float* weights = conv.weights.f32().data() + o * conv.fan_in();
     for (int64_t i = begin; i < end; ++i) {
-      const Span span = spans.at(i);
-      const int64_t pixel = span.y * w.out_width + span.x;
-      const int64_t row_floats = padded(w.out_channels);
-      const float* ahead = epilogue.packed.fires ? io.state + pixel * row_floats + o : nullptr;
-      for (int64_t t = 0; t < io.steps; ++t) {
-        if (t < distinct) {
-          const int64_t list = (i - begin) * distinct + t;
-          add_span_of(width, w, lists, list, span.pixels, weights, sums, ahead, row_floats);
-          ahead = nullptr;
-        }
-        finish(epilogue, sums, width, t, pixel, 1, span.pixels, o, width);
-      }
+      gather_span_of(conv, tile * conv.tile, epilogue, io.steps, lists, (i - begin) * distinct,
+                     distinct, spans.at(i));
     }
   }
 }
@@ -169,7 +167,7 @@ inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const Un
 void event_conv(const PackedConv& conv, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const Spans spans(conv.window);
-  const int64_t tiles = (padded(conv.window.out_channels) + conv.tile - 1) / conv.tile;
+  const int64_t tiles = conv.tiles();
   const int64_t group =
       std::clamp<int64_t>(kGroupPixelSteps / (spans.length * io.steps), 1, spans.count);
   const int64_t groups = (spans.count + group - 1) / group;
@@ -194,7 +192,7 @@ int64_t grain_of(int64_t macs) {
 void dense_conv(const PackedConv& conv, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const int64_t pixels = conv.window.out_height * conv.window.out_width;
-  const int64_t tiles = (padded(conv.window.out_channels) + conv.tile - 1) / conv.tile;
+  const int64_t tiles = conv.tiles();
   const int64_t tile_macs = conv.fan_in() * conv.tile;
   if (steps_are_rows(conv, io)) {
     parallel_for(

@@ -62,7 +62,7 @@ Target find_target(std::string_view name) {
 // One function per operator family, of one target.
 struct Kernels {
   cpu::ConvKernel event_conv, dense_conv;
-  cpu::DepthwiseKernel event_depthwise, dense_depthwise;
+  cpu::DepthwiseKernel depthwise;
   cpu::GroupedKernel grouped;
   cpu::KtVKernel ktv;
   cpu::QApplyKernel qapply;
@@ -76,8 +76,7 @@ struct Kernels {
   explicit Kernels(int64_t target)
       : event_conv(cpu::event_conv_for(target)),
         dense_conv(cpu::dense_conv_for(target)),
-        event_depthwise(cpu::event_depthwise_for(target)),
-        dense_depthwise(cpu::dense_depthwise_for(target)),
+        depthwise(cpu::depthwise_for(target)),
         grouped(cpu::grouped_for(target)),
         ktv(cpu::ktv_for(target)),
         qapply(cpu::qapply_for(target)),
@@ -111,10 +110,7 @@ class CpuBackend final : public Backend {
                    [&](const cpu::PackedConv& p) {
                      (spikes ? kernels_.event_conv : kernels_.dense_conv)(p, e, io);
                    },
-                   [&](const cpu::PackedDepthwise& p) {
-                     (p.column_floats > 0 ? kernels_.event_depthwise : kernels_.dense_depthwise)(
-                         p, e, io);
-                   },
+                   [&](const cpu::PackedDepthwise& p) { kernels_.depthwise(p, e, io); },
                    [&](const cpu::PackedGrouped& p) { kernels_.grouped(p, e, io); },
                    [&](const cpu::PackedKtV& p) { kernels_.ktv(p, e, io); },
                    [&](const cpu::PackedQApply& p) { kernels_.qapply(p, e, io); },

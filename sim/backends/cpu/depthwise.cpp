@@ -7,239 +7,194 @@
 #define HWY_TARGET_INCLUDE "sim/backends/cpu/depthwise.cpp"
 #include <hwy/foreach_target.h>
 
-#include "sim/backends/cpu/events-inl.hpp"
+#include "sim/backends/cpu/masked-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace spikeloom::cpu {
 namespace HWY_NAMESPACE {
 
-constexpr double kDenseRate = 0.18;  // firing rate above which the dense kernel is faster
+// A tile of outputs: sums and membranes stay in the fast caches over the steps, and the epilogue
+// walks along runs of memory.
+constexpr int64_t kTileColumns = 4, kTileChannels = 128;
+constexpr int64_t kRowStride = kTileColumns * kTileChannels;  // of sums
 
-// Sums of one channel block: [channel][kernel columns][column_stride], indexed by output y + kernel
-// - 1 - padding.
-struct Ring {
-  float* sums;
-  int64_t column_stride;
+// An operand in bytes: pixels of a row, rows and steps lie one after the other.
+struct Operand {
+  const char* first;
+  int64_t pixel_bytes, row_bytes, step_bytes;
+  const char* zeros;  // a row of them
 };
 
-// Adds the spikes of one input column: events y * 16 + channel. `rotation` = x mod kernel: ring
-// slot s takes weight column (s - rotation) mod kernel.
-template <int kKernel, int kFloats>
-HWY_INLINE void add_column(const uint32_t* events, int64_t count, int64_t rotation,
-                           const float* columns, const Ring& ring) {
-  const hn::CappedTag<float, kFloats> d;
-  constexpr int kStep = HWY_MIN(kFloats, HWY_LANES(float));
-  const float* first = columns + (kKernel - rotation) * kFloats;
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t channel = events[i] & 15, y = events[i] >> 4;
-    const float* weights = first + channel * (2 * kKernel * kFloats);
-    float* sums = ring.sums + channel * kKernel * ring.column_stride + y;
-#pragma GCC unroll 16
-    for (int slot = 0; slot < kKernel; ++slot) {
-#pragma GCC unroll 16
-      for (int part = 0; part < kFloats; part += kStep) {
-        float* at = sums + slot * ring.column_stride + part;
-        hn::StoreU(hn::Add(hn::LoadU(d, at), hn::LoadU(d, weights + slot * kFloats + part)), d, at);
-      }
-    }
+struct DepthwiseCall {
+  const PackedDepthwise& p;
+  const Epilogue& epilogue;
+  const UnitIo& io;
+  Operand in;
+};
+
+// Sums of kRows outputs of a column, 16 channels (or a vector of them). Input row i of the column's
+// window stands at rows[i] + offset; it serves up to kKernel outputs. Column by column of the
+// kernel, rows ascending: each output meets its taps in the written order.
+template <class Op, int kKernel, int kRows>
+HWY_INLINE void column_sums(const char* const* rows, int64_t offset, int64_t pixel_bytes, int part,
+                            int64_t columns, const typename Op::Number* taps, int64_t tap_stride,
+                            float* sums) {
+  typename Op::Vector acc[kRows];
+  unroll<kRows>([&](auto o) SPIKELOOM_INLINE { acc[o] = hn::Zero(Op::tag()); });
+  for (int64_t kx = 0; kx < columns; ++kx, offset += pixel_bytes, taps += kKernel * tap_stride) {
+    typename Op::Vector weights[kKernel];
+    unroll<kKernel>([&](auto ky) SPIKELOOM_INLINE {
+      weights[ky] = hn::LoadU(Op::tag(), taps + ky * tap_stride);
+    });
+    unroll<kRows + kKernel - 1>([&](auto i) SPIKELOOM_INLINE {
+      const auto x = Op::load(rows[i] + offset, part);
+      unroll<kKernel>([&](auto ky) SPIKELOOM_INLINE {
+        constexpr int kOut = decltype(i)::value - decltype(ky)::value;
+        if constexpr (kOut >= 0 && kOut < kRows)
+          acc[kOut] = Op::template add<decltype(ky)::value % 2>(acc[kOut], weights[ky], x);
+      });
+    });
   }
+  unroll<kRows>([&](auto o) SPIKELOOM_INLINE { Op::store(acc[o], sums + o * kRowStride); });
 }
 
-// Any kernel size.
-HWY_INLINE void add_column_any(const PackedDepthwise& p, const uint32_t* events, int64_t count,
-                               int64_t rotation, const float* columns, const Ring& ring) {
-  const int64_t kernel = p.window.kernel, floats = p.column_floats;
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t channel = events[i] & 15, y = events[i] >> 4;
-    for (int64_t slot = 0; slot < kernel; ++slot) {
-      const float* weights = columns + (channel * 2 * kernel + kernel - rotation + slot) * floats;
-      float* at = ring.sums + (channel * kernel + slot) * ring.column_stride + y;
-      for (int64_t k = 0; k < kernel; ++k) at[k] += weights[k];
-    }
-  }
-}
-
-// from[channel * channel_stride + y] -> to[y * 16 + channel], 16 channels; y up to the next
-// multiple of 16.
-HWY_INLINE void transpose_column(const float* from, int64_t channel_stride, int64_t rows,
-                                 float* to) {
-#if HWY_TARGET == HWY_SCALAR
-  for (int64_t y = 0; y < rows; ++y) {
-    for (int64_t c = 0; c < 16; ++c) to[y * 16 + c] = from[c * channel_stride + y];
-  }
-#else
-  const hn::FixedTag<float, 4> d;
-  const hn::FixedTag<double, 2> dd;
-  for (int64_t y = 0; y < rows; y += 4) {
-    for (int64_t c = 0; c < 16; c += 4) {
-      const float* at = from + c * channel_stride + y;
-      const auto a = hn::LoadU(d, at), b = hn::LoadU(d, at + channel_stride);
-      const auto e = hn::LoadU(d, at + 2 * channel_stride),
-                 f = hn::LoadU(d, at + 3 * channel_stride);
-      const auto ab0 = hn::BitCast(dd, hn::InterleaveLower(d, a, b)),
-                 ab1 = hn::BitCast(dd, hn::InterleaveUpper(d, a, b));
-      const auto ef0 = hn::BitCast(dd, hn::InterleaveLower(d, e, f)),
-                 ef1 = hn::BitCast(dd, hn::InterleaveUpper(d, e, f));
-      float* row = to + y * 16 + c;
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, ab0, ef0)), d, row);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dd, ab0, ef0)), d, row + 16);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, ab1, ef1)), d, row + 32);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dd, ab1, ef1)), d, row + 48);
-    }
-  }
-#endif
-}
-
-// Output columns [x_begin, x_end) of the 16 channels from `channel` on, one step.
-inline void depthwise_block(const PackedDepthwise& p, const Epilogue& epilogue, const UnitIo& io,
-                            int64_t t, int64_t channel, int64_t x_begin, int64_t x_end) {
-  const Window& w = p.window;
-  const int64_t kernel = w.kernel,
-                shift = kernel - 1 - w.padding;  // column X of the ring is output x = X - shift
-  const MutableSpikeView in = io.in[0].bits_at(t);
-  Ring ring{nullptr,
-            (std::max(w.in_height + kernel - 1 + p.column_floats, shift + w.out_height + 16) + 15) /
-                    16 * 16 +
-                16};
-  const int64_t ring_floats = 16 * kernel * ring.column_stride;
-  ring.sums = scratch<float>(ScratchSlot::kSums, ring_floats);
-  std::fill(ring.sums, ring.sums + ring_floats, 0.0f);
-  float* tile = scratch<float>(ScratchSlot::kTile, (w.out_height + 16) * 16);
-  uint32_t* events = scratch<uint32_t>(ScratchSlot::kEvents, w.in_height * 16 + kEventSlack);
-  const float* columns = p.columns.f32().data() + channel * 2 * kernel * p.column_floats;
-  for (int64_t x = std::max<int64_t>(0, x_begin + shift - (kernel - 1)); x < x_end + shift; ++x) {
-    const int64_t slot = x % kernel;
-    // What the epilogue of this column will read comes from far caches: ask now.
-    if (epilogue.packed.fires && x - shift >= x_begin) {
-      const float* ahead = io.state + (x - shift) * padded(w.out_channels) + channel;
-      for (int64_t y = 0; y < w.out_height; ++y) {
-        __builtin_prefetch(ahead + y * w.out_width * padded(w.out_channels), 1, 2);
-      }
-    }
-    if (x < w.in_width) {
-      uint32_t* end = events;
-      for (int64_t y = 0; y < w.in_height; ++y) {
-        end = append_events16(load_bits16(in.row(y * w.in_width + x), channel),
-                              static_cast<uint32_t>(y * 16), end);
-      }
-      switch (kernel) {
-        case 3: add_column<3, 4>(events, end - events, slot, columns, ring); break;
-        case 5: add_column<5, 8>(events, end - events, slot, columns, ring); break;
-        case 7: add_column<7, 8>(events, end - events, slot, columns, ring); break;
-        default: add_column_any(p, events, end - events, slot, columns, ring); break;
-      }
-    }
-    float* done = ring.sums + slot * ring.column_stride;
-    const int64_t channel_stride = kernel * ring.column_stride, out_x = x - shift;
-    if (out_x >= x_begin) {
-      transpose_column(done + shift, channel_stride, w.out_height, tile);
-      finish(epilogue, tile, 16, t, out_x, w.out_width, w.out_height, channel, 16);
-    }
-    for (int64_t c = 0; c < 16; ++c) {
-      std::fill(done + c * channel_stride, done + c * channel_stride + ring.column_stride, 0.0f);
-    }
-  }
-}
-
-// acc += w where the operand's bit is set: bits of 16 * n channels from c on.
-template <int kVectors>
-HWY_INLINE void add_masked(const uint64_t* bits, int64_t c, const float* weights, V* acc) {
-#pragma GCC unroll 16
-  for (int v = 0; v < kVectors; ++v) {
-    const uint64_t set = load_bits16(bits, c + v * kLanes / 16 * 16) >> (v * kLanes % 16);
-    const auto mask = hn::LoadMaskBits(kD, reinterpret_cast<const uint8_t*>(&set));
-    acc[v] = hn::Add(acc[v], hn::IfThenElseZero(mask, hn::LoadU(kD, weights + v * kLanes)));
-  }
-}
-
-// One output pixel, `kVectors` vectors of channels from `c` on.
-template <int kVectors, bool kSpikes>
-HWY_INLINE void dense_pixel(const PackedDepthwise& p, const ValueRef& in, int64_t t, int64_t pixel,
-                            int64_t c, float* sums) {
-  const Window& w = p.window;
-  const int64_t row_floats = padded(w.in_channels), row_words = words_for(w.in_channels);
-  const int64_t left = pixel % w.out_width * w.stride - w.padding,
-                top = pixel / w.out_width * w.stride - w.padding;
+// The same for one output of any kernel and stride.
+template <class Op>
+HWY_INLINE void pixel_sums(const DepthwiseCall& call, const char* step, int64_t y, int64_t x,
+                           int64_t c, int part, float* sums) {
+  const Window& w = call.p.window;
+  const int64_t left = x * w.stride - w.padding, top = y * w.stride - w.padding;
   const int64_t kx_end = std::min(w.kernel, w.in_width - left),
                 ky_end = std::min(w.kernel, w.in_height - top);
-  const int64_t ky_begin = std::max<int64_t>(0, -top);
-  const float* real = kSpikes ? nullptr : in.real_at(t);
-  const uint64_t* bits = kSpikes ? in.bits + t * in.step_stride : nullptr;
-  V acc[kVectors];
-#pragma GCC unroll 16
-  for (int v = 0; v < kVectors; ++v) acc[v] = hn::Zero(kD);
+  const int64_t tap_stride = call.p.tap_stride();
+  auto acc = hn::Zero(Op::tag());
   for (int64_t kx = std::max<int64_t>(0, -left); kx < kx_end; ++kx) {
-    int64_t row = (top + ky_begin) * w.in_width + left + kx;
-    const float* weights = p.taps.f32().data() + (kx * w.kernel + ky_begin) * row_floats + c;
-    for (int64_t ky = ky_begin; ky < ky_end; ++ky, row += w.in_width, weights += row_floats) {
-      if constexpr (kSpikes) {
-        add_masked<kVectors>(bits + row * row_words, c, weights, acc);
-      } else {
-        const float* x = real + row * row_floats + c;
-#pragma GCC unroll 16
-        for (int v = 0; v < kVectors; ++v) {
-          acc[v] =
-              exact_fma(hn::LoadU(kD, weights + v * kLanes), hn::LoadU(kD, x + v * kLanes), acc[v]);
+    for (int64_t ky = std::max<int64_t>(0, -top); ky < ky_end; ++ky) {
+      const char* at = step + (top + ky) * call.in.row_bytes + (left + kx) * call.in.pixel_bytes +
+                       Op::channel_bytes(c);
+      const auto* taps = Op::taps(call.p) + (kx * w.kernel + ky) * tap_stride + c + part;
+      acc = Op::template add<0>(acc, hn::LoadU(Op::tag(), taps), Op::load(at, part));
+    }
+  }
+  Op::store(acc, sums);
+}
+
+// Where a tile lies; columns and channels end with the image.
+struct Tile {
+  int64_t top, x_begin, x_end, c_begin, c_end;
+};
+
+// Sums of one step of a tile, one group of channels from c on, to sums[row][column][kTileChannels].
+// kKernel = 0: any kernel and stride.
+template <class Op, int kKernel, int kRows>
+void group_sums(const DepthwiseCall& call, const Tile& tile, const char* step, int64_t c,
+                float* sums) {
+  const Window& w = call.p.window;
+  const Operand& in = call.in;
+  const int64_t tap_stride = call.p.tap_stride();
+  const char* rows[kRows + HWY_MAX(kKernel, 1) - 1];
+  for (int64_t i = 0; i < kRows + kKernel - 1; ++i) {
+    const int64_t y = tile.top - w.padding + i;
+    rows[i] = y < 0 || y >= w.in_height ? in.zeros : step + y * in.row_bytes;
+  }
+  for (int64_t x = tile.x_begin; x < tile.x_end; ++x, sums += kTileChannels) {
+    const int64_t left = x - w.padding, first = std::max<int64_t>(0, -left);
+    const int64_t columns = std::min<int64_t>(kKernel, w.in_width - left) - first;
+    for (int part = 0; part < Op::kGroup; part += Op::kLanes) {
+      if constexpr (kKernel == 0) {
+        for (int64_t o = 0; o < std::min<int64_t>(kRows, w.out_height - tile.top); ++o) {
+          pixel_sums<Op>(call, step, tile.top + o, x, c, part, sums + o * kRowStride + part);
         }
+      } else {
+        column_sums<Op, kKernel, kRows>(
+            rows, (left + first) * in.pixel_bytes + Op::channel_bytes(c), in.pixel_bytes, part,
+            columns, Op::taps(call.p) + first * kKernel * tap_stride + c + part, tap_stride,
+            sums + part);
       }
     }
   }
-#pragma GCC unroll 16
-  for (int v = 0; v < kVectors; ++v) hn::StoreU(acc[v], kD, sums + v * kLanes);
 }
 
-// All channels of one output pixel.
-template <bool kSpikes>
-void dense_channels(const PackedDepthwise& p, const ValueRef& in, int64_t t, int64_t pixel,
-                    float* sums) {
-  const int64_t channels = padded(p.window.out_channels);
-  constexpr int64_t kWide = HWY_MAX(16, 4 * kLanes);
-  int64_t c = 0;
-  for (; c + kWide <= channels; c += kWide)
-    dense_pixel<kWide / kLanes, kSpikes>(p, in, t, pixel, c, sums + c);
-  for (; c < channels; c += 16) dense_pixel<16 / kLanes, kSpikes>(p, in, t, pixel, c, sums + c);
-}
-
-void dense_depthwise(const PackedDepthwise& p, const PackedEpilogue& packed, const UnitIo& io) {
-  const Epilogue epilogue(packed, io);
-  const int64_t pixels = p.window.out_height * p.window.out_width,
-                channels = padded(p.window.out_channels);
-  const int64_t distinct = io.in[0].step_stride == 0 ? 1 : io.steps;
-  const auto main_sums = io.in[0].bits != nullptr ? dense_channels<true> : dense_channels<false>;
-  parallel_for(pixels, 32, io.threads, [&](int64_t first, int64_t last) {
-    float* sums = scratch<float>(ScratchSlot::kSums, channels);
-    for (int64_t pixel = first; pixel < last; ++pixel) {
-      for (int64_t t = 0; t < io.steps; ++t) {
-        if (t < distinct) main_sums(p, io.in[0], t, pixel, sums);
-        finish(epilogue, sums, channels, t, pixel, 1, 1, 0, channels);
+template <class Op, int kKernel, int kRows>
+void run_tile(const DepthwiseCall& call, const Tile& tile) {
+  const Window& w = call.p.window;
+  const int64_t rows = std::min<int64_t>(kRows, w.out_height - tile.top);
+  const bool same_input = call.in.step_bytes == 0;
+  auto* sums = scratch<float>(ScratchSlot::kSums, kRows * kRowStride);
+  for (int64_t t = 0; t < (same_input ? 1 : call.io.steps); ++t) {
+    for (int64_t c = tile.c_begin; c < tile.c_end; c += Op::kGroup) {
+      group_sums<Op, kKernel, kRows>(call, tile, call.in.first + t * call.in.step_bytes, c,
+                                     sums + c - tile.c_begin);
+    }
+    for (int64_t s = t; s < (same_input ? call.io.steps : t + 1); ++s) {
+      for (int64_t y = 0; y < rows; ++y) {
+        finish(call.epilogue, sums + y * kRowStride, kTileChannels, s,
+               (tile.top + y) * w.out_width + tile.x_begin, 1, tile.x_end - tile.x_begin,
+               tile.c_begin, tile.c_end - tile.c_begin);
       }
+    }
+  }
+}
+
+template <class Op, int kKernel, int kRows>
+void run_tiles(const PackedDepthwise& p, const PackedEpilogue& packed, const UnitIo& io) {
+  const Epilogue epilogue(packed, io);
+  const Window& w = p.window;
+  const bool bits = io.in[0].bits != nullptr;
+  const int64_t pixel_bytes = Op::pixel_bytes(w.in_channels), row_bytes = w.in_width * pixel_bytes,
+                step_bytes = io.in[0].step_stride * (bits ? 8 : 4);
+  const auto* first = bits ? reinterpret_cast<const char*>(io.in[0].bits)
+                           : reinterpret_cast<const char*>(io.in[0].real);
+  const int64_t channels = padded(w.out_channels),
+                blocks = (channels + kTileChannels - 1) / kTileChannels,
+                runs = (w.out_width + kTileColumns - 1) / kTileColumns,
+                bands = (w.out_height + kRows - 1) / kRows;
+  parallel_for(bands * runs * blocks, 1, io.threads, [&](int64_t begin, int64_t end) {
+    auto* zeros = scratch<uint32_t>(ScratchSlot::kInputs, row_bytes / 4);
+    std::fill_n(zeros, row_bytes / 4, 0u);
+    const DepthwiseCall call{
+        p,
+        epilogue,
+        io,
+        {first, pixel_bytes, row_bytes, step_bytes, reinterpret_cast<const char*>(zeros)}};
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t c = item % blocks * kTileChannels, x = item / blocks % runs * kTileColumns;
+      run_tile<Op, kKernel, kRows>(
+          call, {item / blocks / runs * kRows, x, std::min(x + kTileColumns, w.out_width), c,
+                 std::min(c + kTileChannels, channels)});
     }
   });
 }
 
-// Share of set bits of a spike operand.
-inline double firing_rate(const ValueRef& in, int64_t steps) {
-  const int64_t distinct = in.step_stride == 0 ? 1 : steps;
-  int64_t count = 0;
-  for (int64_t t = 0; t < distinct; ++t) count += in.bits_at(t).count();
-  return static_cast<double>(count) / static_cast<double>(distinct * in.rows * in.channels);
+// Rows of a tile: as many as leave registers for the weights, fewer where the image would waste
+// them.
+template <class Op, int kKernel>
+void run_kernel(const PackedDepthwise& p, const PackedEpilogue& packed, const UnitIo& io) {
+  constexpr int kTall = HWY_TARGET == HWY_AVX3 ? 14 : 8, kShort = HWY_TARGET == HWY_AVX3 ? 8 : 4;
+  const auto rows_computed = [&](int64_t rows) {
+    return (p.window.out_height + rows - 1) / rows * rows;
+  };
+  if (rows_computed(kShort) < rows_computed(kTall)) {
+    run_tiles<Op, kKernel, kShort>(p, packed, io);
+  } else {
+    run_tiles<Op, kKernel, kTall>(p, packed, io);
+  }
 }
 
-void event_depthwise(const PackedDepthwise& p, const PackedEpilogue& packed, const UnitIo& io) {
-  if (firing_rate(io.in[0], io.steps) > kDenseRate) return dense_depthwise(p, packed, io);
-  const Epilogue epilogue(packed, io);
-  const int64_t blocks = padded(p.window.out_channels) / 16, width = p.window.out_width;
-  const int64_t splits = std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / blocks, 1,
-                                             std::max<int64_t>(1, width / 8));
-  parallel_for(blocks * splits, 1, io.threads, [&](int64_t first, int64_t last) {
-    for (int64_t item = first; item < last; ++item) {
-      const int64_t split = item % splits;
-      for (int64_t t = 0; t < io.steps; ++t) {
-        depthwise_block(p, epilogue, io, t, item / splits * 16, width * split / splits,
-                        width * (split + 1) / splits);
-      }
-    }
-  });
+template <class Op>
+void run_operand(const PackedDepthwise& p, const PackedEpilogue& packed, const UnitIo& io) {
+  switch (p.window.stride == 1 ? p.window.kernel : 0) {
+    case 3: return run_kernel<Op, 3>(p, packed, io);
+    case 5: return run_kernel<Op, 5>(p, packed, io);
+    case 7: return run_kernel<Op, 7>(p, packed, io);
+    default: return run_tiles<Op, 0, 8>(p, packed, io);
+  }
+}
+
+void depthwise(const PackedDepthwise& p, const PackedEpilogue& packed, const UnitIo& io) {
+  if (io.in[0].bits == nullptr) return run_operand<Real>(p, packed, io);
+  if (p.taps.dtype() == DType::kI16) return run_operand<Masked<int16_t>>(p, packed, io);
+  run_operand<Masked<float>>(p, packed, io);
 }
 
 // The main sums of one output pixel, every grouping.
@@ -294,11 +249,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace spikeloom::cpu {
 
-DepthwiseKernel event_depthwise_for(int64_t target) {
-  SPIKELOOM_PICK(target, event_depthwise);
-}
-DepthwiseKernel dense_depthwise_for(int64_t target) {
-  SPIKELOOM_PICK(target, dense_depthwise);
+DepthwiseKernel depthwise_for(int64_t target) {
+  SPIKELOOM_PICK(target, depthwise);
 }
 GroupedKernel grouped_for(int64_t target) {
   SPIKELOOM_PICK(target, grouped);

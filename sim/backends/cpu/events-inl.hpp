@@ -17,6 +17,9 @@ namespace HWY_NAMESPACE {
 // Elements past the end of a list that append_events may overwrite.
 constexpr int64_t kEventSlack = 16;
 
+// hn::Iota fills its lanes one by one through memory.
+HWY_ALIGN constexpr uint32_t kNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
 // Appends base + i for every set bit i of the 16 in `bits`; returns the new end.
 HWY_INLINE uint32_t* append_events16(uint32_t bits, uint32_t base, uint32_t* to) {
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
@@ -24,27 +27,39 @@ HWY_INLINE uint32_t* append_events16(uint32_t bits, uint32_t base, uint32_t* to)
 #else
   const hn::CappedTag<uint32_t, 16> d;
   constexpr uint32_t kStep = HWY_MIN(16, HWY_LANES(uint32_t));
+#pragma GCC unroll 4
   for (uint32_t lane = 0; lane < 16; lane += kStep) {
     const uint64_t part = (bits >> lane) & ((1u << kStep) - 1);
-    const auto mask = hn::LoadMaskBits(d, reinterpret_cast<const uint8_t*>(&part));
-    hn::StoreU(hn::Compress(hn::Iota(d, base + lane), mask), d, to);
+    const auto mask = mask_of_bits(d, part);
+    hn::StoreU(hn::Compress(hn::Add(hn::Set(d, base), hn::Load(d, kNumbers + lane)), mask), d, to);
     to += std::popcount(part);
   }
 #endif
   return to;
 }
 
-// The same for all channels of a spike row. Words are not looked into before they are listed: a
-// branch on what fires costs more than what it saves.
-HWY_INLINE uint32_t* append_events(const uint64_t* row, int64_t words, uint32_t base,
-                                   uint32_t* to) {
-  for (int64_t w = 0; w < words; ++w) {
+// The same for the first 16 * kSixteens of 64.
+template <int kSixteens>
+HWY_INLINE uint32_t* append_word(uint64_t bits, uint32_t base, uint32_t* to) {
 #pragma GCC unroll 4
-    for (uint32_t part = 0; part < 64; part += 16) {
-      to = append_events16(static_cast<uint32_t>(row[w] >> part & 0xffff),
-                           base + static_cast<uint32_t>(64 * w) + part, to);
-    }
+  for (int part = 0; part < kSixteens; ++part) {
+    to = append_events16(static_cast<uint32_t>(bits >> (16 * part)) & 0xffff,
+                         base + static_cast<uint32_t>(16 * part), to);
   }
+  return to;
+}
+
+// The same for all channels of a spike row. Whole words at once: which 16 of them are empty is not
+// predictable.
+HWY_INLINE uint32_t* append_events(const uint64_t* row, int64_t channels, uint32_t base,
+                                   uint32_t* to) {
+  const int64_t words = channels / 64;
+  for (int64_t w = 0; w < words; ++w)
+    to = append_word<4>(row[w], base + static_cast<uint32_t>(64 * w), to);
+  base += static_cast<uint32_t>(64 * words);
+  const int64_t left = channels - 64 * words;
+  if (left > 32) return append_word<4>(row[words], base, to);
+  if (left > 0) return append_word<2>(row[words], base, to);
   return to;
 }
 

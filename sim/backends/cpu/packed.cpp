@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/error.hpp"
 #include "core/ordered_math.hpp"
@@ -30,9 +31,11 @@ Window window_of(const Conv2d& op, const Shape& in, const Shape& out) {
           in[0],          in[1],           out[0],    out[1]};
 }
 
-// Outputs per tile: rows of one fan-in element stay in registers, the tile's weights in the fast
+// Outputs per tile: sums of one output pixel stay in registers, the tile's weights in the fast
 // caches.
-int64_t tile_outputs(int64_t fan_in) {
+int64_t tile_outputs(int64_t fan_in, DType dtype) {
+  if (dtype == DType::kI16) return 128;
+  if (dtype == DType::kI8) return 256;
   constexpr int64_t kL2Bytes = 640 * 1024;
   for (const int64_t outputs : {64, 32}) {
     if (fan_in * outputs * 4 <= kL2Bytes) return outputs;
@@ -40,54 +43,86 @@ int64_t tile_outputs(int64_t fan_in) {
   return 16;
 }
 
-// weight(o, kx, ky, c) into tiles.
-template <typename F>
-PackedConv pack_conv(const Window& window, F weight) {
-  PackedConv conv{window, 0, {}};
-  const int64_t fan_in = conv.fan_in(), outputs = padded(window.out_channels);
-  // Event numbers are 32 bits wide and count the inputs of up to 64 neighbouring outputs.
-  if ((64 * window.stride + window.kernel) * fan_in >= int64_t{1} << 31) {
-    throw Error(ErrorCode::kCapacity, "64 outputs of the convolution see 2^31 inputs or more");
+// Of integer weights [outputs][row]: how many of one output always add up to a 16-bit number.
+int64_t safe_events_of(std::span<const float> weights, int64_t row) {
+  int64_t safe = std::numeric_limits<int64_t>::max();
+  std::vector<float> sorted(static_cast<size_t>(row));
+  for (size_t at = 0; at < weights.size(); at += sorted.size()) {
+    std::copy_n(weights.begin() + static_cast<int64_t>(at), row, sorted.begin());
+    std::sort(sorted.begin(), sorted.end());
+    double low = 0, high = 0;
+    for (int64_t i = 0; i < row; ++i) {
+      low += std::min(0.0, static_cast<double>(sorted[static_cast<size_t>(i)]));
+      high += std::max(0.0, static_cast<double>(sorted[static_cast<size_t>(row - 1 - i)]));
+      if (low < -32768 || high > 32767) {
+        safe = std::min(safe, std::max<int64_t>(i, 1));
+        break;
+      }
+    }
   }
-  conv.tile = tile_outputs(fan_in);
-  conv.weights = Tensor({outputs, fan_in});
-  float* to = conv.weights.f32().data();
+  return safe;
+}
+
+template <typename T, typename F>
+void fill_tiles(PackedConv& conv, F weight) {
+  const Window& window = conv.window;
+  const int64_t outputs = padded(window.out_channels);
+  T* to = conv.weights.as<T>().data();
   for (int64_t first = 0; first < outputs; first += conv.tile) {
-    const int64_t width = std::min(conv.tile, outputs - first);
+    const int64_t width = conv.row_width(first);
     for (int64_t kx = 0; kx < window.kernel; ++kx) {
       for (int64_t ky = 0; ky < window.kernel; ++ky) {
         for (int64_t c = 0; c < window.in_channels; ++c) {
-          for (int64_t o = first; o < first + width; ++o) {
-            *to++ = o < window.out_channels ? weight(o, kx, ky, c) : 0.0f;
+          for (int64_t o = first; o < first + width; ++o, ++to) {
+            if (o < window.out_channels) *to = static_cast<T>(weight(o, kx, ky, c));
           }
         }
       }
     }
   }
+}
+
+// weight(o, kx, ky, c), whole numbers for an integer dtype, into tiles.
+template <typename F>
+PackedConv pack_conv(const Window& window, DType dtype, F weight) {
+  PackedConv conv{window, 0, Tensor({}, dtype), 0};
+  const int64_t fan_in = conv.fan_in();
+  // Event numbers are 32 bits wide and count the inputs of up to 64 neighbouring outputs.
+  if ((64 * window.stride + window.kernel) * fan_in >= int64_t{1} << 31) {
+    throw Error(ErrorCode::kCapacity, "64 outputs of the convolution see 2^31 inputs or more");
+  }
+  conv.tile = tile_outputs(fan_in, dtype);
+  const int64_t last = (conv.tiles() - 1) * conv.tile;
+  conv.weights = Tensor({last + conv.row_width(last), fan_in}, dtype);
+  if (dtype == DType::kI16) {
+    fill_tiles<int16_t>(conv, weight);
+  } else if (dtype == DType::kI8) {
+    fill_tiles<int8_t>(conv, weight);
+  } else {
+    fill_tiles<float>(conv, weight);
+  }
   return conv;
 }
 
-PackedDepthwise pack_depthwise(const Window& window, std::span<const float> weight, bool spikes) {
-  PackedDepthwise result{window, {}, {}, 0};
-  const int64_t channels = window.in_channels, k = window.kernel;
-  const auto at = [&](int64_t c, int64_t kx, int64_t ky) {
-    return weight[static_cast<size_t>((c * k + ky) * k + kx)];
-  };
-  result.taps = Tensor({k * k, padded(channels)});
-  for (int64_t tap = 0; tap < k * k; ++tap) {
-    float* row = result.taps.f32().data() + tap * padded(channels);
-    for (int64_t c = 0; c < channels; ++c) row[c] = at(c, tap / k, tap % k);
-  }
-  if (!spikes || window.stride != 1 || k > 16 || window.padding >= k) return result;
-  result.column_floats = k <= 4 ? 4 : k <= 8 ? 8 : 16;
-  result.columns = Tensor({padded(channels), 2 * k, result.column_floats});
-  for (int64_t c = 0; c < channels; ++c) {
-    for (int64_t j = 0; j < 2 * k; ++j) {
-      float* column = result.columns.f32().data() + (c * 2 * k + j) * result.column_floats;
-      for (int64_t i = 0; i < k; ++i) column[i] = at(c, k - 1 - j % k, k - 1 - i);
+// What the kernel of a layer keeps its weights in.
+DType kernel_dtype(const Graph& graph, const Node& node, const WeightTensor& stored) {
+  const bool spikes = graph.node(node.inputs[0]).kind == EdgeKind::kSpikes;
+  return spikes && stored.scale.size() > 0 ? stored.data.dtype() : DType::kF32;
+}
+
+template <typename T>
+Tensor pack_taps(std::span<const float> weight, int64_t channels, DType dtype) {
+  const int64_t taps = static_cast<int64_t>(weight.size()) / channels,
+                kernel = std::lround(std::sqrt(static_cast<double>(taps)));
+  Tensor packed({taps, (channels + 31) / 32 * 32}, dtype);
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    T* row = packed.as<T>().data() + tap * packed.shape()[1];
+    for (int64_t c = 0; c < channels; ++c) {
+      const int64_t from = (c * kernel + tap % kernel) * kernel + tap / kernel;
+      row[c] = static_cast<T>(weight[static_cast<size_t>(from)]);
     }
   }
-  return result;
+  return packed;
 }
 
 // The weights of a layer as numbers. Throws Error(kCapacity) where a sum of integer ones could
@@ -108,6 +143,20 @@ Tensor numbers_of(const Weights& weights, const std::string& name) {
   return numbers;
 }
 
+// Whether, for integer weights, no sum over any set of inputs leaves 16 bits.
+bool sums_fit_int16(std::span<const float> weight, int64_t channels) {
+  const size_t row = weight.size() / static_cast<size_t>(channels);
+  for (size_t at = 0; at < weight.size(); at += row) {
+    double low = 0, high = 0;
+    for (const float q : weight.subspan(at, row)) {
+      (q < 0 ? low : high) += static_cast<double>(q);
+    }
+    if (low < std::numeric_limits<int16_t>::min() || high > std::numeric_limits<int16_t>::max())
+      return false;
+  }
+  return true;
+}
+
 PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
                      const Weights& weights) {
   const Node& in = graph.node(node.inputs[0]);
@@ -116,12 +165,18 @@ PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
   const auto weight = numbers.f32();
   const int64_t k = op.kernel;
   if (op.groups == 1) {
-    return pack_conv(window, [&](int64_t o, int64_t kx, int64_t ky, int64_t c) {
+    const DType dtype = kernel_dtype(graph, node, weights.at(op.weight));
+    PackedConv conv = pack_conv(window, dtype, [&](int64_t o, int64_t kx, int64_t ky, int64_t c) {
       return weight[static_cast<size_t>(((o * op.in_channels + c) * k + ky) * k + kx)];
     });
+    if (dtype != DType::kF32) conv.safe_events = safe_events_of(weight, conv.fan_in());
+    return conv;
   }
   if (op.groups == op.in_channels && op.groups == op.out_channels) {
-    return pack_depthwise(window, weight, in.kind == EdgeKind::kSpikes);
+    const bool narrow = in.kind == EdgeKind::kSpikes && weights.at(op.weight).scale.size() > 0 &&
+                        sums_fit_int16(weight, op.out_channels);
+    return PackedDepthwise{window, narrow ? pack_taps<int16_t>(weight, op.groups, DType::kI16)
+                                          : pack_taps<float>(weight, op.groups, DType::kF32)};
   }
   return PackedGrouped{window, op.groups, clone(numbers)};
 }
@@ -183,8 +238,11 @@ PackedMain pack_main(const Linear& op, const Graph& graph, const Node& node,
     return pack_conv1d(op.in_features, op.out_features, 0, 1,
                        [&](int64_t o, int64_t, int64_t c) { return at(o, c); });
   }
-  return pack_conv({op.in_features, op.out_features, 1, 1, 0, 1, rows, 1, rows},
-                   [&](int64_t o, int64_t, int64_t, int64_t c) { return at(o, c); });
+  const DType dtype = kernel_dtype(graph, node, weights.at(op.weight));
+  PackedConv conv = pack_conv({op.in_features, op.out_features, 1, 1, 0, 1, rows, 1, rows}, dtype,
+                              [&](int64_t o, int64_t, int64_t, int64_t c) { return at(o, c); });
+  if (dtype != DType::kF32) conv.safe_events = safe_events_of(weight, op.in_features);
+  return conv;
 }
 
 PackedMain pack_main(const BatchNorm& op, const Graph& graph, const Node& node,

@@ -3,6 +3,7 @@
 // values themselves. Immutable. Real arrays over channels are padded with zeros to
 // padded(channels).
 
+#include <algorithm>
 #include <optional>
 #include <variant>
 
@@ -31,25 +32,35 @@ struct Window {
   int64_t in_height = 0, in_width = 0, out_height = 0, out_width = 0;
 };
 
-// groups = 1. Weights in tiles of `tile` outputs, the last one narrower (a multiple of 16): the
-// tile of outputs from o on starts at o * fan_in() and holds [kx][ky][channel][its width].
+// groups = 1. Weights (fp32, or int16 or int8 for spikes) in tiles of `tile` outputs, the last one
+// narrower: the tile of outputs from o on starts at o * fan_in() and holds [kx][ky][channel][width
+// of its rows], zeros behind the last output.
 struct PackedConv {
   Window window;
   int64_t tile = 64;
   Tensor weights;
+  int64_t safe_events = 0;  // integers: the sum of any so many weights of an output fits 16 bits
   int64_t fan_in() const noexcept { return window.kernel * window.kernel * window.in_channels; }
+  int64_t tiles() const noexcept { return (padded(window.out_channels) + tile - 1) / tile; }
+  // Outputs of the tile from o on, and weights per row of it: kernels of integers know three
+  // widths.
+  int64_t outputs_at(int64_t o) const noexcept {
+    return std::min(tile, padded(window.out_channels) - o);
+  }
+  int64_t row_width(int64_t o) const noexcept {
+    const int64_t outputs = outputs_at(o);
+    if (weights.dtype() == DType::kF32) return outputs;
+    return outputs <= 32 ? 32 : outputs <= 64 ? 64 : outputs <= 128 ? 128 : 256;
+  }
 };
 
 // groups = channels, one output each.
 struct PackedDepthwise {
   Window window;
-  Tensor taps;  // [kx][ky][padded channels]
-  // For spikes at stride 1 (else empty): [channel][2 * kernel columns][column_floats]. Column j of
-  // a channel is weight[.., ky, kx = kernel-1 - j mod kernel] with ky descending, then zeros: what
-  // one spike adds to the sums of an output column. The columns stand twice, so that any rotation
-  // of them is a contiguous run.
-  Tensor columns;
-  int64_t column_floats = 0;
+  // [kx][ky][channels, padded with zeros to a multiple of 32]; int16 where weights are integers,
+  // the operand is spikes and no sum leaves 16 bits, else fp32.
+  Tensor taps;
+  int64_t tap_stride() const noexcept { return taps.shape()[1]; }
 };
 
 // Any other grouping: the weights as stored, [out][in / groups][ky][kx].

@@ -81,9 +81,21 @@ struct SimdLanes {
 // The bits of a mask, lane 0 lowest.
 template <class M>
 HWY_INLINE uint32_t mask_bits(M mask) {
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (kLanes == 16) return static_cast<uint32_t>(mask.raw);
+#endif
   uint8_t bytes[8] = {};
   hn::StoreMaskBits(kD, mask, bytes);
   return static_cast<uint32_t>(bytes[0]) | static_cast<uint32_t>(bytes[1]) << 8;
+}
+
+// The mask of such bits, for lanes of 32 bits.
+template <class D>
+HWY_INLINE hn::Mask<D> mask_of_bits(D d, uint64_t bits) {
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (hn::MaxLanes(d) == 16) return hn::Mask<D>{static_cast<__mmask16>(bits)};
+#endif
+  return hn::LoadMaskBits(d, reinterpret_cast<const uint8_t*>(&bits));
 }
 
 // 16 channels of a spike row from `channel` (a multiple of 16) on.
@@ -134,67 +146,102 @@ HWY_INLINE hn::Mask<Floats> step(const SimdNeuron& n, V x, V& v) {
   return fired;
 }
 
-// The epilogue of one call: packed arrays and where the values lie.
+// The epilogue of one call: packed arrays and where the values lie. Null: absent. Hot loops work on
+// a copy of their own, which no store can alias.
 struct Epilogue {
   const PackedEpilogue& packed;
-  const UnitIo& io;
   SimdNeuron neuron;
-  bool stores_real;
+  const float *weight_scale, *bias, *scale, *shift;
+  const float* other;
+  float *real, *state;
+  uint64_t* spikes;
+  int64_t other_stride, real_stride, spike_stride;  // per step
+  int64_t channels, row_floats, row_words;
 
-  HWY_INLINE Epilogue(const PackedEpilogue& p, const UnitIo& unit_io)
+  HWY_INLINE Epilogue(const PackedEpilogue& p, const UnitIo& io)
       : packed(p),
-        io(unit_io),
         neuron(spread(p.neuron)),
-        stores_real(unit_io.real.real != nullptr) {}
+        weight_scale(values(p.weight_scale)),
+        bias(values(p.bias)),
+        scale(values(p.scale)),
+        shift(values(p.shift)),
+        other(p.adds_other ? io.other.real : nullptr),
+        real(io.real.real),
+        state(p.fires ? io.state : nullptr),
+        spikes(p.fires ? io.spikes.bits : nullptr),
+        other_stride(io.other.step_stride),
+        real_stride(io.real.step_stride),
+        spike_stride(io.spikes.step_stride),
+        channels(p.channels),
+        row_floats(padded(p.channels)),
+        row_words(words_for(p.channels)) {}
+
+ private:
+  static const float* values(const Tensor& tensor) {
+    return tensor.size() == 0 ? nullptr : tensor.f32().data();
+  }
 };
 
-// Finishes outputs [first, first + width) (multiples of 16, within padded(channels)) of `rows` rows
-// at one step. Row i of the call is row `row + i * row_step` of the value; its main sums stand at
-// sums + i * sum_stride.
+// Where the epilogue of one row at one step reads and writes. Null: absent.
+struct EpilogueRow {
+  const float* other;
+  float *real, *state;
+  uint64_t* spikes;
+};
+
+HWY_INLINE EpilogueRow row_of(const Epilogue& e, int64_t at_step, int64_t row) {
+  const int64_t floats = e.row_floats * row;
+  return {e.other == nullptr ? nullptr : e.other + at_step * e.other_stride + floats,
+          e.real == nullptr ? nullptr : e.real + at_step * e.real_stride + floats,
+          e.state == nullptr ? nullptr : e.state + floats,
+          e.spikes == nullptr ? nullptr : e.spikes + at_step * e.spike_stride + row * e.row_words};
+}
+
+// Outputs [c, c + 16) of a row, whose main sums stand at `sums`; returns which fired.
+HWY_INLINE uint32_t finish_sixteen(const Epilogue& e, const EpilogueRow& row, const float* sums,
+                                   int64_t c) {
+  uint32_t fired = 0;
+#pragma GCC unroll 16
+  for (int lane = 0; lane < 16; lane += kLanes) {
+    const int64_t at = c + lane;
+    V y = hn::LoadU(kD, sums + lane);
+    if (e.weight_scale != nullptr) y = hn::Mul(y, hn::LoadU(kD, e.weight_scale + at));
+    if (e.bias != nullptr) y = hn::Add(y, hn::LoadU(kD, e.bias + at));
+    if (e.scale != nullptr)
+      y = hn::Add(hn::Mul(y, hn::LoadU(kD, e.scale + at)), hn::LoadU(kD, e.shift + at));
+    if (row.other != nullptr) y = hn::Add(y, hn::LoadU(kD, row.other + at));
+    if (row.real != nullptr) hn::StoreU(y, kD, row.real + at);
+    if (row.state != nullptr) {
+      V v = hn::LoadU(kD, row.state + at);
+      fired |= mask_bits(step(e.neuron, y, v)) << lane;
+      hn::StoreU(v, kD, row.state + at);
+    }
+  }
+  return fired;
+}
+
+// Finishes outputs [first, first + width) (multiples of 16, within padded(channels)) of a row.
+HWY_INLINE void finish_row(const Epilogue& e, const EpilogueRow& row, const float* sums,
+                           int64_t first, int64_t width) {
+  for (int64_t c = first; c < first + width; c += 16) {
+    const uint32_t fired = finish_sixteen(e, row, sums + (c - first), c);
+    if (row.spikes == nullptr) continue;
+    const int64_t left = e.channels - c;
+    store_bits16(row.spikes, c, left >= 16 ? fired : fired & ((1u << left) - 1));
+  }
+  if (row.spikes != nullptr && first + width == e.row_floats) {
+    for (int64_t c = e.row_floats; c < e.row_words * 64; c += 16) store_bits16(row.spikes, c, 0);
+  }
+}
+
+// Finishes outputs [first, first + width) of `rows` rows at one step. Row i of the call is row `row
+// + i * row_step` of the value; its main sums stand at sums + i * sum_stride.
 HWY_NOINLINE inline void finish(const Epilogue& e, const float* sums, int64_t sum_stride,
                                 int64_t at_step, int64_t row, int64_t row_step, int64_t rows,
                                 int64_t first, int64_t width) {
-  const int64_t channels = e.packed.channels, row_floats = padded(channels);
-  const float* weight_scale =
-      e.packed.weight_scale.size() == 0 ? nullptr : e.packed.weight_scale.f32().data();
-  const float* bias = e.packed.bias.size() == 0 ? nullptr : e.packed.bias.f32().data();
-  const float* scale = e.packed.scale.size() == 0 ? nullptr : e.packed.scale.f32().data();
-  const float* shift = scale == nullptr ? nullptr : e.packed.shift.f32().data();
-  const float* other = e.packed.adds_other ? e.io.other.real_at(at_step) : nullptr;
-  float* real = e.stores_real ? e.io.real.real_at(at_step) : nullptr;
-  const bool fires = e.packed.fires;
-  uint64_t* spikes = fires ? e.io.spikes.bits + at_step * e.io.spikes.step_stride : nullptr;
-  const int64_t row_words = words_for(channels);
+  const Epilogue own(e);
   for (int64_t i = 0; i < rows; ++i) {
-    const int64_t r = row + i * row_step;
-    const float* from = sums + i * sum_stride;
-    for (int64_t c = first; c < first + width; c += 16) {
-      uint32_t fired = 0;
-      for (int lane = 0; lane < 16; lane += kLanes) {
-        const int64_t at = c + lane;
-        V y = hn::LoadU(kD, from + (at - first));
-        if (weight_scale != nullptr) y = hn::Mul(y, hn::LoadU(kD, weight_scale + at));
-        if (bias != nullptr) y = hn::Add(y, hn::LoadU(kD, bias + at));
-        if (scale != nullptr)
-          y = hn::Add(hn::Mul(y, hn::LoadU(kD, scale + at)), hn::LoadU(kD, shift + at));
-        if (other != nullptr) y = hn::Add(y, hn::LoadU(kD, other + r * row_floats + at));
-        if (real != nullptr) hn::StoreU(y, kD, real + r * row_floats + at);
-        if (fires) {
-          float* state = e.io.state + r * row_floats + at;
-          V v = hn::LoadU(kD, state);
-          fired |= mask_bits(step(e.neuron, y, v)) << lane;
-          hn::StoreU(v, kD, state);
-        }
-      }
-      if (fires) {
-        const int64_t left = channels - c;
-        store_bits16(spikes + r * row_words, c, left >= 16 ? fired : fired & ((1u << left) - 1));
-      }
-    }
-    if (fires && first + width == row_floats) {
-      for (int64_t c = row_floats; c < row_words * 64; c += 16)
-        store_bits16(spikes + r * row_words, c, 0);
-    }
+    finish_row(own, row_of(own, at_step, row + i * row_step), sums + i * sum_stride, first, width);
   }
 }
 

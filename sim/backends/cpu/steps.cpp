@@ -47,7 +47,7 @@ inline StepEvents list_events(const PackedConv1d& p, const UnitIo& io, int64_t f
     const uint64_t* row = io.in[0].bits_at(first - p.left + s).words;
     for (int64_t w = 0; w < words; w += kBlockWords) {
       *offset++ = static_cast<uint32_t>(end - events);
-      end = append_events(row + w, std::min(kBlockWords, words - w), 0, end);
+      end = append_events(row + w, 64 * std::min(kBlockWords, words - w), 0, end);
     }
   }
   *offset = static_cast<uint32_t>(end - events);
@@ -127,44 +127,37 @@ template <int kSixteens>
 HWY_NOINLINE void finish_steps(const Epilogue& e, int64_t first, int64_t at_step, int64_t steps,
                                const float* sums) {
   constexpr int kWidth = 16 * kSixteens, kVectors = kWidth / kLanes;
-  const auto from = [&](const Tensor& values) HWY_ATTR {
-    return values.size() == 0 ? nullptr : values.f32().data() + first;
-  };
-  const float *weight_scale = from(e.packed.weight_scale), *bias = from(e.packed.bias),
-              *scale = from(e.packed.scale), *shift = from(e.packed.shift);
-  const SimdNeuron neuron = e.neuron;  // here no store can change it: it stays in registers
-  const bool fires = e.packed.fires;
-  const int64_t left = e.packed.channels - first;
+  const Epilogue own(e);
+  EpilogueRow row = row_of(own, at_step, 0);
+  const bool fires = row.state != nullptr;
+  const int64_t left = own.channels - first;
   const uint64_t valid = left >= 64 ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
-  const ValueRef &other_value = e.io.other, &real_value = e.io.real, &spikes = e.io.spikes;
-  const int64_t other_stride = other_value.step_stride, real_stride = real_value.step_stride;
-  const float* other = e.packed.adds_other ? other_value.real_at(at_step) + first : nullptr;
-  float* real = e.stores_real ? real_value.real_at(at_step) + first : nullptr;
   V membranes[kVectors];
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v)
-    membranes[v] = fires ? hn::LoadU(kD, e.io.state + first + v * kLanes) : hn::Zero(kD);
-  for (int64_t t = at_step; t < at_step + steps; ++t, sums += kWidth) {
+    membranes[v] = fires ? hn::LoadU(kD, row.state + first + v * kLanes) : hn::Zero(kD);
+  for (int64_t s = 0; s < steps; ++s, sums += kWidth) {
     uint64_t fired = 0;
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      const int c = v * kLanes;
+      const int64_t c = v * kLanes, at = first + c;
       V y = hn::LoadU(kD, sums + c);
-      if (weight_scale != nullptr) y = hn::Mul(y, hn::LoadU(kD, weight_scale + c));
-      if (bias != nullptr) y = hn::Add(y, hn::LoadU(kD, bias + c));
-      if (scale != nullptr)
-        y = hn::Add(hn::Mul(y, hn::LoadU(kD, scale + c)), hn::LoadU(kD, shift + c));
-      if (other != nullptr) y = hn::Add(y, hn::LoadU(kD, other + c));
-      if (real != nullptr) hn::StoreU(y, kD, real + c);
-      if (fires) fired |= static_cast<uint64_t>(mask_bits(step(neuron, y, membranes[v]))) << c;
+      if (own.weight_scale != nullptr) y = hn::Mul(y, hn::LoadU(kD, own.weight_scale + at));
+      if (own.bias != nullptr) y = hn::Add(y, hn::LoadU(kD, own.bias + at));
+      if (own.scale != nullptr)
+        y = hn::Add(hn::Mul(y, hn::LoadU(kD, own.scale + at)), hn::LoadU(kD, own.shift + at));
+      if (row.other != nullptr) y = hn::Add(y, hn::LoadU(kD, row.other + at));
+      if (row.real != nullptr) hn::StoreU(y, kD, row.real + at);
+      if (fires) fired |= static_cast<uint64_t>(mask_bits(step(own.neuron, y, membranes[v]))) << c;
     }
-    if (fires) spikes.bits_at(t).words[first / 64] = fired & valid;
-    if (other != nullptr) other += other_stride;
-    if (real != nullptr) real += real_stride;
+    if (fires) row.spikes[first / 64] = fired & valid;
+    if (fires) row.spikes += own.spike_stride;
+    if (row.other != nullptr) row.other += own.other_stride;
+    if (row.real != nullptr) row.real += own.real_stride;
   }
 #pragma GCC unroll 8
   for (int v = 0; fires && v < kVectors; ++v)
-    hn::StoreU(membranes[v], kD, e.io.state + first + v * kLanes);
+    hn::StoreU(membranes[v], kD, row.state + first + v * kLanes);
 }
 
 // Calls f(std::integral_constant<int, n>) for a tile of 16 * n outputs, n <= 4.

@@ -1,0 +1,261 @@
+// spikeloom bench: how fast the engine is on this machine, beside what else could do the work.
+
+#include "cli/bench.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "cli/bench_kernels.hpp"
+#include "cli/bench_nets.hpp"
+#include "cli/bench_onednn.hpp"
+#include "cli/bench_page.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/options.hpp"
+#include "cli/version.hpp"
+#include "core/error.hpp"
+#include "core/io/file.hpp"
+#include "core/io/hint.hpp"
+#include "core/io/json.hpp"
+#include "core/parallel.hpp"
+#include "sim/backends/cpu/cpu.hpp"
+
+namespace spikeloom {
+namespace {
+
+using nlohmann::json;
+using Values = options::variables_map;
+
+Error usage(const std::string& message) {
+  return {ErrorCode::kUsage, message};
+}
+
+CommandLine command_line() {
+  CommandLine line;
+  line.usage = "spikeloom bench kernels|nets [OPTIONS]";
+  line.about =
+      "Measures the engine on this machine beside its competitors, in turns, in one run: medians "
+      "of rounds, processor time on one thread, time on the wall on several. Compare figures of "
+      "one "
+      "run only.\n"
+      "  kernels   single layers at chosen firing rates: event-driven, dense, and oneDNN's fp32, "
+      "bf16 and int8 where it was built in; results are compared first\n"
+      "  nets      whole networks, batch 1, random weights, thresholds chosen so that every "
+      "population fires at the rate; PyTorch, eager, where it is installed";
+  const auto texts = [] { return options::value<std::vector<std::string>>()->composing(); };
+  const auto text = [] { return options::value<std::string>(); };
+  line.named.add_options()(
+      "layer", texts(),
+      "kernels: layers instead of the usual ones, repeatable: linear:784x360x1440 (rows x inputs "
+      "x outputs), conv3x3:128x512@28 (inputs x outputs @ size), conv1x1, depthwise7x7:128@56, "
+      "attention:196x8x45 (tokens x heads x width), lif:784x1440, lmu:512@128 (order @ steps), "
+      "real-linear, real-conv1x1 (operands that are no spikes)")(
+      "net", texts(),
+      "nets: meta15m, meta55m, spikegpt216m, lmuformer, repeatable; all of them if not given; "
+      "meta_tiny, spikegpt_tiny, lmuformer_tiny to try the command")(
+      "rates", text(), "firing rates in percent; 5,10,20,30,50,100 for kernels, 10,25 for nets")(
+      "steps", text(), "kernels: time steps a call; 1,4")(
+      "threads", text(), "threads of everyone; 1 for kernels, 1,2 for nets")(
+      "precision", text()->default_value("fp32"), "precisions of the engine")(
+      "correlated", "kernels: also spikes that come as whole rows and as whole channels")(
+      "reference", "kernels: also the reference backend, which is slow")(
+      "rounds", options::value<int64_t>()->default_value(9), "rounds, 1 to 1000")(
+      "turn-ms", text(),
+      "least milliseconds of a turn, short calls are repeated; 4 for kernels, 100 for nets")(
+      "simd", text()->default_value(""), "SIMD target of the engine, the best one if not given")(
+      "torch", text()->default_value("python3"), "nets: a Python that has PyTorch")(
+      "driver", text()->default_value("tests/bench/torch_nets.py"),
+      "nets: the program it runs, part of the source")("json", text(),
+                                                       "write everything to this file")(
+      "html", text(), "write a page: speed-up against firing rate, where lines cross");
+  line.hidden.add_options()("what", text()->required());
+  line.words.add("what", 1);
+  return line;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    parts.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return parts;
+}
+
+// Numbers between commas, each in [low, high]; `standard` where the flag is not given.
+std::vector<double> numbers(const Values& values, const char* flag, const char* standard,
+                            double low, double high) {
+  std::vector<double> result;
+  const std::string text = values.count(flag) ? values[flag].as<std::string>() : standard;
+  for (const std::string& part : split(text)) {
+    char* end = nullptr;
+    const double number = std::strtod(part.c_str(), &end);
+    if (part.empty() || *end != 0 || !(number >= low && number <= high))
+      throw usage(fmt::format("--{}: expected numbers from {} to {}, found {}", flag, low, high,
+                              in_quotes(part)));
+    result.push_back(number);
+  }
+  return result;
+}
+
+std::vector<int64_t> counts(const Values& values, const char* flag, const char* standard,
+                            int64_t most) {
+  std::vector<int64_t> result;
+  for (const double number : numbers(values, flag, standard, 1, static_cast<double>(most))) {
+    if (number != std::floor(number))
+      throw usage(fmt::format("--{}: expected whole numbers", flag));
+    result.push_back(static_cast<int64_t>(number));
+  }
+  return result;
+}
+
+// Flags that only the other half of the command has.
+void refuse(const Values& values, const std::vector<const char*>& flags, const char* what) {
+  for (const char* flag : flags) {
+    if (values.count(flag) && !values[flag].defaulted())
+      throw usage(fmt::format("--{} goes with bench {}", flag, what));
+  }
+}
+
+std::vector<std::string> chosen(const Values& values, const char* flag,
+                                std::vector<std::string> standard) {
+  return values.count(flag) ? values[flag].as<std::vector<std::string>>() : standard;
+}
+
+BenchOptions options_of(const Values& values, bool kernels) {
+  if (kernels) {
+    refuse(values, {"net", "torch", "driver"}, "nets");
+  } else {
+    refuse(values, {"layer", "steps", "correlated", "reference"}, "kernels");
+  }
+  BenchOptions result;
+  result.layers = chosen(values, "layer", default_layers());
+  for (const std::string& layer : result.layers) parse_layer(layer);
+  result.nets = chosen(values, "net", {"meta15m", "meta55m", "spikegpt216m", "lmuformer"});
+  for (const std::string& net : result.nets) check_net(net);
+  for (const double percent :
+       numbers(values, "rates", kernels ? "5,10,20,30,50,100" : "10,25", 0, 100))
+    result.rates.push_back(percent / 100);
+  result.steps = counts(values, "steps", "1,4", 1024);
+  result.threads = counts(values, "threads", kernels ? "1" : "1,2", 1024);
+  result.precisions = split(values["precision"].as<std::string>());
+  for (const std::string& precision : result.precisions) {
+    if (precision != "fp32")
+      throw usage("--precision: expected fp32, found " + in_quotes(precision));
+  }
+  result.turns.rounds = values["rounds"].as<int64_t>();
+  if (result.turns.rounds < 1 || result.turns.rounds > 1000)
+    throw usage(fmt::format("--rounds: {} is not in 1 to 1000", result.turns.rounds));
+  result.turns.seconds = numbers(values, "turn-ms", kernels ? "4" : "100", 0, 60000)[0] / 1000;
+  result.simd = values["simd"].as<std::string>();
+  result.correlated = values.count("correlated") > 0;
+  result.reference = values.count("reference") > 0;
+  result.python = values["torch"].as<std::string>();
+  result.driver = values["driver"].as<std::string>();
+  return result;
+}
+
+json conditions_json(const BenchOptions& options, const BenchMachine& machine, const char* kind) {
+  return {{"spikeloom", kVersion},
+          {"kind", kind},
+          {"machine", to_json(machine)},
+          {"precisions", options.precisions},
+          {"rounds", options.turns.rounds},
+          {"time", "processor time on one thread, on the wall on several"}};
+}
+
+// What a run leaves besides its table.
+struct Outcome {
+  json all;
+  std::string page;
+};
+
+Outcome bench_kernels(const BenchOptions& options) {
+  const std::string onednn = onednn_version();
+  const BenchMachine machine = machine_of(options);
+  print_heading(machine, options, onednn.empty() ? "oneDNN: not built in" : "oneDNN " + onednn);
+  fmt::print(
+      "ms per call, medians; columns behind the last bar: how many times faster the engine is, "
+      "without LIF\n");
+  std::string before;
+  const auto results = run_kernels(options, [&](const KernelResult& result) {
+    const std::string heading =
+        fmt::format("{} {} {}", result.layer.name, result.steps, result.threads);
+    if (heading != before) fmt::print("\n{}", kernel_heading(result));
+    before = heading;
+    fmt::print("{}", kernel_rows(result, options.precisions));
+    std::fflush(stdout);
+  });
+  Outcome outcome{conditions_json(options, machine, "kernels"),
+                  kernels_page(results, options, machine)};
+  outcome.all["competitors"] = {{"oneDNN", onednn.empty() ? json(nullptr) : json(onednn)}};
+  for (const KernelResult& result : results) outcome.all["cases"].push_back(kernel_json(result));
+  return outcome;
+}
+
+Outcome bench_nets(const BenchOptions& options) {
+  const BenchMachine machine = machine_of(options);
+  print_heading(machine, options, "PyTorch by " + printable(options.python));
+  std::string before;
+  const auto results = run_nets(options, [&](const NetResult& result) {
+    if (before != result.net) fmt::print("\n{}", net_heading(result));
+    before = result.net;
+    fmt::print("{}", net_rows(result));
+    std::fflush(stdout);
+  });
+  Outcome outcome{conditions_json(options, machine, "nets"), nets_page(results, options, machine)};
+  for (const NetResult& result : results) outcome.all["cases"].push_back(net_json(result));
+  return outcome;
+}
+
+}  // namespace
+
+BenchMachine machine_of(const BenchOptions& options) {
+  return {processor_name(), "cpu, " + make_cpu_backend(options.simd)->simd(), __VERSION__,
+          available_threads(), load_average()};
+}
+
+json to_json(const BenchMachine& machine) {
+  return {{"processor", machine.processor},
+          {"cores", machine.cores},
+          {"backend", machine.backend},
+          {"compiler", machine.compiler},
+          {"load", std::isnan(machine.load) ? json(nullptr) : json(machine.load)}};
+}
+
+json to_json(const std::vector<Timing>& timings) {
+  json result = json::array();
+  for (const Timing& timing : timings)
+    result.push_back({{"name", timing.name},
+                      {"median_s", timing.median()},
+                      {"best_s", timing.best()},
+                      {"rounds_s", timing.rounds}});
+  return result;
+}
+
+void print_heading(const BenchMachine& machine, const BenchOptions& options,
+                   const std::string& competitors) {
+  fmt::print("spikeloom {} on {}, {} cores, load {:.1f}; {}; compiler {}; {}; {} rounds\n",
+             kVersion, machine.processor, machine.cores, machine.load, machine.backend,
+             machine.compiler, competitors, options.turns.rounds);
+}
+
+int command_bench(const Arguments& arguments) {
+  const auto values = parse(command_line(), arguments);
+  if (!values) return 0;
+  const std::string what = (*values)["what"].as<std::string>();
+  if (what != "kernels" && what != "nets")
+    throw usage("bench: expected kernels or nets, found " + in_quotes(what));
+  const BenchOptions options = options_of(*values, what == "kernels");
+  end_at_interrupt();
+  const Outcome outcome = what == "kernels" ? bench_kernels(options) : bench_nets(options);
+  install_interrupt_handler();
+  if (values->count("json"))
+    write_text_file((*values)["json"].as<std::string>(), dump_json(outcome.all));
+  if (values->count("html")) write_text_file((*values)["html"].as<std::string>(), outcome.page);
+  return 0;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,232 @@
+#include "cli/bench_kernels.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+
+#include "cli/bench_engine.hpp"
+#include "cli/bench_onednn.hpp"
+#include "core/error.hpp"
+#include "sim/backends/cpu/cpu.hpp"
+#include "sim/backends/reference/reference.hpp"
+
+namespace spikeloom {
+namespace {
+
+struct Competitor {
+  const char* name;
+  DenseType type;
+  double nmse;  // largest accepted error against the engine's fp32 sums
+};
+// Errors of rounding inputs and weights: none and fp32 sums in another order; 8 bits; 1/127 of the
+// largest weight of a channel.
+constexpr Competitor kCompetitors[] = {{"oneDNN f32", DenseType::kF32, 1e-7},
+                                       {"oneDNN bf16", DenseType::kBf16, 1e-4},
+                                       {"oneDNN int8", DenseType::kInt8, 1e-3}};
+
+double nmse(const Tensor& values, const Tensor& expected) {
+  double error = 0, power = 0;
+  const auto a = values.f32(), b = expected.f32();
+  for (size_t i = 0; i < b.size(); ++i) {
+    const double difference = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    error += difference * difference;
+    power += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+  }
+  return power > 0 ? error / power : error;
+}
+
+Error differs(const BenchLayer& layer, const std::string& what) {
+  return {ErrorCode::kInternal, fmt::format("{}: {}", layer.name, what)};
+}
+
+// Everything that takes part under one set of conditions.
+class Field {
+ public:
+  Field(const BenchOptions& options, KernelResult& result)
+      : options_(options),
+        result_(result),
+        threads_(static_cast<int>(result.threads)),
+        data_(make_data(result.layer, result.steps, result.asked, result.pattern)),
+        weights_(weights_of(result.layer)) {
+    const BenchLayer& layer = result.layer;
+    result.rate = layer.real ? 1.0 : data_.rate;
+    result.spikes = data_.spikes;
+    result.additions = data_.additions;
+    result.macs = data_.macs;
+    result.neuron_steps = data_.neuron_steps;
+    for (const std::string& precision : options.precisions) add_precision(precision);
+    if (options.reference && layer.kind != LayerKind::kLif) add_reference();
+    for (const Competitor& competitor : kCompetitors) add_competitor(competitor);
+  }
+
+  void measure() {
+    contenders_.push_back(clock_contender());
+    Turns turns = options_.turns;
+    turns.threads = threads_;
+    result_.timings = take_turns(contenders_, turns);
+    result_.clock_hz = kClockChain / result_.timings.back().median();
+    result_.timings.pop_back();
+  }
+
+ private:
+  EngineLayer& add_engine(const std::string& name, std::shared_ptr<const Backend> backend,
+                          EngineForm form) {
+    form.threads = threads_;
+    engines_.push_back(
+        std::make_unique<EngineLayer>(result_.layer, data_, weights_, std::move(backend), form));
+    EngineLayer* engine = engines_.back().get();
+    engine->run();
+    contenders_.push_back(contender(name, threads_, [engine] { engine->run(); }));
+    return *engine;
+  }
+
+  // Which paths a layer has: neurons alone have no sums; real operands no events; binary attention
+  // no dense form.
+  void add_precision(const std::string& precision) {
+    const BenchLayer& layer = result_.layer;
+    const auto backend = make_cpu_backend(options_.simd);
+    const bool sums = layer.kind != LayerKind::kLif;
+    const bool events = !layer.real, dense = sums && layer.kind != LayerKind::kAttention;
+    EngineLayer *event = nullptr, *event_lif = nullptr;
+    if (events) {
+      event = &add_engine(precision + " event", backend, {});
+      event_lif = &add_engine(precision + " event lif", backend, {.neuron = true});
+      sums_ = event->sums();
+    }
+    if (dense) {
+      const EngineLayer& other = add_engine(precision + " dense", backend, {.dense = true});
+      if (event != nullptr) check_same(event->sums(), other.sums());
+      if (event == nullptr) sums_ = other.sums();
+    }
+    if (dense || !sums) {
+      const EngineLayer& other =
+          add_engine(precision + " dense lif", backend, {.dense = true, .neuron = true});
+      if (event_lif != nullptr && event_lif->spikes() != other.spikes())
+        throw differs(layer, "spikes of the event and the dense path differ");
+    }
+  }
+
+  void add_reference() {
+    const EngineLayer& reference =
+        add_engine("reference", make_reference_backend(), {.dense = result_.layer.real});
+    check_same(sums_, reference.sums());
+  }
+
+  void add_competitor(const Competitor& competitor) {
+    const auto dense = onednn_layer(result_.layer, data_, weights_, competitor.type, threads_);
+    if (!dense) return;
+    dense->run();
+    const double error = nmse(dense->sums(), sums_);
+    if (!(error <= competitor.nmse))
+      throw differs(result_.layer,
+                    fmt::format("{} is off by an NMSE of {:.3g}", competitor.name, error));
+    contenders_.push_back(contender(competitor.name, threads_, dense->run));
+  }
+
+  void check_same(const Tensor& a, const Tensor& b) const {
+    if (std::memcmp(a.data(), b.data(), static_cast<size_t>(a.bytes())) != 0)
+      throw differs(result_.layer, "sums of two paths of the engine differ");
+  }
+
+  const BenchOptions& options_;
+  KernelResult& result_;
+  int threads_;
+  LayerData data_;
+  Weights weights_;
+  std::vector<std::unique_ptr<EngineLayer>> engines_;
+  std::vector<Contender> contenders_;
+  Tensor sums_;  // the engine's
+};
+
+// The conditions a layer is measured under: rates mean nothing to real operands, the memory has its
+// own number of steps.
+std::vector<KernelResult> conditions(const BenchLayer& layer, const BenchOptions& options) {
+  const std::vector<double> rates = layer.real ? std::vector<double>{1.0} : options.rates;
+  const std::vector<int64_t> steps =
+      layer.sequence > 0 ? std::vector<int64_t>{layer.sequence} : options.steps;
+  std::vector<Pattern> patterns = {Pattern::kIndependent};
+  if (options.correlated && !layer.real) {
+    patterns.push_back(Pattern::kRows);
+    if (layer.in > 1) patterns.push_back(Pattern::kChannels);
+  }
+  std::vector<KernelResult> results;
+  for (const int64_t threads : options.threads) {
+    for (const int64_t t : steps) {
+      for (const Pattern pattern : patterns) {
+        for (const double rate : rates) {
+          if (pattern != Pattern::kIndependent && rate >= 1) continue;  // all patterns are equal
+          results.push_back({.layer = layer,
+                             .steps = t,
+                             .threads = threads,
+                             .pattern = pattern,
+                             .asked = rate,
+                             .timings = {}});
+        }
+      }
+    }
+  }
+  return results;
+}
+
+}  // namespace
+
+std::vector<KernelResult> run_kernels(const BenchOptions& options,
+                                      const std::function<void(const KernelResult&)>& done) {
+  std::vector<KernelResult> all;
+  for (const std::string& name : options.layers) {
+    for (KernelResult& result : conditions(parse_layer(name), options)) {
+      Field(options, result).measure();
+      done(result);
+      all.push_back(std::move(result));
+    }
+  }
+  return all;
+}
+
+double times_faster(const KernelResult& result, std::string_view base, std::string_view contender) {
+  const Timing* mine = find_timing(result.timings, base);
+  const Timing* other = find_timing(result.timings, contender);
+  if (mine == nullptr || other == nullptr) return std::numeric_limits<double>::quiet_NaN();
+  return other->median() / mine->median();
+}
+
+namespace {
+
+// Where the ratios, one per result, fall through 1 for the first time.
+Crossover crossing_of(const std::vector<const KernelResult*>& line,
+                      const std::vector<double>& ratios) {
+  if (ratios.front() <= 1) return {"", "", Crossing::kSlower, 0};
+  for (size_t i = 1; i < ratios.size(); ++i) {
+    if (ratios[i] > 1) continue;
+    const double before = std::log(ratios[i - 1]), now = std::log(ratios[i]);
+    const double from = line[i - 1]->rate, to = line[i]->rate;
+    return {"", "", Crossing::kAt, from + (to - from) * before / (before - now)};
+  }
+  return {"", "", Crossing::kFaster, 0};
+}
+
+}  // namespace
+
+std::vector<Crossover> crossovers(const std::vector<const KernelResult*>& line,
+                                  const std::vector<std::string>& precisions) {
+  std::vector<Crossover> found;
+  for (const std::string& precision : precisions) {
+    std::vector<std::string> others = {precision + " dense"};
+    for (const Competitor& competitor : kCompetitors) others.emplace_back(competitor.name);
+    for (const std::string& other : others) {
+      std::vector<double> ratios;
+      for (const KernelResult* result : line)
+        ratios.push_back(times_faster(*result, precision + " event", other));
+      if (ratios.empty() || std::isnan(ratios.front())) continue;  // did not take part
+      found.push_back(crossing_of(line, ratios));
+      found.back().precision = precision;
+      found.back().contender = other;
+    }
+  }
+  return found;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,111 @@
+#include "cli/bench_measure.hpp"
+
+#include <ctime>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+#include <thread>
+
+namespace spikeloom {
+
+double Timing::median() const {
+  std::vector<double> sorted = rounds;
+  std::sort(sorted.begin(), sorted.end());
+  const size_t half = sorted.size() / 2;
+  return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+double Timing::best() const {
+  return *std::min_element(rounds.begin(), rounds.end());
+}
+
+double seconds_now(int threads) {
+  timespec now{};
+  clock_gettime(threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+Contender contender(std::string name, int threads, std::function<void()> call) {
+  return {std::move(name), [threads, call = std::move(call)](int64_t calls) {
+            const double start = seconds_now(threads);
+            for (int64_t i = 0; i < calls; ++i) call();
+            return seconds_now(threads) - start;
+          }};
+}
+
+std::vector<Timing> take_turns(const std::vector<Contender>& contenders, const Turns& turns) {
+  constexpr double kMostCalls = 1e6;
+  std::vector<Timing> timings;
+  std::vector<int64_t> calls;
+  for (const Contender& one : contenders) {
+    one.run(1);
+    const double seconds = std::max(one.run(1), 1e-9);
+    timings.push_back({one.name, {}});
+    calls.push_back(
+        static_cast<int64_t>(std::clamp(std::ceil(turns.seconds / seconds), 1.0, kMostCalls)));
+  }
+  for (int64_t round = 0; round < turns.rounds; ++round) {
+    for (size_t i = 0; i < contenders.size(); ++i) {
+      const size_t at = (i + static_cast<size_t>(round)) % contenders.size();
+      if (turns.threads > 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      timings[at].rounds.push_back(contenders[at].run(calls[at]) / static_cast<double>(calls[at]));
+    }
+  }
+  return timings;
+}
+
+Contender clock_contender() {
+  return contender("clock", 1, [] {
+    uint64_t x = 1;
+    for (int64_t i = 0; i < kClockChain; ++i) {
+      x += 3;
+      asm volatile("" : "+r"(x));
+    }
+  });
+}
+
+const Timing* find_timing(const std::vector<Timing>& timings, std::string_view name) {
+  const auto at = std::find_if(timings.begin(), timings.end(),
+                               [&](const Timing& timing) { return timing.name == name; });
+  return at == timings.end() ? nullptr : &*at;
+}
+
+namespace {
+
+// The text behind the first line of a /proc file that starts with `key`.
+std::string proc_line(const char* path, std::string_view key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with(key)) continue;
+    const size_t colon = line.find(':');
+    const size_t from = colon == line.npos ? line.npos : line.find_first_not_of(" \t", colon + 1);
+    return from == line.npos ? "" : line.substr(from);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string processor_name() {
+  const std::string name = proc_line("/proc/cpuinfo", "model name");
+  return name.empty() ? "unknown processor" : name;
+}
+
+double load_average() {
+  double load = 0;
+  return getloadavg(&load, 1) == 1 ? load : std::numeric_limits<double>::quiet_NaN();
+}
+
+void reset_peak() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+int64_t peak_bytes() {
+  return 1024 * std::strtoll(proc_line("/proc/self/status", "VmHWM").c_str(), nullptr, 10);
+}
+
+}  // namespace spikeloom

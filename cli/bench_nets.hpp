@@ -1,0 +1,48 @@
+#pragma once
+// `spikeloom bench nets`: whole networks with random weights at chosen firing rates, batch 1, the
+// engine beside PyTorch.
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/bench.hpp"
+
+namespace spikeloom {
+
+struct BenchNet {
+  std::string_view name, about;
+};
+// What --net takes; those that end in "_tiny" only show that the command works.
+const std::vector<BenchNet>& bench_nets();
+// Throws Error(kUsage) listing the networks.
+void check_net(const std::string& name);
+
+struct NetMemory {
+  int64_t weights = 0, session = 0;  // bytes: fp32 weights of the graph; one session
+  int64_t two_layers = 0;  // the largest two values that follow each other, all steps, as fp32
+  int64_t peak = 0;        // what packed weights, session and a run added to the process at most
+};
+
+// Timings, in seconds per image, token or sequence: "P FORM" for every precision and form the net
+// runs in, "PyTorch".
+struct NetResult {
+  std::string net, input;  // "T 4, 224x224"
+  std::string unit;        // "image", "token", "sequence"
+  int64_t parameters = 0, threads = 1, populations = 0;
+  double asked = 0;
+  double rate = 0, least = 0, most = 0;                   // over all neurons; of single populations
+  std::string torch;                                      // what PyTorch ran on, or why it did not
+  std::vector<std::pair<std::string, NetMemory>> memory;  // by contender
+  std::vector<Timing> timings;
+};
+
+std::vector<NetResult> run_nets(const BenchOptions& options,
+                                const std::function<void(const NetResult&)>& done);
+
+std::string net_heading(const NetResult& result);
+std::string net_rows(const NetResult& result);
+nlohmann::json net_json(const NetResult& result);
+
+}  // namespace spikeloom

@@ -1,0 +1,103 @@
+// Networks that run on a chip in turns, as rows of a chip report.
+
+#include <fmt/format.h>
+
+#include "hw_model/report/chip_json.hpp"
+#include "hw_model/report/text.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr double kSecondsPerNs = 1e-9;
+
+ChipRun::Turn row_of(const Turn& turn) {
+  const size_t running = turn.populations.size() - static_cast<size_t>(turn.stored);
+  ChipRun::Turn row;
+  row.first = turn.network.populations[0].name;
+  row.last = turn.network.populations[running - 1].name;
+  row.layers = static_cast<int64_t>(running);
+  row.cores = turn.result.cores_used;
+  row.weight_bytes = turn.weight_bytes;
+  row.read_bytes = turn.read_bytes;
+  row.written_bytes = turn.written_bytes;
+  row.seconds = turn.result.total().time_ns * kSecondsPerNs;
+  return row;
+}
+
+void add_time(const InTurnResult& turns, ChipRun& run) {
+  const double seconds = turns.time_ns() * kSecondsPerNs;
+  if (seconds <= 0) return;
+  run.utilisation *= run.totals.time_ns / turns.time_ns();
+  run.latency_s = seconds / static_cast<double>(run.samples);
+  run.step_s = seconds / static_cast<double>(run.steps);
+  run.throughput = static_cast<double>(run.samples) / seconds;
+}
+
+}  // namespace
+
+ChipRun price_turns(const LoweredNetwork& lowered, const ChipSpec& chip, const InTurnResult& turns,
+                    const std::vector<int64_t>& sample_steps) {
+  ChipRun run = price_run(lowered, chip, turns.sum(lowered.network), sample_steps);
+  const auto samples = static_cast<double>(run.samples);
+  run.steps = 0;  // of the run, not of every turn
+  for (const int64_t steps : sample_steps) run.steps += steps;
+  const ChipEnergy energy = turns.energy();
+  run.static_j = energy.static_j / samples;
+  run.idle_j = energy.idle_j / samples;
+  run.sync_j = energy.sync_j / samples;
+  run.reload_j = turns.outside_j.value_or(0) / samples;
+  if (run.level != Level::kCounts) {
+    run.reload_s = turns.outside_ns.value_or(0) * kSecondsPerNs / samples;
+    add_time(turns, run);
+  }
+  run.total_j = run.dynamic_j + run.static_j + run.idle_j + run.sync_j + run.host_j + run.reload_j;
+  run.unpriced.insert(run.unpriced.end(), turns.unpriced.begin(), turns.unpriced.end());
+  run.loads = turns.loads;
+  run.loaded_bytes = turns.loaded_bytes;
+  run.spike_bytes = turns.spike_bytes;
+  for (const Turn& turn : turns.turns) run.turns.push_back(row_of(turn));
+  if (turns.loads == 0) return run;
+  for (const MaybeConstant* price : {&chip.reload_pj_per_byte, &chip.reload_ns_per_byte}) {
+    if (*price) run.weakest = weaker_mark(run.weakest, (*price)->mark);
+  }
+  return run;
+}
+
+std::string turns_table(const ChipRun& run) {
+  if (run.turns.empty()) return "";
+  std::vector<std::vector<std::string>> rows = {
+      {"turn", "layers", "cores", "weights, B", "spikes read, B", "written, B"}};
+  for (size_t i = 0; i < run.turns.size(); ++i) {
+    const ChipRun::Turn& turn = run.turns[i];
+    rows.push_back({fmt::format("{}: {} to {}", i + 1, turn.first, turn.last),
+                    std::to_string(turn.layers), std::to_string(turn.cores),
+                    std::to_string(turn.weight_bytes), std::to_string(turn.read_bytes),
+                    std::to_string(turn.written_bytes)});
+  }
+  if (run.loads == 0) return columns(rows) + "all layers fit: nothing is loaded or stored\n\n";
+  return columns(rows) + fmt::format(
+                             "weights are loaded {} times each: {} bytes; {} bytes of "
+                             "spikes are written and read\n\n",
+                             run.loads, run.loaded_bytes, run.spike_bytes);
+}
+
+nlohmann::json turns_json(const ChipRun& run) {
+  nlohmann::json groups = nlohmann::json::array();
+  for (const ChipRun::Turn& turn : run.turns) {
+    groups.push_back({{"first", turn.first},
+                      {"last", turn.last},
+                      {"layers", turn.layers},
+                      {"cores", turn.cores},
+                      {"weight_bytes", turn.weight_bytes},
+                      {"read_bytes", turn.read_bytes},
+                      {"written_bytes", turn.written_bytes},
+                      {"seconds", turn.seconds}});
+  }
+  return {{"loads", run.loads},
+          {"loaded_bytes", run.loaded_bytes},
+          {"spike_bytes", run.spike_bytes},
+          {"reload_s_per_inference", run.reload_s},
+          {"groups", std::move(groups)}};
+}
+
+}  // namespace spikeloom

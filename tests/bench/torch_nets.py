@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""torch_nets.py NET NUMBER...: the PyTorch side of `spikeloom bench nets`, eager, fp32, dense, random weights.
+
+  spikeformer E0 E1 E2 E3 HEADS SIZE STEPS CLASSES    an image a call
+  spikegpt LAYERS WIDTH VOCABULARY                    a token a call
+  lmuformer CHANNELS DIM STEPS CLASSES                a whole sequence a call
+
+The first line it prints is "ready" and what it runs on, or "absent" and why. Then each line "THREADS CALLS" on standard
+input is answered by the seconds on the wall and of processor time that so many calls took."""
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "experiments/train"))
+
+
+def spikeformer(e0, e1, e2, e3, heads, size, steps, classes):
+    from model import MetaSpikeFormer
+    net = MetaSpikeFormer((e0, e1, e2, e3), heads, num_classes=classes, T=steps).eval()
+    image = torch.randn(1, 3, size, size)
+    return lambda: net(image)
+
+
+def lmuformer(channels, dim, steps, classes):
+    from lmuformer import LMUFormer
+    net = LMUFormer(channels, dim, classes, steps, steps, True).eval()
+    frames = torch.randn(1, steps, channels)
+    return lambda: net(frames)
+
+
+class Stream:
+    """SpikeGPT as its authors' recurrent run-time does it: matrix times vector (`Linear` modules are up to four times slower
+    here), state rows and membranes, one token at a time."""
+
+    def __init__(self, layers, width, vocabulary):
+        def matrix(rows, columns):
+            return torch.randn(rows, columns) / columns ** 0.5
+
+        def block():
+            return {"ln": [(torch.ones(width), torch.zeros(width)) for _ in range(2)],
+                    "mix": [torch.rand(width) for _ in range(5)], "decay": -torch.rand(width), "first": torch.rand(width),
+                    "key": matrix(width, width), "value": matrix(width, width), "receptance": matrix(width, width),
+                    "output": matrix(width, width), "ffn_key": matrix(4 * width, width),
+                    "ffn_value": matrix(width, 4 * width), "ffn_receptance": matrix(width, width)}
+
+        self.vocabulary, self.width, self.made = vocabulary, width, 0
+        self.embedding, self.head = matrix(vocabulary, width), matrix(vocabulary, width)
+        self.outer = [(torch.ones(width), torch.zeros(width)) for _ in range(2)]
+        self.blocks = [block() for _ in range(layers)]
+        self.state = torch.zeros(5 * layers, width)
+        self.state[4::5] = -1e30
+        self.membranes = [torch.zeros(width) for _ in range(2 * layers)]
+
+    def norm(self, x, parameters):
+        return functional.layer_norm(x, (self.width,), *parameters)
+
+    def fire(self, y, n):
+        h = self.membranes[n] + (y - self.membranes[n]) / 2
+        spikes = (h >= 1).to(h.dtype)
+        self.membranes[n] = h * (1 - spikes)
+        return spikes
+
+    def time_mix(self, a, b, i):
+        state = self.state
+        k, v, r = (b[name] @ (a * m + state[5 * i + 1] * (1 - m))
+                   for name, m in zip(("key", "value", "receptance"), b["mix"]))
+        state[5 * i + 1] = a
+        p, q, o = state[5 * i + 2], state[5 * i + 3], state[5 * i + 4]
+        n = torch.maximum(o, b["first"] + k)
+        e, f = torch.exp(o - n), torch.exp(b["first"] + k - n)
+        wkv = (e * p + f * v) / (e * q + f)
+        n = torch.maximum(o + b["decay"], k)
+        e, f = torch.exp(o + b["decay"] - n), torch.exp(k - n)
+        state[5 * i + 2], state[5 * i + 3], state[5 * i + 4] = e * p + f * v, e * q + f, n
+        return b["output"] @ (torch.sigmoid(r) * wkv)
+
+    def channel_mix(self, f, b, i):
+        k, r = (f * m + self.state[5 * i] * (1 - m) for m in b["mix"][3:])
+        self.state[5 * i] = f
+        hidden = torch.relu(b["ffn_key"] @ k).square()
+        return torch.sigmoid(b["ffn_receptance"] @ r) * (b["ffn_value"] @ hidden)
+
+    def __call__(self):
+        x = self.norm(self.embedding[self.made * 7919 % self.vocabulary], self.outer[0])
+        self.made += 1
+        for i, b in enumerate(self.blocks):
+            x = x + self.fire(self.time_mix(self.norm(x, b["ln"][0]), b, i), 2 * i)
+            x = x + self.fire(self.channel_mix(self.norm(x, b["ln"][1]), b, i), 2 * i + 1)
+        return self.head @ self.norm(x, self.outer[1])
+
+
+def blas():
+    """The BLAS that was really loaded, whatever PyTorch was built with."""
+    with open("/proc/self/maps", encoding="utf-8") as maps:
+        paths = {os.path.realpath(line.split()[-1]) for line in maps if "blas" in line}
+    return "OpenBLAS" if any("openblas" in path for path in paths) else " ".join(sorted(map(os.path.basename, paths)))
+
+
+def serve(call):
+    for line in sys.stdin:
+        threads, calls = map(int, line.split())
+        torch.set_num_threads(threads)
+        wall, cpu = time.perf_counter(), time.process_time()
+        for _ in range(calls):
+            call()
+        print(time.perf_counter() - wall, time.process_time() - cpu, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        import torch
+        import torch.nn.functional as functional
+    except ImportError as error:
+        print("absent", str(error).splitlines()[0], flush=True)
+        sys.exit()
+    nets = {"spikeformer": spikeformer, "spikegpt": Stream, "lmuformer": lmuformer}
+    torch.manual_seed(1)
+    try:
+        with torch.no_grad():
+            run = nets[sys.argv[1]](*map(int, sys.argv[2:]))
+            run()
+            print(f"ready PyTorch {torch.__version__}, {blas()}", flush=True)
+            serve(run)
+    except KeyboardInterrupt:
+        pass
