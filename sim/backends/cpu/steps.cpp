@@ -112,7 +112,7 @@ HWY_NOINLINE void add_tile(const PackedConv1d& p, const StepEvents& list, int64_
       int64_t s = 0;
       for (; s + 2 <= steps; s += 2, offsets += 2 * list.blocks) {
         for (int64_t at = ahead * s / steps; at < ahead * (s + 2) / steps; at += 16)
-          __builtin_prefetch(rows + ahead + at, 0, 2);
+          __builtin_prefetch(rows + ahead + at, 0, 3);
         add_block<kSixteens, 2>(list.events, offsets, list.blocks, rows, fresh, sums + s * kWidth);
       }
       if (s < steps)
