@@ -10,6 +10,7 @@
 #include "sim/backends/cpu/elementwise.hpp"
 #include "sim/backends/cpu/sequence.hpp"
 #include "sim/backends/cpu/steps.hpp"
+#include "sim/backends/cpu/stream.hpp"
 #include "sim/backends/cpu/targets.hpp"
 // After targets.hpp:
 #include <hwy/highway.h>
@@ -70,6 +71,7 @@ struct Kernels {
   cpu::SequenceKernel sequence;
   cpu::Conv1dKernel conv1d;
   cpu::LmuKernel lmu;
+  cpu::StreamKernel stream;
 
   explicit Kernels(int64_t target)
       : event_conv(cpu::event_conv_for(target)),
@@ -82,7 +84,8 @@ struct Kernels {
         elementwise(cpu::elementwise_for(target)),
         sequence(cpu::sequence_for(target)),
         conv1d(cpu::conv1d_for(target)),
-        lmu(cpu::lmu_for(target)) {}
+        lmu(cpu::lmu_for(target)),
+        stream(cpu::stream_for(target)) {}
 };
 
 class CpuBackend final : public Backend {
@@ -120,6 +123,7 @@ class CpuBackend final : public Backend {
                    [&](const cpu::PackedWkv&) { kernels_.sequence(unit, io); },
                    [&](const cpu::PackedConv1d& p) { kernels_.conv1d(p, e, io); },
                    [&](const cpu::PackedLmu& p) { kernels_.lmu(p, e, io); },
+                   [&](const cpu::PackedStream& p) { kernels_.stream(p, e, io); },
                    [&](const auto&) { kernels_.elementwise(unit, io); },
                },
                unit.main);
