@@ -20,6 +20,7 @@
 #include "core/io/json.hpp"
 #include "core/parallel.hpp"
 #include "sim/backends/cpu/cpu.hpp"
+#include "sim/graph/quantize.hpp"
 
 namespace spikeloom {
 namespace {
@@ -57,7 +58,8 @@ CommandLine command_line() {
       "rates", text(), "firing rates in percent; 5,10,20,30,50,100 for kernels, 10,25 for nets")(
       "steps", text(), "kernels: time steps a call; 1,4")(
       "threads", text(), "threads of everyone; 1 for kernels, 1,2 for nets")(
-      "precision", text()->default_value("fp32"), "precisions of the engine")(
+      "precision", text()->default_value("fp32"),
+      "precisions of the engine, for those layers that they change: fp32, fixed16, int8, bf16")(
       "correlated", "kernels: also spikes that come as whole rows and as whole channels")(
       "reference", "kernels: also the reference backend, which is slow")(
       "rounds", options::value<int64_t>()->default_value(9), "rounds, 1 to 1000")(
@@ -141,10 +143,7 @@ BenchOptions options_of(const Values& values, bool kernels) {
   result.steps = counts(values, "steps", "1,4", 1024);
   result.threads = counts(values, "threads", kernels ? "1" : "1,2", 1024);
   result.precisions = split(values["precision"].as<std::string>());
-  for (const std::string& precision : result.precisions) {
-    if (precision != "fp32")
-      throw usage("--precision: expected fp32, found " + in_quotes(precision));
-  }
+  for (const std::string& precision : result.precisions) precision_named(precision);
   result.turns.rounds = values["rounds"].as<int64_t>();
   if (result.turns.rounds < 1 || result.turns.rounds > 1000)
     throw usage(fmt::format("--rounds: {} is not in 1 to 1000", result.turns.rounds));

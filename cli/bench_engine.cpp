@@ -47,8 +47,13 @@ Graph make_graph(const BenchLayer& layer, bool dense) {
 
 }  // namespace
 
-Weights weights_of(const BenchLayer& layer) {
-  return random_weights(make_graph(layer, false), kWeightSeed);
+std::optional<Weights> weights_of(const BenchLayer& layer, Precision precision) {
+  const Graph graph = make_graph(layer, false);
+  Weights weights = random_weights(graph, kWeightSeed);
+  if (precision == Precision::kF32) return weights;
+  QuantizedWeights quantized = quantize(graph, weights, precision);
+  if (quantized.layers.empty()) return std::nullopt;
+  return std::move(quantized.weights);
 }
 
 EngineLayer::EngineLayer(const BenchLayer& layer, LayerData& data, const Weights& weights,

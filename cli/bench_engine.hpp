@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "cli/bench_layers.hpp"
+#include "sim/graph/quantize.hpp"
 #include "sim/plan/backend.hpp"
 
 namespace spikeloom {
@@ -17,8 +19,9 @@ struct EngineForm {
   int threads = 1;
 };
 
-// Weights of a layer, the same for everyone who takes part.
-Weights weights_of(const BenchLayer& layer);
+// Weights of a layer, the same for everyone who takes part; nullopt where the precision leaves them
+// as they are in fp32.
+std::optional<Weights> weights_of(const BenchLayer& layer, Precision precision);
 
 class EngineLayer {
  public:

@@ -16,6 +16,7 @@
 #include "models/spikegpt/spikegpt.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/graph/fuse.hpp"
+#include "sim/graph/quantize.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "sim/plan/session.hpp"
 
@@ -206,7 +207,7 @@ class Match {
  public:
   Match(const std::string& name, const Net& net, const BenchOptions& options, double rate,
         TorchChild& torch)
-      : torch_(torch) {
+      : torch_(torch), simd_(options.simd) {
     result_.net = name;
     result_.input = net.input;
     result_.unit = net.unit;
@@ -216,16 +217,11 @@ class Match {
     const Weights weights = random_weights(net.graph, kSeed);
     const Graph graph =
         with_thresholds(net.graph, calibrate(net.graph, weights, net.frames, net.steps, rate));
-    for (const std::string& precision : options.precisions) {
-      for (const NetForm form : net.forms) {
-        const std::string label = fmt::format("{} {}", precision, name_of(form));
-        if (form == NetForm::kFused) {
-          const Model fused = fuse(graph, weights, options.threads.back());
-          add(label, net, form, fused.graph, fused.weights, options.simd);
-        } else {
-          add(label, net, form, graph, weights, options.simd);
-        }
-      }
+    const Model written{graph, weights};
+    for (const NetForm form : net.forms) {
+      const Model model =
+          form == NetForm::kFused ? fuse(graph, weights, options.threads.back()) : written;
+      for (const std::string& precision : options.precisions) add(precision, net, form, model);
     }
     count_rates();
   }
@@ -248,14 +244,21 @@ class Match {
   }
 
  private:
-  void add(const std::string& label, const Net& net, NetForm form, Graph graph,
-           const Weights& weights, const std::string& simd) {
-    runners_.emplace_back(label,
-                          std::make_unique<Runner>(net, form, std::move(graph), weights, simd));
+  // Not where the precision changes nothing.
+  void add(const std::string& precision, const Net& net, NetForm form, const Model& model) {
+    Weights weights = model.weights;
+    if (const Precision chosen = precision_named(precision); chosen != Precision::kF32) {
+      QuantizedWeights quantized = quantize(model.graph, weights, chosen);
+      if (quantized.layers.empty()) return;
+      weights = std::move(quantized.weights);
+    }
+    const std::string label = fmt::format("{} {}", precision, name_of(form));
+    runners_.emplace_back(label, std::make_unique<Runner>(net, form, model.graph, weights, simd_));
     result_.memory.emplace_back(label, runners_.back().second->memory());
   }
 
   void count_rates() {
+    if (runners_.empty()) return;
     std::vector<double> spikes, all;
     runners_.front().second->count(spikes, all);
     double sum = 0, neurons = 0;
@@ -272,6 +275,7 @@ class Match {
   }
 
   TorchChild& torch_;
+  std::string simd_;
   NetResult result_;
   std::vector<std::pair<std::string, std::unique_ptr<Runner>>> runners_;
 };

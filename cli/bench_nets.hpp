@@ -20,7 +20,7 @@ const std::vector<BenchNet>& bench_nets();
 void check_net(const std::string& name);
 
 struct NetMemory {
-  int64_t weights = 0, session = 0;  // bytes: fp32 weights of the graph; one session
+  int64_t weights = 0, session = 0;  // bytes: weights as stored; one session
   int64_t two_layers = 0;  // the largest two values that follow each other, all steps, as fp32
   int64_t peak = 0;        // what packed weights, session and a run added to the process at most
 };

@@ -15,7 +15,7 @@ std::string net_heading(const NetResult& result) {
   for (const auto& [name, memory] : result.memory) {
     const auto mb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e6; };
     out += fmt::format(
-        "  memory of {}: {:.1f} MB at most (fp32 weights {:.1f} MB, one session {:.1f} MB, two "
+        "  memory of {}: {:.1f} MB at most (weights {:.1f} MB, one session {:.1f} MB, two "
         "layers' values {:.1f} MB)\n",
         name, mb(memory.peak), mb(memory.weights), mb(memory.session), mb(memory.two_layers));
   }

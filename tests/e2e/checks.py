@@ -62,6 +62,8 @@ def missing(what):
     if what == "spoken_digits":
         path = os.path.join(HERE, "../../../shared/data/fsdd/fsdd.tar.gz")
         return "" if os.path.exists(path) else "no ../shared/data/fsdd"
+    if what == "torch":
+        return "" if quiet(["/usr/bin/python3", "-c", "import torch"]) else "no python3-torch"
     raise Bad(f"needs what? {what}")
 
 
