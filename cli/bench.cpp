@@ -147,7 +147,9 @@ BenchOptions options_of(const Values& values, bool kernels) {
   result.turns.rounds = values["rounds"].as<int64_t>();
   if (result.turns.rounds < 1 || result.turns.rounds > 1000)
     throw usage(fmt::format("--rounds: {} is not in 1 to 1000", result.turns.rounds));
-  result.turns.seconds = numbers(values, "turn-ms", kernels ? "4" : "100", 0, 60000)[0] / 1000;
+  const auto turn = numbers(values, "turn-ms", kernels ? "4" : "100", 0, 60000);
+  if (turn.size() != 1) throw usage("--turn-ms: expected one number");
+  result.turns.seconds = turn[0] / 1000;
   result.simd = values["simd"].as<std::string>();
   result.correlated = values.count("correlated") > 0;
   result.reference = values.count("reference") > 0;

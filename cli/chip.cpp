@@ -14,6 +14,7 @@
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "core/parallel.hpp"
+#include "hw_model/report/page_chips.hpp"
 #include "sim/trace/graph_json.hpp"
 
 namespace spikeloom {
@@ -83,7 +84,9 @@ CommandLine command_line() {
       "dense", options::value<std::string>(),
       "dense accelerators beside the chips: presets or TOML files, with commas")(
       "html", options::value<std::string>(),
-      "write a page: energy, maps of cores and links, layers, prices")(
+      "write a page: energy, maps of cores and links, prices; of several runs: lines and bars")(
+      "counters", options::value<std::string>(),
+      "write counts by step, core, link and layer as HDF5")(
       "timeline", options::value<std::string>(), "write Chrome trace-event JSON for Perfetto")(
       "timeline-steps", number(8), "steps in the timeline, the first ones")(
       "set", options::value<std::vector<std::string>>()->composing(),
@@ -132,6 +135,7 @@ ChipJob common_job(const Values& values) {
   if (values.count("html")) job.html = values["html"].as<std::string>();
   if (values.count("save-mapping")) job.save_mapping = values["save-mapping"].as<std::string>();
   if (values.count("timeline")) job.timeline = values["timeline"].as<std::string>();
+  if (values.count("counters")) job.counters = values["counters"].as<std::string>();
   job.timeline_steps = in_range(values, "timeline-steps", 1, 100000);
   job.mapper = values["mapper"].as<std::string>();
   if (values.count("set")) job.sets = values["set"].as<std::vector<std::string>>();
@@ -154,7 +158,7 @@ ChipJob common_job(const Values& values) {
   if (job.in_turn && (job.writes() || !job.mapping.empty() || !values["mapper"].defaulted())) {
     throw usage(
         "--layers-in-turn maps every turn in the order of the layers: no --mapper, --mapping, "
-        "--save-mapping, --html or --timeline");
+        "--save-mapping, --counters, --html or --timeline");
   }
   return job;
 }
@@ -181,10 +185,12 @@ std::vector<ChipJob> all_jobs(const Values& values) {
     }
     jobs = std::move(more);
   }
-  const bool one_file = common.writes() || !common.mapping.empty();
-  if (one_file && jobs.size() > 1)
-    throw usage(
-        "--mapping, --save-mapping, --html and --timeline go with one chip and one setting");
+  if (jobs.size() > 1) {
+    for (ChipJob& job : jobs) job.html.clear();  // the page of a sweep shows all runs
+    if (jobs[0].writes() || !common.mapping.empty())
+      throw usage(
+          "--mapping, --save-mapping, --counters and --timeline go with one chip and one setting");
+  }
   if (!common.mapping.empty() && !values["mapper"].defaulted())
     throw usage("give one of --mapping and --mapper");
   return jobs;
@@ -231,7 +237,7 @@ std::vector<ChipRun> run_jobs(std::vector<ChipJob> jobs, const Graph& graph, int
 int command_chip(const Arguments& arguments) {
   const auto values = parse(command_line(), arguments);
   if (!values) return 0;
-  const std::vector<ChipJob> jobs = all_jobs(*values);
+  std::vector<ChipJob> jobs = all_jobs(*values);
   const TraceFile trace(jobs[0].trace);
   const Graph graph =
       graph_from_json(trace.graph_json(), jobs[0].trace.string() + ": stored graph");
@@ -239,14 +245,18 @@ int command_chip(const Arguments& arguments) {
   report.trace = jobs[0].trace.string();
   end_at_interrupt();
   report.signature = trace.header().signature;
-  report.runs = run_jobs(jobs, graph, jobs[0].threads);
   report.form = "fused";
   if (values->count("dense")) {
     const int64_t steps = trace.samples().empty() ? 1 : trace.samples()[0].steps;
     const auto zeros = twin_zeros(jobs[0].trace, report.signature);
-    for (const std::string& name : split((*values)["dense"].as<std::string>(), "--dense"))
-      report.dense.push_back(run_accelerator(name, graph, steps, zeros));
+    std::vector<DenseSide> dense;
+    for (const std::string& name : split((*values)["dense"].as<std::string>(), "--dense")) {
+      dense.push_back(run_accelerator(name, graph, steps, zeros));
+      report.dense.push_back(*dense.back().row);
+    }
+    for (ChipJob& job : jobs) job.dense = dense;
   }
+  report.runs = run_jobs(jobs, graph, jobs[0].threads);
   for (const TraceSample& sample : trace.samples()) {
     report.labelled += sample.label >= 0;
     report.correct += sample.label >= 0 && sample.label == sample.prediction;
@@ -260,6 +270,8 @@ int command_chip(const Arguments& arguments) {
     write_text_file(folder / "chip.csv", chip_csv(report));
     if (report.runs.size() > 1) write_text_file(folder / "sweep.csv", sweep_csv(report));
   }
+  if (report.runs.size() > 1 && values->count("html"))
+    write_text_file((*values)["html"].as<std::string>(), sweep_page(report));
   if (values->count("quiet")) return 0;
   if (!trace.warning().empty()) fmt::print("warning: {}\n", printable(trace.warning()));
   fmt::print("{}", chip_table(report));

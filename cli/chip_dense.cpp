@@ -36,8 +36,8 @@ std::map<std::string, double> twin_zeros(const std::filesystem::path& trace,
   return zeros;
 }
 
-AcceleratorRow run_accelerator(const std::string& name_or_path, const Graph& graph, int64_t steps,
-                               const std::map<std::string, double>& zeros) {
+DenseSide run_accelerator(const std::string& name_or_path, const Graph& graph, int64_t steps,
+                          const std::map<std::string, double>& zeros) {
   const DenseSpec spec = load_dense(name_or_path);
   if (spec.relative) {
     throw Error(ErrorCode::kUsage,
@@ -60,7 +60,7 @@ AcceleratorRow run_accelerator(const std::string& name_or_path, const Graph& gra
   row.seconds = result.seconds > 0 ? result.seconds / batch : 0;
   row.weakest = result.weakest;
   row.unpriced = result.unpriced;
-  return row;
+  return {spec, row};
 }
 
 }  // namespace spikeloom

@@ -19,7 +19,7 @@ std::map<std::string, double> twin_zeros(const std::filesystem::path& trace,
 // one sample. Runs the dense twin where the graph has one (a static input, as written), else the
 // graph itself with neurons as identities, at every step of a sequence. Throws Error(kUsage,
 // kCapacity), also for descriptions that tell ratios only.
-AcceleratorRow run_accelerator(const std::string& name_or_path, const Graph& graph, int64_t steps,
-                               const std::map<std::string, double>& zeros);
+DenseSide run_accelerator(const std::string& name_or_path, const Graph& graph, int64_t steps,
+                          const std::map<std::string, double>& zeros);
 
 }  // namespace spikeloom

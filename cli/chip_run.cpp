@@ -1,5 +1,7 @@
 #include "cli/chip_run.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "cli/interrupt.hpp"
@@ -8,6 +10,7 @@
 #include "core/io/file.hpp"
 #include "hw_model/chip/mapper.hpp"
 #include "hw_model/chip/mapping_file.hpp"
+#include "hw_model/report/chip_counters.hpp"
 #include "hw_model/report/chip_timeline.hpp"
 #include "hw_model/report/page_chip.hpp"
 
@@ -49,17 +52,12 @@ Placement map_network(const ChipJob& job, const ChipNetwork& network, const Chip
 
 // Replays the first steps once more: keeping every core of every step of a long run takes too much.
 void write_timeline(const ChipJob& job, const ChipNetwork& network, const ChipSpec& chip,
-                    const Mapping& mapping, ChipSpikes spikes) {
-  spikes.steps = std::min(spikes.steps, job.timeline_steps);
-  for (ChipSpikes::Population& population : spikes.populations) {
-    if (population.first.empty()) continue;
-    population.first.resize(static_cast<size_t>(spikes.steps) + 1);
-    population.neurons.resize(static_cast<size_t>(population.first.back()));
-  }
+                    const Mapping& mapping, const ChipSpikes& spikes) {
+  const ChipSpikes first = slice_of(spikes, {0, std::min(spikes.steps, job.timeline_steps)});
   ReplayOptions options = replay_options(job);
   options.keep_step_cores = true;
   write_text_file(job.timeline,
-                  chip_timeline(chip, replay(network, chip, mapping, spikes, options)));
+                  chip_timeline(chip, replay(network, chip, mapping, first, options)));
 }
 
 }  // namespace
@@ -87,7 +85,7 @@ ChipRun run_in_turn(const ChipJob& job, const LoweredNetwork& lowered, const Chi
   options.replay = replay_options(job);
   options.check = job.check;
   const InTurnResult turns = replay_in_turn(lowered.network, chip, spikes, options);
-  ChipRun run = price_turns(lowered, chip, turns, sample_steps);
+  ChipRun run = price_turns(lowered, chip, turns, sample_steps, job.dense);
   std::string mappings;
   for (const Turn& turn : turns.turns)
     mappings += mapping_json(turn.mapping, turn.network, turns.chip);
@@ -118,7 +116,7 @@ ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
       replay(lowered.network, chip, placed.mapping, spikes, replay_options(job));
   if (!job.timeline.empty()) write_timeline(job, lowered.network, chip, placed.mapping, spikes);
   if (job.check) check_result(lowered.network, chip, spikes, result);
-  ChipRun run = price_run(lowered, chip, result, sample_steps);
+  ChipRun run = price_run(lowered, chip, result, sample_steps, job.dense);
   const std::string text = mapping_json(placed.mapping, lowered.network, chip);
   if (job.writes()) install_interrupt_handler();
   if (!job.save_mapping.empty()) write_text_file(job.save_mapping, text);
@@ -129,6 +127,12 @@ ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
   run.packet_hops_before = placed.hops_before;
   run.packet_hops_after = placed.hops_after;
   run.weight_bits = job.lower.weight_bits;
+  if (!job.counters.empty()) {
+    const std::vector<std::string> sets = chip_sets(job);
+    write_chip_counters(job.counters, {lowered, chip, placed.mapping, spikes, result, run,
+                                       chip_text(job.chip), trace.header().signature,
+                                       fmt::format("{}", fmt::join(sets, ", ")), job.threads});
+  }
   if (!job.html.empty()) {
     write_text_file(job.html, chip_page(job.trace.string(), run, chip, result));
   }

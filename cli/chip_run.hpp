@@ -12,7 +12,7 @@
 namespace spikeloom {
 
 struct ChipJob {
-  std::filesystem::path trace, mapping, save_mapping, html, timeline;  // empty: none
+  std::filesystem::path trace, mapping, save_mapping, html, timeline, counters;  // empty: none
   std::string chip, mapper = "sequential";
   std::vector<std::string> sets;                              // "noc.link_ns_per_flit=0.5"
   std::vector<std::pair<std::string, std::string>> settings;  // of the sweep; on top of `sets`
@@ -22,9 +22,12 @@ struct ChipJob {
   int64_t samples = 0;         // 0: all
   int64_t timeline_steps = 0;  // the first ones
   int threads = 1;
+  std::vector<DenseSide> dense;  // what the verdicts compare with
 
   // Whether it leaves files of its own.
-  bool writes() const { return !save_mapping.empty() || !html.empty() || !timeline.empty(); }
+  bool writes() const {
+    return !save_mapping.empty() || !html.empty() || !timeline.empty() || !counters.empty();
+  }
 };
 
 // Reads, lowers, maps, checks capacity, replays and prices. Throws Error as those do; `graph` is

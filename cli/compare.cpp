@@ -14,6 +14,7 @@
 #include "hw_model/report/chip_compare.hpp"
 #include "hw_model/report/compare.hpp"
 #include "hw_model/report/page.hpp"
+#include "hw_model/report/page_chips.hpp"
 
 namespace spikeloom {
 namespace {
@@ -54,13 +55,12 @@ int command_compare(const Arguments& arguments) {
   });
   if (chips > 0 && chips < static_cast<int64_t>(reports.size()))
     throw Error(ErrorCode::kUsage, "chip reports can be compared with each other only");
-  if (chips > 0 && values->count("html"))
-    throw Error(ErrorCode::kUsage, "--html shows reports of runs, not of chips");
   const ComparisonResult result = chips > 0 ? compare_chips(reports) : compare(reports);
   if (values->count("html")) {
     const std::string file = (*values)["html"].as<std::string>();
     for (const NamedReport& report : reports) refuse_overwriting(file, report_file(report.name));
-    write_text_file(file, compare_page(reports, result));
+    write_text_file(file,
+                    chips > 0 ? chip_compare_page(reports, result) : compare_page(reports, result));
     fmt::print("wrote {}\n", printable(file));
     return 0;
   }

@@ -177,13 +177,14 @@ void print_energy(const Stream& stream, const SpikeGptConfig& config) {
                total - head);
   };
   report("SpikeGPT as built",
-         as_built_energy(count_run(stream.graph(), stream.statistics()), Precision::kFp32), tokens);
+         as_built_energy(count_run(stream.graph(), stream.statistics()), Arithmetic::kFp32),
+         tokens);
   report("RWKV-4 of the same shape",
-         dense_energy("dense_twin", count_dense_run(build_rwkv4(config), 1), Precision::kFp32, 1),
+         dense_energy("dense_twin", count_dense_run(build_rwkv4(config), 1), Arithmetic::kFp32, 1),
          1);
   report("RWKV-4 with as many zeros",
          dense_energy("dense_twin_skipping", count_run(build_rwkv4(config), stream.statistics()),
-                      Precision::kFp32, 1),
+                      Arithmetic::kFp32, 1),
          tokens);
   fmt::print(
       "  fp32 MACs of 45 nm (Horowitz 2014), exact zeros of relu^2 skipped; every product has a "

@@ -104,8 +104,8 @@ Pool& pool() {
 
 }  // namespace
 
-void parallel_for(int64_t count, int64_t grain, int threads,
-                  const std::function<void(int64_t, int64_t)>& body) {
+void parallel_ranges(int64_t count, int64_t grain, int threads,
+                     const std::function<void(int64_t, int64_t)>& body) {
   if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);
   grain *= 1 + count / grain / static_cast<int64_t>(Pool::kIndexMask);  // few enough to be numbered
@@ -113,9 +113,10 @@ void parallel_for(int64_t count, int64_t grain, int threads,
   const auto workers = static_cast<int>(std::min<int64_t>(threads, blocks));
   if (workers > 1 && !inside_parallel_for) {
     inside_parallel_for = true;
-    const bool ran = pool().run(blocks, workers - 1, [&](int64_t block) {
+    const auto run_block = [&](int64_t block) {
       body(block * grain, std::min(count, (block + 1) * grain));
-    });
+    };
+    const bool ran = pool().run(blocks, workers - 1, std::ref(run_block));
     inside_parallel_for = false;
     if (ran) return;
   }

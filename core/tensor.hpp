@@ -1,5 +1,6 @@
 #pragma once
-// An owning, dense, row-major tensor of any stored element type. Memory is 64-byte aligned.
+// An owning, dense, row-major tensor of any stored element type. Memory is 64-byte aligned; from 2
+// MiB on it starts on, and asks the system for, huge pages.
 
 #include <cstddef>
 #include <memory>

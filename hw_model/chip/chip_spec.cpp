@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "hw_model/chip/constant_reader.hpp"
 
@@ -22,6 +23,10 @@ constexpr KindName kKinds[] = {
     {UnitKind::kAccumulate, "accumulate"}, {UnitKind::kSoma, "soma"},
     {UnitKind::kAxonOut, "axon_out"},
 };
+
+bool is_chip_file(const std::string& name_or_path) {
+  return name_or_path.find_first_of("./") != name_or_path.npos;
+}
 
 // Reads costs besides plain constants.
 class SpecReader : public ConstantReader {
@@ -243,21 +248,25 @@ ChipSpec read_chip(Config& config) {
   return chip;
 }
 
+std::string chip_text(const std::string& name_or_path) {
+  if (is_chip_file(name_or_path)) {
+    const std::vector<std::byte> bytes = read_file(name_or_path);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+  std::vector<std::string> names;
+  for (const ChipPreset& preset : chip_presets()) {
+    if (preset.name == name_or_path) return std::string(preset.text);
+    names.emplace_back(preset.name);
+  }
+  const std::string near = nearest(name_or_path, names);
+  throw Error(ErrorCode::kUsage, "no chip is called " + in_quotes(name_or_path) +
+                                     (near.empty() ? "" : " (did you mean " + near + "?)"));
+}
+
 ChipSpec load_chip(const std::string& name_or_path, const std::vector<std::string>& sets) {
-  const auto open = [&]() -> Config {
-    if (name_or_path.find_first_of("./") != name_or_path.npos) return Config::load(name_or_path);
-    std::vector<std::string> names;
-    for (const ChipPreset& preset : chip_presets()) {
-      if (preset.name == name_or_path) {
-        return Config::parse(preset.text, "chip " + std::string(preset.name));
-      }
-      names.emplace_back(preset.name);
-    }
-    const std::string near = nearest(name_or_path, names);
-    throw Error(ErrorCode::kUsage, "no chip is called " + in_quotes(name_or_path) +
-                                       (near.empty() ? "" : " (did you mean " + near + "?)"));
-  };
-  Config config = open();
+  Config config = is_chip_file(name_or_path)
+                      ? Config::load(name_or_path)
+                      : Config::parse(chip_text(name_or_path), "chip " + name_or_path);
   for (const std::string& assignment : sets) config.set(assignment);
   return read_chip(config);
 }

@@ -141,6 +141,9 @@ const std::vector<ChipPreset>& chip_presets();
 // "noc.link_ns_per_flit=0.5" on top. Throws Error(kUsage) with the nearest preset.
 ChipSpec load_chip(const std::string& name_or_path, const std::vector<std::string>& sets = {});
 
+// The description load_chip() reads, as it stands. Errors as there.
+std::string chip_text(const std::string& name_or_path);
+
 // Weakest of two marks: S, P, F, D, A, R, E from strong to weak.
 char weaker_mark(char a, char b) noexcept;
 

@@ -53,11 +53,11 @@ EnergyTable horowitz45() {
           }};
 }
 
-std::string_view name_of(Precision precision) noexcept {
+std::string_view name_of(Arithmetic precision) noexcept {
   switch (precision) {
-    case Precision::kFp32: return "fp32";
-    case Precision::kInt8: return "int8";
-    case Precision::kQnnEquiv: return "qnn_equiv";
+    case Arithmetic::kFp32: return "fp32";
+    case Arithmetic::kInt8: return "int8";
+    case Arithmetic::kQnnEquiv: return "qnn_equiv";
   }
   return "";
 }
@@ -68,10 +68,10 @@ int activation_bits(int64_t steps) noexcept {
       1, static_cast<int>(std::bit_width(static_cast<uint64_t>(std::max<int64_t>(steps, 1)))));
 }
 
-ArithmeticPrices arithmetic_prices(Precision precision, int64_t steps) {
+ArithmeticPrices arithmetic_prices(Arithmetic precision, int64_t steps) {
   const EnergyTable table = horowitz45();
-  if (precision == Precision::kFp32) return {table.at("mac_fp32"), table.at("ac_fp32")};
-  if (precision == Precision::kInt8) return {table.at("mac_int8"), table.at("ac_int8")};
+  if (precision == Arithmetic::kFp32) return {table.at("mac_fp32"), table.at("ac_fp32")};
+  if (precision == Arithmetic::kInt8) return {table.at("mac_int8"), table.at("ac_int8")};
   const int bits = activation_bits(steps);
   const double value = table.at("int8_mult").value_pJ * bits / 8 + table.at("int32_add").value_pJ;
   return {derived("mac_qnn_equiv", value, 'E',

@@ -37,8 +37,8 @@ EnergyTable horowitz45();
 
 // Number format a network is priced at. kQnnEquiv: 8-bit weights, activations of as many bits as T
 // steps of a rate code can tell apart (Yan et al., arXiv 2409.08290).
-enum class Precision { kFp32, kInt8, kQnnEquiv };
-std::string_view name_of(Precision precision) noexcept;  // "fp32", "int8", "qnn_equiv"
+enum class Arithmetic { kFp32, kInt8, kQnnEquiv };
+std::string_view name_of(Arithmetic precision) noexcept;  // "fp32", "int8", "qnn_equiv"
 
 // ceil(log2(steps + 1)), at least 1: T = 1 -> 1, 3 -> 2, 4 -> 3, 15 -> 4.
 int activation_bits(int64_t steps) noexcept;
@@ -50,6 +50,6 @@ struct ArithmeticPrices {
 };
 // fp32: 3.7 + 0.9 and 0.9. int8: 0.2 + 0.1 (sums in 32 bits) and 0.1. qnn_equiv: 0.2 * bits/8 +
 // 0.1, mark E. `steps` matters to qnn_equiv only.
-ArithmeticPrices arithmetic_prices(Precision precision, int64_t steps);
+ArithmeticPrices arithmetic_prices(Arithmetic precision, int64_t steps);
 
 }  // namespace spikeloom

@@ -77,7 +77,7 @@ struct StepSums {
 
 struct StepCore {
   double generate_ns = 0, receive_ns = 0;
-  int32_t packets_in = 0, packets_out = 0, events = 0, fired = 0;
+  int32_t packets_in = 0, packets_out = 0, events = 0, fired = 0, updated = 0;
 };
 
 struct Traffic {

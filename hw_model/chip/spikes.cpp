@@ -47,6 +47,28 @@ void check_population(const ChipPopulation& population, const ChipSpikes::Popula
 
 }  // namespace
 
+ChipSpikes slice_of(const ChipSpikes& spikes, Range steps) {
+  ChipSpikes out;
+  out.steps = steps.size();
+  out.sample_starts.push_back(0);
+  for (const int64_t start : spikes.sample_starts) {
+    if (start > steps.begin && start < steps.end) out.sample_starts.push_back(start - steps.begin);
+  }
+  for (const ChipSpikes::Population& population : spikes.populations) {
+    ChipSpikes::Population& part = out.populations.emplace_back();
+    if (!population.updated.empty())
+      part.updated.assign(population.updated.begin() + steps.begin,
+                          population.updated.begin() + steps.end);
+    if (population.first.empty()) continue;
+    const int64_t first = population.first[static_cast<size_t>(steps.begin)];
+    for (int64_t step = steps.begin; step <= steps.end; ++step)
+      part.first.push_back(population.first[static_cast<size_t>(step)] - first);
+    part.neurons.assign(population.neurons.begin() + first,
+                        population.neurons.begin() + first + part.first.back());
+  }
+  return out;
+}
+
 void check_spikes(const ChipNetwork& network, const ChipSpikes& spikes) {
   if (spikes.populations.size() != network.populations.size()) {
     throw Error(ErrorCode::kUsage, "spikes of " + std::to_string(spikes.populations.size()) +

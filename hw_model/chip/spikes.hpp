@@ -28,6 +28,9 @@ struct ChipSpikes {
   }
 };
 
+// The steps of a range as a record of their own. Its first step starts a sample.
+ChipSpikes slice_of(const ChipSpikes& spikes, Range steps);
+
 // Throws Error(kUsage) naming the population when lists are missing, out of order or out of range.
 void check_spikes(const ChipNetwork& network, const ChipSpikes& spikes);
 

@@ -26,7 +26,7 @@ BreakEvenCondition rate_coding_limit(int64_t steps) {
   return limit;
 }
 
-BreakEvenCondition operations_only(const char* id, Precision precision) {
+BreakEvenCondition operations_only(const char* id, Arithmetic precision) {
   const ArithmeticPrices prices = arithmetic_prices(precision, 0);
   const double limit = prices.mac.value_pJ / prices.ac.value_pJ;
   return {id,    fmt::format("E_MAC / E_AC, {}, {}", name_of(precision), prices.mac.source),
@@ -64,8 +64,8 @@ std::vector<BreakEvenCondition> break_even_conditions(int64_t steps) {
       rate_coding_limit(steps),
       {"shen_2024", "Shen et al., CVPR 2024 (bit budget; quoted second-hand)", "rate", 0.10, 0.15,
        "advantage below about 10 to 15 % firing", false},
-      operations_only("operations_fp32", Precision::kFp32),
-      operations_only("operations_int8", Precision::kInt8),
+      operations_only("operations_fp32", Arithmetic::kFp32),
+      operations_only("operations_int8", Arithmetic::kInt8),
   };
 }
 

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
-#include "hw_model/report/chip_report.hpp"
 #include "hw_model/report/text.hpp"
 
 namespace spikeloom {
@@ -30,10 +30,13 @@ class Reader {
     if (!value.is_string()) fail(pointer, "is not a text");
     return printable(value.get<std::string>());
   }
-  double number(const std::string& pointer) const {
-    const Json& value = need(pointer);
-    const double number = value.is_number() ? value.get<double>() : -1;
-    if (!std::isfinite(number) || number < 0) fail(pointer, "is not a finite, non-negative number");
+  double number(const std::string& pointer, double least = 0) const {
+    return number_of(need(pointer), pointer, least);
+  }
+  double number_of(const Json& value, const std::string& pointer, double least = 0) const {
+    const double number = value.is_number() ? value.get<double>() : std::nan("");
+    if (!std::isfinite(number) || number < least)
+      fail(pointer, least < 0 ? "is not a finite number" : "is not a finite, non-negative number");
     return number;
   }
   int64_t count(const std::string& pointer, int64_t least = 0) const {
@@ -49,6 +52,11 @@ class Reader {
     if (!value.is_array()) fail(pointer, "is not a list");
     return value;
   }
+  const Json& object(const std::string& pointer) const {
+    const Json& value = need(pointer);
+    if (!value.is_object()) fail(pointer, "is not an object");
+    return value;
+  }
   bool has(const std::string& pointer) const {
     return report_.json.contains(Json::json_pointer(pointer));
   }
@@ -59,6 +67,33 @@ class Reader {
  private:
   const NamedReport& report_;
 };
+
+char read_mark(const Reader& read, const std::string& at) {
+  const std::string mark = read.text(at + "/weakest_evidence");
+  if (mark.size() != 1) read.fail(at + "/weakest_evidence", "is no mark");
+  return mark[0];
+}
+
+std::vector<std::string> read_unpriced(const Reader& read, const std::string& at) {
+  std::vector<std::string> unpriced;
+  for (size_t i = 0; i < read.list(at + "/unpriced").size(); ++i)
+    unpriced.push_back(read.text(at + "/unpriced/" + std::to_string(i)));
+  return unpriced;
+}
+
+ChipRun::Verdict read_verdict(const Reader& read, const std::string& at) {
+  ChipRun::Verdict verdict;
+  verdict.id = read.text(at + "/id");
+  verdict.quantity = read.text(at + "/quantity");
+  verdict.verdict = read.text(at + "/verdict");
+  if (read.has(at + "/against")) verdict.against = read.text(at + "/against");
+  if (verdict.verdict == "not applicable") return verdict;
+  constexpr double kAny = -std::numeric_limits<double>::max();  // a limit may be below 0
+  verdict.value = read.number(at + "/value");
+  verdict.low = read.number(at + "/low", kAny);
+  verdict.high = read.number(at + "/high", kAny);
+  return verdict;
+}
 
 // What the table shows of a run.
 ChipRun read_run(const Reader& read, const std::string& at) {
@@ -75,9 +110,20 @@ ChipRun read_run(const Reader& read, const std::string& at) {
   run.cores_used = read.count(at + "/used/cores");
   run.chips_used = read.count(at + "/used/chips");
   run.utilisation = read.number(at + "/used/utilisation");
-  run.dynamic_j = read.number(at + "/energy_per_inference/dynamic_j");
-  run.total_j = read.number(at + "/energy_per_inference/total_priced_j");
-  run.latency_s = read.number(at + "/time_per_inference/latency_s");
+  const std::string energy = at + "/energy_per_inference", time = at + "/time_per_inference";
+  for (const auto& [category, joules] : read.object(energy + "/by_category_j").items())
+    run.dynamic.push_back({printable(category), read.number_of(joules, energy + "/by_category_j")});
+  run.dynamic_j = read.number(energy + "/dynamic_j");
+  run.static_j = read.number(energy + "/static_j");
+  run.idle_j = read.number(energy + "/idle_j");
+  run.sync_j = read.number(energy + "/sync_j");
+  run.host_j = read.number(energy + "/host_j");
+  run.reload_j = read.number(energy + "/reload_j");
+  run.total_j = read.number(energy + "/total_priced_j");
+  run.latency_s = read.number(time + "/latency_s");
+  run.step_s = read.number(time + "/step_s");
+  run.throughput = read.number(time + "/inferences_per_s");
+  run.totals.messages = read.count(at + "/totals/packets");
   run.totals.hops = read.count(at + "/totals/hops");
   run.totals.events = read.count(at + "/totals/synaptic_events");
   const std::string level = read.text(at + "/level");
@@ -85,12 +131,23 @@ ChipRun read_run(const Reader& read, const std::string& at) {
     if (name_of(known) == level) run.level = known;
   }
   if (name_of(run.level) != level) read.fail(at + "/level", "is no level");
-  const std::string mark = read.text(at + "/weakest_evidence");
-  if (mark.size() != 1) read.fail(at + "/weakest_evidence", "is no mark");
-  run.weakest = mark[0];
-  for (size_t i = 0; i < read.list(at + "/unpriced").size(); ++i)
-    run.unpriced.push_back(read.text(at + "/unpriced/" + std::to_string(i)));
+  run.weakest = read_mark(read, at);
+  run.unpriced = read_unpriced(read, at);
+  for (size_t i = 0; i < read.list(at + "/break_even/verdicts").size(); ++i)
+    run.break_even.verdicts.push_back(
+        read_verdict(read, at + "/break_even/verdicts/" + std::to_string(i)));
   return run;
+}
+
+AcceleratorRow read_accelerator(const Reader& read, const std::string& at) {
+  AcceleratorRow row;
+  row.name = read.text(at + "/name");
+  row.network = read.text(at + "/network");
+  row.joules = read.number(at + "/joules");
+  row.seconds = read.number(at + "/seconds");
+  row.weakest = read_mark(read, at);
+  row.unpriced = read_unpriced(read, at);
+  return row;
 }
 
 // Assumptions that are not the same for all.
@@ -111,38 +168,42 @@ bool is_chip_report(const Json& json) {
   return json.is_object() && json.contains("kind") && json["kind"] == "chip";
 }
 
-ComparisonResult compare_chips(const std::vector<NamedReport>& reports) {
+ChipReport chips_of(const std::vector<NamedReport>& reports) {
   ChipReport all;
-  Json names = Json::array(), rows = Json::array();
-  std::vector<std::string> signatures, levels, bits, samples, mappers;
   for (size_t r = 0; r < reports.size(); ++r) {
     const Reader read(reports[r]);
-    names.push_back(reports[r].name);
-    if (read.text("/schema_version") != "1.0") read.fail("/schema_version", "is unknown");
-    signatures.push_back(read.text("/signature"));
+    if (read.text("/schema_version") != "1.1") read.fail("/schema_version", "is unknown");
     for (size_t i = 0; i < read.list("/runs").size(); ++i) {
       ChipRun run = read_run(read, "/runs/" + std::to_string(i));
       run.label = fmt::format("[{}] {}", r + 1, run.label);
-      if (run.refused.empty()) {
-        levels.emplace_back(name_of(run.level));
-        bits.push_back(std::to_string(run.weight_bits));
-        samples.push_back(std::to_string(run.samples));
-        mappers.push_back(run.mapper);
-      }
       all.runs.push_back(std::move(run));
     }
     for (size_t i = 0; i < read.list("/dense").size(); ++i) {
-      const std::string at = "/dense/" + std::to_string(i);
-      AcceleratorRow row;
-      row.name = fmt::format("[{}] {}", r + 1, read.text(at + "/name"));
-      row.network = read.text(at + "/network");
-      row.joules = read.number(at + "/joules");
-      row.seconds = read.number(at + "/seconds");
+      AcceleratorRow row = read_accelerator(read, "/dense/" + std::to_string(i));
+      row.name = fmt::format("[{}] {}", r + 1, row.name);
       all.dense.push_back(std::move(row));
     }
   }
+  return all;
+}
+
+ComparisonResult compare_chips(const std::vector<NamedReport>& reports) {
+  const ChipReport all = chips_of(reports);
   if (all.runs.size() < 2)
     throw Error(ErrorCode::kUsage, "a comparison of chips needs at least two runs");
+  Json names = Json::array(), rows = Json::array();
+  std::vector<std::string> signatures, levels, bits, samples, mappers;
+  for (const NamedReport& report : reports) {
+    names.push_back(report.name);
+    signatures.push_back(Reader(report).text("/signature"));
+  }
+  for (const ChipRun& run : all.runs) {
+    if (!run.refused.empty()) continue;
+    levels.emplace_back(name_of(run.level));
+    bits.push_back(std::to_string(run.weight_bits));
+    samples.push_back(std::to_string(run.samples));
+    mappers.push_back(run.mapper);
+  }
   const double base = base_j(all);
   for (const ChipRun& run : all.runs) {
     Json row = {{"label", run.label}, {"chip", run.chip}};

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "hw_model/chip/noc.hpp"
+#include "hw_model/report/chip_break_even.hpp"
 #include "sim/graph/op_counts.hpp"
 
 namespace spikeloom {
@@ -199,7 +200,8 @@ std::string_view name_of(Level level) noexcept {
 }
 
 ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const ReplayResult& result,
-                  const std::vector<int64_t>& sample_steps) {
+                  const std::vector<int64_t>& sample_steps,
+                  const std::vector<DenseSide>& baselines) {
   ChipRun run;
   run.chip = run.label = chip.name;
   run.chip_source = chip.source;
@@ -240,6 +242,7 @@ ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const Rep
   }
   add_host(lowered, chip, sample_steps, run);
   run.total_j = run.dynamic_j + run.static_j + run.idle_j + run.sync_j + run.host_j;
+  add_break_even(lowered, chip, result, sample_steps, baselines, run);
   return run;
 }
 

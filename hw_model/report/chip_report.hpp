@@ -5,10 +5,12 @@
 // A total never stands without the list of what has no price. Plain values; functions are pure.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "hw_model/chip/dense_spec.hpp"
 #include "hw_model/chip/in_turn.hpp"
 #include "hw_model/chip/lower.hpp"
 #include "hw_model/chip/replay.hpp"
@@ -45,6 +47,26 @@ struct ChipRun {
     double seconds = 0;  // over the whole run, without loading
   };
 
+  // One criterion under which one side is cheaper (chip_break_even.hpp).
+  struct Verdict {
+    std::string id, against;       // against: the accelerator; empty: the source's own baseline
+    std::string source, quantity;  // quantity: "spikes per synapse", "firing rate", ...
+    double low = 0, high = 0;      // limits of the quantity; equal where there is one
+    double value = 0;              // of this run
+    std::string verdict, why;      // "wins", "loses", "undecided", "not applicable"
+  };
+  struct BreakEven {
+    struct Layer {  // that reads spikes
+      std::string name;
+      double spikes_per_synapse = 0, rate = 0;
+    };
+    int64_t value_steps = 1;  // T: steps that tell the same value
+    double spikes_per_synapse = 0, rate = 0;
+    double macs = 0;  // of a dense network in the chip's place, per inference
+    std::vector<Verdict> verdicts;
+    std::vector<Layer> layers;
+  };
+
   std::string label;                                          // chip and what was set for this run
   std::string chip, chip_source, mapper, refused;             // refused: why there is nothing else
   std::vector<std::pair<std::string, std::string>> settings;  // of the sweep
@@ -71,6 +93,7 @@ struct ChipRun {
   int64_t loads = 0, loaded_bytes = 0, spike_bytes = 0;  // over the whole run
   double reload_j = 0, reload_s = 0;                     // bytes that move between turns
   std::vector<std::string> unpriced;
+  BreakEven break_even;
 };
 
 // A row that another model priced, next to the chips.
@@ -81,6 +104,13 @@ struct AcceleratorRow {
   std::vector<std::string> unpriced;
 };
 
+// The dense side of break-even verdicts. Without `row`, which is what the accelerator needs, only
+// its multiply-accumulate counts.
+struct DenseSide {
+  DenseSpec spec;
+  std::optional<AcceleratorRow> row;
+};
+
 struct ChipReport {
   std::string trace, signature, form;
   std::vector<ChipRun> runs;
@@ -89,18 +119,20 @@ struct ChipReport {
 };
 
 // Fills everything but label, settings, mapper, mapping and refusal. `sample_steps`: length of each
-// sample.
+// sample. `baselines`: what the verdicts compare with.
 ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const ReplayResult& result,
-                  const std::vector<int64_t>& sample_steps);
+                  const std::vector<int64_t>& sample_steps,
+                  const std::vector<DenseSide>& baselines = {});
 
 // The same for a network that ran in turns; `chip`: as given, not that of the turns.
 ChipRun price_turns(const LoweredNetwork& lowered, const ChipSpec& chip, const InTurnResult& turns,
-                    const std::vector<int64_t>& sample_steps);
+                    const std::vector<int64_t>& sample_steps,
+                    const std::vector<DenseSide>& baselines = {});
 
 // One run in full, or one row per run; then, for each, what is not priced.
 std::string chip_table(const ChipReport& report);
-// Chip, energies, latency, evidence and what is not priced: a block of another report.
 std::string turns_table(const ChipRun& run);  // "" for a network that did not run in turns
+// Chip, energies, latency, evidence, what is not priced, verdicts: a block of another report.
 std::string chip_summary(const ChipRun& run);
 std::string chip_json(const ChipReport& report);
 // One row per run and operation, layer and core.

@@ -70,6 +70,36 @@ Json totals_json(const ChipRun& run) {
           {"overruns", run.overruns}};
 }
 
+Json break_even_json(const ChipRun::BreakEven& break_even) {
+  Json verdicts = Json::array();
+  for (const ChipRun::Verdict& verdict : break_even.verdicts) {
+    Json row = {{"id", verdict.id},
+                {"source", verdict.source},
+                {"quantity", verdict.quantity},
+                {"verdict", verdict.verdict},
+                {"why", verdict.why}};
+    if (!verdict.against.empty()) row["against"] = verdict.against;
+    if (verdict.verdict != "not applicable") {
+      row["value"] = verdict.value;
+      row["low"] = verdict.low;
+      row["high"] = verdict.high;
+    }
+    verdicts.push_back(std::move(row));
+  }
+  Json layers = Json::array();
+  for (const ChipRun::BreakEven::Layer& layer : break_even.layers) {
+    layers.push_back({{"name", layer.name},
+                      {"spikes_per_synapse", layer.spikes_per_synapse},
+                      {"firing_rate", layer.rate}});
+  }
+  return {{"value_steps", break_even.value_steps},
+          {"spikes_per_synapse", break_even.spikes_per_synapse},
+          {"firing_rate", break_even.rate},
+          {"dense_macs", break_even.macs},
+          {"verdicts", verdicts},
+          {"layers", layers}};
+}
+
 Json run_json(const ChipRun& run) {
   Json settings = Json::object();
   for (const auto& [key, value] : run.settings) settings[key] = value;
@@ -112,6 +142,7 @@ Json run_json(const ChipRun& run) {
   json["host"] = host;
   if (!run.turns.empty()) json["turns"] = turns_json(run);
   json["unpriced"] = run.unpriced;
+  json["break_even"] = break_even_json(run.break_even);
   return json;
 }
 
@@ -141,7 +172,7 @@ std::string chip_json(const ChipReport& report) {
                      {"unpriced", row.unpriced}});
   }
   return dump_json({{"kind", "chip"},
-                    {"schema_version", "1.0"},
+                    {"schema_version", "1.1"},
                     {"trace", report.trace},
                     {"signature", report.signature},
                     {"form", report.form},

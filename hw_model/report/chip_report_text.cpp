@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "hw_model/report/chip_break_even.hpp"
 #include "hw_model/report/chip_report.hpp"
 #include "hw_model/report/text.hpp"
 
@@ -74,6 +75,34 @@ std::string energy_table(const ChipRun& run) {
   return columns(rows);
 }
 
+std::string break_even_table(const ChipRun& run) {
+  std::vector<std::vector<std::string>> rows = {{"break-even", "measured", "limit", "verdict"}};
+  std::string reasons;
+  for (const ChipRun::Verdict& verdict : run.break_even.verdicts) {
+    const std::string name =
+        verdict.against.empty() ? verdict.id : verdict.id + ", " + verdict.against;
+    rows.push_back({name + ": " + verdict.quantity, value_text(verdict), limit_text(verdict),
+                    verdict.verdict});
+    if (verdict.verdict == "not applicable") reasons += wrap(name + ": " + verdict.why);
+  }
+  return columns(rows) + reasons;
+}
+
+// "wins 2 (a, b), loses 1 (c)": criteria by verdict.
+std::string break_even_line(const ChipRun& run) {
+  std::string text;
+  for (const char* kind : {"wins", "loses", "undecided", "not applicable"}) {
+    std::vector<std::string> ids;
+    for (const ChipRun::Verdict& verdict : run.break_even.verdicts) {
+      if (verdict.verdict == kind) ids.push_back(verdict.id);
+    }
+    if (ids.empty()) continue;
+    text += fmt::format("{}{} {} ({})", text.empty() ? "" : ", ", kind, ids.size(),
+                        fmt::join(ids, ", "));
+  }
+  return text.empty() ? "" : wrap("  break-even: " + text, 4);
+}
+
 std::string one_run(const ChipRun& run) {
   std::string text =
       fmt::format("{}: {} inferences, {} steps, level {}, mapper {}, {}-bit weights\n", run.label,
@@ -103,7 +132,8 @@ std::string one_run(const ChipRun& run) {
                                    static_cast<double>(run.packet_hops_before)));
   }
   if (run.overruns > 0) text += fmt::format("{} steps took longer than the tick\n", run.overruns);
-  text += fmt::format("weakest evidence: {}\n", run.weakest);
+  text += "\n" + break_even_table(run);
+  text += fmt::format("\nweakest evidence: {}\n", run.weakest);
   return text + unpriced_text(run);
 }
 
@@ -126,7 +156,7 @@ std::string chip_summary(const ChipRun& run) {
   text += energy_table(run);
   text +=
       fmt::format("latency {}, weakest evidence {}\n", seconds_text(run.latency_s), run.weakest);
-  return text + unpriced_text(run);
+  return text + unpriced_text(run) + break_even_line(run);
 }
 
 namespace {
@@ -161,7 +191,8 @@ std::string many_runs(const ChipReport& report) {
                      "synchronisation, host, moving weights and spikes\n";
   for (const ChipRun& run : report.runs) {
     text += run.label + "\n  " +
-            (run.refused.empty() ? unpriced_text(run) : wrap("refused: " + run.refused, 4));
+            (run.refused.empty() ? unpriced_text(run) : wrap("refused: " + run.refused, 4)) +
+            break_even_line(run);
   }
   return text + dense_unpriced(report);
 }

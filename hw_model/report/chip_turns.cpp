@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "hw_model/report/chip_break_even.hpp"
 #include "hw_model/report/chip_json.hpp"
 #include "hw_model/report/text.hpp"
 
@@ -36,8 +37,10 @@ void add_time(const InTurnResult& turns, ChipRun& run) {
 }  // namespace
 
 ChipRun price_turns(const LoweredNetwork& lowered, const ChipSpec& chip, const InTurnResult& turns,
-                    const std::vector<int64_t>& sample_steps) {
-  ChipRun run = price_run(lowered, chip, turns.sum(lowered.network), sample_steps);
+                    const std::vector<int64_t>& sample_steps,
+                    const std::vector<DenseSide>& baselines) {
+  const ReplayResult sum = turns.sum(lowered.network);
+  ChipRun run = price_run(lowered, chip, sum, sample_steps);
   const auto samples = static_cast<double>(run.samples);
   run.steps = 0;  // of the run, not of every turn
   for (const int64_t steps : sample_steps) run.steps += steps;
@@ -56,6 +59,7 @@ ChipRun price_turns(const LoweredNetwork& lowered, const ChipSpec& chip, const I
   run.loaded_bytes = turns.loaded_bytes;
   run.spike_bytes = turns.spike_bytes;
   for (const Turn& turn : turns.turns) run.turns.push_back(row_of(turn));
+  add_break_even(lowered, chip, sum, sample_steps, baselines, run);
   if (turns.loads == 0) return run;
   for (const MaybeConstant* price : {&chip.reload_pj_per_byte, &chip.reload_ns_per_byte}) {
     if (*price) run.weakest = weaker_mark(run.weakest, (*price)->mark);

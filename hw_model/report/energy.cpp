@@ -129,7 +129,7 @@ void list_unpriced(SchemeReport& report, const CountedGraph& counted, Priced pri
   add("routing: spikes to be sent", totals.spikes);
 }
 
-SchemeReport begin(std::string scheme, const CountedGraph& counted, Precision precision,
+SchemeReport begin(std::string scheme, const CountedGraph& counted, Arithmetic precision,
                    int64_t steps) {
   SchemeReport report;
   report.scheme = std::move(scheme);
@@ -141,7 +141,7 @@ SchemeReport begin(std::string scheme, const CountedGraph& counted, Precision pr
   return report;
 }
 
-SchemeReport exact_energy(const char* scheme, const CountedGraph& counted, Precision precision,
+SchemeReport exact_energy(const char* scheme, const CountedGraph& counted, Arithmetic precision,
                           Stem stem, KtvRule rule) {
   SchemeReport report = begin(scheme, counted, precision, 0);
   for (const LayerCount& layer : counted.ops.layers) {
@@ -167,7 +167,7 @@ SchemeReport exact_energy(const char* scheme, const CountedGraph& counted, Preci
 }
 
 // SpikeGPT's publication; the head as the MACs it is.
-SchemeReport paper_of_stream(const CountedGraph& counted, Precision precision) {
+SchemeReport paper_of_stream(const CountedGraph& counted, Arithmetic precision) {
   SchemeReport report = begin("paper", counted, precision, 0);
   report.formula =
       "E = E_AC * sum over projections(dense MACs * firing rate of the neurons behind them) + "
@@ -199,7 +199,7 @@ SchemeReport paper_of_stream(const CountedGraph& counted, Precision precision) {
 
 }  // namespace
 
-SchemeReport decomposed_energy(const CountedGraph& counted, Precision precision) {
+SchemeReport decomposed_energy(const CountedGraph& counted, Arithmetic precision) {
   SchemeReport report = begin("event_decomposed", counted, precision, 0);
   report.formula =
       "E = E_AC * sum over projections of the stream(outputs * tokens read * spikes in the stream) "
@@ -237,7 +237,7 @@ SchemeReport decomposed_energy(const CountedGraph& counted, Precision precision)
   return report;
 }
 
-SchemeReport paper_energy(const CountedGraph& fused, Precision precision) {
+SchemeReport paper_energy(const CountedGraph& fused, Arithmetic precision) {
   if (fused.stream) return paper_of_stream(fused, precision);
   SchemeReport report = begin("paper", fused, precision, 0);
   report.formula =
@@ -265,7 +265,7 @@ SchemeReport paper_energy(const CountedGraph& fused, Precision precision) {
   return report;
 }
 
-SchemeReport as_built_energy(const CountedGraph& counted, Precision precision) {
+SchemeReport as_built_energy(const CountedGraph& counted, Arithmetic precision) {
   SchemeReport report =
       exact_energy("as_built", counted, precision, Stem::kEveryStep, KtvRule::kKGated);
   report.formula =
@@ -275,7 +275,7 @@ SchemeReport as_built_energy(const CountedGraph& counted, Precision precision) {
   return report;
 }
 
-SchemeReport event_energy(const CountedGraph& counted, Precision precision) {
+SchemeReport event_energy(const CountedGraph& counted, Arithmetic precision) {
   SchemeReport report =
       exact_energy("event", counted, precision, Stem::kOnce, KtvRule::kCoincidences);
   report.formula =
@@ -286,7 +286,7 @@ SchemeReport event_energy(const CountedGraph& counted, Precision precision) {
 }
 
 SchemeReport neurobench_energy(const NeuroBenchCounts& counts, const CountedGraph& counted,
-                               Precision precision) {
+                               Arithmetic precision) {
   SchemeReport report = begin("neurobench", counted, precision, 0);
   report.formula =
       "E = E_MAC * Effective_MACs + E_AC * Effective_ACs (zero weights, padding, attention "
@@ -306,7 +306,7 @@ SchemeReport neurobench_energy(const NeuroBenchCounts& counts, const CountedGrap
   return report;
 }
 
-SchemeReport syops_energy(const CountedGraph& counted, Precision precision) {
+SchemeReport syops_energy(const CountedGraph& counted, Arithmetic precision) {
   SchemeReport report = begin("syops", counted, precision, 0);
   report.formula =
       "E = E_MAC * (dense MACs of real operands + 2 * normalised elements) + E_AC * (input rate * "
@@ -327,7 +327,7 @@ SchemeReport syops_energy(const CountedGraph& counted, Precision precision) {
 }
 
 SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted,
-                          Precision precision, int64_t steps) {
+                          Arithmetic precision, int64_t steps) {
   SchemeReport report = begin(scheme, counted, precision, steps);
   report.prices.pop_back();  // no accumulate-only operations
   report.formula =
@@ -347,7 +347,7 @@ SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted
   return report;
 }
 
-const SchemeReport* EnergyReport::find(const std::string& scheme, Precision precision,
+const SchemeReport* EnergyReport::find(const std::string& scheme, Arithmetic precision,
                                        const std::string& form) const {
   const SchemeReport* any = nullptr;
   for (const SchemeReport& report : schemes) {
@@ -367,7 +367,7 @@ bool RunCounts::spikes_drive_layers() const {
 EnergyReport price_run(const RunCounts& run) {
   EnergyReport report;
   report.executed_form = run.executed_form;
-  for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
+  for (const Arithmetic precision : {Arithmetic::kFp32, Arithmetic::kInt8}) {
     report.schemes.push_back(paper_energy(run.fused, precision));
     for (const CountedGraph* counted : {&run.as_written, &run.fused}) {
       report.schemes.push_back(as_built_energy(*counted, precision));
@@ -382,9 +382,9 @@ EnergyReport price_run(const RunCounts& run) {
       report.schemes.push_back(syops_energy(*counted, precision));
     }
   }
-  for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {
+  for (const Arithmetic precision : {Arithmetic::kFp32, Arithmetic::kInt8, Arithmetic::kQnnEquiv}) {
     // Activations of as many bits as steps tell apart: only where spikes stand for activations.
-    if (precision == Precision::kQnnEquiv && !run.spikes_drive_layers()) continue;
+    if (precision == Arithmetic::kQnnEquiv && !run.spikes_drive_layers()) continue;
     const auto price = [&](const std::string& scheme, const CountedGraph& counted) {
       report.schemes.push_back(dense_energy(scheme, counted, precision, run.value_steps()));
     };

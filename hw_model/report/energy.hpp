@@ -35,7 +35,7 @@ struct UnpricedTerm {
 struct SchemeReport {
   std::string scheme;  // one of kSpikingSchemes, "dense_same", "dense_twin" or another "dense_*"
   std::string form;    // "as_written" or "fused"
-  Precision precision = Precision::kFp32;
+  Arithmetic precision = Arithmetic::kFp32;
   std::string formula;
   std::vector<Price> prices;
   std::vector<EnergyLine> lines;
@@ -51,33 +51,33 @@ struct SchemeReport {
 // The literature's estimate: input rate x dense MACs (padding included) at AC price, real operands
 // at MAC price, the stem at every step, K and Q gated attention. `fused` must be the fused form:
 // that is what the papers count. SpikeGPT: as its publication counts, residual_stream.hpp.
-SchemeReport paper_energy(const CountedGraph& fused, Precision precision);
+SchemeReport paper_energy(const CountedGraph& fused, Arithmetic precision);
 
 // What this engine executes: exact deliveries at AC price, every real operand at MAC price, the
 // stem at every step, K and Q gated attention; any form.
-SchemeReport as_built_energy(const CountedGraph& counted, Precision precision);
+SchemeReport as_built_energy(const CountedGraph& counted, Arithmetic precision);
 
 // What event-driven hardware would be asked to deliver: as as_built, but only coincidences of K and
 // V, and static layers once per sample.
-SchemeReport event_energy(const CountedGraph& counted, Precision precision);
+SchemeReport event_energy(const CountedGraph& counted, Arithmetic precision);
 
 // SpikeGPT's projections taken apart into the spikes of its residual stream, residual_stream.hpp;
 // `counted` must have a stream. Every token is taken to have a successor.
-SchemeReport decomposed_energy(const CountedGraph& counted, Precision precision);
+SchemeReport decomposed_energy(const CountedGraph& counted, Arithmetic precision);
 
 // The counts of the NeuroBench harness at the same prices (it counts, it does not price).
 // `counted`: the same graph, for what is left unpriced.
 SchemeReport neurobench_energy(const NeuroBenchCounts& counts, const CountedGraph& counted,
-                               Precision precision);
+                               Arithmetic precision);
 
 // The counts of the syops tool at the same prices; any form.
-SchemeReport syops_energy(const CountedGraph& counted, Precision precision);
+SchemeReport syops_energy(const CountedGraph& counted, Arithmetic precision);
 
 // One dense pass per sample, every MAC charged, attention included; of a counted run of a dense
 // network, only those behind relu^2 whose input is not 0. `scheme` starts with "dense_"; `steps` of
 // the spiking run sets the activation bits of qnn_equiv.
 SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted,
-                          Precision precision, int64_t steps);
+                          Arithmetic precision, int64_t steps);
 
 // A dense network beside the twin.
 struct DenseBaseline {
@@ -110,7 +110,7 @@ struct EnergyReport {
   std::vector<SchemeReport> schemes;
   // Null when the scheme was not priced. An empty form means: the executed form if there, else the
   // only one.
-  const SchemeReport* find(const std::string& scheme, Precision precision,
+  const SchemeReport* find(const std::string& scheme, Arithmetic precision,
                            const std::string& form = "") const;
 };
 

@@ -34,7 +34,7 @@ Json hardware_json(const std::optional<ChipRun>& run) {
   const Json whole = chip_run_json(*run);
   for (const char* key :
        {"chip_source", "mapping", "samples", "steps", "network", "used", "energy_per_inference",
-        "time_per_inference", "totals", "operations", "layers", "host"}) {
+        "time_per_inference", "totals", "operations", "layers", "host", "break_even"}) {
     json["run"][key] = whole.at(key);
   }
   return json;

@@ -18,7 +18,7 @@ std::optional<LanguageEnergy> language_energy(const EnergyReport& energy, const 
   if (!stream || !run.dense_twin) return std::nullopt;
   LanguageEnergy result;
   result.head = stream->head;
-  for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
+  for (const Arithmetic precision : {Arithmetic::kFp32, Arithmetic::kInt8}) {
     const HeadSplit twin = split(*energy.find("dense_twin", precision), result.head);
     std::vector<std::string> schemes{"paper", "as_built", "event_decomposed", "dense_twin"};
     for (const DenseBaseline& other : run.other_baselines) schemes.push_back(other.scheme);

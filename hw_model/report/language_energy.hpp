@@ -14,7 +14,7 @@ namespace spikeloom {
 
 struct HeadSplit {
   std::string scheme;
-  Precision precision = Precision::kFp32;
+  Arithmetic precision = Arithmetic::kFp32;
   double with_head_pJ = 0, without_head_pJ = 0;
   double times_with_head = 0, times_without_head = 0;
 };

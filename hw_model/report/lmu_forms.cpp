@@ -39,13 +39,13 @@ std::vector<LmuFormCost> lmu_form_costs(const Graph& graph, const RunStatistics&
       cost.stored_values += layer.weights;
     }
     if (!found) return {};
-    const auto price = [&](Precision precision) {
+    const auto price = [&](Arithmetic precision) {
       const ArithmeticPrices prices = arithmetic_prices(precision, 1);
       return static_cast<double>(cost.additions) * prices.ac.value_pJ +
              static_cast<double>(cost.macs) * prices.mac.value_pJ;
     };
-    cost.fp32_pJ = price(Precision::kFp32);
-    cost.int8_pJ = price(Precision::kInt8);
+    cost.fp32_pJ = price(Arithmetic::kFp32);
+    cost.int8_pJ = price(Arithmetic::kInt8);
     costs.push_back(cost);
   }
   return costs;

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "hw_model/chip/noc.hpp"
+#include "hw_model/report/chip_break_even.hpp"
 #include "hw_model/report/html.hpp"
 #include "hw_model/report/svg.hpp"
 
@@ -206,6 +207,31 @@ std::string prices_section(const ChipRun& run) {
   return body.empty() ? "" : section("prices", "Every count and its price", body);
 }
 
+std::string verdicts_section(const ChipRun& run) {
+  HtmlTable table;
+  table.header = {"criterion", "against", "source",   "why",
+                  "quantity",  "verdict", "measured", "limit"};
+  table.text_columns = 6;
+  for (const ChipRun::Verdict& verdict : run.break_even.verdicts) {
+    table.rows.push_back({verdict.id, verdict.against, verdict.source, verdict.why,
+                          verdict.quantity, verdict.verdict, value_text(verdict),
+                          limit_text(verdict)});
+  }
+  const std::string note = fmt::format(
+      "Does spiking cost less than the dense network? {} steps tell one value; a dense network "
+      "needs {} multiply-accumulates for what runs on the chip.",
+      run.break_even.value_steps, si_text(run.break_even.macs, ""));
+  HtmlTable layers;
+  layers.header = {"projection that reads spikes", "spikes per synapse",
+                   "firing rate of its source"};
+  for (const ChipRun::BreakEven::Layer& layer : run.break_even.layers)
+    layers.rows.push_back(
+        {layer.name, fmt::format("{:.4g}", layer.spikes_per_synapse), percent_or_text(layer.rate)});
+  return section("break-even", "Break-even",
+                 paragraph(note) + render(table) +
+                     (layers.rows.empty() ? "" : details("Layer by layer", render(layers))));
+}
+
 }  // namespace
 
 std::string chip_page(const std::string& trace, const ChipRun& run, const ChipSpec& chip,
@@ -226,7 +252,7 @@ std::string chip_page(const std::string& trace, const ChipRun& run, const ChipSp
   if (!run.critical.empty())
     body += paragraph("What sets the length of steps: " + run.critical + ".");
   body += energy_section(run) + cores_section(run, chip) + links_section(chip, result) +
-          layers_section(run) + prices_section(run);
+          verdicts_section(run) + layers_section(run) + prices_section(run);
   return page("On a chip: " + run.label, trace, body,
               "Written by spikeloom chip; the page loads nothing and runs no script.");
 }

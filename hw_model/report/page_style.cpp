@@ -50,6 +50,8 @@ svg text.n{fill:var(--muted)}
 .g{stroke:var(--grid);fill:none}.x{stroke:var(--line);fill:none}.o{stroke:var(--line);fill:none}.f{fill:var(--soft)}
 .q{stroke:var(--s0);fill:none}
 .s0{fill:var(--s0)}.s1{fill:var(--s1)}.s2{fill:var(--s2)}.s3{fill:var(--s3)}.s4{fill:var(--s4)}.s5{fill:var(--s5)}.s6{fill:var(--s6)}.s7{fill:var(--s7)}
+.l0,.l1,.l2,.l3,.l4,.l5,.l6,.l7{fill:none;stroke-width:2}.l1,.l3,.l5,.l7{stroke-dasharray:9 6}
+.l0{stroke:var(--s0)}.l1{stroke:var(--s1)}.l2{stroke:var(--s2)}.l3{stroke:var(--s3)}.l4{stroke:var(--s4)}.l5{stroke:var(--s5)}.l6{stroke:var(--s6)}.l7{stroke:var(--s7)}
 .pale{fill-opacity:.55}
 details{margin:10px 0}
 summary{cursor:pointer;color:var(--muted);font-size:14px}

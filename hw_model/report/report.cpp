@@ -216,7 +216,7 @@ nlohmann::json to_json(const Report& report) {
     json["counts"][other.scheme] = counts_json(other.counted);
   json["neurobench"] = neurobench_json(report);
   json["energy"] = energy_json(report);
-  json["unpriced"] = unpriced_json(report.energy.find("as_built", Precision::kFp32)->unpriced);
+  json["unpriced"] = unpriced_json(report.energy.find("as_built", Arithmetic::kFp32)->unpriced);
   if (!in.lmu_forms.empty()) json["lmu_memory"] = lmu_json(in);
   json["memory_traffic"] = memory_json(report.memory);
   json["break_even"] = break_even_json(report.break_even);

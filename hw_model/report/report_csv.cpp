@@ -62,7 +62,7 @@ class LineEnergies {
  public:
   LineEnergies(const EnergyReport& energy, const std::string& form) {
     for (const char* scheme : kSpikingSchemes) {
-      const SchemeReport* report = energy.find(scheme, Precision::kFp32, form);
+      const SchemeReport* report = energy.find(scheme, Arithmetic::kFp32, form);
       if (report == nullptr) continue;
       for (const EnergyLine& line : report->lines) {
         by_name_[line.layer][fmt::format("{}_pJ", scheme)] += line.energy_pJ;

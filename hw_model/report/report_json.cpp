@@ -152,20 +152,20 @@ Json scheme_json(const SchemeReport& scheme) {
 // A spiking scheme: its fp32 figures, those of every form, and the same counts at int8 prices; null
 // when it was not counted.
 Json spiking_json(const EnergyReport& energy, const std::string& name) {
-  if (energy.find(name, Precision::kFp32) == nullptr) return nullptr;
-  Json json = scheme_json(*energy.find(name, Precision::kFp32));
+  if (energy.find(name, Arithmetic::kFp32) == nullptr) return nullptr;
+  Json json = scheme_json(*energy.find(name, Arithmetic::kFp32));
   for (const char* form : {"as_written", "fused"}) {
-    const SchemeReport* scheme = energy.find(name, Precision::kFp32, form);
+    const SchemeReport* scheme = energy.find(name, Arithmetic::kFp32, form);
     if (scheme != nullptr) json["forms"][form] = scheme_json(*scheme);
   }
-  json["int8_estimate"] = scheme_json(*energy.find(name, Precision::kInt8));
+  json["int8_estimate"] = scheme_json(*energy.find(name, Arithmetic::kInt8));
   return json;
 }
 
 Json dense_json(const EnergyReport& energy, const std::string& name) {
-  if (energy.find(name, Precision::kFp32) == nullptr) return nullptr;
-  Json json = scheme_json(*energy.find(name, Precision::kFp32));
-  for (const Precision precision : {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv}) {
+  if (energy.find(name, Arithmetic::kFp32) == nullptr) return nullptr;
+  Json json = scheme_json(*energy.find(name, Arithmetic::kFp32));
+  for (const Arithmetic precision : {Arithmetic::kFp32, Arithmetic::kInt8, Arithmetic::kQnnEquiv}) {
     const SchemeReport* scheme = energy.find(name, precision);
     if (scheme != nullptr) {
       json["precisions"][std::string(name_of(precision))] = scheme_json(*scheme);

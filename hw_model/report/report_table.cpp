@@ -116,10 +116,10 @@ std::string operations_block(const Report& report) {
   return columns(rows);
 }
 
-std::vector<Precision> dense_precisions(const Report& report) {
-  std::vector<Precision> all{Precision::kFp32, Precision::kInt8};
-  if (report.energy.find("dense_same", Precision::kQnnEquiv) != nullptr)
-    all.push_back(Precision::kQnnEquiv);
+std::vector<Arithmetic> dense_precisions(const Report& report) {
+  std::vector<Arithmetic> all{Arithmetic::kFp32, Arithmetic::kInt8};
+  if (report.energy.find("dense_same", Arithmetic::kQnnEquiv) != nullptr)
+    all.push_back(Arithmetic::kQnnEquiv);
   return all;
 }
 
@@ -127,11 +127,11 @@ std::vector<Precision> dense_precisions(const Report& report) {
 // and int8.
 std::vector<std::string> energy_row(const Report& report, const SchemeReport& scheme) {
   const bool spiking = !scheme.scheme.starts_with("dense");
-  const bool estimate =
-      scheme.precision == Precision::kQnnEquiv || (spiking && scheme.precision == Precision::kInt8);
+  const bool estimate = scheme.precision == Arithmetic::kQnnEquiv ||
+                        (spiking && scheme.precision == Arithmetic::kInt8);
   std::string name =
       fmt::format("  {} {}{}", scheme.scheme,
-                  scheme.precision == Precision::kQnnEquiv ? "qnn" : name_of(scheme.precision),
+                  scheme.precision == Arithmetic::kQnnEquiv ? "qnn" : name_of(scheme.precision),
                   estimate ? "*" : "");
   std::string form = spiking ? scheme.form : "-";
   if (spiking && scheme.scheme != "paper" && scheme.form == report.energy.executed_form)
@@ -139,7 +139,7 @@ std::vector<std::string> energy_row(const Report& report, const SchemeReport& sc
   std::vector<std::string> row{std::move(name), std::move(form),
                                energy_text(scheme.per_sample_pJ())};
   for (const char* baseline : {"dense_same", "dense_twin"}) {
-    for (const Precision precision : dense_precisions(report)) {
+    for (const Arithmetic precision : dense_precisions(report)) {
       const SchemeReport* dense = report.energy.find(baseline, precision);
       row.push_back(dense == nullptr ? "-"
                                      : ratio_text(scheme.per_sample_pJ(), dense->per_sample_pJ()));
@@ -150,12 +150,12 @@ std::vector<std::string> energy_row(const Report& report, const SchemeReport& sc
 
 std::string energy_block(const Report& report) {
   Rows rows{{"energy per sample", "form", "energy"}, {"", "", ""}};
-  const std::vector<Precision> precisions = dense_precisions(report);
+  const std::vector<Arithmetic> precisions = dense_precisions(report);
   for (const char* baseline : {"same", "twin"}) {
-    for (const Precision precision : precisions) {
-      rows[0].push_back(precision == Precision::kFp32 ? fmt::format("/ {}", baseline) : baseline);
-      rows[1].push_back(precision == Precision::kQnnEquiv ? "qnn*"
-                                                          : std::string(name_of(precision)));
+    for (const Arithmetic precision : precisions) {
+      rows[0].push_back(precision == Arithmetic::kFp32 ? fmt::format("/ {}", baseline) : baseline);
+      rows[1].push_back(precision == Arithmetic::kQnnEquiv ? "qnn*"
+                                                           : std::string(name_of(precision)));
     }
   }
   for (const SchemeReport& scheme : report.energy.schemes)
@@ -180,7 +180,7 @@ std::string energy_block(const Report& report) {
   std::vector<const char*> schemes(std::begin(kSpikingSchemes), std::end(kSpikingSchemes));
   schemes.push_back("dense_same");
   for (const char* name : schemes) {
-    const SchemeReport* scheme = report.energy.find(name, Precision::kFp32);
+    const SchemeReport* scheme = report.energy.find(name, Arithmetic::kFp32);
     if (scheme == nullptr && std::string_view(name) != "neurobench") continue;
     out += wrap(fmt::format("  {}: {}", name,
                             scheme != nullptr ? scheme->formula
@@ -188,7 +188,7 @@ std::string energy_block(const Report& report) {
                 4);
   }
   if (chip) out += wrap(fmt::format("  hardware, on {}: {}", chip->chip, kHardwareFormula), 4);
-  for (const Precision precision : precisions) {
+  for (const Arithmetic precision : precisions) {
     const ArithmeticPrices prices = arithmetic_prices(precision, report.input.counts.value_steps());
     out += wrap(fmt::format("  prices {}: E_MAC {:.4g} pJ ({}), E_AC {:.4g} pJ ({}) [marks {}, {}]",
                             name_of(precision), prices.mac.value_pJ, prices.mac.source,
@@ -241,9 +241,9 @@ std::string unpriced_block(const Report& report) {
   };
   std::string out = "not priced, per sample (these energies are of arithmetic only)\n";
   out += one("spiking, " + report.energy.executed_form,
-             report.energy.find("as_built", Precision::kFp32));
-  out += one("dense_same", report.energy.find("dense_same", Precision::kFp32));
-  const SchemeReport* twin = report.energy.find("dense_twin", Precision::kFp32);
+             report.energy.find("as_built", Arithmetic::kFp32));
+  out += one("dense_same", report.energy.find("dense_same", Arithmetic::kFp32));
+  const SchemeReport* twin = report.energy.find("dense_twin", Arithmetic::kFp32);
   if (twin != nullptr) out += one("dense_twin", twin);
   return out;
 }
@@ -253,7 +253,7 @@ std::string language_block(const Report& report) {
   const LanguageEnergy& language = *report.language;
   Rows rows{{"energy per token", "", "with head", "/ twin", "without", "/ twin"}};
   for (const HeadSplit& row : language.rows) {
-    const bool estimate = row.precision != Precision::kFp32 && !row.scheme.starts_with("dense_");
+    const bool estimate = row.precision != Arithmetic::kFp32 && !row.scheme.starts_with("dense_");
     rows.push_back(
         {"  " + row.scheme, fmt::format("{}{}", name_of(row.precision), estimate ? "*" : ""),
          energy_text(row.with_head_pJ), fmt::format("1/{:.3g}", row.times_with_head),

@@ -9,7 +9,8 @@
 namespace spikeloom {
 namespace {
 
-constexpr Precision kDensePrecisions[] = {Precision::kFp32, Precision::kInt8, Precision::kQnnEquiv};
+constexpr Arithmetic kDensePrecisions[] = {Arithmetic::kFp32, Arithmetic::kInt8,
+                                           Arithmetic::kQnnEquiv};
 
 std::string title_of(const SchemeReport& dense) {
   return fmt::format("{} ({})", dense.scheme == "dense_twin" ? "its dense twin" : dense.scheme,
@@ -19,9 +20,9 @@ std::string title_of(const SchemeReport& dense) {
 // The baseline the first line names: the realisable int8 twin before int8 of the same graph before
 // the rest.
 int weight_of(const SchemeReport& dense) {
-  const int precision = dense.precision == Precision::kInt8   ? 0
-                        : dense.precision == Precision::kFp32 ? 2
-                                                              : 4;
+  const int precision = dense.precision == Arithmetic::kInt8   ? 0
+                        : dense.precision == Arithmetic::kFp32 ? 2
+                                                               : 4;
   return precision + (dense.scheme == "dense_twin" ? 0 : 1);
 }
 
@@ -29,7 +30,8 @@ std::string first_line(const std::vector<Duel>& all) {
   const Duel* named = nullptr;
   size_t lost = 0, fought = 0;
   for (const Duel& duel : all) {
-    if (duel.spiking->scheme != "as_built" || duel.spiking->precision != Precision::kFp32) continue;
+    if (duel.spiking->scheme != "as_built" || duel.spiking->precision != Arithmetic::kFp32)
+      continue;
     ++fought;
     if (!duel.wins()) ++lost;
     const bool better_named =
@@ -59,7 +61,7 @@ std::string list_of(const std::vector<Duel>& all, const SchemeReport* spiking, b
 std::string scheme_line(const std::vector<Duel>& all, const SchemeReport* spiking) {
   return fmt::format("{} ({}, {}{}) {} per sample: beats {}; loses to {}", spiking->scheme,
                      spiking->form, name_of(spiking->precision),
-                     spiking->precision == Precision::kInt8 ? " estimate" : "",
+                     spiking->precision == Arithmetic::kInt8 ? " estimate" : "",
                      energy_text(spiking->per_sample_pJ()), list_of(all, spiking, true),
                      list_of(all, spiking, false));
 }
@@ -67,9 +69,9 @@ std::string scheme_line(const std::vector<Duel>& all, const SchemeReport* spikin
 std::string equal_precision_line(const std::vector<Duel>& all) {
   std::string list;
   for (const Duel& duel : all) {
-    const bool eight_bit_weights = duel.dense->precision != Precision::kFp32;
+    const bool eight_bit_weights = duel.dense->precision != Arithmetic::kFp32;
     if (duel.spiking->scheme != "as_built") continue;
-    if ((duel.spiking->precision == Precision::kInt8) != eight_bit_weights) continue;
+    if ((duel.spiking->precision == Arithmetic::kInt8) != eight_bit_weights) continue;
     list += fmt::format("{}{} {} {} ({})", list.empty() ? "" : ", ", duel.dense->scheme,
                         name_of(duel.dense->precision),
                         ratio_text(duel.spiking->per_sample_pJ(), duel.dense->per_sample_pJ()),
@@ -116,12 +118,12 @@ std::vector<Duel> duels(const EnergyReport& energy) {
     if (scheme.scheme.starts_with("dense_") && !known) baselines.push_back(scheme.scheme);
   }
   std::vector<Duel> all;
-  for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
+  for (const Arithmetic precision : {Arithmetic::kFp32, Arithmetic::kInt8}) {
     for (const char* scheme : kSpikingSchemes) {
       const SchemeReport* spiking = energy.find(scheme, precision);
       if (spiking == nullptr) continue;
       for (const std::string& baseline : baselines) {
-        for (const Precision dense_precision : kDensePrecisions) {
+        for (const Arithmetic dense_precision : kDensePrecisions) {
           const SchemeReport* dense = energy.find(baseline, dense_precision);
           if (dense != nullptr) all.push_back({spiking, dense});
         }

@@ -335,12 +335,14 @@ void Session::check_chunk(const Tensor& frames, int64_t steps, int64_t drained) 
                                        std::to_string(plan_->most_steps) + " steps, not for more");
   }
   if (steps == 0) return;
+  const Shape& shape = frames.shape();
+  const int64_t wanted = input.is_static ? 1 : steps;
+  const bool fits = shape.size() == input.shape.size() + 1 && shape[0] == wanted;
+  if (fits && std::equal(input.shape.begin(), input.shape.end(), shape.begin() + 1)) return;
   Shape expected = input.shape;
-  expected.insert(expected.begin(), input.is_static ? 1 : steps);
-  if (frames.shape() != expected) {
-    throw Error(ErrorCode::kData, "input has shape " + to_string(frames.shape()) +
-                                      ", the network expects " + to_string(expected));
-  }
+  expected.insert(expected.begin(), wanted);
+  throw Error(ErrorCode::kData, "input has shape " + to_string(frames.shape()) +
+                                    ", the network expects " + to_string(expected));
 }
 
 void Session::run_units(int64_t ticks, int threads) {

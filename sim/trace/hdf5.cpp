@@ -1,7 +1,12 @@
 #include "sim/trace/hdf5.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstdio>
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
@@ -150,6 +155,14 @@ Id open_file(const std::string& path) {
   return Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, "open as HDF5");
 }
 
+int publish(const std::filesystem::path& temporary, const std::filesystem::path& path) noexcept {
+  const int descriptor = ::open(temporary.c_str(), O_RDONLY | O_CLOEXEC);
+  int error = descriptor < 0 || ::fsync(descriptor) != 0 ? errno : 0;
+  if (descriptor >= 0) ::close(descriptor);
+  if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+  return error;
+}
+
 Id create_group(hid_t where, const std::string& name) {
   const Id properties = group_properties(H5P_GROUP_CREATE);
   return Id(H5Gcreate2(where, name.c_str(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Gclose,
@@ -186,6 +199,27 @@ void write_text_dataset(hid_t where, const std::string& name, const std::string&
               H5Dclose, "create " + name);
   check(H5Dwrite(id.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, text.c_str()),
         "write " + name);
+}
+
+Id write_texts(hid_t where, const std::string& name, const std::vector<std::string>& values) {
+  size_t longest = 1;
+  for (const std::string& value : values) longest = std::max(longest, value.size());
+  std::string padded;
+  for (std::string value : values) {
+    value.resize(longest);
+    padded += value;
+  }
+  const hsize_t count = values.size();
+  const Id type = text_type(longest);
+  const Id space(H5Screate_simple(1, &count, nullptr), H5Sclose, "make a space");
+  const Id properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "make dataset properties");
+  check(H5Pset_obj_track_times(properties.get(), false), "switch off time stamps");
+  Id id(H5Dcreate2(where, name.c_str(), type.get(), space.get(), H5P_DEFAULT, properties.get(),
+                   H5P_DEFAULT),
+        H5Dclose, "create " + name);
+  check(H5Dwrite(id.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, padded.data()),
+        "write " + name);
+  return id;
 }
 
 std::optional<std::string> read_text(hid_t where, const std::string& attribute) {

@@ -59,6 +59,9 @@ Id create_file(const std::string& path, WriteFault* fault);
 // Read-only; takes the journal of a killed run into account.
 Id open_file(const std::string& path);
 
+// Brings the bytes of a closed file to the disk, then gives it its final name. 0 or errno.
+int publish(const std::filesystem::path& temporary, const std::filesystem::path& path) noexcept;
+
 // The driver of both; `fault` must outlive the file. Internal to hdf5.cpp and its tests.
 Id driver_access(WriteFault* fault);
 
@@ -77,6 +80,8 @@ void write_integers(hid_t where, const std::string& attribute, hid_t file_type,
                     std::span<const int64_t> values, bool scalar);
 // A scalar dataset of fixed length, UTF-8.
 void write_text_dataset(hid_t where, const std::string& name, const std::string& text);
+// A dataset [values] of texts as long as the longest.
+Id write_texts(hid_t where, const std::string& name, const std::vector<std::string>& values);
 
 // Reading; nullopt when there is no such attribute. Texts: of fixed length, at most 64 KiB;
 // arrays at most 64 values.

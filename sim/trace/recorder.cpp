@@ -1,12 +1,9 @@
 #include "sim/trace/recorder.hpp"
 
-#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -237,19 +234,10 @@ struct Recorder::Impl {
     hdf5::check(H5Awrite(complete.get(), H5T_NATIVE_UINT8, &one), "set complete");
   }
 
-  // The bytes are on the disk before the file gets its name.
   void publish() {
     close_file();
-    const int descriptor = ::open(temporary.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0 || ::fsync(descriptor) != 0) {
-      if (fault.error == 0) fault.error = errno;
-    }
-    if (descriptor >= 0) ::close(descriptor);
-    if (fault.error != 0) return;
-    std::error_code error;
-    std::filesystem::rename(temporary, options.path, error);
-    if (error) fault.error = error.value();
-    finished = !error;
+    if (fault.error == 0) fault.error = hdf5::publish(temporary, options.path);
+    finished = fault.error == 0;
   }
 
   RecorderOptions options;

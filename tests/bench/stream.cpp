@@ -1,6 +1,7 @@
 // A SpikeGPT with random weights that streams tokens on request, for stream.py:
-// bench_stream LAYERS WIDTH VOCABULARY, then lines "THREADS TOKENS" on standard input. Each is
-// answered by the seconds those tokens took, one by one, and the share of relu^2 that was not zero.
+// bench_stream LAYERS WIDTH VOCABULARY PRECISION, then lines "THREADS TOKENS" on standard input.
+// Each is answered by the seconds those tokens took, one by one, and the share of relu^2 that was
+// not zero.
 
 #include <chrono>
 #include <cstdlib>
@@ -8,6 +9,7 @@
 
 #include "models/spikegpt/spikegpt.hpp"
 #include "sim/backends/cpu/cpu.hpp"
+#include "sim/graph/quantize.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "sim/plan/session.hpp"
 
@@ -30,8 +32,8 @@ double nonzero_share(const Session& session) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::cerr << "usage: bench_stream LAYERS WIDTH VOCABULARY\n";
+  if (argc != 5) {
+    std::cerr << "usage: bench_stream LAYERS WIDTH VOCABULARY PRECISION\n";
     return 2;
   }
   SpikeGptConfig config;
@@ -40,8 +42,8 @@ int main(int argc, char** argv) {
   config.vocabulary = std::atoll(argv[3]);
   config.binary_embedding = false;
   const Graph graph = build_spikegpt(config);
-  Session session(
-      compile(graph, random_weights(graph, 1), make_cpu_backend(), {Schedule::kLayerMajor, 1, {}}));
+  const auto weights = quantize(graph, random_weights(graph, 1), precision_named(argv[4])).weights;
+  Session session(compile(graph, weights, make_cpu_backend(), {Schedule::kLayerMajor, 1, {}}));
   Tensor token({1, 1});
   int threads = 1;
   for (int64_t tokens = 0, made = 0; std::cin >> threads >> tokens;) {

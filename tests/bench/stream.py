@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""stream.py BENCH_STREAM [--layers L --width E --vocabulary V --tokens N --rounds R]: tokens per second of a SpikeGPT
-with random weights, one token after the other, in bench_stream and in PyTorch eager (fp32, the same products), by turns in
-one run. Prints the best round of each and their ratio."""
+"""stream.py BENCH_STREAM [--layers L --width E --vocabulary V --tokens N --rounds R]: milliseconds per token of a SpikeGPT
+with random weights, one token after the other, in bench_stream with weights of each precision and in PyTorch eager (fp32,
+the same products), by turns in one run. Prints the best round and the median of each, and the ratios to PyTorch."""
 import argparse
 import os
 import statistics
@@ -101,26 +101,26 @@ def main():
     p.add_argument("--tokens", type=int, default=20)
     p.add_argument("--rounds", type=int, default=9)
     p.add_argument("--threads", type=int, nargs="+", default=[2, 1])
+    p.add_argument("--precision", nargs="+", default=["fp32", "bf16", "int8"])
     args = p.parse_args()
     shape = args.layers, args.width, args.vocabulary
     torch.manual_seed(1)
-    runners = {"spikeloom": Program(args.program, *shape), "PyTorch": Stream(*shape)}
+    engines = {precision: Program(args.program, *shape, precision) for precision in args.precision}
+    runners = {**engines, "PyTorch": Stream(*shape)}
     for runner in runners.values():
         runner.run(max(args.threads), 4)
     for threads in args.threads:
-        times = {name: [] for name in runners}
-        for _ in range(args.rounds):
-            for name, runner in runners.items():
-                times[name].append(runner.run(threads, args.tokens) / args.tokens * 1e3)
-        print(f"{args.layers} x {args.width}, vocabulary {args.vocabulary}, {threads} threads, load {os.getloadavg()[0]:.1f}")
-        for name, values in times.items():
-            print(f"  {name:<10} {min(values):8.2f} ms per token (median {statistics.median(values):.2f})")
-        ratios = [b / a for a, b in zip(times["spikeloom"], times["PyTorch"])]
-        print(f"  PyTorch / spikeloom: best {min(times['PyTorch']) / min(times['spikeloom']):.2f}, "
-              f"median of rounds {statistics.median(ratios):.2f}; {100 * runners['spikeloom'].nonzero:.0f} % of relu^2 not 0",
-              flush=True)
-    runners["spikeloom"].process.stdin.close()
-    runners["spikeloom"].process.wait()
+        rounds = [{name: runner.run(threads, args.tokens) / args.tokens * 1e3 for name, runner in runners.items()}
+                  for _ in range(args.rounds)]
+        print(f"{args.layers} x {args.width}, vocabulary {args.vocabulary}, {threads} threads, load {os.getloadavg()[0]:.1f}, "
+              f"{100 * next(iter(engines.values())).nonzero:.0f} % of relu^2 not 0")
+        for name in runners:
+            values = [times[name] for times in rounds]
+            ratio = statistics.median(times["PyTorch"] / times[name] for times in rounds)
+            print(f"  {name:<8} {min(values):8.2f} ms per token (median {statistics.median(values):.2f}), PyTorch / this: best "
+                  f"{min(times['PyTorch'] for times in rounds) / min(values):.2f}, median of rounds {ratio:.2f}", flush=True)
+    for engine in engines.values():
+        engine.process.communicate()
 
 
 if __name__ == "__main__":

@@ -270,6 +270,45 @@ TEST_CASE("laws hold; levels and numbers of threads agree", "[chip]") {
   }
 }
 
+TEST_CASE("steps replayed in parts are those of the whole", "[chip]") {
+  ReplayOptions options;
+  options.level = Level::kCounts;
+  options.keep_step_cores = options.keep_step_links = true;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    INFO("seed " << seed);
+    const ChipSpec chip = grid_chip(4, 3, {"core.unit.synapse.latency_ns=5"});
+    const ChipCase run = random_case(seed, 12);
+    const ReplayResult whole = replay(run.network, chip, run.mapping, run.spikes, options);
+    ReplayResult parts = whole;
+    for (auto* sums : {&parts.by_core, &parts.by_layer, &parts.events, &parts.link_flits})
+      std::fill(sums->begin(), sums->end(), 0);
+    parts.steps.clear();
+    size_t core = 0, link = 0;
+    for (const Range range : {Range{0, 2}, Range{2, 3}, Range{3, 5}}) {
+      const ReplayResult part =
+          replay(run.network, chip, run.mapping, slice_of(run.spikes, range), options);
+      parts.steps.insert(parts.steps.end(), part.steps.begin(), part.steps.end());
+      const auto add = [&](auto field) {
+        for (size_t i = 0; i < (parts.*field).size(); ++i) (parts.*field)[i] += (part.*field)[i];
+      };
+      add(&ReplayResult::by_core);
+      add(&ReplayResult::by_layer);
+      add(&ReplayResult::events);
+      add(&ReplayResult::link_flits);
+      for (const StepCore& at : part.step_cores) {
+        const StepCore& wanted = whole.step_cores[core++];
+        CHECK(at.updated == wanted.updated);
+        CHECK(at.events == wanted.events);
+        CHECK(at.packets_in == wanted.packets_in);
+        CHECK(at.receive_ns == wanted.receive_ns);
+      }
+      for (const int64_t flits : part.step_links) CHECK(flits == whole.step_links[link++]);
+    }
+    check_equal(parts, whole);
+    CHECK(core == whole.step_cores.size());
+  }
+}
+
 TEST_CASE("a packet-level step is never shorter than its busiest part", "[chip]") {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     const ChipSpec chip =

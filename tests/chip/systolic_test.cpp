@@ -358,9 +358,9 @@ TEST_CASE("the array's prices at 45 nm are those of the energy table", "[dense]"
     return mac_price(load_dense("dense_systolic", {std::string("dense.format=") + format}), 4)
         ->value;
   };
-  CHECK(price("fp32") == Approx(arithmetic_prices(Precision::kFp32, 4).mac.value_pJ));
-  CHECK(price("int8") == Approx(arithmetic_prices(Precision::kInt8, 4).mac.value_pJ));
-  CHECK(price("qnn_equiv") == Approx(arithmetic_prices(Precision::kQnnEquiv, 4).mac.value_pJ));
+  CHECK(price("fp32") == Approx(arithmetic_prices(Arithmetic::kFp32, 4).mac.value_pJ));
+  CHECK(price("int8") == Approx(arithmetic_prices(Arithmetic::kInt8, 4).mac.value_pJ));
+  CHECK(price("qnn_equiv") == Approx(arithmetic_prices(Arithmetic::kQnnEquiv, 4).mac.value_pJ));
   const EnergyTable table = horowitz45();
   const DenseSpec spec = load_dense("dense_systolic");
   CHECK(spec.inputs.price->value == table.at("sram_1MB").value_pJ);

@@ -354,6 +354,13 @@ def check_same_chip(runner, report, chip):
     require(abs(sum(parts) - hardware["total_pJ"]) <= 1e-9 * sum(parts), f"the CSV adds up to {sum(parts)} pJ")
 
 
+def check_counters(runner, counters, report):
+    """Counters by step, core, link and layer, read with h5py, add up to the report."""
+    done = subprocess.run([python_with_h5py(), os.path.join(HERE, "read_counters.py"), runner.path(counters), runner.path(report)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    require(done.returncode == 0, done.stdout)
+
+
 def check_timeline(runner, file, steps, report):
     """Trace events as Perfetto reads them: named tracks, steps end to end, no core busy longer than its step."""
     with open(runner.path(file)) as text:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Looks at the pages of `inspect --html` and `compare --html` in headless Chromium.
+"""Looks at the pages of `inspect --html`, `compare --html` and `chip --html` in headless Chromium.
 
 usage: pages.py PROGRAM SOURCE_DIR; exit code 77 where Chromium is missing. Every page is measured at 400 and 1400 px in light
 and dark (measure.js): nothing is wider than the window, no text of a picture leaves it, overlaps another one or is below 9 px.
@@ -211,6 +211,12 @@ def make_pages(shop):
     shop.call("bench", "kernels", "--layer", "linear:5x33x20", "--layer", "real-linear:5x33x20", "--rates", "0,10,50,100", *quick,
               "--html", pages["bench_kernels"])
     shop.call("bench", "nets", "--net", "meta_tiny", *quick, "--torch", "none", "--html", pages["bench_nets"])
+    pages["chip_sweep"] = shop.path("chip_sweep.html")
+    shop.call("chip", "tiny", "--chip", "loihi2,spinnaker2", "--sweep", "noc.link_ns_per_flit=0.01,1,40", "--sweep", "noc.cast=unicast,multicast",
+              "--dense", "dense_systolic", "--unsupported", "host", "--quiet", "--html", pages["chip_sweep"], "--out", shop.path("sweep"))
+    pages["compare_chips"] = shop.path("compare_chips.html")
+    shop.call("chip", "tiny", "--chip", "horowitz45,truenorth", "--quiet", "--out", shop.path("two"))
+    shop.call("compare", "sweep", "two", "--html", pages["compare_chips"])
     return pages
 
 

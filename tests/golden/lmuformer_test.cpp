@@ -308,12 +308,12 @@ TEST_CASE("the report's memory forms and unfoldable normalisation are the refere
   CHECK(counted.elementwise.residual_additions == 2 * 3 * 256 * kSteps);
   // Additions and MACs at 0.9 and 4.6 pJ, as the reference works them out: 80.9 uJ an utterance,
   // 154.7 more with the recurrence.
-  const double built = as_built_energy(counted, Precision::kFp32).per_sample_pJ() / 1e6;
+  const double built = as_built_energy(counted, Arithmetic::kFp32).per_sample_pJ() / 1e6;
   CHECK(built == Approx(80.9).margin(0.1));
   LmuformerConfig recurrent;
   recurrent.memory = LmuForm::kRecurrent;
   const CountedGraph with_recurrence = count_run(build_lmuformer(recurrent), counter.statistics());
-  const double extra = as_built_energy(with_recurrence, Precision::kFp32).per_sample_pJ() / 1e6 -
+  const double extra = as_built_energy(with_recurrence, Arithmetic::kFp32).per_sample_pJ() / 1e6 -
                        built + forms[0].fp32_pJ / 2e6 - forms[1].additions * 0.9 / 2e6;
   CHECK(extra == Approx(154.7).margin(0.5));
 }

@@ -317,9 +317,9 @@ TEST_CASE("non-zero values behind relu^2 are counted and their products priced, 
     CHECK(counts.totals.neuron_updates == evaluations * 2 * e * layers);
     CHECK(counts.totals.event_adds == 0);
     const CountedGraph counted{counts, {}};
-    CHECK(as_built_energy(counted, Precision::kFp32).total_pJ ==
+    CHECK(as_built_energy(counted, Arithmetic::kFp32).total_pJ ==
           Approx(4.6 * static_cast<double>(counts.totals.real_macs_without_stem)).epsilon(1e-12));
-    CHECK(paper_energy(counted, Precision::kFp32).total_pJ ==
+    CHECK(paper_energy(counted, Arithmetic::kFp32).total_pJ ==
           Approx(4.6 * static_cast<double>(counts.totals.dense_macs)).epsilon(1e-12));
     int64_t nonzero = 0, listed = 0;
     for (const LayerCount& layer : counts.layers) {

@@ -109,7 +109,12 @@ TEST_CASE("depthwise convolutions equal the reference", "[parity]") {
       }
     }
   }
-  check_conv(draw, {70, 70, 7, 1, 3, 70, "", ""}, {20, 75});
+  for (int i = 0; i < 6; ++i) {
+    check_conv(draw, {70, 70, 7, 1, 3, 70, "", ""}, {20, 75});
+    check_conv(draw, {200, 200, 7, 1, 3, 200, "", ""}, {9, 15});
+    check_conv(draw, {130, 130, 3, 1, 1, 130, "", ""}, {29, 6});
+    check_conv(draw, {145, 145, 5, 1, 0, 145, "", ""}, {17, 7});
+  }
 }
 
 TEST_CASE("grouped convolutions equal the reference", "[parity]") {

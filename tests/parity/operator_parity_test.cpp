@@ -58,6 +58,9 @@ TEST_CASE("every neuron model, reset and fire rule equals the reference", "[pari
       c.spikes = false;
       c.steps = 3;
       check_parity(c);
+      c.static_input = true;
+      check_parity(c);
+      c.static_input = false;
       c.main = Scale{1.5f};  // the same neuron in an epilogue
       c.neuron = params;
       check_parity(c);
@@ -163,8 +166,8 @@ TEST_CASE("spike attention equals the reference", "[parity]") {
     int64_t channels, heads;
   };
   for (const Heads h : {Heads{1, 1}, Heads{16, 1}, Heads{70, 1}, Heads{64, 4}, Heads{360, 8},
-                        Heads{70, 7}, Heads{33, 3}}) {
-    for (const int64_t tokens : {1, 15, 49}) {
+                        Heads{70, 7}, Heads{33, 3}, Heads{200, 2}}) {
+    for (const int64_t tokens : {1, 15, 49, 130}) {
       for (const double density : {0.0, 0.1, 0.5, 1.0}) {
         ParityCase c;
         c.in = {tokens, h.channels};
@@ -177,6 +180,19 @@ TEST_CASE("spike attention equals the reference", "[parity]") {
         c.neuron = lif(2.0f, 0.5f);
         check_parity(c);
       }
+    }
+  }
+}
+
+TEST_CASE("sums of counts within and beyond 16 bits equal the reference", "[parity]") {
+  for (const int64_t tokens : {50, 600}) {
+    for (const int largest : {2000, 2900, 4000, 300000}) {  // x 45 / 2 on average
+      ParityCase c;
+      c.in = {tokens, 90};
+      c.density = 1;
+      c.largest_count = largest;
+      c.main = QApply{2, -0.3f};
+      check_parity(c);
     }
   }
 }

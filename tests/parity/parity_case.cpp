@@ -96,8 +96,8 @@ void fill_tokens(Value& value, int64_t steps, int64_t vocabulary, Random& random
   }
 }
 
-void fill_counts(Value& value, int64_t steps, Random& random) {
-  std::uniform_int_distribution<int> count(0, 40);
+void fill_counts(Value& value, int64_t steps, int largest, Random& random) {
+  std::uniform_int_distribution<int> count(0, largest);
   for (int64_t t = 0; t < steps; ++t) {
     for (int64_t row = 0; row < value.ref.rows; ++row) {
       float* at = value.ref.real_row(t, row);
@@ -197,7 +197,7 @@ struct Setup {
     for (const NodeId id : net.inputs) {
       in.push_back(std::make_unique<Value>(net.graph.node(id), in_steps, around));
       if (net.graph.node(id).kind == EdgeKind::kCounts) {
-        fill_counts(*in.back(), in_steps, random);
+        fill_counts(*in.back(), in_steps, c.largest_count, random);
       } else if (const auto* table = std::get_if<Embedding>(&c.main)) {
         fill_tokens(*in.back(), in_steps, table->vocabulary, random);
       } else {
@@ -331,11 +331,12 @@ std::vector<SumPath> paths_of(const Setup& s) {
 
 std::string describe(const ParityCase& c) {
   return fmt::format(
-      "{} on {} {} density {} affine {} residual {} neuron {} real {} static {} steps {} {} seed "
+      "{} on {} {} density {} counts {} affine {} residual {} neuron {} real {} static {} steps {} "
+      "{} seed "
       "{}",
-      describe(c.main), c.spikes ? "spikes" : "real", to_string(c.in), c.density, c.affine,
-      c.residual, c.neuron ? describe(*c.neuron) : "none", c.stores_real, c.static_input, c.steps,
-      name_of(c.precision), c.seed);
+      describe(c.main), c.spikes ? "spikes" : "real", to_string(c.in), c.density, c.largest_count,
+      c.affine, c.residual, c.neuron ? describe(*c.neuron) : "none", c.stores_real, c.static_input,
+      c.steps, name_of(c.precision), c.seed);
 }
 
 void check_parity(const ParityCase& c) {

@@ -70,6 +70,31 @@ TEST_CASE("long runs of steps equal the reference", "[parity]") {
   }
 }
 
+TEST_CASE("rows of real numbers times weights of one or two bytes equal the reference",
+          "[parity]") {
+  uint64_t seed = 1;
+  for (const int64_t in : {1, 3, 70, 301}) {
+    for (const int64_t out : {1, 17, 112, 128, 250}) {
+      for (const int64_t steps : {1, 2, 7, 27}) {
+        for (const Precision precision : {Precision::kBF16, Precision::kInt8}) {
+          ParityCase c;
+          c.main = Linear{in, out, 0, "w", seed % 2 == 0 ? "b" : ""};
+          c.in = {in};
+          c.spikes = false;
+          c.steps = steps;
+          c.static_input = seed % 5 == 0;
+          c.precision = precision;
+          c.affine = seed % 3 == 0;
+          c.residual = seed % 7 < 3;
+          if (seed % 4 < 2) c.neuron = lif(2.0f);
+          c.seed = ++seed;
+          check_parity(c);
+        }
+      }
+    }
+  }
+}
+
 LmuMemory memory(int64_t order, double theta, LmuForm form, int64_t steps) {
   return {order, theta, form, lmu_system(order, theta)->taps, steps, "lmu"};
 }

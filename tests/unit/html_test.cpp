@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <limits>
 #include <numeric>
+#include <sstream>
 
 #include "core/error.hpp"
 #include "hw_model/report/bar_chart.hpp"
 #include "hw_model/report/html.hpp"
+#include "hw_model/report/line_chart.hpp"
 #include "hw_model/report/page.hpp"
 #include "hw_model/report/svg.hpp"
 #include "tests/catch.hpp"
@@ -148,6 +150,52 @@ TEST_CASE("a chart draws zeros, NaN and everything equal without a bar that lies
   const std::string svg = draw(chart, kWide);
   CHECK(occurrences(svg, "class=\"s0\"") == 200);
   CHECK(occurrences(svg, "<svg ") > 1);  // several pages of paper
+}
+
+TEST_CASE("a line chart orders its points, breaks at gaps and keeps them inside") {
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  LineChart chart;
+  chart.title = "<t>";
+  chart.x_axis = "key";
+  chart.unit = "J";
+  chart.x = {4, 1, 2, 3};
+  chart.x_labels = {"4", "1", "2", "3"};
+  chart.series = {{"a", {4, 1, 2, 3}}, {"b<", {1, 1, none, 1}}, {"none", {none, none, none, none}}};
+  const std::string svg = draw(chart, 600);
+  // By ascending x: one line of four points, higher and higher.
+  const size_t line = svg.find("class=\"l0\" d=\"M") + 14;
+  std::istringstream path(svg.substr(line, svg.find('"', line) - line));
+  std::vector<double> xs, ys;
+  for (char letter = 0; path >> letter;) {
+    CHECK(letter == (xs.empty() ? 'M' : 'L'));
+    double x = 0, y = 0;
+    path >> x >> y;
+    xs.push_back(x);
+    ys.push_back(y);
+  }
+  REQUIRE(xs.size() == 4);
+  CHECK(std::is_sorted(xs.begin(), xs.end()));
+  CHECK(std::is_sorted(ys.rbegin(), ys.rend()));
+  CHECK(xs.front() > 0);
+  CHECK(xs.back() < 600);
+  CHECK(xs[1] - xs[0] == Approx(xs[3] - xs[2]).margin(0.02));
+  CHECK(occurrences(svg, "class=\"s1\"") == 3);
+  CHECK(occurrences(svg.substr(svg.find("class=\"l1\"")), "M") == 2);  // before and after the gap
+  CHECK(occurrences(svg, "<title>none") == 0);
+  CHECK(occurrences(svg, "b<") + occurrences(svg, "<t>") == 0);
+  CHECK(occurrences(svg, "logarithmic") == 0);
+  for (LineSeries& series : chart.series) {
+    for (double& value : series.y) value = std::pow(10, value);
+  }
+  CHECK(occurrences(draw(chart, 360), "logarithmic") == 1);
+  for (const double value : {0.0, 1e-300, 1e300}) {
+    chart.series = {{"one", {value, value, value, value}}};
+    CHECK(occurrences(draw(chart, 600), "nan") + occurrences(draw(chart, 600), "inf") == 0);
+  }
+  chart.x = {5};
+  chart.x_labels = {"5"};
+  chart.series = {{"one", {3}}};
+  CHECK(occurrences(draw(chart, 600), "<circle") == 1);
 }
 
 TEST_CASE("a page says what a report lacks and shows schemes it has never heard of") {

@@ -52,7 +52,7 @@ RunCounts counts_of(const SpikeGptConfig& config, Rate&& rate) {
 
 HeadSplit row_of(const LanguageEnergy& language, const std::string& scheme) {
   for (const HeadSplit& row : language.rows) {
-    if (row.scheme == scheme && row.precision == Precision::kFp32) return row;
+    if (row.scheme == scheme && row.precision == Arithmetic::kFp32) return row;
   }
   FAIL("no row " << scheme);
   return {};
@@ -127,15 +127,15 @@ TEST_CASE("a network whose spikes drive nothing has no limits on spikes per syna
   const auto rate = [](const std::string&) { return 0.2; };
   const RunCounts counts = counts_of(shape(2, 16, 20), rate);
   const EnergyReport energy = price_run(counts);
-  CHECK(energy.find("dense_same", Precision::kQnnEquiv) == nullptr);
+  CHECK(energy.find("dense_same", Arithmetic::kQnnEquiv) == nullptr);
   CHECK(break_even(counts.executed().ops, 1, 32).conditions.empty());
   // As built, SpikeGPT is RWKV-4 that skips the same zeros: a tie, which counts as lost.
-  const double built = energy.find("as_built", Precision::kFp32)->total_pJ;
-  CHECK(built == energy.find("dense_twin_skipping", Precision::kFp32)->total_pJ);
+  const double built = energy.find("as_built", Arithmetic::kFp32)->total_pJ;
+  CHECK(built == energy.find("dense_twin_skipping", Arithmetic::kFp32)->total_pJ);
   for (const Duel& duel : duels(energy)) {
     if (duel.spiking->scheme == "as_built" && duel.dense->scheme == "dense_twin_skipping")
-      CHECK((duel.wins() == (duel.spiking->precision == Precision::kInt8 &&
-                             duel.dense->precision == Precision::kFp32)));
+      CHECK((duel.wins() == (duel.spiking->precision == Arithmetic::kInt8 &&
+                             duel.dense->precision == Arithmetic::kFp32)));
   }
   CHECK_FALSE(count_residual_stream(build_rwkv4(shape(2, 16, 20)), RunStatistics{}));
 }

@@ -150,11 +150,11 @@ TEST_CASE("prices of the 45 nm table") {
   CHECK(activation_bits(7) == 3);
   CHECK(activation_bits(8) == 4);
   CHECK(activation_bits(15) == 4);
-  CHECK(arithmetic_prices(Precision::kFp32, 4).mac.value_pJ == 4.6);
-  CHECK(arithmetic_prices(Precision::kFp32, 4).ac.value_pJ == 0.9);
-  CHECK(arithmetic_prices(Precision::kInt8, 4).mac.value_pJ == 0.3);
-  CHECK(arithmetic_prices(Precision::kQnnEquiv, 4).mac.value_pJ == Approx(0.175));
-  CHECK(arithmetic_prices(Precision::kQnnEquiv, 4).mac.mark == 'E');
+  CHECK(arithmetic_prices(Arithmetic::kFp32, 4).mac.value_pJ == 4.6);
+  CHECK(arithmetic_prices(Arithmetic::kFp32, 4).ac.value_pJ == 0.9);
+  CHECK(arithmetic_prices(Arithmetic::kInt8, 4).mac.value_pJ == 0.3);
+  CHECK(arithmetic_prices(Arithmetic::kQnnEquiv, 4).mac.value_pJ == Approx(0.175));
+  CHECK(arithmetic_prices(Arithmetic::kQnnEquiv, 4).mac.mark == 'E');
   const EnergyTable table = horowitz45();
   CHECK(table.at("mac_fp32").value_pJ ==
         Approx(table.at("fp32_mult").value_pJ + table.at("fp32_add").value_pJ));
@@ -170,7 +170,7 @@ TEST_CASE("prices of the 45 nm table") {
 }
 
 double pJ_of(const EnergyReport& energy, const char* scheme) {
-  return energy.find(scheme, Precision::kFp32)->total_pJ;
+  return energy.find(scheme, Arithmetic::kFp32)->total_pJ;
 }
 
 // Published ImageNet figures of the syops tool: G AC, G MAC, mJ.
@@ -180,7 +180,7 @@ TEST_CASE("published totals of the syops tool follow from its counts at our pric
   for (const auto& [ac, mac, mJ] : published) {
     CountedGraph counted;
     counted.syops = {{"ac", "", true, ac * 1e9}, {"mac", "", false, mac * 1e9}};
-    const double total = syops_energy(counted, Precision::kFp32).total_pJ / 1e9;
+    const double total = syops_energy(counted, Arithmetic::kFp32).total_pJ / 1e9;
     CHECK(std::abs(total - mJ) < 0.005 * mJ + 1e-9);
   }
 }
@@ -235,23 +235,23 @@ TEST_CASE("the worked example of docs/energy.md") {
   const EnergyReport energy = price_run(counts);
   CHECK(pJ_of(energy, "neurobench") == Approx(doc.at("`neurobench`")).epsilon(1e-12));
   CHECK(pJ_of(energy, "syops") == Approx(doc.at("`syops`")).epsilon(1e-12));
-  const auto pJ = [&](const char* scheme, Precision precision) {
+  const auto pJ = [&](const char* scheme, Arithmetic precision) {
     return energy.find(scheme, precision)->total_pJ;
   };
-  CHECK(pJ("paper", Precision::kFp32) == Approx(doc.at("`paper`")).epsilon(1e-12));
-  CHECK(pJ("as_built", Precision::kFp32) == Approx(doc.at("`as_built`")).epsilon(1e-12));
-  CHECK(pJ("event", Precision::kFp32) == Approx(doc.at("`event`")).epsilon(1e-12));
-  CHECK(pJ("dense_same", Precision::kFp32) == Approx(doc.at("`dense_same` fp32")).epsilon(1e-12));
-  CHECK(pJ("dense_same", Precision::kInt8) == Approx(doc.at("`dense_same` int8")).epsilon(1e-12));
-  CHECK(pJ("dense_same", Precision::kQnnEquiv) ==
+  CHECK(pJ("paper", Arithmetic::kFp32) == Approx(doc.at("`paper`")).epsilon(1e-12));
+  CHECK(pJ("as_built", Arithmetic::kFp32) == Approx(doc.at("`as_built`")).epsilon(1e-12));
+  CHECK(pJ("event", Arithmetic::kFp32) == Approx(doc.at("`event`")).epsilon(1e-12));
+  CHECK(pJ("dense_same", Arithmetic::kFp32) == Approx(doc.at("`dense_same` fp32")).epsilon(1e-12));
+  CHECK(pJ("dense_same", Arithmetic::kInt8) == Approx(doc.at("`dense_same` int8")).epsilon(1e-12));
+  CHECK(pJ("dense_same", Arithmetic::kQnnEquiv) ==
         Approx(doc.at("`dense_same` qnn_equiv")).epsilon(1e-12));
-  CHECK(pJ("as_built", Precision::kInt8) == Approx(0.3 * 1152 + 0.1 * 114));
+  CHECK(pJ("as_built", Arithmetic::kInt8) == Approx(0.3 * 1152 + 0.1 * 114));
 
   CountedGraph attention;
   attention.ops.attention.push_back({"attn", true, 2, 1, 2, 8, 8, 2, 3, 3, 4, 6, 4, 4});
-  CHECK(as_built_energy(attention, Precision::kFp32).total_pJ ==
+  CHECK(as_built_energy(attention, Arithmetic::kFp32).total_pJ ==
         Approx(doc.at("attention in `as_built`")).epsilon(1e-12));
-  CHECK(event_energy(attention, Precision::kFp32).total_pJ ==
+  CHECK(event_energy(attention, Arithmetic::kFp32).total_pJ ==
         Approx(doc.at("attention in `event`")).epsilon(1e-12));
 }
 
@@ -268,7 +268,7 @@ TEST_CASE("golden totals of Meta-SpikeFormer to the printed digits") {
     CHECK(near(scheme.total_pJ, sum_of_lines(scheme)));
     return std::round(scheme.total_pJ * 10) / 1e4;  // four decimals of a nanojoule, as printed
   };
-  const Precision fp32 = Precision::kFp32;
+  const Arithmetic fp32 = Arithmetic::kFp32;
   CHECK(nJ(paper_energy(fused, fp32)) == totals.at("energy_nJ_fused_rate").get<double>());
   CHECK(nJ(as_built_energy(fused, fp32)) == totals.at("energy_nJ_fused_exact").get<double>());
   CHECK(nJ(as_built_energy(written, fp32)) == totals.at("energy_nJ_unfused_exact").get<double>());
@@ -290,8 +290,9 @@ TEST_CASE("golden totals of Meta-SpikeFormer to the printed digits") {
   const double macs = (totals.at("dense_macs_unfused").get<double>() +
                        totals.at("dense_macs_attention").get<double>()) /
                       4;
-  CHECK(dense_energy("dense_same", same, Precision::kInt8, 4).total_pJ == Approx(0.3 * macs));
-  CHECK(dense_energy("dense_same", same, Precision::kQnnEquiv, 4).total_pJ == Approx(0.175 * macs));
+  CHECK(dense_energy("dense_same", same, Arithmetic::kInt8, 4).total_pJ == Approx(0.3 * macs));
+  CHECK(dense_energy("dense_same", same, Arithmetic::kQnnEquiv, 4).total_pJ ==
+        Approx(0.175 * macs));
   CHECK(as_built_energy(fused, fp32).per_sample_pJ() == as_built_energy(fused, fp32).total_pJ / 2);
 }
 
@@ -316,7 +317,7 @@ TEST_CASE("what is not priced is listed with counts") {
   CHECK(e.spatial_mean == 5 * 8);
   CHECK(e.bias_additions == 5 * 3);
 
-  const SchemeReport twin = dense_energy("dense_twin", counted, Precision::kInt8, 4);
+  const SchemeReport twin = dense_energy("dense_twin", counted, Arithmetic::kInt8, 4);
   CHECK(twin.total_pJ == Approx(0.3 * 5 * (2 * 3 + 2 * 4 * 4 * 2)));
   std::map<std::string, int64_t> listed;
   for (const UnpricedTerm& term : twin.unpriced) listed[term.text] = term.count;
@@ -324,7 +325,7 @@ TEST_CASE("what is not priced is listed with counts") {
   CHECK(listed.at("batch normalisation, elements") == 40);
   CHECK(listed.count("neuron updates (decay, charge, compare, reset)") == 0);
 
-  const SchemeReport spiking = as_built_energy(Example().counts().as_written, Precision::kFp32);
+  const SchemeReport spiking = as_built_energy(Example().counts().as_written, Arithmetic::kFp32);
   listed.clear();
   for (const UnpricedTerm& term : spiking.unpriced) listed[term.text] = term.count;
   CHECK(listed.at("neuron updates (decay, charge, compare, reset)") == 128);

@@ -99,10 +99,15 @@ void ktv(const PackedKtV& p, const PackedEpilogue& packed, const UnitIo& io) {
 using Counts16 = hn::CappedTag<uint16_t, 32>;
 constexpr Counts16 kCounts16;
 constexpr int kLanes16 = static_cast<int>(HWY_MIN(32, HWY_LANES(uint16_t)));
-constexpr int kColumnVectors = HWY_MIN(4, 64 / kLanes16);  // of a row that are summed at a time
-constexpr int64_t kColumns = kColumnVectors * kLanes16;
-constexpr int64_t kGroupRows = 4, kSubsets = 16;  // rows of counts whose sums a table holds
-constexpr int64_t kBlockRows = 256;               // queries that share tables
+constexpr int kColumnVectors = HWY_MIN(4, 64 / kLanes16);  // summed at a time
+constexpr int64_t kBlockRows = 256;                        // queries that share tables
+
+// Sums of every subset of four neighbouring rows of a head's counts: [groups][16 subsets][64
+// columns], for heads of up to 64 channels. Groups come in fours, missing rows count as zeros.
+constexpr int64_t kGroupRows = 4, kSubsets = 16, kColumns = 64, kGroupCounts = kSubsets * kColumns;
+constexpr int64_t table_groups(int64_t d) {
+  return (d + 15) / 16 * 4;
+}
 
 // Whether any sum of rows of a head's counts fits 16 bits.
 inline bool sums_fit(const float* counts, int64_t d, int64_t floats) {
@@ -119,28 +124,26 @@ inline bool sums_fit(const float* counts, int64_t d, int64_t floats) {
   return true;
 }
 
-// table[(g * 16 + s) * row ..]: the sum of the rows 4 g + i of `counts` for the set bits i of s.
-inline void sum_subsets(const float* counts, int64_t d, int64_t floats, int64_t row,
-                        uint16_t* table) {
+inline void sum_subsets(const float* counts, int64_t d, uint16_t* table) {
   const hn::RebindToSigned<Floats> integers;
   const hn::Rebind<uint16_t, Floats> narrow;
-  for (int64_t first = 0; first < d; first += kGroupRows, table += kSubsets * row) {
-    std::fill(table, table + row, uint16_t{0});
-    for (int64_t s = 1; s < kSubsets; ++s) {
-      uint16_t* to = table + s * row;
-      const int64_t rest = s & (s - 1), i = first + std::countr_zero(static_cast<uint64_t>(s));
-      if (rest != 0) {
-        const uint16_t *a = table + rest * row, *b = table + (s ^ rest) * row;
-        for (int64_t j = 0; j < row; j += kLanes16) {
-          hn::StoreU(hn::Add(hn::LoadU(kCounts16, a + j), hn::LoadU(kCounts16, b + j)), kCounts16,
-                     to + j);
-        }
-        continue;
-      }
-      std::fill(to, to + row, uint16_t{0});
-      for (int64_t j = 0; i < d && j < floats; j += kLanes) {
-        const auto number = hn::ConvertTo(integers, hn::LoadU(kD, counts + i * floats + j));
+  const int64_t floats = padded(d);
+  for (int64_t g = 0; g < table_groups(d); ++g, table += kGroupCounts) {
+    std::fill(table, table + kColumns, uint16_t{0});
+    for (int64_t i = 0; i < kGroupRows; ++i) {
+      const int64_t row = g * kGroupRows + i, columns = row < d ? floats : 0;
+      uint16_t* to = table + (kColumns << i);
+      for (int64_t j = 0; j < columns; j += kLanes) {
+        const auto number = hn::ConvertTo(integers, hn::LoadU(kD, counts + row * floats + j));
         hn::StoreU(hn::DemoteTo(narrow, number), narrow, to + j);
+      }
+      std::fill(to + columns, to + kColumns, uint16_t{0});
+    }
+    for (const int64_t s : {3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15}) {
+      const uint16_t *a = table + (s & (s - 1)) * kColumns, *b = table + (s & -s) * kColumns;
+      for (int64_t j = 0; j < kColumns; j += kLanes16) {
+        hn::StoreU(hn::Add(hn::LoadU(kCounts16, a + j), hn::LoadU(kCounts16, b + j)), kCounts16,
+                   table + s * kColumns + j);
       }
     }
   }
@@ -159,27 +162,36 @@ HWY_INLINE void store_scaled(hn::Vec<Counts16> sums, V scale, float* to) {
   }
 }
 
-// One head of one query row from the tables; columns up to `row` are written.
-HWY_INLINE void apply_tables(const uint64_t* queries, int64_t first, int64_t d,
-                             const uint16_t* table, int64_t row, V scale, float* to) {
-  for (int64_t j = 0; j < row; j += kColumns) {
-    hn::Vec<Counts16> acc[kColumnVectors];
+// One head of `rows` query rows from its table to sums[row][stride], kColumns columns each.
+inline void apply_table(const uint64_t* queries, int64_t row_words, int64_t rows, int64_t first,
+                        int64_t d, const uint16_t* table, V scale, int64_t stride, float* sums) {
+  const int64_t shift = first & 63, groups = table_groups(d);
+  const bool straddles = shift + d > 64;
+  const uint64_t keep = ~uint64_t{0} >> (64 - d);
+  queries += first >> 6;
+  for (int64_t r = 0; r < rows; ++r, queries += row_words, sums += stride) {
+    uint64_t all = queries[0] >> shift;
+    if (straddles) all |= queries[1] << (64 - shift);
+    all &= keep;
+    for (int64_t part = 0; part < kColumns; part += kColumnVectors * kLanes16) {
+      hn::Vec<Counts16> acc[kColumnVectors];
 #pragma GCC unroll 4
-    for (auto& sum : acc) sum = hn::Zero(kCounts16);
-    const uint16_t* group = table + j;
-    for (int64_t c = 0; c < d; c += 64) {
-      const int64_t count = std::min<int64_t>(64, d - c);
-      uint64_t bits = channel_bits(queries, first + c, count);
-      for (int64_t i = 0; i < count;
-           i += kGroupRows, group += kSubsets * row, bits >>= kGroupRows) {
-        const uint16_t* from = group + (bits & (kSubsets - 1)) * static_cast<uint64_t>(row);
+      for (auto& sum : acc) sum = hn::Zero(kCounts16);
+      uint64_t bits = all;
+      const uint16_t* from = table + part;
+      for (const uint16_t* end = from + groups * kGroupCounts; from != end; bits >>= 16) {
 #pragma GCC unroll 4
-        for (int v = 0; v < kColumnVectors; ++v)
-          acc[v] = hn::Add(acc[v], hn::LoadU(kCounts16, from + v * kLanes16));
+        for (int g = 0; g < 4; ++g, from += kGroupCounts) {
+          const uint16_t* row = from + (bits >> (g * kGroupRows) & (kSubsets - 1)) * kColumns;
+#pragma GCC unroll 4
+          for (int v = 0; v < kColumnVectors; ++v)
+            acc[v] = hn::Add(acc[v], hn::LoadU(kCounts16, row + v * kLanes16));
+        }
       }
-    }
 #pragma GCC unroll 4
-    for (int v = 0; v < kColumnVectors; ++v) store_scaled(acc[v], scale, to + j + v * kLanes16);
+      for (int v = 0; v < kColumnVectors; ++v)
+        store_scaled(acc[v], scale, sums + part + v * kLanes16);
+    }
   }
 }
 
@@ -203,25 +215,21 @@ HWY_INLINE void apply_rows(const uint64_t* queries, int64_t first, int64_t d, co
 inline void apply_block(const PackedQApply& p, const UnitIo& io, int64_t t, int64_t n, int64_t rows,
                         int64_t stride, float* sums) {
   const ValueRef& queries = io.in[0];
-  const int64_t d = queries.channels / p.heads, floats = padded(d),
-                row = (floats + kColumns - 1) / kColumns * kColumns,
-                groups = (d + kGroupRows - 1) / kGroupRows;
+  const int64_t d = queries.channels / p.heads, floats = padded(d);
   const V scale = hn::Set(kD, p.scale);
   auto* table = reinterpret_cast<uint16_t*>(
-      scratch<uint32_t>(ScratchSlot::kInputs, groups * kSubsets * row / 2));
+      scratch<uint32_t>(ScratchSlot::kInputs, kGroupCounts * kColumns / kGroupRows / 2));
   const MutableSpikeView bits = queries.bits_at(t);
   for (int64_t h = 0; h < p.heads; ++h) {
     const float* counts = io.in[1].real_row(t, h * d);
-    // A table costs as much as its number of rows saves.
-    const bool tables = rows >= kSubsets && sums_fit(counts, d, floats);
-    if (tables) sum_subsets(counts, d, floats, row, table);
-    for (int64_t r = 0; r < rows; ++r) {
-      float* to = sums + r * stride + h * d;
-      if (tables) {
-        apply_tables(bits.row(n + r), h * d, d, table, row, scale, to);
-      } else {
-        apply_rows(bits.row(n + r), h * d, d, counts, floats, scale, to);
-      }
+    float* to = sums + h * d;
+    // A table of 16 subsets costs as much as it saves 16 queries.
+    if (rows >= kSubsets && d <= kColumns && sums_fit(counts, d, floats)) {
+      sum_subsets(counts, d, table);
+      apply_table(bits.row(n), bits.row_words(), rows, h * d, d, table, scale, stride, to);
+    } else {
+      for (int64_t r = 0; r < rows; ++r)
+        apply_rows(bits.row(n + r), h * d, d, counts, floats, scale, to + r * stride);
     }
   }
 }
@@ -229,21 +237,20 @@ inline void apply_block(const PackedQApply& p, const UnitIo& io, int64_t t, int6
 void qapply(const PackedQApply& p, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const ValueRef& queries = io.in[0];
-  const int64_t row_floats = padded(queries.channels),
-                stride = row_floats + block_channels(queries.channels / p.heads);
-  const int64_t share = (queries.rows + io.threads - 1) / io.threads;
-  const int64_t block = std::clamp<int64_t>(share, 1, kBlockRows);
-  parallel_for(queries.rows, block, io.threads, [&](int64_t first, int64_t last) {
+  const int64_t floats = padded(queries.channels), stride = floats + kColumns;
+  const int64_t block =
+      std::clamp<int64_t>((queries.rows + io.threads - 1) / io.threads, 1, kBlockRows);
+  parallel_for(queries.rows, block, io.threads, [&](int64_t begin, int64_t end) {
     float* sums = scratch<float>(ScratchSlot::kSums, block * stride);
-    for (int64_t n = first; n < last; n += block) {
-      const int64_t rows = std::min(block, last - n);
+    for (int64_t first = begin; first < end; first += block) {
+      const int64_t rows = std::min(block, end - first);
       for (int64_t t = 0; t < io.steps; ++t) {
-        apply_block(p, io, t, n, rows, stride, sums);
+        apply_block(p, io, t, first, rows, stride, sums);
         for (int64_t r = 0; r < rows; ++r) {
           float* row = sums + r * stride;
-          std::fill(row + queries.channels, row + row_floats, 0.0f);
+          std::fill(row + queries.channels, row + floats, 0.0f);
         }
-        finish(epilogue, sums, stride, t, n, 1, rows, 0, row_floats);
+        finish(epilogue, sums, stride, t, first, 1, rows, 0, floats);
       }
     }
   });

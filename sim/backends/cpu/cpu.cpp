@@ -11,6 +11,7 @@
 #include "sim/backends/cpu/measure.hpp"
 #include "sim/backends/cpu/sequence.hpp"
 #include "sim/backends/cpu/steps.hpp"
+#include "sim/backends/cpu/stream.hpp"
 #include "sim/backends/cpu/targets.hpp"
 // After targets.hpp:
 #include <hwy/highway.h>
@@ -71,6 +72,7 @@ struct Kernels {
   cpu::SequenceKernel sequence;
   cpu::Conv1dKernel conv1d;
   cpu::LmuKernel lmu;
+  cpu::StreamKernel stream;
 
   explicit Kernels(int64_t target)
       : event_conv(cpu::event_conv_for(target)),
@@ -83,7 +85,8 @@ struct Kernels {
         elementwise(cpu::elementwise_for(target)),
         sequence(cpu::sequence_for(target)),
         conv1d(cpu::conv1d_for(target)),
-        lmu(cpu::lmu_for(target)) {}
+        lmu(cpu::lmu_for(target)),
+        stream(cpu::stream_for(target)) {}
 };
 
 // The share of set inputs from which on the sums of a layer are dense.
@@ -137,6 +140,7 @@ class CpuBackend final : public Backend {
                    [&](const cpu::PackedWkv&) { kernels_.sequence(unit, io); },
                    [&](const cpu::PackedConv1d& p) { kernels_.conv1d(p, e, io); },
                    [&](const cpu::PackedLmu& p) { kernels_.lmu(p, e, io); },
+                   [&](const cpu::PackedStream& p) { kernels_.stream(p, e, io); },
                    [&](const auto&) { kernels_.elementwise(unit, io); },
                },
                unit.main);

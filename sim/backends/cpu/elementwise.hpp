@@ -3,7 +3,7 @@
 // epilogue:
 //
 //   PackedNorm         y*s + t, two roundings; with pad, rows of the ring are t
-//   PackedCopy         x (what a unit needs whose main node is the neuron itself)
+//   PackedCopy         a neuron on its own: membranes stay in registers over the steps
 //   PackedAdd          a + b, b real or spikes
 //   PackedScale        x * factor
 //   PackedActivation   relu, relu^2, sigmoid, gelu

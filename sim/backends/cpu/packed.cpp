@@ -201,16 +201,39 @@ PackedConv1d pack_conv1d(int64_t in_channels, int64_t out_channels, int64_t left
   return packed;
 }
 
+template <typename W>
+PackedStream pack_stream(const Linear& op, const Tensor& stored) {
+  PackedStream packed{op.in_features, op.out_features, {}};
+  const int64_t outputs = padded(op.out_features);
+  packed.weights = Tensor({outputs, op.in_features}, stored.dtype());
+  const auto from = stored.as<W>();
+  W* to = packed.weights.as<W>().data();
+  for (int64_t first = 0; first < outputs; first += kStreamTile) {
+    const int64_t width = std::min(kStreamTile, outputs - first);
+    for (int64_t c = 0; c < op.in_features; ++c) {
+      for (int64_t o = first; o < first + width; ++o, ++to) {
+        if (o < op.out_features) *to = from[static_cast<size_t>(o * op.in_features + c)];
+      }
+    }
+  }
+  return packed;
+}
+
 // One row of spikes per step: steps share the passes over the weights as those of a Conv1d do.
 PackedMain pack_main(const Linear& op, const Graph& graph, const Node& node,
                      const Weights& weights) {
+  const Node& in = graph.node(node.inputs[0]);
+  const int64_t rows = rows_of(node.shape);
+  const Tensor& stored = weights.at(op.weight).data;
+  if (rows == 1 && in.kind == EdgeKind::kReal) {
+    if (stored.dtype() == DType::kI8) return pack_stream<int8_t>(op, stored);
+    if (stored.dtype() == DType::kBF16) return pack_stream<uint16_t>(op, stored);
+  }
   const Tensor numbers = numbers_of(weights, op.weight);
   const auto weight = numbers.f32();
   const auto at = [&](int64_t o, int64_t c) {
     return weight[static_cast<size_t>(o * op.in_features + c)];
   };
-  const Node& in = graph.node(node.inputs[0]);
-  const int64_t rows = rows_of(node.shape);
   if (rows == 1 && in.kind == EdgeKind::kSpikes && !in.is_static) {
     return pack_conv1d(op.in_features, op.out_features, 0, 1,
                        [&](int64_t o, int64_t, int64_t c) { return at(o, c); });

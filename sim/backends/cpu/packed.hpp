@@ -141,6 +141,15 @@ struct PackedConv1d {
   int64_t fan_in() const noexcept { return kernel * padded(in_channels); }
 };
 
+// Linear with one row of real numbers per step and weights of one or two bytes (kI8, kBF16), in
+// tiles of 128 outputs, the last one narrower (a multiple of 16): the tile of outputs from o on
+// starts at o * in_channels and holds [channel][its width].
+constexpr int64_t kStreamTile = 128;
+struct PackedStream {
+  int64_t in_channels = 0, out_channels = 0;
+  Tensor weights;
+};
+
 // Rows of a double table of padded(order) columns, whose sums, weighted by what is known, are the
 // memory. In tiles of 64 columns, the last one narrower (a multiple of 16): the tile from column c
 // on starts at c * rows and holds [row][its width].
@@ -159,7 +168,7 @@ using PackedMain =
                  PackedScale, PackedActivation, PackedSpatialMean, PackedStepMean, PackedKtV,
                  PackedQApply, PackedSoftmax, PackedEmbedding, PackedThreshold, PackedLayerNorm,
                  PackedDelay, PackedTokenMix, PackedWkv, PackedMul, PackedConcat, PackedConv1d,
-                 PackedLmu, PackedPositions, PackedPrepend, PackedFirstRow>;
+                 PackedLmu, PackedPositions, PackedPrepend, PackedFirstRow, PackedStream>;
 
 struct PackedUnit {
   PackedEpilogue epilogue;

@@ -110,40 +110,66 @@ HWY_INLINE void store_bits16(uint64_t* row, int64_t channel, uint32_t value) {
   std::memcpy(reinterpret_cast<char*>(row) + channel / 8, &bits, sizeof bits);
 }
 
-// Neuron constants spread over lanes.
+// How a membrane takes its input; kNone: no neuron.
+enum class Charge { kNone, kAdd, kDecayInput, kDecayToZero, kDecayToRest };
+
+// Neuron constants spread over lanes. Both rules of firing are h > limit (h >= t is h > the float
+// below t), both resets are (h & kept) + after (h - t is h + -t): no branches where vectors step.
 struct SimdNeuron {
-  V rest, decay, keep, threshold, reset;
-  bool is_if, decays_input, rests_at_zero, at_threshold, hard;
+  V rest, decay, keep, limit, kept, after;
+  Charge charge;
 };
 
 HWY_INLINE SimdNeuron spread(const NeuronParams& p) {
+  const hn::RebindToUnsigned<Floats> bits;
+  const bool at_threshold = p.fire == FireRule::kAtThreshold, hard = p.reset == Reset::kHard;
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
   return {hn::Set(kD, p.v_rest()),
           hn::Set(kD, p.decay),
           hn::Set(kD, 1.0f - p.decay),
-          hn::Set(kD, p.v_threshold),
-          hn::Set(kD, p.v_reset),
-          p.model == NeuronModel::kIf,
-          p.decay_input,
-          p.v_rest() == 0.0f,
-          p.fire == FireRule::kAtThreshold,
-          p.reset == Reset::kHard};
+          hn::Set(kD, at_threshold ? std::nextafter(p.v_threshold, kLowest) : p.v_threshold),
+          hn::BitCast(kD, hn::Set(bits, hard ? 0u : ~0u)),
+          hn::Set(kD, hard ? p.v_reset : -p.v_threshold),
+          p.model == NeuronModel::kIf ? Charge::kAdd
+          : p.decay_input             ? Charge::kDecayInput
+          : p.v_rest() == 0.0f        ? Charge::kDecayToZero
+                                      : Charge::kDecayToRest};
 }
 
 // neurons/neuron.hpp, step(): operation for operation.
+template <Charge charge>
 HWY_INLINE hn::Mask<Floats> step(const SimdNeuron& n, V x, V& v) {
   V h;
-  if (n.is_if) {
+  if constexpr (charge == Charge::kAdd) {
     h = hn::Add(v, x);
-  } else if (n.decays_input) {
+  } else if constexpr (charge == Charge::kDecayInput) {
     h = hn::Add(v, hn::Mul(hn::Sub(x, hn::Sub(v, n.rest)), n.decay));
-  } else if (n.rests_at_zero) {
+  } else if constexpr (charge == Charge::kDecayToZero) {
     h = hn::Add(hn::Mul(v, n.keep), x);
   } else {
     h = hn::Add(hn::Sub(v, hn::Mul(hn::Sub(v, n.rest), n.decay)), x);
   }
-  const auto fired = n.at_threshold ? hn::Ge(h, n.threshold) : hn::Gt(h, n.threshold);
-  v = hn::IfThenElse(fired, n.hard ? n.reset : hn::Sub(h, n.threshold), h);
+  const auto fired = hn::Gt(h, n.limit);
+  v = hn::IfThenElse(fired, hn::Add(hn::And(h, n.kept), n.after), h);
   return fired;
+}
+
+// run(the neuron's Charge as a constant of the compiler): loops branch on it once, not per vector.
+template <class F>
+HWY_INLINE auto with_charge(const SimdNeuron& n, F run) {
+  switch (n.charge) {
+    case Charge::kNone: return run(std::integral_constant<Charge, Charge::kNone>{});
+    case Charge::kAdd: return run(std::integral_constant<Charge, Charge::kAdd>{});
+    case Charge::kDecayInput: return run(std::integral_constant<Charge, Charge::kDecayInput>{});
+    case Charge::kDecayToZero: return run(std::integral_constant<Charge, Charge::kDecayToZero>{});
+    default: return run(std::integral_constant<Charge, Charge::kDecayToRest>{});
+  }
+}
+
+HWY_INLINE hn::Mask<Floats> step(const SimdNeuron& n, V x, V& v) {
+  return with_charge(
+      n, [&](auto charge)
+             __attribute__((always_inline)) { return step<decltype(charge)::value>(n, x, v); });
 }
 
 // The epilogue of one call: packed arrays and where the values lie. Null: absent. Hot loops work on
@@ -174,7 +200,9 @@ struct Epilogue {
         spike_stride(io.spikes.step_stride),
         channels(p.channels),
         row_floats(padded(p.channels)),
-        row_words(words_for(p.channels)) {}
+        row_words(words_for(p.channels)) {
+    if (!p.fires) neuron.charge = Charge::kNone;
+  }
 
  private:
   static const float* values(const Tensor& tensor) {
@@ -209,32 +237,42 @@ HWY_INLINE V finish_real(const Epilogue& e, const EpilogueRow& row, V y, int64_t
 }
 
 // Outputs [c, c + 16) of a row, whose main sums stand at `sums`; returns which fired.
+template <Charge charge>
 HWY_INLINE uint32_t finish_sixteen(const Epilogue& e, const EpilogueRow& row, const float* sums,
                                    int64_t c) {
   uint32_t fired = 0;
 #pragma GCC unroll 16
   for (int lane = 0; lane < 16; lane += kLanes) {
     const V y = finish_real(e, row, hn::LoadU(kD, sums + lane), c + lane);
-    if (row.state == nullptr) continue;
-    V v = hn::LoadU(kD, row.state + c + lane);
-    fired |= mask_bits(step(e.neuron, y, v)) << lane;
-    hn::StoreU(v, kD, row.state + c + lane);
+    if constexpr (charge != Charge::kNone) {
+      V v = hn::LoadU(kD, row.state + c + lane);
+      fired |= mask_bits(step<charge>(e.neuron, y, v)) << lane;
+      hn::StoreU(v, kD, row.state + c + lane);
+    }
   }
   return fired;
 }
 
 // Finishes outputs [first, first + width) (multiples of 16, within padded(channels)) of a row.
-HWY_INLINE void finish_row(const Epilogue& e, const EpilogueRow& row, const float* sums,
-                           int64_t first, int64_t width) {
+template <Charge charge>
+HWY_INLINE void finish_outputs(const Epilogue& e, const EpilogueRow& row, const float* sums,
+                               int64_t first, int64_t width) {
   for (int64_t c = first; c < first + width; c += 16) {
-    const uint32_t fired = finish_sixteen(e, row, sums + (c - first), c);
-    if (row.spikes == nullptr) continue;
+    const uint32_t fired = finish_sixteen<charge>(e, row, sums + (c - first), c);
     const int64_t left = e.channels - c;
-    store_bits16(row.spikes, c, left >= 16 ? fired : fired & ((1u << left) - 1));
+    if constexpr (charge != Charge::kNone)
+      store_bits16(row.spikes, c, left >= 16 ? fired : fired & ((1u << left) - 1));
   }
-  if (row.spikes != nullptr && first + width == e.row_floats) {
+  if (charge != Charge::kNone && first + width == e.row_floats) {
     for (int64_t c = e.row_floats; c < e.row_words * 64; c += 16) store_bits16(row.spikes, c, 0);
   }
+}
+
+HWY_INLINE void finish_row(const Epilogue& e, const EpilogueRow& row, const float* sums,
+                           int64_t first, int64_t width) {
+  with_charge(e.neuron, [&](auto charge) {
+    finish_outputs<decltype(charge)::value>(e, row, sums, first, width);
+  });
 }
 
 // Finishes outputs [first, first + width) of `rows` rows at one step. Row i of the call is row `row
@@ -242,10 +280,13 @@ HWY_INLINE void finish_row(const Epilogue& e, const EpilogueRow& row, const floa
 HWY_NOINLINE inline void finish(const Epilogue& e, const float* sums, int64_t sum_stride,
                                 int64_t at_step, int64_t row, int64_t row_step, int64_t rows,
                                 int64_t first, int64_t width) {
-  const Epilogue own(e);
-  for (int64_t i = 0; i < rows; ++i) {
-    finish_row(own, row_of(own, at_step, row + i * row_step), sums + i * sum_stride, first, width);
-  }
+  with_charge(e.neuron, [&](auto charge) {
+    const Epilogue own(e);
+    for (int64_t i = 0; i < rows; ++i) {
+      finish_outputs<decltype(charge)::value>(own, row_of(own, at_step, row + i * row_step),
+                                              sums + i * sum_stride, first, width);
+    }
+  });
 }
 
 }  // namespace HWY_NAMESPACE

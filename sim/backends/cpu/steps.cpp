@@ -112,7 +112,7 @@ HWY_NOINLINE void add_tile(const PackedConv1d& p, const StepEvents& list, int64_
       int64_t s = 0;
       for (; s + 2 <= steps; s += 2, offsets += 2 * list.blocks) {
         for (int64_t at = ahead * s / steps; at < ahead * (s + 2) / steps; at += 16)
-          __builtin_prefetch(rows + ahead + at, 0, 2);
+          __builtin_prefetch(rows + ahead + at, 0, 3);
         add_block<kSixteens, 2>(list.events, offsets, list.blocks, rows, fresh, sums + s * kWidth);
       }
       if (s < steps)
@@ -128,29 +128,30 @@ HWY_NOINLINE void finish_steps(const Epilogue& shared, int64_t first, int64_t at
                                int64_t steps, const float* sums) {
   constexpr int kWidth = 16 * kSixteens, kVectors = kWidth / kLanes;
   const Epilogue e(shared);
+  EpilogueRow row = row_of(e, at_step, 0);
+  const bool fires = row.state != nullptr;
   const int64_t left = e.channels - first;
   const uint64_t valid = left >= 64 ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
   V membranes[kVectors];
 #pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v) {
-    membranes[v] = e.state == nullptr ? hn::Zero(kD) : hn::LoadU(kD, e.state + first + v * kLanes);
-  }
-  for (int64_t t = at_step; t < at_step + steps; ++t, sums += kWidth) {
-    const EpilogueRow row = row_of(e, t, 0);
+  for (int v = 0; v < kVectors; ++v)
+    membranes[v] = fires ? hn::LoadU(kD, row.state + first + v * kLanes) : hn::Zero(kD);
+  for (int64_t s = 0; s < steps; ++s, sums += kWidth) {
     uint64_t fired = 0;
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      const int64_t c = first + v * kLanes;
-      const V y = finish_real(e, row, hn::LoadU(kD, sums + v * kLanes), c);
-      if (e.state != nullptr)
-        fired |= static_cast<uint64_t>(mask_bits(step(e.neuron, y, membranes[v]))) << (v * kLanes);
+      const int64_t c = v * kLanes;
+      const V y = finish_real(e, row, hn::LoadU(kD, sums + c), first + c);
+      if (fires) fired |= static_cast<uint64_t>(mask_bits(step(e.neuron, y, membranes[v]))) << c;
     }
-    if (e.state != nullptr) row.spikes[first / 64] = fired & valid;
+    if (fires) row.spikes[first / 64] = fired & valid;
+    if (fires) row.spikes += e.spike_stride;
+    if (row.other != nullptr) row.other += e.other_stride;
+    if (row.real != nullptr) row.real += e.real_stride;
   }
-  if (e.state == nullptr) return;
+  if (!fires) return;
 #pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v)
-    hn::StoreU(membranes[v], kD, e.state + first + v * kLanes);
+  for (int v = 0; v < kVectors; ++v) hn::StoreU(membranes[v], kD, row.state + first + v * kLanes);
 }
 
 // Calls f(std::integral_constant<int, n>) for a tile of 16 * n outputs, n <= 4.

@@ -1,0 +1,401 @@
+#include "hw_model/report/page_chips.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "hw_model/report/chip_break_even.hpp"
+#include "hw_model/report/chip_compare.hpp"
+#include "hw_model/report/html.hpp"
+#include "hw_model/report/line_chart.hpp"
+#include "hw_model/report/report_view.hpp"
+#include "hw_model/report/svg.hpp"
+
+namespace spikeloom {
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr size_t kMostLines = 8, kMostBars = 200;
+constexpr int kAcceleratorColor = 5;
+
+// Where the energy of a run goes, coarse enough for a picture.
+struct Share {
+  const char* name;
+  int color;
+  std::vector<std::string> categories;
+};
+const std::vector<Share>& shares() {
+  static const std::vector<Share> kShares = {
+      {"synapses", 0, {"synapse", "multiply", "outer_product", "accumulate"}},
+      {"neurons", 2, {"soma"}},
+      {"packets", 1, {"axon_in", "axon_out", "network"}},
+      {"memories", 4, {"memory"}},
+      {"static, idle, barriers", 6, {"static", "idle", "sync"}},
+      {"host", 3, {"host"}},
+      {"moving weights and spikes", 7, {"moving"}},
+  };
+  return kShares;
+}
+
+// All terms of the total, also those of time, of a host and of bytes between turns.
+std::vector<ChipEnergy::Term> terms_of(const ChipRun& run) {
+  std::vector<ChipEnergy::Term> terms = run.dynamic;
+  terms.insert(terms.end(), {{"static", run.static_j},
+                             {"idle", run.idle_j},
+                             {"sync", run.sync_j},
+                             {"host", run.host_j},
+                             {"moving", run.reload_j}});
+  return terms;
+}
+
+std::string name_of(const AcceleratorRow& row) {
+  return row.name + ", " + row.network;
+}
+
+std::optional<double> number_of(const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole && std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+// The swept key of the x axis: the first with two different values, all numbers. -1: none.
+int axis_key(const ChipReport& report) {
+  const size_t keys = report.runs.empty() ? 0 : report.runs[0].settings.size();
+  for (size_t key = 0; key < keys; ++key) {
+    bool numbers = true, differ = false;
+    for (const ChipRun& run : report.runs) {
+      numbers = numbers && number_of(run.settings[key].second);
+      differ = differ || run.settings[key].second != report.runs[0].settings[key].second;
+    }
+    if (numbers && differ) return static_cast<int>(key);
+  }
+  return -1;
+}
+
+struct Lines {
+  std::vector<std::string> labels;  // values of the key, in the order of the runs
+  std::vector<double> x;
+  std::vector<std::string> names;                 // series
+  std::vector<std::vector<const ChipRun*>> runs;  // [series][x]; null: refused
+};
+
+Lines lines_of(const ChipReport& report, size_t key) {
+  Lines lines;
+  const auto index_of = [](std::vector<std::string>& list, const std::string& text) {
+    const auto found = std::find(list.begin(), list.end(), text);
+    if (found != list.end()) return static_cast<size_t>(found - list.begin());
+    list.push_back(text);
+    return list.size() - 1;
+  };
+  for (const ChipRun& run : report.runs) {
+    const std::string& value = run.settings[key].second;
+    std::string name = run.label;
+    const std::string setting = " " + run.settings[key].first + "=" + value;
+    if (const size_t at = name.rfind(setting); at != name.npos) name.erase(at, setting.size());
+    const size_t at = index_of(lines.labels, value), series = index_of(lines.names, name);
+    if (lines.x.size() < lines.labels.size()) lines.x.push_back(*number_of(value));
+    lines.runs.resize(lines.names.size());
+    lines.runs[series].resize(std::max(lines.runs[series].size(), at + 1), nullptr);
+    if (run.refused.empty()) lines.runs[series][at] = &run;
+  }
+  return lines;
+}
+
+// Lines with the same values cover each other.
+std::vector<std::string> coinciding(const LineChart& chart) {
+  std::map<std::vector<double>, std::vector<std::string>> by_values;
+  for (const LineSeries& series : chart.series) {
+    const bool whole = std::none_of(series.y.begin(), series.y.end(),
+                                    [](double value) { return std::isnan(value); });
+    if (whole) by_values[series.y].push_back(series.name);
+  }
+  std::vector<std::string> notes;
+  for (const auto& [values, names] : by_values) {
+    if (names.size() > 1)
+      notes.push_back(fmt::format("One line, the same values: {}.", fmt::join(names, "; ")));
+  }
+  return notes;
+}
+
+std::string line_figure(const char* id, const std::string& heading, const ChipReport& report,
+                        const Lines& lines, const std::string& key, const char* unit,
+                        double ChipRun::*field, double AcceleratorRow::*dense_field) {
+  LineChart chart;
+  chart.title = heading + " against " + key;
+  chart.x_axis = key;
+  chart.y_axis = heading;
+  chart.unit = unit;
+  chart.x = lines.x;
+  chart.x_labels = lines.labels;
+  HtmlFigure figure;
+  figure.id = id;
+  figure.heading = heading;
+  figure.table.header = {key};
+  figure.table.header.insert(figure.table.header.end(), lines.labels.begin(), lines.labels.end());
+  const auto add = [&](const std::string& name, const std::vector<double>& values) {
+    if (std::none_of(values.begin(), values.end(), [](double v) { return v > 0; })) return;
+    std::vector<std::string> cells{name};
+    for (const double value : values)
+      cells.push_back(std::isnan(value) ? "refused" : si_text(value, unit));
+    figure.table.rows.push_back(std::move(cells));
+    if (chart.series.size() == kMostLines) return;
+    figure.legend.push_back({static_cast<int>(chart.series.size()), name});
+    chart.series.push_back({name, values});
+  };
+  for (size_t s = 0; s < lines.names.size(); ++s) {
+    std::vector<double> values(lines.x.size(), kNone);
+    for (size_t i = 0; i < lines.runs[s].size(); ++i) {
+      if (lines.runs[s][i] != nullptr) values[i] = lines.runs[s][i]->*field;
+    }
+    add(lines.names[s], values);
+  }
+  for (const AcceleratorRow& row : report.dense)
+    add(name_of(row), std::vector<double>(lines.x.size(), row.*dense_field));
+  if (chart.series.empty()) return "";
+  figure.notes = coinciding(chart);
+  if (figure.table.rows.size() > chart.series.size())
+    figure.notes.push_back(fmt::format("The first {} of {} lines are drawn; the table has all.",
+                                       chart.series.size(), figure.table.rows.size()));
+  figure.wide_html = draw(chart, kWide);
+  figure.narrow_html = draw(chart, kNarrow);
+  return render(figure);
+}
+
+std::string lines_section(const ChipReport& report) {
+  const int key = axis_key(report);
+  if (key < 0) return "";
+  const std::string name = report.runs[0].settings[static_cast<size_t>(key)].first;
+  const Lines lines = lines_of(report, static_cast<size_t>(key));
+  return line_figure("energy-line", "Energy per inference", report, lines, name, "J",
+                     &ChipRun::total_j, &AcceleratorRow::joules) +
+         line_figure("latency-line", "Latency of an inference", report, lines, name, "s",
+                     &ChipRun::latency_s, &AcceleratorRow::seconds);
+}
+
+void add_bar(BarChart& chart, const std::string& label, const std::string& text,
+             std::vector<BarSegment> segments) {
+  BarRow row;
+  row.label = row.tip = label;
+  row.bars.push_back({std::move(segments), text, 0, false});
+  chart.rows.push_back(std::move(row));
+}
+
+void note_cut(HtmlFigure& figure, size_t all) {
+  if (all > kMostBars)
+    figure.notes.push_back(
+        fmt::format("The first {} of {} runs are drawn; the table has all.", kMostBars, all));
+}
+
+std::string energy_figure(const ChipReport& report) {
+  const double base = base_j(report);
+  HtmlFigure figure;
+  figure.id = "energy";
+  figure.heading = "Energy per inference, run by run";
+  figure.table.header = {"run", "energy", "ratio"};
+  BarChart chart;
+  chart.title = figure.heading;
+  chart.unit = "J";
+  chart.mono = false;
+  const auto add = [&](const std::string& label, double joules, int color) {
+    const std::string value = si_text(joules, "J"), ratio = times_text(joules, base);
+    figure.table.rows.push_back({label, value, ratio});
+    if (chart.rows.size() < kMostBars)
+      add_bar(chart, label, value + " (" + ratio + ")", {{joules, color}});
+  };
+  for (const ChipRun& run : report.runs) {
+    if (run.refused.empty()) {
+      add(run.label, run.total_j, 0);
+    } else {
+      figure.table.rows.push_back({run.label, "refused", "-"});
+      if (chart.rows.size() < kMostBars) add_bar(chart, run.label, "refused", {});
+    }
+  }
+  for (const AcceleratorRow& row : report.dense) add(name_of(row), row.joules, kAcceleratorColor);
+  figure.notes = {
+      "What has a price, and in brackets its ratio to the first run. A total without the list of "
+      "what is not priced (below) says little."};
+  note_cut(figure, figure.table.rows.size());
+  figure.legend = {{0, "chips"}};
+  if (!report.dense.empty()) figure.legend.push_back({kAcceleratorColor, "dense accelerators"});
+  chart.log = spans_more_than(chart, 100);
+  chart.axis = chart.log ? "energy per inference, logarithmic axis" : "energy per inference";
+  set_chart(figure, chart);
+  return render(figure);
+}
+
+// Shares as bars, every category as a table.
+std::string categories_figure(const ChipReport& report) {
+  HtmlFigure figure;
+  figure.id = "categories";
+  figure.heading = "Energy by category";
+  BarChart chart;
+  chart.title = "Share of each category in the energy of a run";
+  chart.axis = "share of the energy that has a price";
+  chart.unit = "%";
+  chart.mono = false;
+  std::vector<std::string> categories;
+  for (const ChipRun& run : report.runs) {
+    for (const ChipEnergy::Term& term : terms_of(run)) {
+      if (term.joules > 0 &&
+          std::find(categories.begin(), categories.end(), term.name) == categories.end())
+        categories.push_back(term.name);
+    }
+  }
+  figure.table.header = {"run"};
+  figure.table.header.insert(figure.table.header.end(), categories.begin(), categories.end());
+  std::vector<bool> used(shares().size());
+  for (const ChipRun& run : report.runs) {
+    if (!run.refused.empty() || run.total_j <= 0) continue;
+    std::map<std::string, double> joules;
+    for (const ChipEnergy::Term& term : terms_of(run)) joules[term.name] += term.joules;
+    std::vector<std::string> cells{run.label};
+    for (const std::string& category : categories) cells.push_back(si_text(joules[category], "J"));
+    figure.table.rows.push_back(std::move(cells));
+    std::vector<BarSegment> segments;
+    for (size_t i = 0; i < shares().size(); ++i) {
+      double sum = 0;
+      for (const std::string& category : shares()[i].categories) sum += joules[category];
+      used[i] = used[i] || sum > 0;
+      segments.push_back({sum / run.total_j, shares()[i].color});
+    }
+    if (chart.rows.size() < kMostBars)
+      add_bar(chart, run.label, si_text(run.total_j, "J"), std::move(segments));
+  }
+  if (chart.rows.empty()) return "";
+  for (size_t i = 0; i < shares().size(); ++i) {
+    if (used[i]) figure.legend.push_back({shares()[i].color, shares()[i].name});
+  }
+  note_cut(figure, figure.table.rows.size());
+  figure.table_name = "Energy per inference by category";
+  set_chart(figure, chart);
+  return render(figure);
+}
+
+std::string figures_section(const ChipReport& report) {
+  HtmlTable table;
+  table.header = {"run",          "energy",          "dynamic", "latency", "step",
+                  "inferences/s", "cores",           "chips",   "in use",  "packets",
+                  "hops",         "synaptic events", "mark"};
+  for (const ChipRun& run : report.runs) {
+    if (!run.refused.empty()) {
+      table.rows.push_back({run.label + ": refused, " + run.refused});
+      table.rows.back().resize(table.header.size());
+      continue;
+    }
+    const auto per_inference = [&](int64_t count) {
+      return si_text(static_cast<double>(count) / static_cast<double>(run.samples), "");
+    };
+    const bool timed = run.latency_s > 0;
+    const auto time = [&](double value, const char* unit) {
+      return timed ? si_text(value, unit) : std::string("-");
+    };
+    table.rows.push_back({run.label, si_text(run.total_j, "J"), si_text(run.dynamic_j, "J"),
+                          time(run.latency_s, "s"), time(run.step_s, "s"), time(run.throughput, ""),
+                          grouped(run.cores_used), grouped(run.chips_used),
+                          timed ? percent_or_text(run.utilisation) : "-",
+                          per_inference(run.totals.messages), per_inference(run.totals.hops),
+                          per_inference(run.totals.events), std::string(1, run.weakest)});
+  }
+  for (const AcceleratorRow& row : report.dense) {
+    table.rows.push_back({name_of(row), si_text(row.joules, "J"), "",
+                          row.seconds > 0 ? si_text(row.seconds, "s") : "-"});
+    table.rows.back().resize(table.header.size() - 1);
+    table.rows.back().push_back(std::string(1, row.weakest));
+  }
+  return section("figures", "All runs, per inference", render(table));
+}
+
+std::string verdicts_section(const ChipReport& report) {
+  HtmlTable table;
+  table.header = {"run"};
+  for (const ChipRun& run : report.runs) {
+    std::vector<std::string> cells(table.header.size());
+    cells[0] = run.label;
+    for (const ChipRun::Verdict& verdict : run.break_even.verdicts) {
+      const std::string name =
+          verdict.against.empty() ? verdict.id : verdict.id + ", " + verdict.against;
+      auto found = std::find(table.header.begin() + 1, table.header.end(), name);
+      if (found == table.header.end()) {
+        found = table.header.insert(found, name);
+        cells.emplace_back();
+      }
+      std::string& cell = cells[static_cast<size_t>(found - table.header.begin())];
+      cell = verdict.verdict;
+      if (verdict.verdict != "not applicable")
+        cell += fmt::format(": {} against {}", value_text(verdict), limit_text(verdict));
+    }
+    if (!run.break_even.verdicts.empty()) table.rows.push_back(std::move(cells));
+  }
+  if (table.rows.empty()) return "";
+  for (auto& row : table.rows) row.resize(table.header.size());
+  table.text_columns = table.header.size();
+  return section("break-even", "Break-even",
+                 paragraph("Whether spiking costs less than the dense network, after each "
+                           "criterion: what was measured against the limit. Sources and reasons "
+                           "stand in chip.json.") +
+                     details("Verdicts by run", render(table)));
+}
+
+std::string unpriced_section(const ChipReport& report) {
+  std::string body;
+  const auto add = [&](const std::string& name, const std::vector<std::string>& unpriced) {
+    if (!unpriced.empty())
+      body +=
+          details(fmt::format("{}: {} kinds of work", name, unpriced.size()), bullets(unpriced));
+  };
+  for (const ChipRun& run : report.runs) add(run.label, run.unpriced);
+  for (const AcceleratorRow& row : report.dense) add(name_of(row), row.unpriced);
+  return body.empty() ? "" : section("unpriced", "What has no price", body);
+}
+
+std::string body_of(const ChipReport& report) {
+  return lines_section(report) + energy_figure(report) + categories_figure(report) +
+         figures_section(report) + verdicts_section(report);
+}
+
+std::string differences_section(const nlohmann::json& differences) {
+  HtmlTable table;
+  table.header = {"assumption", "values"};
+  table.text_columns = 2;
+  for (const nlohmann::json& entry : differences) {
+    std::string values;
+    for (const nlohmann::json& value : list_in(entry, {"values"}))
+      values += (values.empty() ? "" : " | ") + scalar_text(value);
+    table.rows.push_back({text_in(entry, {"key"}), values});
+  }
+  return section("differences", "Assumptions that differ",
+                 table.rows.empty() ? paragraph("None.") : render(table));
+}
+
+}  // namespace
+
+std::string sweep_page(const ChipReport& report) {
+  std::string body;
+  if (report.labelled > 0) {
+    body += paragraph(
+        fmt::format("The recorded run answered {} of {} right.", report.correct, report.labelled));
+  }
+  return page(fmt::format("On chips: {} runs", report.runs.size()), report.trace,
+              body + body_of(report) + unpriced_section(report),
+              "Written by spikeloom chip; the page loads nothing and runs no script.");
+}
+
+std::string chip_compare_page(const std::vector<NamedReport>& reports,
+                              const ComparisonResult& result) {
+  const ChipReport all = chips_of(reports);
+  std::string names;
+  for (size_t r = 0; r < reports.size(); ++r)
+    names += paragraph(fmt::format("[{}] {}", r + 1, reports[r].name));
+  return page("Chip reports side by side", fmt::format("{} reports", reports.size()),
+              names + body_of(all) + differences_section(result.json.at("differences")) +
+                  unpriced_section(all),
+              "Written by spikeloom compare; the page loads nothing and runs no script.");
+}
+
+}  // namespace spikeloom

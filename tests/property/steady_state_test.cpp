@@ -1,0 +1,81 @@
+// A session that has run once allocates nothing when it runs again: not for steps, not for loops on
+// several threads (what the other threads allocate is theirs: they may see their first large tile
+// late). Sanitizers bring their own operators and are left out.
+
+#include <cstdlib>
+#include <new>
+
+#include "models/lmuformer/lmuformer.hpp"
+#include "models/spikeformer/spikeformer.hpp"
+#include "models/spikegpt/spikegpt.hpp"
+#include "sim/backends/cpu/cpu.hpp"
+#include "sim/graph/quantize.hpp"
+#include "sim/graph/random_weights.hpp"
+#include "sim/plan/session.hpp"
+#include "tests/catch.hpp"
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+static thread_local int64_t allocations = 0;
+
+[[gnu::noinline]] void* operator new(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
+
+namespace spikeloom {
+namespace {
+
+int64_t allocations_of_a_run(const Graph& graph, Precision precision, int64_t steps, int threads) {
+  const auto weights = quantize(graph, random_weights(graph, 1), precision).weights;
+  Session session(
+      compile(graph, weights, make_cpu_backend(), {Schedule::kLayerMajor, steps + 5, {}}));
+  const Node& input = graph.node(0);
+  Shape shape = input.shape;
+  shape.insert(shape.begin(), input.is_static ? 1 : steps);
+  Tensor frames(shape);
+  if (std::get<Input>(input.op).vocabulary == 0) {
+    for (size_t i = 0; i < frames.f32().size(); ++i)
+      frames.f32()[i] = static_cast<float>(i % 7) * 0.3f;
+  }
+  const auto run = [&] {
+    session.reset();
+    session.run_chunk(frames, steps, threads);
+  };
+  run();
+  const int64_t before = allocations;
+  run();
+  return allocations - before;
+}
+
+TEST_CASE("a session that has run once allocates nothing when it runs again", "[property]") {
+  SpikeGptConfig language;
+  language.layers = 2;
+  language.width = 40;
+  LmuformerConfig speech;
+  speech.in_channels = 20;
+  speech.dim = 24;
+  speech.theta = 20;
+  SpikeformerConfig images;
+  images.embed_dim = {8, 16, 32, 40};
+  images.height = images.width = 32;
+  for (const Precision precision : {Precision::kF32, Precision::kInt8, Precision::kBF16}) {
+    for (const int threads : {1, 2}) {
+      CHECK(allocations_of_a_run(build_spikegpt(language), precision, 3, threads) == 0);
+      CHECK(allocations_of_a_run(build_lmuformer(speech), precision, 9, threads) == 0);
+      CHECK(allocations_of_a_run(build_spikeformer(images), precision, 2, threads) == 0);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace spikeloom
+
+#endif
