@@ -323,7 +323,7 @@ std::vector<SumPath> paths_of(const Setup& s) {
   const bool sums =
       std::holds_alternative<Conv2d>(s.c.main) || std::holds_alternative<Linear>(s.c.main);
   if (sums && s.net.graph.node(s.net.inputs[0]).kind == EdgeKind::kSpikes)
-    return {SumPath::kEvents, SumPath::kDense};
+    return {SumPath::kCheapest, SumPath::kEvents, SumPath::kDense};
   return {SumPath::kCheapest};
 }
 

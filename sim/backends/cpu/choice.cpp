@@ -10,7 +10,7 @@ namespace {
 constexpr Precision kSumPrecisions[] = {Precision::kF32, Precision::kFixed16, Precision::kInt8};
 constexpr double kUsualRates[] = {0.45, 0.35, 0.25};
 constexpr int64_t kKernels[] = {1, 3};
-constexpr int64_t kInChannels[2][2] = {{64, 512}, {16, 128}};  // per kernel
+constexpr int64_t kInChannels[2][2] = {{64, 512}, {32, 128}};  // per kernel
 constexpr int64_t kOutChannels[] = {32, 128};
 
 constexpr size_t index_of(size_t precision, size_t kernel, size_t in, size_t out) {

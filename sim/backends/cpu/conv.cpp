@@ -201,13 +201,20 @@ inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const Un
   }
 }
 
+// `count` in as few parts of at most `most` as possible: size of the largest when all are nearly
+// equal.
+inline int64_t share(int64_t count, int64_t most) {
+  const int64_t parts = (count + most - 1) / most;
+  return (count + parts - 1) / parts;
+}
+
 void event_conv(const PackedConv& conv, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const Spans spans(conv.window);
   const int64_t tiles = conv.tiles();
-  const int64_t group =
+  const int64_t most =
       std::clamp<int64_t>(kGroupPixelSteps / (spans.length * io.steps), 1, spans.count);
-  const int64_t groups = (spans.count + group - 1) / group;
+  const int64_t group = share(spans.count, most), groups = (spans.count + group - 1) / group;
   const int64_t splits =
       std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / groups, 1, tiles);
   parallel_for(groups * splits, 1, io.threads, [&](int64_t first, int64_t last) {

@@ -35,6 +35,10 @@ Int* spread_columns(const Window& w, const MutableSpikeView& in, int64_t y, int6
                     int64_t pixels, Int* to) {
   const int64_t columns = (pixels - 1) * w.stride + w.kernel, tap = dot_inputs<Int>(w.in_channels),
                 top = y * w.stride - w.padding, left = x * w.stride - w.padding;
+  if (w.kernel == 1 && w.stride == 1 && w.padding == 0 && w.in_channels % 64 == 0) {
+    spread_bits(in.row(y * w.in_width + x), pixels * w.in_channels, to);  // rows without gaps
+    return to + pixels * w.in_channels;
+  }
   for (int64_t column = left; column < left + columns; ++column) {
     for (int64_t row = top; row < top + w.kernel; ++row, to += tap) {
       if (column < 0 || column >= w.in_width || row < 0 || row >= w.in_height) {

@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "core/rng.hpp"
-#include "sim/graph/random_weights.hpp"
 
 namespace spikeloom::cpu {
 namespace {
 
 constexpr int64_t kHeight = 8, kWidth = 16;  // of the maps, in pixels
-constexpr int kRounds = 3;
+constexpr int kRounds = 5;
 constexpr uint64_t kSeed = 3;
 
 // Processor time of this thread: other programs matter less.
@@ -23,81 +22,97 @@ double seconds_now() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-// A convolution that keeps the size of its map, on spikes.
+struct Spikes {
+  std::vector<uint64_t> bits;
+  double rate = 0;  // share of set inputs
+};
+
+// Spikes of a map: of every 16 inputs one, independently, or of every 8 pixels 3 with all their
+// inputs.
+Spikes fire(int64_t channels, bool whole_pixels) {
+  const int64_t words = words_for(channels);
+  Spikes spikes;
+  int64_t events = 0;
+  for (int64_t i = 0; i < kHeight * kWidth * words; ++i) {
+    const auto random = [&](uint64_t which, int64_t at) {
+      return random_bits(kSeed, which, static_cast<uint64_t>(at));
+    };
+    uint64_t bits = random(0, i) & random(1, i) & random(2, i) & random(3, i);
+    if (whole_pixels) bits = random(0, i / words) % 8 < 3 ? ~uint64_t{0} : 0;
+    if (const int64_t left = channels - i % words * 64; left < 64)
+      bits &= (uint64_t{1} << left) - 1;
+    spikes.bits.push_back(bits);
+    events += std::popcount(bits);
+  }
+  spikes.rate = static_cast<double>(events) / static_cast<double>(kHeight * kWidth * channels);
+  return spikes;
+}
+
+DType dtype_of(Precision precision) {
+  return precision == Precision::kInt8      ? DType::kI8
+         : precision == Precision::kFixed16 ? DType::kI16
+                                            : DType::kF32;
+}
+
+// A convolution that keeps the size of its map. Its weights are zero, which no kernel notices.
 class Layer {
  public:
-  explicit Layer(const SumShape& shape) : channels_(shape.in_channels) {
-    const NodeId in = graph_.add("in", Input{{kHeight, kWidth, channels_}, false});
-    const NodeId spikes = graph_.add("spikes", Neuron{}, {in});
-    Unit unit;
-    unit.main = graph_.add(
-        "sums",
-        Conv2d{channels_, shape.out_channels, shape.kernel, 1, shape.kernel / 2, 1, "w", ""},
-        {spikes});
-    const Weights weights =
-        quantize(graph_, random_weights(graph_, kSeed), shape.precision).weights;
-    unit_ = pack(graph_, unit, weights);
-    sums_ = Tensor({kHeight * kWidth, padded(shape.out_channels)});
-    bits_.resize(static_cast<size_t>(kHeight * kWidth * words_for(channels_)));
-    io_.in[0] = {nullptr, bits_.data(), &graph_.node(spikes).shape, kHeight * kWidth, channels_, 0};
-    io_.real = {sums_.f32().data(), nullptr, &graph_.node(unit.main).shape, kHeight * kWidth,
-                shape.out_channels, 0};
+  explicit Layer(const SumShape& shape)
+      : in_({kHeight, kWidth, shape.in_channels}),
+        out_({kHeight, kWidth, shape.out_channels}),
+        conv_(zero_conv({shape.in_channels, shape.out_channels, shape.kernel, 1, shape.kernel / 2,
+                         kHeight, kWidth, kHeight, kWidth},
+                        dtype_of(shape.precision))),
+        sums_({kHeight * kWidth, padded(shape.out_channels)}) {
+    conv_.safe_events = kRunEvents;
+    epilogue_.channels = shape.out_channels;
+    if (shape.precision != Precision::kF32)
+      epilogue_.weight_scale = Tensor({padded(shape.out_channels)});
+    io_.real = {sums_.f32().data(), nullptr, &out_, kHeight * kWidth, shape.out_channels, 0};
   }
 
-  // Independent spikes: an input is set with probability 1/16 or 3/8. Returns the share of set
-  // inputs.
-  double fire(bool often) {
-    const MutableSpikeView spikes = io_.in[0].bits_at(0);
-    const auto random = [](int64_t word, uint64_t which) {
-      return random_bits(kSeed, which, static_cast<uint64_t>(word));
-    };
-    int64_t events = 0;
-    for (int64_t i = 0; i < spikes.rows * spikes.row_words(); ++i) {
-      const uint64_t a = random(i, 0), b = random(i, 1), c = random(i, 2), d = random(i, 3);
-      uint64_t bits = often ? a & (b | c) : a & b & c & d;
-      const int64_t left = channels_ - i % spikes.row_words() * 64;
-      if (left < 64) bits &= (uint64_t{1} << left) - 1;
-      bits_[static_cast<size_t>(i)] = bits;
-      events += std::popcount(bits);
-    }
-    return static_cast<double>(events) / static_cast<double>(spikes.rows * channels_);
-  }
-
-  // Least seconds of a call with groups whose inputs fire above `dense_rate` dense.
-  double time(ConvKernel event_conv, double dense_rate) {
-    auto& conv = std::get<PackedConv>(unit_.main);
-    conv.dense_rate = dense_rate;
-    double best = 1e9;
-    for (int round = 0; round <= kRounds; ++round) {  // the first one warms up
-      const double start = seconds_now();
-      event_conv(conv, unit_.epilogue, io_);
-      if (round > 0) best = std::min(best, seconds_now() - start);
-    }
-    return best;
+  // Seconds of a call on these spikes that takes groups firing above `dense_rate` densely.
+  double time(ConvKernel event_conv, const Spikes& spikes, double dense_rate) {
+    io_.in[0] = {nullptr, const_cast<uint64_t*>(spikes.bits.data()), &in_, kHeight * kWidth, in_[2],
+                 0};
+    conv_.dense_rate = dense_rate;
+    const double start = seconds_now();
+    event_conv(conv_, epilogue_, io_);
+    return seconds_now() - start;
   }
 
  private:
-  int64_t channels_;
-  Graph graph_;
-  PackedUnit unit_;
+  Shape in_, out_;
+  PackedConv conv_;
+  PackedEpilogue epilogue_;
   Tensor sums_;
-  std::vector<uint64_t> bits_;
   UnitIo io_;
 };
+
+// Where the line through the event kernel's times at two rates meets the dense kernel's time. Lists
+// of very different lengths cost the event kernel more; the higher rate has them, so that in doubt
+// sums are dense.
+double meeting_rate(ConvKernel event_conv, const SumShape& shape) {
+  constexpr double kEvents = 1, kDense = -1;
+  const Spikes low = fire(shape.in_channels, false), high = fire(shape.in_channels, true);
+  Layer layer(shape);
+  double at_low = 1e9, at_high = 1e9, dense = 1e9;  // least seconds
+  for (int round = 0; round < kRounds; ++round) {
+    at_low = std::min(at_low, layer.time(event_conv, low, kEvents));
+    at_high = std::min(at_high, layer.time(event_conv, high, kEvents));
+    dense = std::min(dense, layer.time(event_conv, high, kDense));
+  }
+  if (at_high <= at_low) return dense > at_low ? 1 : 0;  // a clock too coarse for the machine
+  const double rate = low.rate + (dense - at_low) / (at_high - at_low) * (high.rate - low.rate);
+  return std::clamp(rate, 0.0, 1.0);
+}
 
 }  // namespace
 
 BreakEven measure_break_even(ConvKernel event_conv) {
-  constexpr double kEvents = 1, kDense = -1;
-  BreakEven rates = usual_break_even();
-  for (size_t i = 0; i < kSumShapes; ++i) {
-    Layer layer(sum_shapes()[i]);
-    const double low = layer.fire(false), at_low = layer.time(event_conv, kEvents);
-    const double high = layer.fire(true), at_high = layer.time(event_conv, kEvents);
-    const double dense = layer.time(event_conv, kDense);
-    if (at_high <= at_low) continue;
-    rates[i] = std::clamp(low + (dense - at_low) / (at_high - at_low) * (high - low), 0.0, 1.0);
-  }
+  BreakEven rates;
+  std::transform(sum_shapes().begin(), sum_shapes().end(), rates.begin(),
+                 [&](const SumShape& shape) { return meeting_rate(event_conv, shape); });
   return rates;
 }
 

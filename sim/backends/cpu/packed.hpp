@@ -175,6 +175,9 @@ struct PackedUnit {
   PackedMain main;
 };
 
+// Kernel layout with zeros for weights. Throws Error(kCapacity) as pack().
+PackedConv zero_conv(const Window& window, DType dtype);
+
 // Throws Error(kInternal) for a unit no backend should see, Error(kCapacity) for a window beyond
 // 32-bit event ids.
 PackedUnit pack(const Graph& graph, const Unit& unit, const Weights& weights);
