@@ -8,8 +8,10 @@
 #include <cstring>
 
 // gcc 12 takes the "undefined" operand inside its own intrinsics for a mistake (its bug 105593).
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 #define SPIKELOOM_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
 
