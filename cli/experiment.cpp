@@ -159,6 +159,7 @@ Experiment::Run read_run(Config& config) {
   run.form = config.choice("run.form", "as_written", {"as_written", "fused"});
   run.batch = config.integer("run.batch", 0, 0, 4096);
   if (run.batch == 0) run.batch = run.threads;
+  run.precision = read_precision(config);
   return run;
 }
 
@@ -183,6 +184,9 @@ Experiment read_experiment(Config& config) {
   experiment.dataset = read_dataset(config);
   experiment.run = read_run(config);
   experiment.what_if = read_what_if(config, experiment.run.device);
+  if (experiment.what_if.weight_bits > 0 && experiment.run.precision.precision != Precision::kF32) {
+    throw config.error_at("run.precision", "what_if.weight_bits rounds the weights already: fp32");
+  }
   experiment.chip = read_chip_choice(config);
   experiment.trace = read_trace(config);
   experiment.neurobench = config.flag("report.neurobench", false);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/chip_choice.hpp"
+#include "cli/precision.hpp"
 #include "cli/what_if.hpp"
 #include "core/io/config.hpp"
 #include "datasets/open.hpp"
@@ -48,6 +49,7 @@ struct Experiment {
     Schedule schedule = Schedule::kLayerMajor;
     std::string form;   // "as_written" | "fused"
     int64_t batch = 1;  // samples in flight
+    PrecisionChoice precision;
   } run;
   WhatIf what_if;
   std::optional<ChipChoice> chip;  // priced while the run goes on

@@ -9,6 +9,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
 #include "cli/options.hpp"
+#include "cli/precision.hpp"
 #include "cli/token_experiment.hpp"
 #include "core/error.hpp"
 #include "core/io/safetensors.hpp"
@@ -40,6 +41,7 @@ struct Settings {
   int64_t rescale_every = 0;
   float tau = 2, v_threshold = 1;
   std::string device;
+  Precision precision = Precision::kF32;
   bool quiet = false;
 };
 
@@ -218,10 +220,14 @@ int generate(const Settings& settings) {
     throw error.in(settings.weights.string());
   }
   const Tokenizer tokenizer = tokenizer_for(settings.vocab, config.vocabulary, "--vocab");
+  // A state belongs to the weights that made it.
+  std::string hash = weights_hash(weights);
+  if (settings.precision != Precision::kF32) hash += " " + std::string(name_of(settings.precision));
+  weights = in_precision(graph, weights, settings.precision).weights;
   Stream stream(
       settings,
       compile(graph, weights, make_backend(settings.device), {Schedule::kLayerMajor, kChunk, {}}),
-      weights_hash(weights));
+      std::move(hash));
   weights = Weights();
   stream.push(prompt_ids(settings, tokenizer, stream.resume()));
   if (stream.pending().empty()) {
@@ -285,7 +291,9 @@ void add_options(CommandLine& line) {
       "seed", options::value<int64_t>()->default_value(0), "of the draws")(
       "threads", options::value<int64_t>()->default_value(0), "0: all cores")(
       "device", options::value<std::string>()->default_value("cpu"), "cpu or reference")(
-      "binary-embedding", options::value<bool>(), "default: off for 50277 tokens, else on")(
+      "precision", options::value<std::string>()->default_value("fp32"),
+      "of the weights: fp32, bf16 or int8")("binary-embedding", options::value<bool>(),
+                                            "default: off for 50277 tokens, else on")(
       "rescale-every", options::value<int64_t>()->default_value(0), "6: as the authors' run-time")(
       "tau", options::value<double>()->default_value(2.0), "of the neurons, steps")(
       "v-threshold", options::value<double>()->default_value(1.0), "of the neurons")(
@@ -320,6 +328,7 @@ int command_generate(const Arguments& arguments) {
   if (s.device != "cpu" && s.device != "reference") {
     throw Error(ErrorCode::kUsage, "--device is cpu or reference, not '" + s.device + "'");
   }
+  s.precision = precision_named(values["precision"].as<std::string>());
   if (values.count("binary-embedding")) s.binary_embedding = values["binary-embedding"].as<bool>();
   s.rescale_every = in_range<int64_t>(values, "rescale-every", 0, 1000);
   s.tau = static_cast<float>(in_range(values, "tau", 1.0, 1e6));

@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/experiment.hpp"
 #include "datasets/dataset.hpp"
 #include "sim/graph/fuse.hpp"
+#include "sim/graph/quantize.hpp"
 #include "sim/plan/backend.hpp"
 
 namespace spikeloom {
@@ -18,7 +20,8 @@ struct Network {
   Graph as_written;
   Model model;
   AccumulatorLimits limits;
-  DeadNeurons dead;  // of a what-if with dead cores
+  std::vector<QuantizedLayer> quantized;  // layers that run with other weights than model.weights
+  DeadNeurons dead;                       // of a what-if with dead cores
   std::string weights_hash, weights_note;
   bool random = false;
 };

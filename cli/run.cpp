@@ -67,6 +67,8 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   input.simd = backend->simd();
   input.schedule = experiment.run.schedule == Schedule::kLayerMajor ? "layer-major" : "step-major";
   input.threads = experiment.run.threads;
+  input.precision = {std::string(name_of(experiment.run.precision.precision)),
+                     experiment.run.precision.samples, network.quantized};
   input.batch = experiment.run.batch;
   input.dataset = data.description;
   input.rate_source =

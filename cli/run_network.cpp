@@ -226,6 +226,22 @@ int64_t chunk_steps_of(const RunSetup& setup, const Graph& graph) {
   return (whole ? setup.steps : std::min(setup.steps, kMaxSequenceChunk)) + look_ahead;
 }
 
+// The weights in the precision of the run.
+Weights executed_weights(const RunSetup& setup, Network& network) {
+  const Experiment::Run& run = setup.experiment.run;
+  if (run.precision.precision == Precision::kF32) return network.model.weights;
+  InputRates rates;
+  if (run.precision.precision == Precision::kInt8 && run.precision.samples > 0) {
+    rates = measure_input_rates(network.model, make_backend(run.device),
+                                {setup.dataset, run.precision.samples, setup.steps,
+                                 chunk_steps_of(setup, network.model.graph), run.threads});
+  }
+  QuantizedWeights quantized =
+      in_precision(network.model.graph, network.model.weights, run.precision.precision, rates);
+  network.quantized = std::move(quantized.layers);
+  return std::move(quantized.weights);
+}
+
 }  // namespace
 
 void run_network(const RunSetup& setup, Network& network, RunState& state) {
@@ -234,7 +250,7 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
       setup.experiment.run.schedule, chunk_steps_of(setup, network.model.graph), {}};
   if (setup.experiment.neurobench) options.keep = NeuroBenchCounter::watched(network.model.graph);
   const Experiment& experiment = setup.experiment;
-  const auto plan = compile(network.model.graph, network.model.weights,
+  const auto plan = compile(network.model.graph, executed_weights(setup, network),
                             with_what_if(experiment.what_if, network.dead, network.model.graph,
                                          make_backend(experiment.run.device, network.limits)),
                             options);

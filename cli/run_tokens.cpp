@@ -30,6 +30,7 @@ struct TokenNetwork {
   Graph graph;
   Weights weights;
   std::string note, hash;
+  std::vector<QuantizedLayer> quantized;
 };
 
 void require_same(const char* key, int64_t wanted, int64_t found) {
@@ -229,6 +230,7 @@ ReportInput describe(const TokenSetup& setup, const TokenNetwork& net, const Run
   input.simd = backend->simd();
   input.schedule = e.run.schedule == Schedule::kLayerMajor ? "layer-major" : "step-major";
   input.threads = e.run.threads;
+  input.precision = {std::string(name_of(e.run.precision.precision)), 0, net.quantized};
   input.batch = e.run.batch;
   input.dataset = fmt::format("{}, {} windows", data.description, state.done);
   const RunStatistics statistics = by_token(state.statistics);
@@ -325,6 +327,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
     const int64_t tokens = tokens_in(setup.windows, planned);
     const bool whole = tokens == rows * static_cast<int64_t>(data.rows[0].size());
     run.run(whole ? Shape{rows, tokens / rows} : Shape{tokens});
+    net.quantized = run.quantized();
   }
   const TwinRun twin = e.spikes() ? run_twin(setup, net, state.done) : TwinRun{};
   ReportInput input = describe(setup, net, state, twin, data);

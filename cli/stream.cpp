@@ -75,7 +75,10 @@ class Stream {
  public:
   Stream(const Experiment& experiment, const Network& network, StreamOptions options)
       : options_(std::move(options)),
-        session_(compile(network.model.graph, network.model.weights,
+        session_(compile(network.model.graph,
+                         in_precision(network.model.graph, network.model.weights,
+                                      experiment.run.precision.precision)
+                             .weights,
                          make_backend(experiment.run.device), {Schedule::kStepMajor, 1, {}})),
         logits_(*network.model.graph.find_output("logits")),
         threads_(experiment.run.threads) {}

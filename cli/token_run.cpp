@@ -114,8 +114,11 @@ TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, const Weights& w
       counter_(graph),
       signature_(graph),
       pace_(experiment_.checkpoint_s) {
-  const auto plan = compile(graph, weights, make_backend(experiment_.run.device),
+  QuantizedWeights executed = in_precision(graph, weights, experiment_.run.precision.precision);
+  quantized_ = std::move(executed.layers);
+  const auto plan = compile(graph, executed.weights, make_backend(experiment_.run.device),
                             {experiment_.run.schedule, kChunk, {}});
+  executed.weights = {};  // packed by now
   const bool again = state.done > 0;
   if (keeps_logits()) {
     if (again) earlier_logits_ = set_aside(logits_path(experiment_));

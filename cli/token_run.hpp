@@ -54,6 +54,8 @@ class TokenRun {
   // Every window that is left, until Ctrl-C, at least one; then gives the files their names,
   // logits.npy the extents `leading` in front of the vocabulary when all are done.
   void run(const Shape& leading);
+  // Layers whose weights are rounded, by run.precision.
+  const std::vector<QuantizedLayer>& quantized() const noexcept { return quantized_; }
 
  private:
   // What a window gave, until those before it have been handed on.
@@ -94,6 +96,7 @@ class TokenRun {
   std::optional<NpyWriter> logits_;
   int64_t tokens_ = 0;  // of the windows that ended
   CheckpointPace pace_;
+  std::vector<QuantizedLayer> quantized_;
 };
 
 }  // namespace spikeloom

@@ -59,6 +59,17 @@ Json fraction_or_null(const Accuracy& accuracy) {
   return accuracy.known ? Json(accuracy.fraction()) : Json(nullptr);
 }
 
+Json precision_json(const RunPrecision& precision) {
+  Json json{{"name", precision.name}, {"layers", Json::array()}};
+  for (const QuantizedLayer& layer : precision.layers) {
+    json["layers"].push_back({{"name", layer.node},
+                              {"weights", name_of(layer.dtype)},
+                              {"relative_error", layer.relative_error}});
+  }
+  put(json, "calibration_samples", precision.name == "int8" ? precision.calibration_samples : 0);
+  return json;
+}
+
 Json provenance_json(const ReportInput& in) {
   Json json{{"version", in.version},
             {"generator", in.generator},
@@ -72,6 +83,7 @@ Json provenance_json(const ReportInput& in) {
             {"threads", in.threads},
             {"schedule", in.schedule},
             {"form", in.counts.executed_form},
+            {"precision", precision_json(in.precision)},
             {"rate_source", in.rate_source},
             {"wall_seconds", in.wall_seconds}};
   put(json, "batch", in.batch);

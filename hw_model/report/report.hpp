@@ -17,6 +17,7 @@
 #include "hw_model/report/lmu_forms.hpp"
 #include "hw_model/report/memory_traffic.hpp"
 #include "hw_model/report/verdict.hpp"
+#include "sim/graph/quantize.hpp"
 #include "sim/trace/zero_counter.hpp"
 
 namespace spikeloom {
@@ -48,6 +49,13 @@ struct BrokenSample {
   std::string reason;  // names the file
 };
 
+// What the weights of the run were: fp32, or layer by layer something narrower.
+struct RunPrecision {
+  std::string name = "fp32";
+  int64_t calibration_samples = 0;  // whose spikes chose the scales of int8 weights
+  std::vector<QuantizedLayer> layers;
+};
+
 struct ReportInput {
   // Provenance
   std::string version;
@@ -59,6 +67,7 @@ struct ReportInput {
   bool weights_random = false;
   std::string weights_text;  // how and on what they were trained, or why not
   std::string backend, simd, schedule;
+  RunPrecision precision;
   int threads = 1;
   int64_t batch = 1;
   std::string dataset;      // description for people

@@ -42,6 +42,15 @@ std::string run_block(const Report& report) {
                        executed.samples, in.counts.steps, in.counts.executed_form, in.backend,
                        in.simd, in.threads, in.schedule),
            10);
+  if (!in.precision.layers.empty()) {
+    double worst = 0;
+    for (const QuantizedLayer& layer : in.precision.layers)
+      worst = std::max(worst, layer.relative_error);
+    out += wrap(fmt::format("precision {}: {} layers with rounded weights, relative error at most "
+                            "{}; not comparable with fp32 spike for spike",
+                            in.precision.name, in.precision.layers.size(), percent_text(worst)),
+                10);
+  }
   out += fmt::format("signature {}\n", in.signature);
   if (in.language) {
     out += wrap("score     " + score_text(*in.language), 10);

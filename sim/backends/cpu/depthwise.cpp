@@ -98,7 +98,7 @@ void group_sums(const DepthwiseCall& call, const Tile& tile, const char* step, i
     rows[i] = y < 0 || y >= w.in_height ? in.zeros : step + y * in.row_bytes;
   }
   for (int64_t x = tile.x_begin; x < tile.x_end; ++x, sums += kTileChannels) {
-    const int64_t left = x - w.padding, first = std::max<int64_t>(0, -left);
+    const int64_t left = x - w.padding, first = std::clamp<int64_t>(-left, 0, kKernel);
     const int64_t columns = std::min<int64_t>(kKernel, w.in_width - left) - first;
     for (int part = 0; part < Op::kGroup; part += Op::kLanes) {
       if constexpr (kKernel == 0) {

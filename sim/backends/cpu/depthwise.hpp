@@ -7,8 +7,9 @@
 // of channels. An input pixel is read once per column of the kernel, as the mask of 16 channels'
 // bits or as real values, and serves up to `kernel` outputs of the tile, whose sums stay in
 // registers. Kernel columns go ascending, in each of them input rows ascending: the written order.
-// Rows outside the image are rows of zeros, which change no sum. The time does not depend on the
-// firing rate. Other kernels and strides: output by output. grouped: plain loops.
+// Rows outside the image are rows of zeros, which change no sum. Integer weights on spikes add up
+// in 16 bits where no sum of a channel leaves them, else as floats, exact too. The time does not
+// depend on the firing rate. Other kernels and strides: output by output. grouped: plain loops.
 
 #include "sim/backends/cpu/packed.hpp"
 

@@ -103,16 +103,18 @@ template <int kSixteens>
 HWY_NOINLINE void add_tile(const PackedConv1d& p, const StepEvents& list, int64_t first,
                            int64_t steps, const float* weights, float* sums) {
   constexpr int64_t kWidth = 16 * kSixteens;
+  const int64_t block_floats = std::min(kBlockChannels, padded(p.in_channels)) * kWidth;
+  const int64_t ahead = (2 * block_floats / steps + 15) / 16 * 16;  // in two steps' time
   for (int64_t tap = 0; tap < p.kernel; ++tap) {
     for (int64_t block = 0; block < list.blocks; ++block) {
       const bool fresh = tap == 0 && block == 0;
       const float* rows = weights + (tap * padded(p.in_channels) + block * kBlockChannels) * kWidth;
       const uint32_t* offsets = list.offsets + (first + tap) * list.blocks + block;
-      const int64_t ahead = std::min(kBlockChannels, padded(p.in_channels)) * kWidth;
+      const float* next = rows + block_floats;
       int64_t s = 0;
       for (; s + 2 <= steps; s += 2, offsets += 2 * list.blocks) {
-        for (int64_t at = ahead * s / steps; at < ahead * (s + 2) / steps; at += 16)
-          __builtin_prefetch(rows + ahead + at, 0, 3);
+        for (int64_t at = 0; at < ahead; at += 16) __builtin_prefetch(next + at, 0, 3);
+        next += ahead;
         add_block<kSixteens, 2>(list.events, offsets, list.blocks, rows, fresh, sums + s * kWidth);
       }
       if (s < steps)
