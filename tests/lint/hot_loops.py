@@ -86,7 +86,7 @@ def main():
             for pattern, wanted, least in TABLE:
                 if re.search(PLACE + pattern, name) and "[clone" not in name:
                     found.add(pattern)
-                    faults += faults_of(name.split("(")[0], body, wanted, least)
+                    faults += faults_of(name.replace("(anonymous namespace)::", "").split("(")[0], body, wanted, least)
     if not found:
         print("no AVX-512 code to look at")
         return 77
