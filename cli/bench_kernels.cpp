@@ -9,8 +9,8 @@
 
 #include "cli/bench_engine.hpp"
 #include "cli/bench_onednn.hpp"
+#include "cli/cpu_choice.hpp"
 #include "core/error.hpp"
-#include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
 
 namespace spikeloom {
@@ -70,7 +70,7 @@ class Field {
     result.neuron_steps = data_.neuron_steps;
     const bool sums = layer.kind != LayerKind::kLif;
     if (sums) {
-      EngineLayer exact(layer, data_, weights_, make_cpu_backend(options.simd),
+      EngineLayer exact(layer, data_, weights_, make_chosen_cpu_backend(options.simd),
                         {.threads = threads_});
       exact.run();
       sums_ = exact.sums();
@@ -109,7 +109,7 @@ class Field {
   void add_precision(const std::string& name, const Weights& weights) {
     const BenchLayer& layer = result_.layer;
     const double most = accepted(precision_named(name));
-    const auto backend = make_cpu_backend(options_.simd);
+    const auto backend = make_chosen_cpu_backend(options_.simd);
     const bool sums = layer.kind != LayerKind::kLif;
     const bool events = !layer.real, dense = sums && layer.kind != LayerKind::kAttention;
     const EngineLayer *event = nullptr, *event_lif = nullptr;

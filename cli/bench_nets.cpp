@@ -8,13 +8,13 @@
 
 #include "cli/bench_calibrate.hpp"
 #include "cli/bench_child.hpp"
+#include "cli/cpu_choice.hpp"
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "core/rng.hpp"
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
-#include "sim/backends/cpu/cpu.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/quantize.hpp"
 #include "sim/graph/random_weights.hpp"
@@ -131,8 +131,9 @@ class Runner {
     const int64_t before = peak_bytes();
     const bool steps_alone = form == NetForm::kToken || form == NetForm::kStream;
     const int64_t chunk = steps_alone ? 1 : net.steps + look_ahead_of(graph);
-    session_ = std::make_unique<Session>(compile(std::move(graph), weights, make_cpu_backend(simd),
-                                                 {Schedule::kLayerMajor, chunk, {}}));
+    session_ =
+        std::make_unique<Session>(compile(std::move(graph), weights, make_chosen_cpu_backend(simd),
+                                          {Schedule::kLayerMajor, chunk, {}}));
     run(1);
     const Plan& plan = session_->plan();
     memory_ = {weights.bytes(), plan.session_bytes(), two_layers(plan.graph, chunk),

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "cli/cpu_choice.hpp"
 #include "core/error.hpp"
 #include "core/io/weights_file.hpp"
-#include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
 #include "sim/graph/random_weights.hpp"
 
@@ -34,7 +34,7 @@ void check_memory(const Graph& graph, int64_t sessions) {
 std::shared_ptr<const Backend> make_backend(const std::string& device, AccumulatorLimits limits) {
   if (device == "reference") return make_reference_backend(std::move(limits));
   const char* simd = std::getenv("SPIKELOOM_SIMD");
-  return make_cpu_backend(simd == nullptr ? "" : simd);
+  return make_chosen_cpu_backend(simd == nullptr ? "" : simd);
 }
 
 Weights load_for(const Graph& graph, const std::filesystem::path& path) {

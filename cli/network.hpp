@@ -26,8 +26,8 @@ struct Network {
   bool random = false;
 };
 
-// "cpu" or "reference"; SPIKELOOM_SIMD forces a SIMD target of the former. `limits`: of the
-// latter's accumulators. Throws Error(kUsage).
+// "cpu" or "reference"; SPIKELOOM_SIMD forces a SIMD target of the former, whose kernels
+// are chosen as cpu_choice.hpp says. `limits`: of the latter's accumulators. Throws Error(kUsage).
 std::shared_ptr<const Backend> make_backend(const std::string& device,
                                             AccumulatorLimits limits = {});
 

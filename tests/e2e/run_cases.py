@@ -98,7 +98,7 @@ class Runner:
     def __init__(self, case, program, source, simd, folder):
         self.case, self.program, self.simd, self.folder = case, program, simd, folder
         self.variables = {"source": source, "golden": f"{source}/tests/golden/meta_spikeformer",
-                          "here": HERE, "program": program}
+                          "here": HERE, "program": program, "folder": folder}
         self.result, self.remembered, self.before = None, {}, {}
 
     def run(self):
@@ -180,6 +180,7 @@ class Runner:
         words, environment = shlex.split(text), dict(os.environ)
         for name in ("SPIKELOOM_SIMD", "NO_COLOR", "CLICOLOR_FORCE"):
             environment.pop(name, None)
+        environment["SPIKELOOM_SUMS"] = "usual"  # nothing is measured, nothing kept at home
         while "=" in words[0]:
             name, value = words.pop(0).split("=", 1)
             environment[name] = value

@@ -34,7 +34,7 @@ for experiment, form, signature in table:
                         file.write(text.replace("${golden}", source + "/tests/golden/meta_spikeformer"))
                 subprocess.run([program, "run", path, "-q", "--set", "run.form=" + form, "--set", "trace.layers=none",
                                 "--set", "output.dir=" + folder + "/out"], check=True,
-                               env=dict(os.environ, SPIKELOOM_SIMD=simd))
+                               env=dict(os.environ, SPIKELOOM_SIMD=simd, SPIKELOOM_SUMS="usual"))
                 with open(folder + "/out/report.json") as file:
                     report = json.load(file)
                 with open(folder + "/out/logits.npy", "rb") as file:

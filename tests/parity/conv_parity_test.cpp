@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kChannels[] = {1, 3, 7, 16, 33, 64, 70};
 constexpr Precision kPrecisions[] = {Precision::kF32, Precision::kFixed16, Precision::kInt8,
                                      Precision::kBF16};
-constexpr double kDensities[] = {0, 0.1, 0.5, 1};
+constexpr double kDensities[] = {0, 0.1, 0.3, 0.5, 1};
 
 struct Map {
   int64_t height, width;

@@ -318,6 +318,15 @@ void compare(const Setup& s, const Outcome& outcome, const Outcome& expected) {
   CHECK((outcome.real.real.intact() && outcome.spikes.bits.intact() && outcome.state.intact()));
 }
 
+// Ways to add up spikes that the operator has.
+std::vector<SumPath> paths_of(const Setup& s) {
+  const bool sums =
+      std::holds_alternative<Conv2d>(s.c.main) || std::holds_alternative<Linear>(s.c.main);
+  if (sums && s.net.graph.node(s.net.inputs[0]).kind == EdgeKind::kSpikes)
+    return {SumPath::kCheapest, SumPath::kEvents, SumPath::kDense};
+  return {SumPath::kCheapest};
+}
+
 }  // namespace
 
 std::string describe(const ParityCase& c) {
@@ -335,18 +344,21 @@ void check_parity(const ParityCase& c) {
   const Setup s(c);
   const auto expected = run_reference(s);
   for (const std::string& simd : cpu_simd_targets()) {
-    const auto backend = make_cpu_backend(simd);
-    const auto prepared = backend->prepare(s.net.graph, s.net.unit, s.weights);
-    for (const int threads : {1, 2, 3}) {
-      INFO("simd " << simd << ", " << threads << " threads");
-      Outcome outcome(s.net.graph, s.real_node(), s.spike_node(), s.c.steps);
-      s.reset_state(outcome);
-      UnitIo io = s.io(threads);
-      if (!s.main_fires() && (c.stores_real || !c.neuron)) io.real = outcome.real.ref;
-      if (s.main_fires() || c.neuron) io.spikes = outcome.spikes.ref;
-      io.state = outcome.state.data();
-      backend->run(s.net.graph, s.net.unit, prepared.get(), io);
-      compare(s, outcome, *expected);
+    for (const SumPath path : paths_of(s)) {
+      const auto backend = make_cpu_backend(simd, {.path = path});
+      const auto prepared = backend->prepare(s.net.graph, s.net.unit, s.weights);
+      for (const int threads : {1, 2, 3}) {
+        INFO("simd " << simd << ", path " << static_cast<int>(path) << ", " << threads
+                     << " threads");
+        Outcome outcome(s.net.graph, s.real_node(), s.spike_node(), s.c.steps);
+        s.reset_state(outcome);
+        UnitIo io = s.io(threads);
+        if (!s.main_fires() && (c.stores_real || !c.neuron)) io.real = outcome.real.ref;
+        if (s.main_fires() || c.neuron) io.spikes = outcome.spikes.ref;
+        io.state = outcome.state.data();
+        backend->run(s.net.graph, s.net.unit, prepared.get(), io);
+        compare(s, outcome, *expected);
+      }
     }
   }
 }

@@ -1,8 +1,9 @@
 #pragma once
 // One operator case: a main operator with the elementwise nodes that may follow it in a unit, on
 // random data. check_parity() runs it node by node on the reference backend and as one unit on
-// every SIMD target of the cpu backend with 1, 2 and 3 threads, and requires equal bits in values,
-// spikes and state, zero padding, and untouched sentinels around every output.
+// every SIMD target of the cpu backend with 1, 2 and 3 threads, sums of spikes by events and
+// densely, and requires equal bits in values, spikes and state, zero padding, and untouched
+// sentinels around every output.
 
 #include <optional>
 #include <string>

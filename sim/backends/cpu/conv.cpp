@@ -8,6 +8,7 @@
 #include <hwy/foreach_target.h>
 
 #include "sim/backends/cpu/dense-inl.hpp"
+#include "sim/backends/cpu/dense_bits-inl.hpp"
 #include "sim/backends/cpu/events-inl.hpp"
 #include "sim/backends/cpu/gather-inl.hpp"
 
@@ -17,8 +18,7 @@ namespace HWY_NAMESPACE {
 
 constexpr int64_t kSpanPixels = 64;
 constexpr int64_t kGroupPixelSteps =
-    256;                             // outputs (times steps) that share one pass over a weight tile
-constexpr double kDenseRate = 0.45;  // firing rate above which the dense kernel is faster
+    256;  // outputs (times steps) that share one pass over a weight tile
 
 // Neighbouring outputs [x, x + pixels) of row y.
 struct Span {
@@ -129,32 +129,69 @@ inline void gather_span_of(const PackedConv& conv, int64_t o, const Args&... arg
   }
 }
 
+// Set inputs that the outputs of one span see.
+inline int64_t count_events(const Window& w, const MutableSpikeView& in, const Span& span) {
+  const int64_t left = span.x * w.stride - w.padding, top = span.y * w.stride - w.padding,
+                right = left + (span.pixels - 1) * w.stride + w.kernel, words = in.row_words();
+  int64_t count = 0;
+  for (int64_t y = std::max<int64_t>(top, 0); y < std::min(top + w.kernel, w.in_height); ++y) {
+    for (int64_t x = std::max<int64_t>(left, 0); x < std::min(right, w.in_width); ++x) {
+      const uint64_t* row = in.row(y * w.in_width + x);
+      for (int64_t i = 0; i < words; ++i) count += std::popcount(row[i]);
+    }
+  }
+  return count;
+}
+
+// Whether the inputs of a group of spans fire so often that the dense kernel is the faster one.
+inline bool is_dense(const PackedConv& conv, const ValueRef& in, int64_t distinct,
+                     const Spans& spans, int64_t begin, int64_t end) {
+  const Window& w = conv.window;
+  double events = 0, inputs = 0;
+  for (int64_t i = begin; i < end; ++i) {
+    const Span span = spans.at(i);
+    if (span.pixels == 0) continue;
+    inputs += static_cast<double>(distinct * ((span.pixels - 1) * w.stride + w.kernel) * w.kernel *
+                                  w.in_channels);
+    for (int64_t t = 0; t < distinct; ++t)
+      events += static_cast<double>(count_events(w, in.bits_at(t), span));
+  }
+  return events > conv.dense_rate * inputs;
+}
+
+// run_group() with the dense kernel.
+inline void run_dense_group(const PackedConv& conv, const Epilogue& epilogue, const UnitIo& io,
+                            const Spans& spans, int64_t begin, int64_t end, int64_t tile_begin,
+                            int64_t tile_end) {
+#if HWY_TARGET == HWY_AVX3
+  if (conv.weights.dtype() != DType::kF32 && has_dot_products()) {
+    const auto kernel = conv.weights.dtype() == DType::kI8 ? &dense_bits<int8_t, Spans>
+                                                           : &dense_bits<int16_t, Spans>;
+    return kernel(conv, epilogue, io, spans, begin, end, tile_begin, tile_end);
+  }
+#endif
+  // Spans follow each other without gaps.
+  const int64_t width = conv.window.out_width;
+  const Span first = spans.at(begin), last = spans.at(end - 1);
+  dense_pixels(conv, epilogue, io, first.y * width + std::min(first.x, width),
+               last.y * width + std::min(last.x, width) + last.pixels, tile_begin, tile_end);
+}
+
 // One group of spans, tiles [tile_begin, tile_end), all steps.
 inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const UnitIo& io,
                       const Spans& spans, int64_t begin, int64_t end, int64_t tile_begin,
                       int64_t tile_end) {
   const Window& w = conv.window;
   const int64_t distinct = io.in[0].step_stride == 0 ? 1 : io.steps;
+  if (is_dense(conv, io.in[0], distinct, spans, begin, end))
+    return run_dense_group(conv, epilogue, io, spans, begin, end, tile_begin, tile_end);
   EventLists lists;
   lists.offset_stride = (spans.length - 1) * w.stride + w.kernel + 1;
   lists.offsets =
       scratch<uint32_t>(ScratchSlot::kOffsets, (end - begin) * distinct * lists.offset_stride);
-  double inputs = 0;
   for (int64_t i = begin; i < end; ++i) {
-    for (int64_t t = 0; t < distinct; ++t) {
+    for (int64_t t = 0; t < distinct; ++t)
       build_list(w, io.in[0].bits_at(t), spans.at(i), (i - begin) * distinct + t, lists);
-      inputs += static_cast<double>(lists.offset_stride - 1) *
-                static_cast<double>(w.kernel * w.in_channels);
-    }
-  }
-  const bool integers = conv.weights.dtype() != DType::kF32;
-  if (!integers && static_cast<double>(lists.used) > kDenseRate * inputs) {
-    for (int64_t i = begin; i < end; ++i) {
-      const Span span = spans.at(i);
-      const int64_t pixel = span.y * w.out_width + span.x;
-      dense_pixels(conv, epilogue, io, pixel, pixel + span.pixels, tile_begin, tile_end);
-    }
-    return;
   }
   for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
     for (int64_t i = begin; i < end; ++i) {
@@ -164,13 +201,20 @@ inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const Un
   }
 }
 
+// `count` in as few parts of at most `most` as possible: size of the largest when all are nearly
+// equal.
+inline int64_t share(int64_t count, int64_t most) {
+  const int64_t parts = (count + most - 1) / most;
+  return (count + parts - 1) / parts;
+}
+
 void event_conv(const PackedConv& conv, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const Spans spans(conv.window);
   const int64_t tiles = conv.tiles();
-  const int64_t group =
+  const int64_t most =
       std::clamp<int64_t>(kGroupPixelSteps / (spans.length * io.steps), 1, spans.count);
-  const int64_t groups = (spans.count + group - 1) / group;
+  const int64_t group = share(spans.count, most), groups = (spans.count + group - 1) / group;
   const int64_t splits =
       std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / groups, 1, tiles);
   parallel_for(groups * splits, 1, io.threads, [&](int64_t first, int64_t last) {

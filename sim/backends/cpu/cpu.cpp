@@ -8,6 +8,7 @@
 #include "sim/backends/cpu/conv.hpp"
 #include "sim/backends/cpu/depthwise.hpp"
 #include "sim/backends/cpu/elementwise.hpp"
+#include "sim/backends/cpu/measure.hpp"
 #include "sim/backends/cpu/sequence.hpp"
 #include "sim/backends/cpu/steps.hpp"
 #include "sim/backends/cpu/stream.hpp"
@@ -88,9 +89,22 @@ struct Kernels {
         stream(cpu::stream_for(target)) {}
 };
 
+// The share of set inputs from which on the sums of a layer are dense.
+double dense_rate(const SumChoice& choice, const cpu::PackedConv& conv) {
+  if (choice.path == SumPath::kEvents) return 1;
+  if (choice.path == SumPath::kDense) return -1;
+  const DType dtype = conv.weights.dtype();
+  const Precision precision = dtype == DType::kI8    ? Precision::kInt8
+                              : dtype == DType::kI16 ? Precision::kFixed16
+                                                     : Precision::kF32;
+  const cpu::Window& w = conv.window;
+  return break_even_rate(choice.rates, precision, w.kernel, conv.fan_in(), w.out_channels);
+}
+
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(const Target& target) : simd_(target.name), kernels_(target.id) {}
+  CpuBackend(const Target& target, const SumChoice& choice)
+      : simd_(target.name), kernels_(target.id), choice_(choice) {}
 
   std::string name() const override { return "cpu"; }
   std::string simd() const override { return simd_; }
@@ -98,7 +112,10 @@ class CpuBackend final : public Backend {
 
   std::shared_ptr<const void> prepare(const Graph& graph, const Unit& unit,
                                       const Weights& weights) const override {
-    return std::make_shared<const cpu::PackedUnit>(cpu::pack(graph, unit, weights));
+    auto packed = std::make_shared<cpu::PackedUnit>(cpu::pack(graph, unit, weights));
+    if (auto* conv = std::get_if<cpu::PackedConv>(&packed->main))
+      conv->dense_rate = dense_rate(choice_, *conv);
+    return packed;
   }
 
   void run(const Graph&, const Unit&, const void* prepared,
@@ -132,6 +149,7 @@ class CpuBackend final : public Backend {
  private:
   std::string simd_;
   Kernels kernels_;
+  SumChoice choice_;
 };
 
 }  // namespace
@@ -142,8 +160,18 @@ std::vector<std::string> cpu_simd_targets() {
   return names;
 }
 
-std::shared_ptr<const Backend> make_cpu_backend(std::string_view simd) {
-  return std::make_shared<CpuBackend>(find_target(simd));
+BreakEven measure_break_even(std::string_view simd) {
+  const int64_t target = find_target(simd).id;
+  if ((target & (HWY_SCALAR | HWY_EMU128)) != 0) {  // exact products without instructions for them
+    BreakEven always_events;
+    always_events.fill(1);
+    return always_events;
+  }
+  return cpu::measure_break_even(cpu::event_conv_for(target));
+}
+
+std::shared_ptr<const Backend> make_cpu_backend(std::string_view simd, const SumChoice& choice) {
+  return std::make_shared<CpuBackend>(find_target(simd), choice);
 }
 
 }  // namespace spikeloom

@@ -11,13 +11,19 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/backends/cpu/choice.hpp"
 #include "sim/plan/backend.hpp"
 
 namespace spikeloom {
 
 // `simd` forces one of cpu_simd_targets(); "" takes the best. Throws Error(kUsage) for any other
-// name.
-std::shared_ptr<const Backend> make_cpu_backend(std::string_view simd = "");
+// name. `choice` decides about speed alone.
+std::shared_ptr<const Backend> make_cpu_backend(std::string_view simd = "",
+                                                const SumChoice& choice = {});
+
+// Where the kernels of a target meet on this machine, by timing them: milliseconds. `simd` as
+// above.
+BreakEven measure_break_even(std::string_view simd = "");
 
 // SIMD targets that this program holds and this machine supports, best first: "avx512",
 // "avx2", "scalar".

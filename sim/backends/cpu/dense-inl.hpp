@@ -77,6 +77,18 @@ inline void dense_tile(const float* x, int64_t x_stride, int64_t rows, int64_t f
     dense_columns<1>(x, x_stride, rows, fan_in, w + o, width, sums + o, width);
 }
 
+// Channels of a spike row as 0 and 1; writes zeros up to the next multiple of 16.
+inline void spread_row(const uint64_t* row, int64_t channels, float* to) {
+  const V one = hn::Set(kD, 1.0f);
+  for (int64_t c = 0; c < channels; c += 16) {
+    const uint32_t bits = load_bits16(row, c);
+    for (int lane = 0; lane < 16; lane += kLanes) {
+      const uint64_t part = (bits >> lane) & ((1u << kLanes) - 1);
+      hn::StoreU(hn::IfThenElseZero(mask_of_bits(kD, part), one), kD, to + c + lane);
+    }
+  }
+}
+
 // The inputs of one output pixel in (kx, ky, channel) order.
 inline void gather_inputs(const Window& w, const ValueRef& in, int64_t at_step, int64_t pixel,
                           float* to) {
@@ -90,12 +102,24 @@ inline void gather_inputs(const Window& w, const ValueRef& in, int64_t at_step, 
         std::memcpy(to, in.real_row(at_step, y * w.in_width + x),
                     static_cast<size_t>(w.in_channels) * sizeof(float));
       } else {
-        const uint64_t* row = in.bits_at(at_step).row(y * w.in_width + x);
-        for (int64_t c = 0; c < w.in_channels; ++c)
-          to[c] = static_cast<float>((row[c >> 6] >> (c & 63)) & 1);
+        spread_row(in.bits_at(at_step).row(y * w.in_width + x), w.in_channels, to);
       }
     }
   }
+}
+
+// The weights of the tile of outputs from o on as numbers of fp32, rows conv.row_width(o) apart.
+// Sums of integers are exact: packing proves that they stay below 2^24.
+inline const float* float_tile(const PackedConv& conv, int64_t o) {
+  const int64_t count = conv.fan_in() * conv.row_width(o), at = o * conv.fan_in();
+  if (conv.weights.dtype() == DType::kF32) return conv.weights.f32().data() + at;
+  float* numbers = scratch<float>(ScratchSlot::kTile, count);
+  if (conv.weights.dtype() == DType::kI8) {
+    std::copy_n(conv.weights.as<int8_t>().data() + at, count, numbers);
+  } else {
+    std::copy_n(conv.weights.as<int16_t>().data() + at, count, numbers);
+  }
+  return numbers;
 }
 
 // Output pixels [begin, end) and weight tiles [tile_begin, tile_end), all steps.
@@ -103,10 +127,12 @@ inline void dense_pixels(const PackedConv& conv, const Epilogue& epilogue, const
                          int64_t begin, int64_t end, int64_t tile_begin, int64_t tile_end) {
   const Window& w = conv.window;
   const ValueRef& in = io.in[0];
-  const int64_t fan_in = conv.fan_in(), outputs = padded(w.out_channels);
+  const int64_t fan_in = conv.fan_in();
   const bool plain = in.bits == nullptr && w.kernel == 1 && w.stride == 1 && w.padding == 0;
   const bool same_input = in.step_stride == 0;
-  float* gathered = plain ? nullptr : scratch<float>(ScratchSlot::kInputs, kDensePixels * fan_in);
+  // spread_row() writes up to 15 zeros behind a row.
+  float* gathered =
+      plain ? nullptr : scratch<float>(ScratchSlot::kInputs, kDensePixels * fan_in + 16);
   float* sums = scratch<float>(ScratchSlot::kSums, kDensePixels * conv.tile);
   for (int64_t first = begin; first < end; first += kDensePixels) {
     const int64_t rows = std::min(kDensePixels, end - first);
@@ -115,11 +141,11 @@ inline void dense_pixels(const PackedConv& conv, const Epilogue& epilogue, const
         gather_inputs(w, in, t, first + r, gathered + r * fan_in);
       const float* x = plain ? in.real_row(t, first) : gathered;
       for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
-        const int64_t o = tile * conv.tile, width = std::min(conv.tile, outputs - o);
-        dense_tile(x, plain ? padded(w.in_channels) : fan_in, rows, fan_in,
-                   conv.weights.f32().data() + o * fan_in, width, sums);
+        const int64_t o = tile * conv.tile, width = conv.row_width(o);
+        dense_tile(x, plain ? padded(w.in_channels) : fan_in, rows, fan_in, float_tile(conv, o),
+                   width, sums);
         for (int64_t s = t; s < (same_input ? io.steps : t + 1); ++s) {
-          finish(epilogue, sums, width, s, first, 1, rows, o, width);
+          finish(epilogue, sums, width, s, first, 1, rows, o, conv.outputs_at(o));
         }
       }
     }

@@ -85,15 +85,7 @@ void fill_tiles(PackedConv& conv, F weight) {
 // weight(o, kx, ky, c), whole numbers for an integer dtype, into tiles.
 template <typename F>
 PackedConv pack_conv(const Window& window, DType dtype, F weight) {
-  PackedConv conv{window, 0, Tensor({}, dtype), 0};
-  const int64_t fan_in = conv.fan_in();
-  // Event numbers are 32 bits wide and count the inputs of up to 64 neighbouring outputs.
-  if ((64 * window.stride + window.kernel) * fan_in >= int64_t{1} << 31) {
-    throw Error(ErrorCode::kCapacity, "64 outputs of the convolution see 2^31 inputs or more");
-  }
-  conv.tile = tile_outputs(fan_in, dtype);
-  const int64_t last = (conv.tiles() - 1) * conv.tile;
-  conv.weights = Tensor({last + conv.row_width(last), fan_in}, dtype);
+  PackedConv conv = zero_conv(window, dtype);
   if (dtype == DType::kI16) {
     fill_tiles<int16_t>(conv, weight);
   } else if (dtype == DType::kI8) {
@@ -408,6 +400,19 @@ PackedEpilogue pack_epilogue(const Graph& graph, const Unit& unit, const Weights
 }
 
 }  // namespace
+
+PackedConv zero_conv(const Window& window, DType dtype) {
+  PackedConv conv{window, 0, Tensor({}, dtype), 0};
+  const int64_t fan_in = conv.fan_in();
+  // Event numbers are 32 bits wide and count the inputs of up to 64 neighbouring outputs.
+  if ((64 * window.stride + window.kernel) * fan_in >= int64_t{1} << 31) {
+    throw Error(ErrorCode::kCapacity, "64 outputs of the convolution see 2^31 inputs or more");
+  }
+  conv.tile = tile_outputs(fan_in, dtype);
+  const int64_t last = (conv.tiles() - 1) * conv.tile;
+  conv.weights = Tensor({last + conv.row_width(last), fan_in}, dtype);
+  return conv;
+}
 
 PackedUnit pack(const Graph& graph, const Unit& unit, const Weights& weights) {
   const Node& node = graph.node(unit.main);

@@ -40,6 +40,7 @@ struct PackedConv {
   int64_t tile = 64;
   Tensor weights;
   int64_t safe_events = 0;  // integers: the sum of any so many weights of an output fits 16 bits
+  double dense_rate = 0;    // spikes: share of set inputs above which sums are dense (choice.hpp)
   int64_t fan_in() const noexcept { return window.kernel * window.kernel * window.in_channels; }
   int64_t tiles() const noexcept { return (padded(window.out_channels) + tile - 1) / tile; }
   // Outputs of the tile from o on, and weights per row of it: kernels of integers know three
@@ -173,6 +174,9 @@ struct PackedUnit {
   PackedEpilogue epilogue;
   PackedMain main;
 };
+
+// Kernel layout with zeros for weights. Throws Error(kCapacity) as pack().
+PackedConv zero_conv(const Window& window, DType dtype);
 
 // Throws Error(kInternal) for a unit no backend should see, Error(kCapacity) for a window beyond
 // 32-bit event ids.

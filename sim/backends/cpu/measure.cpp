@@ -1,0 +1,121 @@
+#include "sim/backends/cpu/measure.hpp"
+
+#include <time.h>
+
+#include <algorithm>
+#include <bit>
+#include <vector>
+
+#include "core/rng.hpp"
+
+namespace spikeloom::cpu {
+namespace {
+
+constexpr int64_t kHeight = 8, kWidth = 16;  // of the maps, in pixels
+constexpr int kRounds = 5;
+constexpr double kCaution =
+    0.85;  // other spikes than these take the event kernel up to a sixth longer
+constexpr uint64_t kSeed = 3;
+
+// Processor time of this thread: other programs matter less.
+double seconds_now() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+struct Spikes {
+  std::vector<uint64_t> bits;
+  double rate = 0;  // share of set inputs
+};
+
+// Spikes of a map: of every 16 inputs one, independently, or of every 8 pixels 3 with all their
+// inputs.
+Spikes fire(int64_t channels, bool whole_pixels) {
+  const int64_t words = words_for(channels);
+  Spikes spikes;
+  int64_t events = 0;
+  for (int64_t i = 0; i < kHeight * kWidth * words; ++i) {
+    const auto random = [&](uint64_t which, int64_t at) {
+      return random_bits(kSeed, which, static_cast<uint64_t>(at));
+    };
+    uint64_t bits = random(0, i) & random(1, i) & random(2, i) & random(3, i);
+    if (whole_pixels) bits = random(0, i / words) % 8 < 3 ? ~uint64_t{0} : 0;
+    if (const int64_t left = channels - i % words * 64; left < 64)
+      bits &= (uint64_t{1} << left) - 1;
+    spikes.bits.push_back(bits);
+    events += std::popcount(bits);
+  }
+  spikes.rate = static_cast<double>(events) / static_cast<double>(kHeight * kWidth * channels);
+  return spikes;
+}
+
+DType dtype_of(Precision precision) {
+  return precision == Precision::kInt8      ? DType::kI8
+         : precision == Precision::kFixed16 ? DType::kI16
+                                            : DType::kF32;
+}
+
+// A convolution that keeps the size of its map. Its weights are zero, which no kernel notices.
+class Layer {
+ public:
+  explicit Layer(const SumShape& shape)
+      : in_({kHeight, kWidth, shape.in_channels}),
+        out_({kHeight, kWidth, shape.out_channels}),
+        conv_(zero_conv({shape.in_channels, shape.out_channels, shape.kernel, 1, shape.kernel / 2,
+                         kHeight, kWidth, kHeight, kWidth},
+                        dtype_of(shape.precision))),
+        sums_({kHeight * kWidth, padded(shape.out_channels)}) {
+    conv_.safe_events = kRunEvents;
+    epilogue_.channels = shape.out_channels;
+    if (shape.precision != Precision::kF32)
+      epilogue_.weight_scale = Tensor({padded(shape.out_channels)});
+    io_.real = {sums_.f32().data(), nullptr, &out_, kHeight * kWidth, shape.out_channels, 0};
+  }
+
+  // Seconds of a call on these spikes that takes groups firing above `dense_rate` densely.
+  double time(ConvKernel event_conv, const Spikes& spikes, double dense_rate) {
+    io_.in[0] = {nullptr, const_cast<uint64_t*>(spikes.bits.data()), &in_, kHeight * kWidth, in_[2],
+                 0};
+    conv_.dense_rate = dense_rate;
+    const double start = seconds_now();
+    event_conv(conv_, epilogue_, io_);
+    return seconds_now() - start;
+  }
+
+ private:
+  Shape in_, out_;
+  PackedConv conv_;
+  PackedEpilogue epilogue_;
+  Tensor sums_;
+  UnitIo io_;
+};
+
+// Where the line through the event kernel's times at two rates meets the dense kernel's time. Lists
+// of very different lengths cost the event kernel more; the higher rate has them, so that in doubt
+// sums are dense.
+double meeting_rate(ConvKernel event_conv, const SumShape& shape) {
+  constexpr double kEvents = 1, kDense = -1;
+  const Spikes low = fire(shape.in_channels, false), high = fire(shape.in_channels, true);
+  Layer layer(shape);
+  double at_low = 1e9, at_high = 1e9, dense = 1e9;  // least seconds
+  for (int round = 0; round < kRounds; ++round) {
+    at_low = std::min(at_low, layer.time(event_conv, low, kEvents));
+    at_high = std::min(at_high, layer.time(event_conv, high, kEvents));
+    dense = std::min(dense, layer.time(event_conv, high, kDense));
+  }
+  if (at_high <= at_low) return dense > at_low ? 1 : 0;  // a clock too coarse for the machine
+  const double rate = low.rate + (dense - at_low) / (at_high - at_low) * (high.rate - low.rate);
+  return std::clamp(kCaution * rate, 0.0, 1.0);
+}
+
+}  // namespace
+
+BreakEven measure_break_even(ConvKernel event_conv) {
+  BreakEven rates;
+  std::transform(sum_shapes().begin(), sum_shapes().end(), rates.begin(),
+                 [&](const SumShape& shape) { return meeting_rate(event_conv, shape); });
+  return rates;
+}
+
+}  // namespace spikeloom::cpu
