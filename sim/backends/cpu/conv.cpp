@@ -129,15 +129,19 @@ inline void gather_span_of(const PackedConv& conv, int64_t o, const Args&... arg
   }
 }
 
-// Set inputs that the outputs of one span see.
-inline int64_t count_events(const Window& w, const MutableSpikeView& in, const Span& span) {
+// Set inputs that the outputs of one span see, those of an input pixel that fires at rate r counted
+// 1 + r times: lists that sweep all weights in order find none of them in the first cache.
+inline double count_events(const Window& w, const MutableSpikeView& in, const Span& span) {
   const int64_t left = span.x * w.stride - w.padding, top = span.y * w.stride - w.padding,
                 right = left + (span.pixels - 1) * w.stride + w.kernel, words = in.row_words();
-  int64_t count = 0;
+  const double share = 1.0 / static_cast<double>(w.in_channels);
+  double count = 0;
   for (int64_t y = std::max<int64_t>(top, 0); y < std::min(top + w.kernel, w.in_height); ++y) {
     for (int64_t x = std::max<int64_t>(left, 0); x < std::min(right, w.in_width); ++x) {
       const uint64_t* row = in.row(y * w.in_width + x);
-      for (int64_t i = 0; i < words; ++i) count += std::popcount(row[i]);
+      int64_t set = 0;
+      for (int64_t i = 0; i < words; ++i) set += std::popcount(row[i]);
+      count += static_cast<double>(set) * (1 + static_cast<double>(set) * share);
     }
   }
   return count;
@@ -153,10 +157,9 @@ inline bool is_dense(const PackedConv& conv, const ValueRef& in, int64_t distinc
     if (span.pixels == 0) continue;
     inputs += static_cast<double>(distinct * ((span.pixels - 1) * w.stride + w.kernel) * w.kernel *
                                   w.in_channels);
-    for (int64_t t = 0; t < distinct; ++t)
-      events += static_cast<double>(count_events(w, in.bits_at(t), span));
+    for (int64_t t = 0; t < distinct; ++t) events += count_events(w, in.bits_at(t), span);
   }
-  return events > conv.dense_rate * inputs;
+  return events > conv.dense_load * inputs;
 }
 
 // run_group() with the dense kernel.

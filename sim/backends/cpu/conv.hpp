@@ -12,7 +12,7 @@
 // event. The window of an output is then one contiguous run of the list, in the order above, and
 // the weight row of an event is id - first column * K * C. A weight tile serves all outputs of a
 // group of spans and all steps. Work is proportional to spikes; a group whose inputs fire more
-// often than PackedConv::dense_rate takes a dense kernel: fp32 that of dense_conv, integers that of
+// often than PackedConv::dense_load takes a dense kernel: fp32 that of dense_conv, integers that of
 // dense_bits.hpp or, where the machine has no dot products, that of dense_conv on their numbers.
 //
 // dense_conv: real operands; see dense-inl.hpp.

@@ -89,16 +89,18 @@ struct Kernels {
         stream(cpu::stream_for(target)) {}
 };
 
-// The share of set inputs from which on the sums of a layer are dense.
-double dense_rate(const SumChoice& choice, const cpu::PackedConv& conv) {
-  if (choice.path == SumPath::kEvents) return 1;
-  if (choice.path == SumPath::kDense) return -1;
+// PackedConv::dense_load where independent spikes of the break-even rate have it.
+double dense_load(const SumChoice& choice, const cpu::PackedConv& conv) {
+  if (choice.path == SumPath::kEvents) return cpu::PackedConv::kAllEvents;
+  if (choice.path == SumPath::kDense) return cpu::PackedConv::kAllDense;
   const DType dtype = conv.weights.dtype();
   const Precision precision = dtype == DType::kI8    ? Precision::kInt8
                               : dtype == DType::kI16 ? Precision::kFixed16
                                                      : Precision::kF32;
   const cpu::Window& w = conv.window;
-  return break_even_rate(choice.rates, precision, w.kernel, conv.fan_in(), w.out_channels);
+  const double rate =
+      break_even_rate(choice.rates, precision, w.kernel, conv.fan_in(), w.out_channels);
+  return rate * (1 + rate);
 }
 
 class CpuBackend final : public Backend {
@@ -114,7 +116,7 @@ class CpuBackend final : public Backend {
                                       const Weights& weights) const override {
     auto packed = std::make_shared<cpu::PackedUnit>(cpu::pack(graph, unit, weights));
     if (auto* conv = std::get_if<cpu::PackedConv>(&packed->main))
-      conv->dense_rate = dense_rate(choice_, *conv);
+      conv->dense_load = dense_load(choice_, *conv);
     return packed;
   }
 

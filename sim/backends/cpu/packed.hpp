@@ -40,7 +40,10 @@ struct PackedConv {
   int64_t tile = 64;
   Tensor weights;
   int64_t safe_events = 0;  // integers: the sum of any so many weights of an output fits 16 bits
-  double dense_rate = 0;    // spikes: share of set inputs above which sums are dense (choice.hpp)
+  // Spikes: events per input, each counted 1 + rate times, above which sums are dense; kAllEvents:
+  // never, kAllDense: always.
+  static constexpr double kAllEvents = 2, kAllDense = -1;
+  double dense_load = 0;
   int64_t fan_in() const noexcept { return window.kernel * window.kernel * window.in_channels; }
   int64_t tiles() const noexcept { return (padded(window.out_channels) + tile - 1) / tile; }
   // Outputs of the tile from o on, and weights per row of it: kernels of integers know three
