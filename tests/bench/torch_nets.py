@@ -7,6 +7,7 @@
 
 The first line it prints is "ready" and what it runs on, or "absent" and why. Then each line "THREADS CALLS" on standard
 input is answered by the seconds on the wall and of processor time that so many calls took."""
+import ctypes
 import os
 import sys
 import time
@@ -97,10 +98,20 @@ def blas():
     return "OpenBLAS" if any("openblas" in path for path in paths) else " ".join(sorted(map(os.path.basename, paths)))
 
 
+def set_threads(threads):
+    """PyTorch's own threads and those of OpenBLAS, which has a pool of its own and takes all cores otherwise."""
+    torch.set_num_threads(threads)
+    for name in ("libopenblas.so.0", "libblas.so.3"):
+        try:
+            ctypes.CDLL(name).openblas_set_num_threads(threads)
+        except (OSError, AttributeError):
+            pass
+
+
 def serve(call):
     for line in sys.stdin:
         threads, calls = map(int, line.split())
-        torch.set_num_threads(threads)
+        set_threads(threads)
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(calls):
             call()
