@@ -8,28 +8,13 @@
 #include "hw_model/chip/mapper.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "tests/catch.hpp"
+#include "tests/small_spikeformer.hpp"
 
 using namespace spikeloom;
 using Catch::Matchers::Contains;
 
-namespace {
-
-SpikeformerConfig small() {
-  SpikeformerConfig config;
-  config.height = config.width = 32;
-  config.in_channels = 1;
-  config.num_classes = 4;
-  config.embed_dim = {8, 16, 16, 24};
-  config.num_heads = 2;
-  config.depths = {1, 1, 1, 1, 1};
-  config.mlp_ratio = 2;
-  return config;
-}
-
-}  // namespace
-
 TEST_CASE("dead cores: the mask is the boxes, neuron by neuron") {
-  const Graph graph = build_spikeformer(small());
+  const Graph graph = build_spikeformer(small_spikeformer());
   const ChipSpec chip = load_chip("loihi2", {"core.limits.neurons=700"});
   const LoweredNetwork lowered = lower(graph, chip);
   const Mapping mapping = map_sequential(lowered.network, chip);

@@ -8,21 +8,14 @@
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "tests/catch.hpp"
+#include "tests/small_spikeformer.hpp"
 
 using namespace spikeloom;
 
 namespace {
 
 Graph small_twin() {
-  SpikeformerConfig config;
-  config.height = config.width = 32;
-  config.in_channels = 1;
-  config.num_classes = 4;
-  config.embed_dim = {8, 16, 16, 24};
-  config.num_heads = 2;
-  config.depths = {1, 1, 1, 1, 1};
-  config.mlp_ratio = 2;
-  return dense_twin(build_spikeformer(config));
+  return dense_twin(build_spikeformer(small_spikeformer()));
 }
 
 }  // namespace
