@@ -208,9 +208,10 @@ class Runner:
             if pid:
                 child.returncode = os.waitstatus_to_exitcode(status)
                 return child.returncode, usage
-            if interrupt and os.path.exists(self.path(interrupt)):
-                time.sleep(0.3)
-                child.send_signal(signal.SIGINT)
+            if interrupt and os.path.exists(self.path(interrupt[0])):
+                time.sleep(interrupt[1])
+                # Not send_signal, which collects a child that has ended and leaves wait4 none.
+                os.kill(child.pid, signal.SIGINT)
                 interrupt = None
             if time.monotonic() > deadline:
                 child.kill()
@@ -242,7 +243,9 @@ class Runner:
         self.before["tmpfs"] = rest
 
     def do_interrupt(self, rest):
-        self.before["interrupt"] = rest
+        """interrupt FILE [SECONDS]: Ctrl-C so long after the file is there."""
+        name, seconds = (rest.split() + ["0"])[:2]
+        self.before["interrupt"] = (name, float(seconds))
 
     def do_stdout(self, rest):
         self.before["stdout"] = self.path(rest)
