@@ -23,6 +23,7 @@ TABLE = [
     (r"dot_block<4, short>", r"vpdpwssd .*%zmm", 24),
     (r"dot_block<2, signed char>", r"vpdpbusd .*%zmm", 12),
     (r"dot_block<2, short>", r"vpdpwssd .*%zmm", 12),
+    (r"add_blocks<8>", r"vperm[it]2w .*%zmm", 16),
 ]
 # Kernels in Highway's namespace of the target, and those that are written for AVX-512 alone.
 PLACE = r"(N_AVX3|\(anonymous namespace\))::"

@@ -126,6 +126,23 @@ TEST_CASE("grouped convolutions equal the reference", "[parity]") {
   }
 }
 
+// Enough of them for groups of rows that share tables of sums.
+TEST_CASE("layers of many rows equal the reference", "[parity]") {
+  Draw draw(7);
+  for (const Precision precision : kPrecisions) {
+    for (const int64_t in : {33, 260}) {
+      ParityCase c;
+      c.in = {701, in};
+      c.spikes = true;
+      draw.finish(c);
+      c.density = 0.6;
+      c.precision = precision;
+      c.main = Linear{in, in == 33 ? 100 : 20, 1, "w", "b"};
+      check_parity(c);
+    }
+  }
+}
+
 TEST_CASE("linear layers equal the reference", "[parity]") {
   Draw draw(6);
   for (const int64_t in : {1, 3, 33, 64, 70, 360, 2600, 5200}) {

@@ -11,14 +11,13 @@
 #include "sim/backends/cpu/dense_bits-inl.hpp"
 #include "sim/backends/cpu/events-inl.hpp"
 #include "sim/backends/cpu/gather-inl.hpp"
+#include "sim/backends/cpu/tables-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace spikeloom::cpu {
 namespace HWY_NAMESPACE {
 
 constexpr int64_t kSpanPixels = 64;
-constexpr int64_t kGroupPixelSteps =
-    256;  // outputs (times steps) that share one pass over a weight tile
 
 // Neighbouring outputs [x, x + pixels) of row y.
 struct Span {
@@ -104,26 +103,33 @@ HWY_NOINLINE void gather_span(const PackedConv& conv, const Epilogue& shared, in
       if (row.other != nullptr) __builtin_prefetch(row.other + c, 0, 2);
     }
   };
-  // Without events of its own, a step takes the sums of the one before.
-  const auto finish_steps = [&](Place at, const float* sums) {
-    const int64_t last = distinct < steps ? steps : at.t + 1;
-    for (int64_t t = at.t; t < last; ++t)
-      finish_row(epilogue, row_of(epilogue, t, pixel + at.x), sums, o, outputs);
-  };
   const auto after = [&](Place at) {
     return at.t + 1 < distinct ? Place{at.x, at.t + 1} : Place{at.x + 1, 0};
   };
-  HWY_ALIGN float sums[2][kWidth];
-  for (Place a{0, 0}; a.x < span.pixels;) {
-    const Place b = after(a);
-    const bool two = b.x < span.pixels;
-    prefetch(a);
-    if (two) prefetch(b);
-    gather<Weight, kWidth>(list_of(a), two ? list_of(b) : EventList{}, conv.safe_events, sums[0],
-                           sums[1]);
-    finish_steps(a, sums[0]);
-    if (two) finish_steps(b, sums[1]);
-    a = after(b);
+  // Two lists at a time; as many as fill `sums` before the neurons of their pixels step.
+  constexpr int kTogether = 2;
+  HWY_ALIGN float sums[kTogether][kWidth];
+  for (Place next{0, 0}; next.x < span.pixels;) {
+    const Place first = next;
+    int count = 0;
+    while (count < kTogether && next.x < span.pixels) {
+      const Place a = next, b = after(a);
+      const bool two = b.x < span.pixels;
+      prefetch(a);
+      if (two) prefetch(b);
+      gather<Weight, kWidth>(list_of(a), two ? list_of(b) : EventList{}, conv.safe_events,
+                             sums[count], sums[count + 1]);
+      count += two ? 2 : 1;
+      next = after(b);
+    }
+    Place at = first;
+    for (int i = 0; i < count;) {  // without events of their own, steps take the first one's sums
+      const int64_t here = std::min<int64_t>(count - i, distinct - at.t);
+      epilogue.finish(epilogue, row_of(epilogue, at.t, pixel + at.x), sums[i],
+                      distinct < steps ? 0 : kWidth, distinct < steps ? steps : here, o, outputs);
+      i += static_cast<int>(here);
+      at = at.t + here < distinct ? Place{at.x, at.t + here} : Place{at.x + 1, 0};
+    }
   }
 }
 
@@ -186,18 +192,23 @@ inline bool is_dense(const PackedConv& conv, const ValueRef& in, int64_t distinc
 inline void run_dense_group(const PackedConv& conv, const Epilogue& epilogue, const UnitIo& io,
                             const Spans& spans, int64_t begin, int64_t end, int64_t tile_begin,
                             int64_t tile_end) {
-#if HWY_TARGET == HWY_AVX3
-  if (conv.weights.dtype() != DType::kF32 && has_dot_products()) {
-    const auto kernel = conv.weights.dtype() == DType::kI8 ? &dense_bits<int8_t, Spans>
-                                                           : &dense_bits<int16_t, Spans>;
-    return kernel(conv, epilogue, io, spans, begin, end, tile_begin, tile_end);
-  }
-#endif
   // Spans follow each other without gaps.
   const int64_t width = conv.window.out_width;
   const Span first = spans.at(begin), last = spans.at(end - 1);
-  dense_pixels(conv, epilogue, io, first.y * width + std::min(first.x, width),
-               last.y * width + std::min(last.x, width) + last.pixels, tile_begin, tile_end);
+  const int64_t first_pixel = first.y * width + std::min(first.x, width),
+                last_pixel = last.y * width + std::min(last.x, width) + last.pixels;
+#if HWY_TARGET == HWY_AVX3
+  const bool bytes = conv.weights.dtype() == DType::kI8;
+  if (fits_tables(conv)) {
+    const auto kernel = bytes ? &table_sums<int8_t> : &table_sums<int16_t>;
+    return kernel(conv, epilogue, io, first_pixel, last_pixel, tile_begin, tile_end);
+  }
+  if (conv.weights.dtype() != DType::kF32 && has_dot_products()) {
+    const auto kernel = bytes ? &dense_bits<int8_t, Spans> : &dense_bits<int16_t, Spans>;
+    return kernel(conv, epilogue, io, spans, begin, end, tile_begin, tile_end);
+  }
+#endif
+  dense_pixels(conv, epilogue, io, first_pixel, last_pixel, tile_begin, tile_end);
 }
 
 // One group of spans, tiles [tile_begin, tile_end), all steps.
@@ -224,6 +235,17 @@ inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const Un
   }
 }
 
+// Outputs times steps that share one pass over a weight tile. Making tables pays for many.
+inline int64_t group_pixel_steps(const PackedConv& conv, const UnitIo& io, const Spans& spans) {
+  constexpr int64_t kFew = 256, kMany = 4096;
+  const int64_t distinct = io.in[0].step_stride == 0 ? 1 : io.steps,
+                share = spans.count * spans.length * io.steps / (2 * io.threads);
+  if (share > kFew && fits_tables(conv) &&
+      is_dense(conv, io.in[0], distinct, spans, 0, spans.count))
+    return io.threads == 1 ? kMany : std::min(share, kMany);
+  return kFew;
+}
+
 // `count` in as few parts of at most `most` as possible: size of the largest when all are nearly
 // equal.
 inline int64_t share(int64_t count, int64_t most) {
@@ -234,9 +256,9 @@ inline int64_t share(int64_t count, int64_t most) {
 void event_conv(const PackedConv& conv, const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   const Spans spans(conv.window);
-  const int64_t tiles = conv.tiles();
-  const int64_t most =
-      std::clamp<int64_t>(kGroupPixelSteps / (spans.length * io.steps), 1, spans.count);
+  const int64_t tiles = conv.tiles(),
+                most = std::clamp<int64_t>(
+                    group_pixel_steps(conv, io, spans) / (spans.length * io.steps), 1, spans.count);
   const int64_t group = share(spans.count, most), groups = (spans.count + group - 1) / group;
   const int64_t splits =
       std::clamp<int64_t>(io.threads == 1 ? 1 : 4 * io.threads / groups, 1, tiles);

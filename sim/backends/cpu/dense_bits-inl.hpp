@@ -93,11 +93,8 @@ void dot_spread(const Epilogue& epilogue, const SpreadRows<Int>& rows, int64_t r
     }
     dot_rows(rows.values, rows.starts + first, inputs, weights, block, sums);
     for (int64_t r = first; r < last; ++r) {
-      const int64_t step = rows.first_step + r % rows.steps;
-      for (int64_t t = step; t < step + repeats; ++t) {
-        finish_row(own, row_of(own, t, rows.pixels[r]), sums + (r - first) * kDotOutputs, o,
-                   outputs);
-      }
+      own.finish(own, row_of(own, rows.first_step + r % rows.steps, rows.pixels[r]),
+                 sums + (r - first) * kDotOutputs, 0, repeats, o, outputs);
     }
   }
 }

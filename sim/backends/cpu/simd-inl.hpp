@@ -174,10 +174,11 @@ HWY_INLINE hn::Mask<Floats> step(const SimdNeuron& n, V x, V& v) {
 
 struct EpilogueRow;
 struct Epilogue;
-// Finishes outputs [first, first + width) (multiples of 16, within padded(channels)) of a row,
-// whose main sums stand at `sums`.
-using FinishRow = void (*)(const Epilogue& e, const EpilogueRow& row, const float* sums,
-                           int64_t first, int64_t width);
+// Finishes outputs [first, first + width) (multiples of 16, within padded(channels)) of a row at
+// `steps` steps, the first of which `row` names. Main sums of a step stand at `sums`, those of the
+// next one `stride` further; stride 0: all steps have the same.
+using FinishSteps = void (*)(const Epilogue& e, const EpilogueRow& row, const float* sums,
+                             int64_t stride, int64_t steps, int64_t first, int64_t width);
 
 // The epilogue of one call: packed arrays and where the values lie. Null: absent. Hot loops work on
 // a copy of their own, which no store can alias.
@@ -190,7 +191,7 @@ struct Epilogue {
   uint64_t* spikes;
   int64_t other_stride, real_stride, spike_stride;  // per step
   int64_t channels, row_floats, row_words;
-  FinishRow finish_row;  // with exactly these parts
+  FinishSteps finish;  // with exactly these parts
 
   Epilogue(const PackedEpilogue& p, const UnitIo& io);  // finish.cpp
 };
@@ -221,17 +222,12 @@ HWY_INLINE V finish_real(const Epilogue& e, const EpilogueRow& row, V y, int64_t
   return y;
 }
 
-HWY_INLINE void finish_row(const Epilogue& e, const EpilogueRow& row, const float* sums,
-                           int64_t first, int64_t width) {
-  e.finish_row(e, row, sums, first, width);
-}
-
 // Finishes outputs [first, first + width) of `rows` rows at one step. Row i of the call is row `row
 // + i * row_step` of the value; its main sums stand at sums + i * sum_stride.
 HWY_INLINE void finish(const Epilogue& e, const float* sums, int64_t sum_stride, int64_t at_step,
                        int64_t row, int64_t row_step, int64_t rows, int64_t first, int64_t width) {
   for (int64_t i = 0; i < rows; ++i)
-    e.finish_row(e, row_of(e, at_step, row + i * row_step), sums + i * sum_stride, first, width);
+    e.finish(e, row_of(e, at_step, row + i * row_step), sums + i * sum_stride, 0, 1, first, width);
 }
 
 }  // namespace HWY_NAMESPACE

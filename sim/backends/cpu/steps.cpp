@@ -123,39 +123,6 @@ HWY_NOINLINE void add_tile(const PackedConv1d& p, const StepEvents& list, int64_
   }
 }
 
-// finish() for a tile of 16 * kSixteens outputs from `first` on at steps [at_step, at_step + steps)
-// of a value of one row. Membranes stay in registers over the steps, and those of a tile overlap.
-template <int kSixteens>
-HWY_NOINLINE void finish_steps(const Epilogue& shared, int64_t first, int64_t at_step,
-                               int64_t steps, const float* sums) {
-  constexpr int kWidth = 16 * kSixteens, kVectors = kWidth / kLanes;
-  const Epilogue e(shared);
-  EpilogueRow row = row_of(e, at_step, 0);
-  const bool fires = row.state != nullptr;
-  const int64_t left = e.channels - first;
-  const uint64_t valid = left >= 64 ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
-  V membranes[kVectors];
-#pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v)
-    membranes[v] = fires ? hn::LoadU(kD, row.state + first + v * kLanes) : hn::Zero(kD);
-  for (int64_t s = 0; s < steps; ++s, sums += kWidth) {
-    uint64_t fired = 0;
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      const int64_t c = v * kLanes;
-      const V y = finish_real(e, row, hn::LoadU(kD, sums + c), first + c);
-      if (fires) fired |= static_cast<uint64_t>(mask_bits(step(e.neuron, y, membranes[v]))) << c;
-    }
-    if (fires) row.spikes[first / 64] = fired & valid;
-    if (fires) row.spikes += e.spike_stride;
-    if (row.other != nullptr) row.other += e.other_stride;
-    if (row.real != nullptr) row.real += e.real_stride;
-  }
-  if (!fires) return;
-#pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v) hn::StoreU(membranes[v], kD, row.state + first + v * kLanes);
-}
-
 // Calls f(std::integral_constant<int, n>) for a tile of 16 * n outputs, n <= 4.
 template <int kSixteens = 4, typename F>
 HWY_INLINE void for_width(int64_t width, F f) {
@@ -199,7 +166,8 @@ inline void conv1d_tiles(const PackedConv1d& p, const Epilogue& epilogue, const 
       }
       for_width(width, [&](auto sixteens) HWY_ATTR {
         if (inputs.x == nullptr) add_tile<sixteens>(p, list, s, together, weights, sums);
-        finish_steps<sixteens>(epilogue, o, first + s, together, sums);
+        epilogue.finish(epilogue, row_of(epilogue, first + s, 0), sums, 16 * sixteens, together, o,
+                        16 * sixteens);
       });
     }
   }
@@ -297,7 +265,8 @@ void event_memory(const PackedLmu& p, const Epilogue& epilogue, const UnitIo& io
           sum_rows<sixteens, true>(table, known.rows + from, known.factors + from, to - from,
                                    static_cast<uint32_t>(t + oldest), sums + waiting * width);
           if (waiting + 1 == kStepsTogether || t + 1 == io.steps)
-            finish_steps<sixteens>(epilogue, first, t - waiting, waiting + 1, sums);
+            epilogue.finish(epilogue, row_of(epilogue, t - waiting, 0), sums, 16 * sixteens,
+                            waiting + 1, first, 16 * sixteens);
         }
       });
     }
