@@ -11,6 +11,7 @@
 #include "cli/bench_onednn.hpp"
 #include "cli/cpu_choice.hpp"
 #include "core/error.hpp"
+#include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
 
 namespace spikeloom {
@@ -105,13 +106,19 @@ class Field {
   }
 
   // Which paths a layer has: neurons alone have no sums; real operands no events; binary attention
-  // no dense form. The dense path of integer weights reads the same weights.
+  // no dense form. Spikes and integer weights have dense kernels of their own; the others read the
+  // spikes as numbers.
   void add_precision(const std::string& name, const Weights& weights) {
     const BenchLayer& layer = result_.layer;
     const double most = accepted(precision_named(name));
     const auto backend = make_chosen_cpu_backend(options_.simd);
     const bool sums = layer.kind != LayerKind::kLif;
     const bool events = !layer.real, dense = sums && layer.kind != LayerKind::kAttention;
+    const bool own_dense = events &&
+                           (layer.kind == LayerKind::kLinear || layer.kind == LayerKind::kConv) &&
+                           !layer.depthwise() && precision_named(name) != Precision::kF32;
+    const auto dense_backend =
+        own_dense ? make_cpu_backend(backend->simd(), {.path = SumPath::kDense}) : backend;
     const EngineLayer *event = nullptr, *event_lif = nullptr;
     if (events) {
       event = &add_engine(name + " event", backend, weights, {});
@@ -119,13 +126,14 @@ class Field {
       check_sums(event->sums(), most);
     }
     if (dense) {
-      const Tensor values = add_engine(name + " dense", backend, weights, {.dense = true}).sums();
+      const Tensor values =
+          add_engine(name + " dense", dense_backend, weights, {.dense = !own_dense}).sums();
       check_sums(values, most);
       if (events) check_same(event->sums(), values);
     }
     if (dense || !sums) {
-      const EngineLayer& other =
-          add_engine(name + " dense lif", backend, weights, {.dense = true, .neuron = true});
+      const EngineLayer& other = add_engine(name + " dense lif", dense_backend, weights,
+                                            {.dense = !own_dense, .neuron = true});
       if (events && event_lif->spikes() != other.spikes())
         throw differs(layer, "spikes of the event and the dense path differ");
     }

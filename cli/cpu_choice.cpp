@@ -29,6 +29,7 @@ json key_of(const std::string& simd) {
   return {{"version", kVersion},
           {"processor", processor_name()},
           {"simd", simd},
+          {"kernels", kSumKernels},
           {"layers", std::move(corners)}};
 }
 

@@ -37,8 +37,7 @@ KERNELS = [
     ("depthwise 7x7, any rate", ("depthwise7x7:128@56",), ANY, "fixed16 event", "oneDNN f32", 4, 5.8),
     ("binary attention, 10 %", ("attention:196x8x45", "attention:196x8x64"), 10, "fp32 event", "oneDNN f32", 6, 8),
     ("linear and 1x1, real operand", REAL, ANY, "fp32 dense", "oneDNN f32", 0.85, 1),
-    # The dense contender of integer weights is the fp32 kernel on the same numbers: no measure of their own dense path.
-    ("any layer, any rate", EVERY, ANY, "fp32 event", "fp32 dense", 0.95, 1),
+    *(("any layer, any rate", EVERY, ANY, f"{p} event", f"{p} dense", 0.95, 1) for p in ("fp32", "fixed16", "int8")),
 ]
 # What, network, firing rate in %, threads, precision, must, aim; the fastest form counts.
 NETS = [

@@ -14,6 +14,9 @@
 
 namespace spikeloom {
 
+// Counts changes of the kernels: rates measured with others are measured again.
+constexpr int kSumKernels = 2;
+
 enum class SumPath { kCheapest, kEvents, kDense };
 
 // One corner: a layer whose rate is measured.

@@ -11,7 +11,11 @@
 namespace spikeloom::cpu {
 namespace {
 
-constexpr int64_t kHeight = 8, kWidth = 16;  // of the maps, in pixels
+// Pixels of a map. Layers without a window share the work of making tables between many.
+constexpr int64_t kWidth = 16;
+int64_t height_of(const SumShape& shape) {
+  return shape.kernel == 1 ? 64 : 8;
+}
 constexpr int kRounds = 5;
 constexpr double kCaution = 0.95;  // in doubt sums are dense
 constexpr uint64_t kSeed = 3;
@@ -29,11 +33,12 @@ struct Spikes {
 };
 
 // Independent spikes of a map: an input is set with probability 1/16, or 3/8.
-Spikes fire(int64_t channels, bool often) {
-  const int64_t words = words_for(channels);
+Spikes fire(const SumShape& shape, bool often) {
+  const int64_t channels = shape.in_channels, pixels = height_of(shape) * kWidth,
+                words = words_for(channels);
   Spikes spikes;
   int64_t events = 0;
-  for (int64_t i = 0; i < kHeight * kWidth * words; ++i) {
+  for (int64_t i = 0; i < pixels * words; ++i) {
     const auto random = [&](uint64_t which) {
       return random_bits(kSeed, which, static_cast<uint64_t>(i));
     };
@@ -43,7 +48,7 @@ Spikes fire(int64_t channels, bool often) {
     spikes.bits.push_back(bits);
     events += std::popcount(bits);
   }
-  spikes.rate = static_cast<double>(events) / static_cast<double>(kHeight * kWidth * channels);
+  spikes.rate = static_cast<double>(events) / static_cast<double>(pixels * channels);
   return spikes;
 }
 
@@ -57,22 +62,22 @@ DType dtype_of(Precision precision) {
 class Layer {
  public:
   explicit Layer(const SumShape& shape)
-      : in_({kHeight, kWidth, shape.in_channels}),
-        out_({kHeight, kWidth, shape.out_channels}),
+      : in_({height_of(shape), kWidth, shape.in_channels}),
+        out_({height_of(shape), kWidth, shape.out_channels}),
         conv_(zero_conv({shape.in_channels, shape.out_channels, shape.kernel, 1, shape.kernel / 2,
-                         kHeight, kWidth, kHeight, kWidth},
+                         in_[0], kWidth, in_[0], kWidth},
                         dtype_of(shape.precision))),
-        sums_({kHeight * kWidth, padded(shape.out_channels)}) {
+        sums_({in_[0] * kWidth, padded(shape.out_channels)}) {
     conv_.safe_events = kRunEvents;
     epilogue_.channels = shape.out_channels;
     if (shape.precision != Precision::kF32)
       epilogue_.affine = Tensor({2, padded(shape.out_channels)}), epilogue_.pairs = 1;
-    io_.real = {sums_.f32().data(), nullptr, &out_, kHeight * kWidth, shape.out_channels, 0};
+    io_.real = {sums_.f32().data(), nullptr, &out_, in_[0] * kWidth, shape.out_channels, 0};
   }
 
   // Seconds of a call on these spikes; `dense_load` as in PackedConv.
   double time(ConvKernel event_conv, const Spikes& spikes, double dense_load) {
-    io_.in[0] = {nullptr, const_cast<uint64_t*>(spikes.bits.data()), &in_, kHeight * kWidth, in_[2],
+    io_.in[0] = {nullptr, const_cast<uint64_t*>(spikes.bits.data()), &in_, in_[0] * kWidth, in_[2],
                  0};
     conv_.dense_load = dense_load;
     const double start = seconds_now();
@@ -90,7 +95,7 @@ class Layer {
 
 // Where the line through the event kernel's times at two rates meets the dense kernel's time.
 double meeting_rate(ConvKernel event_conv, const SumShape& shape) {
-  const Spikes low = fire(shape.in_channels, false), high = fire(shape.in_channels, true);
+  const Spikes low = fire(shape, false), high = fire(shape, true);
   Layer layer(shape);
   double at_low = 1e9, at_high = 1e9, dense = 1e9;  // least seconds
   for (int round = 0; round < kRounds; ++round) {

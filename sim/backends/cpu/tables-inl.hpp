@@ -24,27 +24,33 @@ inline bool fits_tables(const PackedConv& conv) {
 
 #if HWY_TARGET == HWY_AVX3
 
-constexpr int64_t kTableBlocks = 8;  // whose indices stay in the first cache
+constexpr int64_t kTableOutputs = 64;  // finished together
+constexpr int64_t kTableGroups = 64;   // whose tables, of two outputs, stay in the first cache
 
-// Inputs whose sums surely fit 16 bits, in whole tables.
+// Inputs whose sums surely fit 16 bits, in whole tables, and how many such runs there are.
 inline int64_t table_run(const PackedConv& conv) {
   const int64_t all = table_groups(conv.fan_in()) * kTableInputs;
   return std::min(all, std::max(conv.safe_events / kTableInputs, int64_t{1}) * kTableInputs);
+}
+inline int64_t table_runs(const PackedConv& conv) {
+  const int64_t run = table_run(conv);
+  return (conv.fan_in() + run - 1) / run;
 }
 
 // Rows are pixels times the steps with events of their own, steps running fastest.
 struct TableRows {
   int64_t first_pixel, pixels, distinct, blocks;
   uint16_t* indices;
-  int64_t stride;  // of a block
+  int64_t stride;  // of a chunk
 };
 
 inline TableRows index_rows(const PackedConv& conv, const UnitIo& io, int64_t begin, int64_t end) {
   const int64_t channels = conv.fan_in(), distinct = io.in[0].step_stride == 0 ? 1 : io.steps,
                 count = (end - begin) * distinct, blocks = (count + kTableRows - 1) / kTableRows,
-                stride = index_vectors(channels) * kTableRows;
+                stride = index_vectors(channels) * kTableBlocks * kTableRows,
+                chunks = (blocks + kTableBlocks - 1) / kTableBlocks;
   auto* indices =
-      reinterpret_cast<uint16_t*>(scratch<uint32_t>(ScratchSlot::kEvents, blocks * stride / 2));
+      reinterpret_cast<uint16_t*>(scratch<uint32_t>(ScratchSlot::kEvents, chunks * stride / 2));
   for (int64_t block = 0; block < blocks; ++block) {
     const uint64_t* rows[kTableRows];
     const int64_t first = block * kTableRows, here = std::min(kTableRows, count - first);
@@ -52,7 +58,8 @@ inline TableRows index_rows(const PackedConv& conv, const UnitIo& io, int64_t be
       const int64_t row = first + i;
       rows[i] = io.in[0].bits_at(row % distinct).row(begin + row / distinct);
     }
-    make_indices(rows, here, channels, indices + block * stride);
+    make_indices(rows, here, channels,
+                 indices + block / kTableBlocks * stride + block % kTableBlocks * kTableRows);
   }
   return {begin, end - begin, distinct, blocks, indices, stride};
 }
@@ -94,38 +101,48 @@ inline void prefetch_block(const Epilogue& e, const TableRows& rows, int64_t blo
   });
 }
 
-// Outputs [o, o + outputs), `width` of them with padding, of all rows.
-template <typename Int>
-void look_up(const PackedConv& conv, const Epilogue& epilogue, const TableRows& rows, int64_t steps,
-             const int16_t* tables, int64_t o, int64_t width, int64_t outputs) {
-  const Epilogue own(epilogue);
+// Sums of `width` outputs, whose weights stand at `numbers`, for all rows: parts[run][output][row],
+// rows padded to whole blocks.
+inline void add_outputs(const PackedConv& conv, const TableRows& rows, const int16_t* numbers,
+                        int64_t width, int16_t* parts) {
   const int64_t groups = table_groups(conv.fan_in()), run = table_run(conv) / kTableInputs,
-                runs = (groups + run - 1) / run, length = kTableBlocks * kTableRows;
-  HWY_ALIGN float sums[kTableRows * 64];
-  auto* parts =
-      reinterpret_cast<int16_t*>(scratch<uint32_t>(ScratchSlot::kSums, runs * width * length / 2));
-  for (int64_t first = 0; first < rows.blocks; first += kTableBlocks) {
-    const int64_t blocks = std::min(kTableBlocks, rows.blocks - first);
-    for (int64_t i = 0; i < runs; ++i) {
-      const int64_t from = i * run, count = std::min(run, groups - from);
-      const uint16_t* indices = rows.indices + first * rows.stride + from * kTableRows;
-      for (int64_t k = 0; k < width; k += 2) {
-        const int16_t* table = tables + (k * groups + from) * kTableEntries;
-        int16_t* to = parts + (i * width + k) * length;
-        add_tables(table, table + groups * kTableEntries, count, indices, rows.stride, blocks, to,
+                length = rows.blocks * kTableRows, stride = numbers_stride(conv.fan_in());
+  HWY_ALIGN int16_t tables[2][kTableGroups * kTableEntries];
+  for (int64_t k = 0; k < width; k += 2, numbers += 2 * stride) {
+    for (int64_t from = 0, count; from < groups; from += count) {
+      const int64_t part = from / run, last = std::min((part + 1) * run, groups);
+      count = std::min(kTableGroups, last - from);
+      make_tables(numbers + from * kTableInputs, count, tables[0]);
+      make_tables(numbers + stride + from * kTableInputs, count, tables[1]);
+      int16_t* to = parts + (part * width + k) * length;
+      const uint16_t* indices = rows.indices + from * kTableBlocks * kTableRows;
+      for (int64_t block = 0; block < rows.blocks; block += kTableBlocks) {
+        add_tables(tables[0], tables[1], count, indices,
+                   std::min(kTableBlocks, rows.blocks - block), from == part * run, to,
                    to + length);
+        indices += rows.stride;
+        to += kTableBlocks * kTableRows;
       }
     }
-    prefetch_block(own, rows, first, o, outputs);
-    for (int64_t block = 0; block < blocks; ++block) {
-      if (block + 1 < blocks) prefetch_block(own, rows, first + block + 1, o, outputs);
-      for (int64_t k = 0; k < width; k += 32) {
-        for (int64_t i = 0; i < runs; ++i)
-          add_transposed(parts + (i * width + k) * length + block * kTableRows, length, i == 0,
-                         width, sums + k);
-      }
-      finish_block(own, rows, steps, first + block, sums, o, width, outputs);
+  }
+}
+
+// Outputs [o, o + outputs) of all rows from their parts.
+inline void finish_outputs(const PackedConv& conv, const Epilogue& epilogue, const TableRows& rows,
+                           int64_t steps, const int16_t* parts, int64_t o, int64_t width,
+                           int64_t outputs) {
+  const Epilogue own(epilogue);
+  const int64_t runs = table_runs(conv), length = rows.blocks * kTableRows;
+  HWY_ALIGN float sums[kTableRows * kTableOutputs];
+  prefetch_block(own, rows, 0, o, outputs);
+  for (int64_t block = 0; block < rows.blocks; ++block) {
+    if (block + 1 < rows.blocks) prefetch_block(own, rows, block + 1, o, outputs);
+    for (int64_t k = 0; k < width; k += 32) {
+      for (int64_t i = 0; i < runs; ++i)
+        add_transposed(parts + (i * width + k) * length + block * kTableRows, length, i == 0, width,
+                       sums + k);
     }
+    finish_block(own, rows, steps, block, sums, o, width, outputs);
   }
 }
 
@@ -133,21 +150,20 @@ void look_up(const PackedConv& conv, const Epilogue& epilogue, const TableRows& 
 template <typename Int>
 void table_sums(const PackedConv& conv, const Epilogue& epilogue, const UnitIo& io, int64_t begin,
                 int64_t end, int64_t tile_begin, int64_t tile_end) {
-  constexpr int64_t kCacheBytes = 512 * 1024;  // of tables
-  const int64_t channels = conv.fan_in(), groups = table_groups(channels),
-                most = 64 * groups * kTableEntries * 2 <= kCacheBytes ? 64 : 32;
+  const int64_t channels = conv.fan_in();
   const TableRows rows = index_rows(conv, io, begin, end);
-  const int64_t room = 64 * (channels + 64), size = most * groups * kTableEntries;
-  auto* numbers =
-      reinterpret_cast<int16_t*>(scratch<uint32_t>(ScratchSlot::kTile, (room + size) / 2 + 16));
-  int16_t* tables = numbers + (room + 31) / 32 * 32;
+  auto* numbers = reinterpret_cast<int16_t*>(
+      scratch<uint32_t>(ScratchSlot::kTile, kTableOutputs * numbers_stride(channels) / 2));
+  auto* parts = reinterpret_cast<int16_t*>(scratch<uint32_t>(
+      ScratchSlot::kSums, table_runs(conv) * kTableOutputs * rows.blocks * kTableRows / 2));
   for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
     const int64_t o = tile * conv.tile, row_width = conv.row_width(o), outputs = conv.outputs_at(o);
     const Int* weights = conv.weights.as<Int>().data() + o * channels;
-    for (int64_t at = 0; at < outputs; at += most) {
-      const int64_t here = std::min(most, outputs - at), width = (here + 31) / 32 * 32;
-      make_tables(weights, row_width, channels, at, width, numbers, tables);
-      look_up<Int>(conv, epilogue, rows, io.steps, tables, o + at, width, here);
+    for (int64_t at = 0; at < outputs; at += kTableOutputs) {
+      const int64_t here = std::min(kTableOutputs, outputs - at), width = (here + 31) / 32 * 32;
+      collect_numbers(weights, row_width, channels, at, width, numbers);
+      add_outputs(conv, rows, numbers, width, parts);
+      finish_outputs(conv, epilogue, rows, io.steps, parts, o + at, width, here);
     }
   }
 }
