@@ -1,6 +1,7 @@
 #include "sim/backends/cpu/conv.hpp"
 
 #include "core/parallel.hpp"
+#include "sim/backends/cpu/events.hpp"
 #include "sim/backends/cpu/targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -58,14 +59,17 @@ inline void build_list(const Window& w, const MutableSpikeView& in, const Span& 
   const int64_t left = span.x * w.stride - w.padding, top = span.y * w.stride - w.padding;
   const int64_t ky_begin = std::max<int64_t>(0, -top),
                 ky_end = std::min(w.kernel, w.in_height - top);
+  const bool bytewise = HWY_TARGET == HWY_AVX3 && has_byte_compression();
   for (int64_t column = 0; column < columns; ++column) {
     offsets[column] = static_cast<uint32_t>(end - lists.events);
     const int64_t x = left + column;
     if (x < 0 || x >= w.in_width) continue;
     if (w.stride > w.kernel && column % w.stride >= w.kernel) continue;
     for (int64_t ky = ky_begin; ky < ky_end; ++ky) {
-      end = append_events(in.row((top + ky) * w.in_width + x), w.in_channels,
-                          static_cast<uint32_t>((column * w.kernel + ky) * w.in_channels), end);
+      const uint64_t* row = in.row((top + ky) * w.in_width + x);
+      const auto base = static_cast<uint32_t>((column * w.kernel + ky) * w.in_channels);
+      end = bytewise ? append_words(row, words, base, end)
+                     : append_events(row, w.in_channels, base, end);
     }
   }
   lists.used = end - lists.events;
@@ -160,17 +164,18 @@ inline void gather_span_of(const PackedConv& conv, int64_t o, const Args&... arg
 inline double count_events(const Window& w, const MutableSpikeView& in, const Span& span) {
   const int64_t left = span.x * w.stride - w.padding, top = span.y * w.stride - w.padding,
                 right = left + (span.pixels - 1) * w.stride + w.kernel, words = in.row_words();
-  const double share = 1.0 / static_cast<double>(w.in_channels);
-  double count = 0;
+  int64_t all = 0, squares = 0;
   for (int64_t y = std::max<int64_t>(top, 0); y < std::min(top + w.kernel, w.in_height); ++y) {
     for (int64_t x = std::max<int64_t>(left, 0); x < std::min(right, w.in_width); ++x) {
       const uint64_t* row = in.row(y * w.in_width + x);
       int64_t set = 0;
       for (int64_t i = 0; i < words; ++i) set += std::popcount(row[i]);
-      count += static_cast<double>(set) * (1 + static_cast<double>(set) * share);
+      all += set;
+      squares += set * set;
     }
   }
-  return count;
+  return static_cast<double>(all) +
+         static_cast<double>(squares) / static_cast<double>(w.in_channels);
 }
 
 // Whether the inputs of a group of spans fire so often that the dense kernel is the faster one.
