@@ -94,9 +94,9 @@ InputRates measure_input_rates(const Model& model, std::shared_ptr<const Backend
   return rates;
 }
 
-QuantizedWeights in_precision(const Graph& graph, const Weights& weights, Precision precision,
+QuantizedWeights in_precision(const Graph& graph, Weights weights, Precision precision,
                               const InputRates& rates) {
-  QuantizedWeights result = quantize(graph, weights, precision, rates);
+  QuantizedWeights result = quantize(graph, std::move(weights), precision, rates);
   if (precision != Precision::kF32 && result.layers.empty()) {
     throw Error(ErrorCode::kUsage,
                 "run.precision = \"" + std::string(name_of(precision)) +

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "sim/graph/last_readers.hpp"
 #include "sim/graph/step_window.hpp"
 
 namespace spikeloom {
@@ -276,7 +277,7 @@ int64_t most_steps_of(const Graph& graph) {
 
 }  // namespace
 
-std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights,
+std::shared_ptr<const Plan> compile(Graph graph, Weights weights,
                                     std::shared_ptr<const Backend> backend, PlanOptions options) {
   if (options.chunk_steps < 1) throw Error(ErrorCode::kInternal, "a chunk needs at least one step");
   auto plan = std::make_shared<Plan>();
@@ -290,9 +291,13 @@ std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights,
   const std::vector<bool> kept = kept_nodes(plan->graph, plan->options);
   plan->units = make_units(*plan, kept, plan->backend->groups_units());
   plan->populations = populations_of(plan->graph);
+  LastReaders readers(plan->graph);
   for (const Unit& unit : plan->units) {
     plan->unit_is_static.push_back(plan->graph.node(unit.main).is_static);
     plan->prepared.push_back(plan->backend->prepare(plan->graph, unit, weights));
+    for (const NodeId part : {unit.main, unit.affine, unit.residual, unit.neuron}) {
+      if (part >= 0) readers.done(plan->graph.node(part).op, weights);
+    }
   }
   place_values(*plan, kept);
   place_state(*plan);

@@ -62,9 +62,10 @@ struct Plan {
   }
 };
 
-// `weights` must come from bind_weights (or fuse); they are not needed afterwards. Throws
-// Error(kUsage) when a kept node does not exist.
-std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights,
+// `weights` must come from bind_weights (or fuse); they are not needed afterwards. Whoever gives
+// them away has every array in memory once: it goes when it is packed. Throws Error(kUsage) when a
+// kept node does not exist.
+std::shared_ptr<const Plan> compile(Graph graph, Weights weights,
                                     std::shared_ptr<const Backend> backend, PlanOptions options);
 
 }  // namespace spikeloom
