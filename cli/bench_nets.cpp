@@ -9,6 +9,7 @@
 #include "cli/bench_calibrate.hpp"
 #include "cli/bench_child.hpp"
 #include "cli/cpu_choice.hpp"
+#include "cli/process.hpp"
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "core/rng.hpp"

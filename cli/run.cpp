@@ -13,6 +13,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
 #include "cli/options.hpp"
+#include "cli/process.hpp"
 #include "cli/progress.hpp"
 #include "cli/run_network.hpp"
 #include "cli/token_experiment.hpp"
@@ -255,6 +256,7 @@ int run_experiment(Config config, bool quiet, bool resume) {
   RunState state = first_state(setup, network, resume);
   ReportInput input = execute(setup, network, state);
   input.config = resolved;
+  input.peak_memory_bytes = peak_bytes();
   const Report report = make_report(std::move(input));
   json_file.write(dump_json(to_json(report)));
   csv_file.write(to_csv(report));

@@ -7,6 +7,7 @@
 
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
+#include "cli/process.hpp"
 #include "cli/token_run.hpp"
 #include "cli/version.hpp"
 #include "core/error.hpp"
@@ -331,6 +332,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   const TwinRun twin = e.spikes() ? run_twin(setup, net, state.done) : TwinRun{};
   ReportInput input = describe(setup, net, state, twin, data);
   input.config = resolved;
+  input.peak_memory_bytes = peak_bytes();
   input.config_sha256 = sha256_hex(setup.config_json);
   input.language = language_of(state, setup.windows, tokenizer, data.unknown);
   if (twin.state.done > 0)
