@@ -58,7 +58,7 @@ PrecisionChoice read_precision(Config& config) {
 InputRates measure_input_rates(const Model& model, std::shared_ptr<const Backend> backend,
                                const RateRun& run) {
   const auto plan = compile(model.graph, model.weights, std::move(backend),
-                            {Schedule::kLayerMajor, run.chunk_steps, {}});
+                            {Schedule::kLayerMajor, run.chunk_steps, {}, true});
   Session session(plan);
   ChannelCounter counter(model.graph);
   int64_t seen = 0;

@@ -221,10 +221,8 @@ namespace {
 // short, which lets samples run side by side, or where their memory needs it.
 int64_t chunk_steps_of(const RunSetup& setup, const Graph& graph) {
   if (!setup.experiment.model.is_lmuformer()) return std::min(setup.steps, kMaxChunkSteps);
-  const auto delays = delays_of(graph);
-  const int64_t look_ahead = *std::max_element(delays.begin(), delays.end());
   const bool whole = setup.experiment.model.lmuformer.memory == LmuForm::kFft;
-  return (whole ? setup.steps : std::min(setup.steps, kMaxSequenceChunk)) + look_ahead;
+  return (whole ? setup.steps : std::min(setup.steps, kMaxSequenceChunk)) + look_ahead_of(graph);
 }
 
 // The weights in the precision of the run; the network's are gone.
@@ -250,6 +248,7 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
   SpikingRun run(setup, network, state);
   PlanOptions options{
       setup.experiment.run.schedule, chunk_steps_of(setup, network.model.graph), {}};
+  options.whole_samples = setup.steps + look_ahead_of(network.model.graph) <= options.chunk_steps;
   if (setup.experiment.neurobench) options.keep = NeuroBenchCounter::watched(network.model.graph);
   const Experiment& experiment = setup.experiment;
   const auto plan = compile(network.model.graph, executed_weights(setup, network),

@@ -236,16 +236,17 @@ void place_values(Plan& plan, const std::vector<bool>& kept) {
 
 void place_state(Plan& plan) {
   for (const Unit& unit : plan.units) {
-    int64_t index = -1;
+    int64_t index = -1, end = plan.state_is_brief() ? 0 : plan.state_floats;
     for (const NodeId part : {unit.main, unit.neuron}) {
       if (part < 0) continue;
       for (const StateSlot& slot : state_of(plan.graph.node(part))) {
         if (index < 0) index = static_cast<int64_t>(plan.states.size());
-        plan.states.push_back({part, slot, plan.state_floats});
-        plan.state_floats += rows_of(slot.shape) * padded(channels_of(slot.shape));
+        plan.states.push_back({part, slot, end});
+        end += rows_of(slot.shape) * padded(channels_of(slot.shape));
       }
     }
     plan.state_of_unit.push_back(index);
+    plan.state_floats = std::max(plan.state_floats, end);
   }
 }
 
@@ -276,6 +277,16 @@ int64_t most_steps_of(const Graph& graph) {
 }
 
 }  // namespace
+
+std::span<const StateLayout> Plan::states_of(size_t unit) const {
+  const int64_t first = state_of_unit[unit];
+  if (first < 0) return {};
+  const auto mine = [&](const StateLayout& state) {
+    return state.node == units[unit].main || state.node == units[unit].neuron;
+  };
+  const auto begin = states.begin() + first;
+  return {begin, std::find_if_not(begin, states.end(), mine)};
+}
 
 std::shared_ptr<const Plan> compile(Graph graph, Weights weights,
                                     std::shared_ptr<const Backend> backend, PlanOptions options) {

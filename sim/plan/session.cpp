@@ -54,16 +54,20 @@ Session::Session(const Session& other) : Session(other.plan_) {
   show_chunk();
 }
 
+void Session::start_state(const StateLayout& state) {
+  const int64_t rows = rows_of(state.slot.shape), channels = channels_of(state.slot.shape);
+  float* values = state_.data() + state.offset;
+  for (int64_t row = 0; row < rows; ++row) {
+    float* at = values + row * padded(channels);
+    std::fill(at, at + channels, state.slot.initial);
+    std::fill(at + channels, at + padded(channels), 0.0f);
+  }
+}
+
 void Session::reset(int64_t sample) {
   sample_ = sample;
-  for (const StateLayout& state : plan_->states) {
-    const int64_t rows = rows_of(state.slot.shape), channels = channels_of(state.slot.shape);
-    float* values = state_.data() + state.offset;
-    for (int64_t row = 0; row < rows; ++row) {
-      float* at = values + row * padded(channels);
-      std::fill(at, at + channels, state.slot.initial);
-      std::fill(at + channels, at + padded(channels), 0.0f);
-    }
+  if (!plan_->state_is_brief()) {
+    for (const StateLayout& state : plan_->states) start_state(state);
   }
   for (NodeId id = 0; id < plan_->graph.size(); ++id) {
     const ValueSlot& slot = plan_->values[static_cast<size_t>(id)];
@@ -136,6 +140,9 @@ void Session::run_unit(size_t index, int64_t tick, int64_t ticks, int threads) {
     }
   }
   if (begin == end) return;
+  if (plan_->state_is_brief()) {
+    for (const StateLayout& state : plan_->states_of(index)) start_state(state);
+  }
   UnitIo io = io_of(index, tick + begin);
   io.steps = end - begin;
   io.steps_before = first_step + begin;
@@ -193,6 +200,8 @@ void Session::check_chunk(const Tensor& frames, int64_t steps, int64_t drained) 
   const int64_t drained_before = length_ < 0 ? 0 : steps_done_ - length_;
   if ((length_ >= 0 && steps > 0) || drained_before + drained > plan_->look_ahead)
     throw Error(ErrorCode::kInternal, "the sample has ended");
+  if (plan_->options.whole_samples && (steps_done_ > 0 || drained != plan_->look_ahead))
+    throw Error(ErrorCode::kInternal, "the plan is for whole samples");
   const int64_t whole = plan_->whole_sequence;
   if (whole > 0 && (steps != whole || steps_done_ > 0 || drained != plan_->look_ahead)) {
     throw Error(ErrorCode::kUsage, "the fft memory takes a whole sequence of " +

@@ -46,6 +46,11 @@ Tensor unpadded(const float* from, const Shape& shape) {
   return values;
 }
 
+void check_state_stays(const Plan& plan) {
+  if (plan.state_is_brief())
+    throw Error(ErrorCode::kInternal, "a session of whole samples keeps no state");
+}
+
 void pad_into(const Tensor& values, float* to) {
   const int64_t channels = channels_of(values.shape());
   for (int64_t row = 0; row < rows_of(values.shape()); ++row) {
@@ -58,6 +63,7 @@ void pad_into(const Tensor& values, float* to) {
 // Histories are saved as they lie in memory after the next chunk has moved them: the last `history`
 // steps up to now.
 Weights Session::save() const {
+  check_state_stays(*plan_);
   Weights saved;
   const auto count = [&](const char* name, int64_t value) {
     Tensor tensor({1}, DType::kI64);
@@ -86,6 +92,7 @@ Weights Session::save() const {
 }
 
 void Session::load(const Weights& saved) {
+  check_state_stays(*plan_);
   const auto fail = [](const std::string& reason) {
     throw Error(ErrorCode::kData, "saved session: " + reason);
   };

@@ -265,6 +265,16 @@ def check_joined_files(runner, whole, *parts):
     require(read(whole) == b"".join(map(read, parts)), f"{whole} is not {' + '.join(parts)}")
 
 
+def check_weights_once(runner, report):
+    """The run never had its weights in memory twice; 0.4 of them is room for the rest of the program."""
+    with open(runner.path(report)) as text:
+        report = json.load(text)
+    weights = 4 * report["counts"]["as_written"]["totals"]["weights"]
+    peak = report["provenance"]["peak_memory_bytes"]
+    require(peak > weights, f"{peak} bytes of memory hold {weights} bytes of weights")
+    require(peak < 1.4 * weights, f"{peak} bytes of memory for {weights} bytes of weights")
+
+
 def check_memory(runner, most):
     """The first of these runs in a case took some memory; the later ones at most so many MiB more."""
     now = runner.result.memory_kb

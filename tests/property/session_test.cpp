@@ -145,6 +145,13 @@ TEST_CASE("schedules, chunk splits, threads, cloning and saving give the same bi
     CHECK(run(layer_major, frames, chunks) == expected);
     CHECK(run(step_major, frames, chunks) == expected);
   }
+  const auto whole = compile(graph, weights, backend, {Schedule::kLayerMajor, kSteps, {}, true});
+  CHECK(whole->state_floats < layer_major->state_floats / 4);
+  CHECK(run(whole, frames, {6}) == expected);
+  CHECK(run(whole, frames, {6}, 3) == expected);
+  CHECK_THROWS_AS(run(whole, frames, {3, 3}), Error);
+  CHECK_THROWS_AS(Session(whole).save(), Error);
+  CHECK_THROWS_AS(Session(whole).load(Session(layer_major).save()), Error);
   const auto cloning = [](std::unique_ptr<Session>& session) {
     session = std::make_unique<Session>(*session);
   };
@@ -156,7 +163,7 @@ TEST_CASE("schedules, chunk splits, threads, cloning and saving give the same bi
   };
   CHECK(run(std::make_unique<Session>(layer_major), frames, {1, 3, 2}, 1, saving) == expected);
   const auto reset = std::make_unique<Session>(layer_major);
-  reset->run_chunk(static_input ? clone(frames) : clone(frames), kSteps, 1);
+  reset->run_chunk(frames, kSteps, 1);
   reset->reset();
   CHECK(reset->steps_done() == 0);
   CHECK(run(std::make_unique<Session>(*reset), frames, {6}, 1, [](auto&) {}) == expected);
