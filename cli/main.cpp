@@ -88,7 +88,7 @@ int report(ErrorCode code, std::string_view message) {
 
 int main(int argc, char** argv) {
   using namespace spikeloom;
-  mallopt(M_MMAP_THRESHOLD, 1 << 20);  // freed weights and buffers go back to the system at once
+  mallopt(M_MMAP_THRESHOLD, 1 << 18);  // freed weights and buffers go back to the system at once
   try {
     install_interrupt_handler();
     return flushed(dispatch({argv + 1, argv + argc}));
