@@ -71,6 +71,20 @@ TEST_CASE("spike bits are counted and visited in ascending order") {
   CHECK(seen == std::vector<int64_t>{0, 63, 64, 129});
 }
 
+TEST_CASE("each sample runs once and on one thread, loops inside it included") {
+  std::vector<int> runs(37, 0);
+  std::atomic<int64_t> elsewhere{0};
+  parallel_samples(37, 3, [&](int64_t i) {
+    ++runs[static_cast<size_t>(i)];
+    const auto thread = std::this_thread::get_id();
+    parallel_for(64, 1, 3,
+                 [&](int64_t, int64_t) { elsewhere += std::this_thread::get_id() != thread; });
+  });
+  CHECK(runs == std::vector<int>(37, 1));
+  CHECK(elsewhere == 0);
+  parallel_samples(0, 3, [](int64_t) { FAIL("there is no sample"); });
+}
+
 TEST_CASE("many small jobs, jobs of several callers and jobs inside jobs all finish") {
   std::atomic<int64_t> sum{0};
   const auto add = [&](int64_t begin, int64_t end) {
