@@ -74,13 +74,8 @@ InputRates measure_input_rates(const Model& model, std::shared_ptr<const Backend
     session.reset(index);
     // A sample of several chunks is calibrated on its first one.
     const int64_t steps = std::min(run.steps, run.chunk_steps - plan->look_ahead);
-    if (!plan->graph.node(0).is_static && sample.frames.shape()[0] > steps) {
-      Shape shape = sample.frames.shape();
-      shape[0] = steps;
-      Tensor first(shape);
-      std::copy_n(sample.frames.f32().data(), first.size(), first.f32().data());
-      sample.frames = std::move(first);
-    }
+    if (!plan->graph.node(0).is_static && sample.frames.shape()[0] > steps)
+      sample.frames = part_of(sample.frames, 0, steps);
     session.run_chunk(sample.frames, steps, run.threads, plan->look_ahead);
     counter.add(session.last_chunk());
   }

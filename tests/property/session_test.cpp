@@ -38,15 +38,6 @@ Tensor random_frames(int64_t frames, const SpikeformerConfig& config, uint64_t s
   return result;
 }
 
-Tensor frames_part(const Tensor& frames, int64_t first, int64_t count) {
-  Shape shape = frames.shape();
-  const int64_t frame = element_count(shape) / shape[0];
-  shape[0] = count;
-  Tensor part(shape);
-  std::copy_n(frames.f32().data() + first * frame, count * frame, part.f32().data());
-  return part;
-}
-
 // Every spike word of a sample, in order of populations and steps, then the bits of the logits.
 struct Record {
   std::vector<std::vector<uint64_t>> spikes;
@@ -77,7 +68,7 @@ Record run(std::unique_ptr<Session> session, const Tensor& frames,
   Record record;
   int64_t done = 0;
   for (const int64_t steps : chunks) {
-    session->run_chunk(repeated ? clone(frames) : frames_part(frames, done, steps), steps, threads);
+    session->run_chunk(repeated ? clone(frames) : part_of(frames, done, steps), steps, threads);
     append(record, *session);
     done += steps;
     between(session);

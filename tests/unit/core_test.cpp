@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <thread>
 
 #include "core/dtype.hpp"
@@ -52,6 +53,17 @@ TEST_CASE("shapes from files cannot overflow") {
   CHECK(element_count({int64_t{1} << 40, 0}) == 0);
   CHECK_THROWS_AS(element_count({int64_t{1} << 40, int64_t{1} << 40}), Error);
   CHECK_THROWS_AS(element_count({-1}), Error);
+}
+
+TEST_CASE("a part of a tensor is a copy along its first axis, of any type") {
+  Tensor tensor({4, 3}, DType::kI16);
+  std::iota(tensor.as<int16_t>().begin(), tensor.as<int16_t>().end(), int16_t{0});
+  const Tensor part = part_of(tensor, 1, 2);
+  CHECK(part.shape() == Shape{2, 3});
+  const auto values = part.as<int16_t>();
+  CHECK(std::vector<int16_t>(values.begin(), values.end()) ==
+        std::vector<int16_t>{3, 4, 5, 6, 7, 8});
+  CHECK(part_of(tensor, 4, 0).size() == 0);
 }
 
 TEST_CASE("a Weights refuses a second tensor of the same name and names a missing one") {
