@@ -109,11 +109,6 @@ Thresholds calibrate(const Graph& graph, const Weights& weights, const Tensor& f
   return backend->thresholds();
 }
 
-int64_t look_ahead_of(const Graph& graph) {
-  const auto delays = delays_of(graph);
-  return *std::max_element(delays.begin(), delays.end());
-}
-
 Graph with_thresholds(const Graph& graph, const Thresholds& thresholds) {
   Graph result;
   for (const Node& node : graph.nodes()) {

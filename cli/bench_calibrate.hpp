@@ -22,9 +22,6 @@ Thresholds calibrate(const Graph& graph, const Weights& weights, const Tensor& f
                      int64_t steps, double rate);
 constexpr int64_t kCalibrated = 1 << 16;
 
-// Steps by which the network's outputs lie behind its input.
-int64_t look_ahead_of(const Graph& graph);
-
 // The same network with these thresholds; nodes that are not named keep theirs.
 Graph with_thresholds(const Graph& graph, const Thresholds& thresholds);
 

@@ -6,9 +6,10 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <limits>
 #include <thread>
+
+#include "cli/process.hpp"
 
 namespace spikeloom {
 
@@ -74,21 +75,7 @@ const Timing* find_timing(const std::vector<Timing>& timings, std::string_view n
   return at == timings.end() ? nullptr : &*at;
 }
 
-namespace {
-
-// The text behind the first line of a /proc file that starts with `key`.
-std::string proc_line(const char* path, std::string_view key) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with(key)) continue;
-    const size_t colon = line.find(':');
-    const size_t from = colon == line.npos ? line.npos : line.find_first_not_of(" \t", colon + 1);
-    return from == line.npos ? "" : line.substr(from);
-  }
-  return "";
-}
-
-}  // namespace
+namespace {}  // namespace
 
 std::string processor_name() {
   const std::string name = proc_line("/proc/cpuinfo", "model name");
@@ -98,14 +85,6 @@ std::string processor_name() {
 double load_average() {
   double load = 0;
   return getloadavg(&load, 1) == 1 ? load : std::numeric_limits<double>::quiet_NaN();
-}
-
-void reset_peak() {
-  std::ofstream("/proc/self/clear_refs") << "5";
-}
-
-int64_t peak_bytes() {
-  return 1024 * std::strtoll(proc_line("/proc/self/status", "VmHWM").c_str(), nullptr, 10);
 }
 
 }  // namespace spikeloom

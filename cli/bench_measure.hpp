@@ -54,8 +54,4 @@ std::string processor_name();
 // Load of the machine over the last minute, as the system counts it; NaN where it does not.
 double load_average();
 
-// Peak resident memory of this process since reset_peak(), bytes; 0 where the system does not say.
-void reset_peak();
-int64_t peak_bytes();
-
 }  // namespace spikeloom

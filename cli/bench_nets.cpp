@@ -9,6 +9,7 @@
 #include "cli/bench_calibrate.hpp"
 #include "cli/bench_child.hpp"
 #include "cli/cpu_choice.hpp"
+#include "cli/process.hpp"
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "core/rng.hpp"
@@ -18,6 +19,7 @@
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/quantize.hpp"
 #include "sim/graph/random_weights.hpp"
+#include "sim/graph/step_window.hpp"
 #include "sim/plan/session.hpp"
 
 namespace spikeloom {
@@ -133,7 +135,7 @@ class Runner {
     const int64_t chunk = steps_alone ? 1 : net.steps + look_ahead_of(graph);
     session_ =
         std::make_unique<Session>(compile(std::move(graph), weights, make_chosen_cpu_backend(simd),
-                                          {Schedule::kLayerMajor, chunk, {}}));
+                                          {Schedule::kLayerMajor, chunk, {}, !steps_alone}));
     run(1);
     const Plan& plan = session_->plan();
     memory_ = {weights.bytes(), plan.session_bytes(), two_layers(plan.graph, chunk),

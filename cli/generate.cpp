@@ -203,7 +203,7 @@ std::vector<int32_t> prompt_ids(const Settings& settings, const Tokenizer& token
 }
 
 int generate(const Settings& settings) {
-  const Weights stored = load_weights(settings.weights);
+  Weights stored = load_weights(settings.weights);
   SpikeGptConfig config;
   Weights weights;
   Graph graph;
@@ -215,7 +215,7 @@ int generate(const Settings& settings) {
     config.v_threshold = settings.v_threshold;
     graph = build_spikegpt(config);
     check_memory(graph, 1);
-    weights = bind_weights(graph, stored);
+    weights = bind_weights(graph, std::move(stored));
   } catch (const Error& error) {
     throw error.in(settings.weights.string());
   }
@@ -223,12 +223,11 @@ int generate(const Settings& settings) {
   // A state belongs to the weights that made it.
   std::string hash = weights_hash(weights);
   if (settings.precision != Precision::kF32) hash += " " + std::string(name_of(settings.precision));
-  weights = in_precision(graph, weights, settings.precision).weights;
-  Stream stream(
-      settings,
-      compile(graph, weights, make_backend(settings.device), {Schedule::kLayerMajor, kChunk, {}}),
-      std::move(hash));
-  weights = Weights();
+  weights = in_precision(graph, std::move(weights), settings.precision).weights;
+  Stream stream(settings,
+                compile(graph, std::move(weights), make_backend(settings.device),
+                        {Schedule::kLayerMajor, kChunk, {}}),
+                std::move(hash));
   stream.push(prompt_ids(settings, tokenizer, stream.resume()));
   if (stream.pending().empty()) {
     throw Error(ErrorCode::kUsage, "--prompt is needed: there is no text to go on with");

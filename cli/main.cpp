@@ -1,6 +1,7 @@
 // spikeloom: the program. One table of commands, one place that catches errors.
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <array>
 #include <cstdio>
@@ -87,6 +88,7 @@ int report(ErrorCode code, std::string_view message) {
 
 int main(int argc, char** argv) {
   using namespace spikeloom;
+  mallopt(M_MMAP_THRESHOLD, 1 << 18);  // freed weights and buffers go back to the system at once
   try {
     install_interrupt_handler();
     return flushed(dispatch({argv + 1, argv + argc}));

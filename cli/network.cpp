@@ -38,9 +38,9 @@ std::shared_ptr<const Backend> make_backend(const std::string& device, Accumulat
 }
 
 Weights load_for(const Graph& graph, const std::filesystem::path& path) {
-  const Weights stored = load_weights(path);
+  Weights stored = load_weights(path);
   try {
-    return bind_weights(graph, stored);
+    return bind_weights(graph, std::move(stored));
   } catch (const Error& error) {
     throw error.in(path.string());
   }
@@ -108,7 +108,7 @@ Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   if (network.weights_note.empty())
     network.weights_note = experiment.weights.path.filename().string();
   if (experiment.run.form == "fused") {
-    network.model = fuse(network.as_written, weights, experiment.run.threads);
+    network.model = fuse(network.as_written, std::move(weights), experiment.run.threads);
   } else {
     network.model = {network.as_written, std::move(weights)};
   }

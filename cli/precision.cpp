@@ -58,7 +58,7 @@ PrecisionChoice read_precision(Config& config) {
 InputRates measure_input_rates(const Model& model, std::shared_ptr<const Backend> backend,
                                const RateRun& run) {
   const auto plan = compile(model.graph, model.weights, std::move(backend),
-                            {Schedule::kLayerMajor, run.chunk_steps, {}});
+                            {Schedule::kLayerMajor, run.chunk_steps, {}, true});
   Session session(plan);
   ChannelCounter counter(model.graph);
   int64_t seen = 0;
@@ -74,13 +74,8 @@ InputRates measure_input_rates(const Model& model, std::shared_ptr<const Backend
     session.reset(index);
     // A sample of several chunks is calibrated on its first one.
     const int64_t steps = std::min(run.steps, run.chunk_steps - plan->look_ahead);
-    if (!plan->graph.node(0).is_static && sample.frames.shape()[0] > steps) {
-      Shape shape = sample.frames.shape();
-      shape[0] = steps;
-      Tensor first(shape);
-      std::copy_n(sample.frames.f32().data(), first.size(), first.f32().data());
-      sample.frames = std::move(first);
-    }
+    if (!plan->graph.node(0).is_static && sample.frames.shape()[0] > steps)
+      sample.frames = part_of(sample.frames, 0, steps);
     session.run_chunk(sample.frames, steps, run.threads, plan->look_ahead);
     counter.add(session.last_chunk());
   }
@@ -94,9 +89,9 @@ InputRates measure_input_rates(const Model& model, std::shared_ptr<const Backend
   return rates;
 }
 
-QuantizedWeights in_precision(const Graph& graph, const Weights& weights, Precision precision,
+QuantizedWeights in_precision(const Graph& graph, Weights weights, Precision precision,
                               const InputRates& rates) {
-  QuantizedWeights result = quantize(graph, weights, precision, rates);
+  QuantizedWeights result = quantize(graph, std::move(weights), precision, rates);
   if (precision != Precision::kF32 && result.layers.empty()) {
     throw Error(ErrorCode::kUsage,
                 "run.precision = \"" + std::string(name_of(precision)) +

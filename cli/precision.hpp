@@ -32,7 +32,7 @@ InputRates measure_input_rates(const Model& model, std::shared_ptr<const Backend
                                const RateRun& run);
 
 // `weights` in the precision chosen. Throws Error(kUsage) where that changes no layer.
-QuantizedWeights in_precision(const Graph& graph, const Weights& weights, Precision precision,
+QuantizedWeights in_precision(const Graph& graph, Weights weights, Precision precision,
                               const InputRates& rates = {});
 
 }  // namespace spikeloom

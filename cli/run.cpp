@@ -13,6 +13,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
 #include "cli/options.hpp"
+#include "cli/process.hpp"
 #include "cli/progress.hpp"
 #include "cli/run_network.hpp"
 #include "cli/token_experiment.hpp"
@@ -115,7 +116,8 @@ std::string emphasise_verdict(const std::string& table) {
 
 // What must be equal for a run to be continued.
 RunIdentity identity_of(const Experiment& experiment, const Network& network,
-                        const DatasetInfo& data, const std::string& config_json) {
+                        const DatasetInfo& data, const std::string& config_json,
+                        const std::string& twin_hash) {
   RunIdentity identity{{"config", config_json},
                        {"weights_sha256", network.weights_hash},
                        {"dataset", fmt::format("{}, {} samples", data.description, data.size)},
@@ -133,9 +135,7 @@ RunIdentity identity_of(const Experiment& experiment, const Network& network,
     }
     identity["dead_cores_sha256"] = sha256_hex(mask);
   }
-  if (!experiment.twin_weights.empty()) {
-    identity["twin_weights_sha256"] = weights_hash(load_weights(experiment.twin_weights));
-  }
+  if (!twin_hash.empty()) identity["twin_weights_sha256"] = twin_hash;
   return identity;
 }
 
@@ -238,10 +238,13 @@ int run_experiment(Config config, bool quiet, bool resume) {
                             fmt::format("there is no sample {}, the run has {}", index, size));
     }
   }
+  // Before the network is there: two networks are never in memory together.
+  const std::string twin_hash =
+      experiment.twin_weights.empty() ? "" : weights_hash(load_weights(experiment.twin_weights));
   Network network = make_network(experiment, dataset->info());
   network.dead =
       find_dead_neurons(config, experiment.what_if, experiment.chip, network.model.graph);
-  setup.identity = identity_of(experiment, network, dataset->info(), setup.config_json);
+  setup.identity = identity_of(experiment, network, dataset->info(), setup.config_json, twin_hash);
   std::optional<LiveChip> chip;
   if (experiment.chip) {
     chip.emplace(*experiment.chip, network.model.graph, experiment.run.threads);
@@ -255,6 +258,7 @@ int run_experiment(Config config, bool quiet, bool resume) {
   RunState state = first_state(setup, network, resume);
   ReportInput input = execute(setup, network, state);
   input.config = resolved;
+  input.peak_memory_bytes = peak_bytes();
   const Report report = make_report(std::move(input));
   json_file.write(dump_json(to_json(report)));
   csv_file.write(to_csv(report));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <utility>
 
 #include "cli/feature_writers.hpp"
 #include "cli/progress.hpp"
@@ -220,16 +221,14 @@ namespace {
 // short, which lets samples run side by side, or where their memory needs it.
 int64_t chunk_steps_of(const RunSetup& setup, const Graph& graph) {
   if (!setup.experiment.model.is_lmuformer()) return std::min(setup.steps, kMaxChunkSteps);
-  const auto delays = delays_of(graph);
-  const int64_t look_ahead = *std::max_element(delays.begin(), delays.end());
   const bool whole = setup.experiment.model.lmuformer.memory == LmuForm::kFft;
-  return (whole ? setup.steps : std::min(setup.steps, kMaxSequenceChunk)) + look_ahead;
+  return (whole ? setup.steps : std::min(setup.steps, kMaxSequenceChunk)) + look_ahead_of(graph);
 }
 
-// The weights in the precision of the run.
+// The weights in the precision of the run; the network's are gone.
 Weights executed_weights(const RunSetup& setup, Network& network) {
   const Experiment::Run& run = setup.experiment.run;
-  if (run.precision.precision == Precision::kF32) return network.model.weights;
+  if (run.precision.precision == Precision::kF32) return std::exchange(network.model.weights, {});
   InputRates rates;
   if (run.precision.precision == Precision::kInt8 && run.precision.samples > 0) {
     rates = measure_input_rates(network.model, make_backend(run.device),
@@ -237,7 +236,8 @@ Weights executed_weights(const RunSetup& setup, Network& network) {
                                  chunk_steps_of(setup, network.model.graph), run.threads});
   }
   QuantizedWeights quantized =
-      in_precision(network.model.graph, network.model.weights, run.precision.precision, rates);
+      in_precision(network.model.graph, std::exchange(network.model.weights, {}),
+                   run.precision.precision, rates);
   network.quantized = std::move(quantized.layers);
   return std::move(quantized.weights);
 }
@@ -248,13 +248,13 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
   SpikingRun run(setup, network, state);
   PlanOptions options{
       setup.experiment.run.schedule, chunk_steps_of(setup, network.model.graph), {}};
+  options.whole_samples = setup.steps + look_ahead_of(network.model.graph) <= options.chunk_steps;
   if (setup.experiment.neurobench) options.keep = NeuroBenchCounter::watched(network.model.graph);
   const Experiment& experiment = setup.experiment;
   const auto plan = compile(network.model.graph, executed_weights(setup, network),
                             with_what_if(experiment.what_if, network.dead, network.model.graph,
                                          make_backend(experiment.run.device, network.limits)),
                             options);
-  network.model.weights = {};  // packed by now
   Progress progress("run", setup.dataset.info().size, setup.quiet);
   run_samples(plan, setup.dataset,
               {state.done, setup.steps, setup.experiment.run.batch, setup.experiment.run.threads},
@@ -273,11 +273,11 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
                          ? "the authors' network that does not spike, one pass"
                          : "same topology, ReLU for LIF, softmax attention, one pass";
   if (experiment.twin_weights.empty()) return info;
-  const Weights weights = load_for(twin, experiment.twin_weights);
+  Weights weights = load_for(twin, experiment.twin_weights);
   info.weights_sha256 = weights_hash(weights);
   const int64_t steps = setup.dense_steps();
   const int64_t chunk = steps == 1 ? 1 : chunk_steps_of(setup, twin);
-  const auto plan = compile(twin, weights, make_backend(experiment.run.device),
+  const auto plan = compile(twin, std::move(weights), make_backend(experiment.run.device),
                             {Schedule::kLayerMajor, chunk, ZeroCounter::watched(twin)});
   ZeroCounter zeros(twin);
   zeros.restore(state.twin_zeros);

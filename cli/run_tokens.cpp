@@ -7,6 +7,7 @@
 
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
+#include "cli/process.hpp"
 #include "cli/token_run.hpp"
 #include "cli/version.hpp"
 #include "core/error.hpp"
@@ -104,10 +105,10 @@ TokenNetwork make_token_network(const TokenExperiment& e) {
     net.weights = random_weights(net.graph, seed);
     net.note = fmt::format("random weights, seed {}", seed);
   } else {
-    const Weights stored = load_weights(e.weights.path);
+    Weights stored = load_weights(e.weights.path);
     try {
       build(e, &stored, net);
-      net.weights = bind_weights(net.graph, stored);
+      net.weights = bind_weights(net.graph, std::move(stored));
     } catch (const Error& error) {
       throw error.in(e.weights.path.string());
     }
@@ -153,11 +154,11 @@ TwinRun run_twin(const TokenSetup& setup, const TokenNetwork& net, int64_t windo
   const TokenExperiment& e = setup.experiment;
   TwinRun twin{build_rwkv4(net.config), {}, ""};
   if (e.twin_weights.empty() || interrupted()) return twin;
-  const Weights weights = load_for(twin.graph, e.twin_weights);
+  Weights weights = load_for(twin.graph, e.twin_weights);
   twin.hash = weights_hash(weights);
   TokenSetup own{e, setup.windows, {}, twin.hash, {}, setup.quiet, false};
   own.windows.resize(static_cast<size_t>(windows));
-  TokenRun(own, twin.graph, weights, twin.state).run({});
+  TokenRun(own, twin.graph, std::move(weights), twin.state).run({});
   return twin;
 }
 
@@ -321,8 +322,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   state.signature = Signature(net.graph).hashes();
   start_or_continue(e.output_dir, setup.identity, outputs_of(e), resume, planned, "window", state);
   {
-    TokenRun run(setup, net.graph, net.weights, state);
-    net.weights = Weights();
+    TokenRun run(setup, net.graph, std::exchange(net.weights, {}), state);
     const auto rows = static_cast<int64_t>(data.rows.size());
     const int64_t tokens = tokens_in(setup.windows, planned);
     const bool whole = tokens == rows * static_cast<int64_t>(data.rows[0].size());
@@ -332,6 +332,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   const TwinRun twin = e.spikes() ? run_twin(setup, net, state.done) : TwinRun{};
   ReportInput input = describe(setup, net, state, twin, data);
   input.config = resolved;
+  input.peak_memory_bytes = peak_bytes();
   input.config_sha256 = sha256_hex(setup.config_json);
   input.language = language_of(state, setup.windows, tokenizer, data.unknown);
   if (twin.state.done > 0)

@@ -12,14 +12,8 @@ namespace {
 
 // Step range of the frames a chunk needs: all of a static image, else the chunk's own frames.
 Tensor frames_of(const Sample& sample, bool repeated, int64_t first, int64_t steps) {
-  const Shape& shape = sample.frames.shape();
-  if (repeated || steps == shape[0]) return clone(sample.frames);
-  Shape part_shape = shape;
-  part_shape[0] = steps;
-  Tensor part(part_shape);
-  const int64_t frame = element_count(shape) / shape[0];
-  std::copy_n(sample.frames.f32().data() + first * frame, steps * frame, part.f32().data());
-  return part;
+  if (repeated || steps == sample.frames.shape()[0]) return clone(sample.frames);
+  return part_of(sample.frames, first, steps);
 }
 
 void check_shape(const Plan& plan, const Sample& sample, int64_t index, int64_t steps) {

@@ -103,8 +103,7 @@ std::vector<fs::path> outputs_of(const TokenExperiment& experiment) {
   return outputs;
 }
 
-TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, const Weights& weights,
-                   RunState& state)
+TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, Weights weights, RunState& state)
     : setup_(setup),
       experiment_(setup.experiment),
       state_(state),
@@ -114,11 +113,6 @@ TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, const Weights& w
       counter_(graph),
       signature_(graph),
       pace_(experiment_.checkpoint_s) {
-  QuantizedWeights executed = in_precision(graph, weights, experiment_.run.precision.precision);
-  quantized_ = std::move(executed.layers);
-  const auto plan = compile(graph, executed.weights, make_backend(experiment_.run.device),
-                            {experiment_.run.schedule, kChunk, {}});
-  executed.weights = {};  // packed by now
   const bool again = state.done > 0;
   if (keeps_logits()) {
     if (again) earlier_logits_ = set_aside(logits_path(experiment_));
@@ -128,6 +122,12 @@ TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, const Weights& w
     if (again) earlier_trace_ = set_aside(experiment_.output_dir / "trace.h5");
     recorder_.emplace(graph, recorder_options(setup, graph, weights));
   }
+  QuantizedWeights executed =
+      in_precision(graph, std::move(weights), experiment_.run.precision.precision);
+  quantized_ = std::move(executed.layers);
+  const auto plan =
+      compile(graph, std::move(executed.weights), make_backend(experiment_.run.device),
+              {experiment_.run.schedule, kChunk, {}});
   sessions_.push_back(std::make_unique<Session>(plan));
   for (int64_t s = 1; s < side_by_side(); ++s) sessions_.push_back(std::make_unique<Session>(plan));
   if (again) resume();

@@ -49,7 +49,7 @@ std::vector<std::filesystem::path> outputs_of(const TokenExperiment& experiment)
 class TokenRun {
  public:
   // `state` says what an earlier process did (nothing: done is 0) and is kept up to date.
-  TokenRun(const TokenSetup& setup, const Graph& graph, const Weights& weights, RunState& state);
+  TokenRun(const TokenSetup& setup, const Graph& graph, Weights weights, RunState& state);
 
   // Every window that is left, until Ctrl-C, at least one; then gives the files their names,
   // logits.npy the extents `leading` in front of the vocabulary when all are done.

@@ -124,21 +124,9 @@ void parallel_ranges(int64_t count, int64_t grain, int threads,
 }
 
 void parallel_samples(int64_t count, int threads, const std::function<void(int64_t)>& body) {
-#ifdef SPIKELOOM_STD_THREADS
   parallel_for(count, 1, threads, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) body(i);
   });
-#else
-  const bool nested = inside_parallel_for;
-  const auto workers = nested ? 1 : static_cast<int>(std::min<int64_t>(threads, count));
-#pragma omp parallel num_threads(std::max(workers, 1))
-  {
-    inside_parallel_for = workers > 1 || nested;
-#pragma omp for schedule(dynamic, 1)
-    for (int64_t i = 0; i < count; ++i) body(i);
-    inside_parallel_for = nested;
-  }
-#endif
 }
 
 int available_threads() noexcept {

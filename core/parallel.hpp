@@ -21,9 +21,8 @@ void parallel_for(int64_t count, int64_t grain, int threads, Body&& body) {
   parallel_ranges(count, grain, threads, std::ref(body));
 }
 
-// Calls body(i) for every i in [0, count): jobs as coarse as a sample or a file, on OpenMP's
-// threads (the rules are those of parallel_for; parallel_for called inside runs on the calling
-// thread).
+// Calls body(i) for every i in [0, count), one by one as threads become free: jobs as coarse as a
+// sample or a file. The rules are those of parallel_for.
 void parallel_samples(int64_t count, int threads, const std::function<void(int64_t)>& body);
 
 // Cores this process may use, at least 1.

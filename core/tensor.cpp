@@ -98,6 +98,16 @@ Tensor clone(const Tensor& tensor) {
   return copy;
 }
 
+Tensor part_of(const Tensor& tensor, int64_t first, int64_t count) {
+  Shape shape = tensor.shape();
+  const int64_t each = tensor.bytes() / shape[0];
+  shape[0] = count;
+  Tensor part(std::move(shape), tensor.dtype());
+  if (part.bytes() > 0)
+    std::memcpy(part.data(), tensor.data() + first * each, static_cast<size_t>(part.bytes()));
+  return part;
+}
+
 Tensor to_f32(const Tensor& tensor) {
   Tensor result(tensor.shape());
   const auto to = result.f32();

@@ -45,6 +45,8 @@ class Tensor {
 
 // A deep copy.
 Tensor clone(const Tensor& tensor);
+// A copy of [first, first + count) of the first axis, which must lie inside.
+Tensor part_of(const Tensor& tensor, int64_t first, int64_t count);
 
 // The values as fp32 (identity copy for fp32; bool and integers by value).
 Tensor to_f32(const Tensor& tensor);

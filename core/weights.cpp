@@ -5,17 +5,28 @@
 namespace spikeloom {
 
 void Weights::add(std::string name, Tensor data, Tensor scale) {
-  auto tensor =
-      std::make_shared<const WeightTensor>(WeightTensor{std::move(data), std::move(scale)});
+  insert(std::move(name),
+         std::make_shared<const WeightTensor>(WeightTensor{std::move(data), std::move(scale)}));
+}
+
+void Weights::share(const std::string& name, const Weights& other) {
+  insert(name, other.find(name));
+}
+
+void Weights::insert(std::string name, Shared tensor) {
   const auto [place, is_new] = tensors_.emplace(std::move(name), std::move(tensor));
   if (!is_new) throw Error(ErrorCode::kData, "tensor '" + place->first + "' occurs twice");
 }
 
 const WeightTensor& Weights::at(std::string_view name) const {
+  return *find(name);
+}
+
+const Weights::Shared& Weights::find(std::string_view name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end())
     throw Error(ErrorCode::kData, "no tensor named '" + std::string(name) + "'");
-  return *found->second;
+  return found->second;
 }
 
 void Weights::erase(std::string_view name) {

@@ -24,6 +24,8 @@ class Weights {
  public:
   // Throws Error(kData) when the name is already there.
   void add(std::string name, Tensor data, Tensor scale = {});
+  // Takes in the tensor of that name of another, which both hold then. Throws like add() and at().
+  void share(const std::string& name, const Weights& other);
   bool contains(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
   // Throws Error(kData) when absent.
   const WeightTensor& at(std::string_view name) const;
@@ -35,7 +37,11 @@ class Weights {
   int64_t bytes() const;
 
  private:
-  std::map<std::string, std::shared_ptr<const WeightTensor>, std::less<>> tensors_;
+  using Shared = std::shared_ptr<const WeightTensor>;
+  void insert(std::string name, Shared tensor);
+  const Shared& find(std::string_view name) const;
+
+  std::map<std::string, Shared, std::less<>> tensors_;
 };
 
 }  // namespace spikeloom

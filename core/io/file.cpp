@@ -26,57 +26,62 @@ std::string reason(int error) {
   return std::generic_category().message(error);
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const noexcept { return value_; }
-
- private:
-  int value_;
-};
-
-std::vector<std::byte> read_exactly(int descriptor, size_t size, const std::string& name) {
-  std::vector<std::byte> bytes;
-  try {
-    bytes.resize(size);
-  } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::kData,
-                name + ": " + std::to_string(size) + " bytes do not fit in memory");
-  }
-  for (size_t done = 0; done < size;) {
-    const ssize_t got = ::read(descriptor, bytes.data() + done, std::min(size - done, kChunkBytes));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Error(ErrorCode::kData, name + ": cannot be read: " + reason(errno));
-    if (got == 0) throw Error(ErrorCode::kData, name + ": became shorter while it was read");
-    done += static_cast<size_t>(got);
-  }
-  return bytes;
-}
-
-}  // namespace
-
-std::vector<std::byte> read_file(const std::filesystem::path& path, int64_t cap) {
-  const std::string name = path.string();
-  // O_NONBLOCK: opening a pipe that nobody writes to must not hang; it has no effect on regular
-  // files.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) throw Error(ErrorCode::kData, name + ": cannot be opened: " + reason(errno));
+uint64_t checked_size(int descriptor, int64_t cap, const std::string& name) {
   struct stat info {};
-  if (::fstat(file.get(), &info) != 0) {
+  if (::fstat(descriptor, &info) != 0)
     throw Error(ErrorCode::kData, name + ": cannot be read: " + reason(errno));
-  }
   if (S_ISDIR(info.st_mode)) throw Error(ErrorCode::kData, name + ": is a directory, not a file");
   if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::kData, name + ": is not a regular file");
   if (info.st_size > cap) {
     throw Error(ErrorCode::kData, name + ": has " + std::to_string(info.st_size) +
                                       " bytes, more than the limit of " + std::to_string(cap));
   }
-  return read_exactly(file.get(), static_cast<size_t>(info.st_size), name);
+  return static_cast<uint64_t>(info.st_size);
+}
+
+}  // namespace
+
+InputFile::InputFile(const std::filesystem::path& path, int64_t cap) : name_(path.string()) {
+  // O_NONBLOCK: opening a pipe that nobody writes to must not hang; it has no effect on regular
+  // files.
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor_ < 0)
+    throw Error(ErrorCode::kData, name_ + ": cannot be opened: " + reason(errno));
+  try {
+    size_ = checked_size(descriptor_, cap, name_);
+  } catch (...) {
+    ::close(descriptor_);
+    throw;
+  }
+}
+
+InputFile::~InputFile() {
+  ::close(descriptor_);
+}
+
+void InputFile::read_at(uint64_t offset, std::span<std::byte> to) const {
+  for (size_t done = 0; done < to.size();) {
+    const ssize_t got =
+        ::pread(descriptor_, to.data() + done, std::min(to.size() - done, kChunkBytes),
+                static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Error(ErrorCode::kData, name_ + ": cannot be read: " + reason(errno));
+    if (got == 0) throw Error(ErrorCode::kData, name_ + ": became shorter while it was read");
+    done += static_cast<size_t>(got);
+  }
+}
+
+std::vector<std::byte> read_file(const std::filesystem::path& path, int64_t cap) {
+  const InputFile file(path, cap);
+  std::vector<std::byte> bytes;
+  try {
+    bytes.resize(file.size());
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::kData,
+                path.string() + ": " + std::to_string(file.size()) + " bytes do not fit in memory");
+  }
+  file.read_at(0, bytes);
+  return bytes;
 }
 
 OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,8 +14,28 @@ namespace spikeloom {
 // Largest file any reader accepts unless told otherwise, in bytes.
 constexpr int64_t kMaxFileBytes = int64_t{64} << 30;
 
-// The bytes of a regular file. Throws Error(kData) naming the path when it is missing, a directory
-// or device, unreadable, larger than `cap` bytes, or changes while it is read.
+// A regular file that is read piece by piece. Throws Error(kData) naming the path when it is
+// missing, a directory or device, unreadable, larger than `cap` bytes, or shrinks meanwhile.
+// Thread-safe once it is open.
+class InputFile {
+ public:
+  explicit InputFile(const std::filesystem::path& path, int64_t cap = kMaxFileBytes);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  // Bytes it had when it was opened.
+  uint64_t size() const noexcept { return size_; }
+  // Fills `to` from an offset.
+  void read_at(uint64_t offset, std::span<std::byte> to) const;
+
+ private:
+  std::string name_;
+  int descriptor_ = -1;
+  uint64_t size_ = 0;
+};
+
+// All its bytes; throws like InputFile.
 std::vector<std::byte> read_file(const std::filesystem::path& path, int64_t cap = kMaxFileBytes);
 
 // Writes to "<name>.tmp" beside the final name; commit() gives it the final name. Without commit()

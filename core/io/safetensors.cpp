@@ -252,39 +252,52 @@ std::string make_header(const Weights& weights, const std::vector<std::string>& 
   return text;
 }
 
-}  // namespace
-
-SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::string& what) {
-  if (bytes.size() < 8) fail(what, "the file has only " + std::to_string(bytes.size()) + " bytes");
-  const auto length = load_le<uint64_t>(bytes, 0);
-  if (length > kMaxHeaderBytes || length > bytes.size() - 8) {
-    fail(what, "length " + std::to_string(length) + " in a file of " +
-                   std::to_string(bytes.size()) + " bytes");
+// read(offset, to) fills `to` from an offset of the file.
+template <typename F>
+SafetensorsFile read_tensors(uint64_t size, const F& read, const std::string& what) {
+  if (size < 8) fail(what, "the file has only " + std::to_string(size) + " bytes");
+  std::array<std::byte, 8> first;
+  read(0, first);
+  const auto length = load_le<uint64_t>(first, 0);
+  if (length > kMaxHeaderBytes || length > size - 8) {
+    fail(what,
+         "length " + std::to_string(length) + " in a file of " + std::to_string(size) + " bytes");
   }
-  const std::string_view text = as_text(bytes.subspan(8, length));
+  std::vector<std::byte> header_bytes(length);
+  read(8, header_bytes);
+  const std::string_view text = as_text(header_bytes);
   if (!text.starts_with('{')) fail(what, "does not start with '{'");
   // nlohmann takes a NUL for the end of its input and checks UTF-8 only inside strings.
   if (text.find('\0') != std::string_view::npos || !is_utf8(text)) fail(what, "is not UTF-8 text");
-  const std::span<const std::byte> data = bytes.subspan(8 + length);
-  HeaderReader header(what, data.size());
+  const uint64_t begin = 8 + length;
+  HeaderReader header(what, size - begin);
   json::sax_parse(text.begin(), text.end(), &header);
-  check_layout(header.entries, data.size(), what);
+  check_layout(header.entries, size - begin, what);
 
   SafetensorsFile file;
   file.metadata = std::move(header.metadata);
   for (Entry& entry : header.entries) {
     Tensor tensor(std::move(entry.shape), *entry.dtype);
-    if (tensor.bytes() > 0) {
-      std::memcpy(tensor.data(), data.data() + entry.offsets[0],
-                  static_cast<size_t>(tensor.bytes()));
-    }
+    read(begin + entry.offsets[0], {tensor.data(), static_cast<size_t>(tensor.bytes())});
     file.weights.add(std::move(entry.name), std::move(tensor));
   }
   return file;
 }
 
+}  // namespace
+
+SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::string& what) {
+  const auto copy = [&](uint64_t offset, std::span<std::byte> to) {
+    std::copy_n(bytes.begin() + static_cast<int64_t>(offset), to.size(), to.begin());
+  };
+  return read_tensors(bytes.size(), copy, what);
+}
+
+// Every tensor straight into its place: the file is never in memory as a whole.
 SafetensorsFile read_safetensors(const std::filesystem::path& path) {
-  return parse_safetensors(read_file(path), path.string());
+  const InputFile file(path);
+  const auto read = [&](uint64_t offset, std::span<std::byte> to) { file.read_at(offset, to); };
+  return read_tensors(file.size(), read, path.string());
 }
 
 Weights load_safetensors(const std::filesystem::path& path) {

@@ -15,6 +15,8 @@
 namespace spikeloom {
 namespace {
 
+constexpr uint64_t kTellingBytes = 512;  // where tar has its mark, the last of all formats
+
 // A file that is neither is left to the reader it resembles most, for the sake of its error
 // message.
 bool is_npz(std::span<const std::byte> bytes, const std::string& what) {
@@ -27,8 +29,10 @@ bool is_npz(std::span<const std::byte> bytes, const std::string& what) {
   return entries.empty() || (!ends_with("/data.pkl") && ends_with(".npy"));
 }
 
-bool looks_like_safetensors(std::span<const std::byte> bytes) {
-  return bytes.size() > 8 && bytes[8] == std::byte{'{'};
+// The first bytes tell.
+bool is_safetensors(std::span<const std::byte> bytes) {
+  return bytes.size() > 8 && bytes[8] == std::byte{'{'} && !is_zip(bytes) &&
+         !is_legacy_pth(bytes) && !is_tar(bytes);
 }
 
 std::string hash_fields(const Tensor& tensor) {
@@ -63,8 +67,8 @@ Tensor rounded(const Tensor& tensor, const std::string& name) {
 Weights parse_weights(std::span<const std::byte> bytes, const std::string& what,
                       std::vector<std::string>* left_out) {
   if (is_zip(bytes) && is_npz(bytes, what)) return parse_npz(bytes, what, left_out);
-  const bool protocol =
-      !bytes.empty() && bytes[0] == std::byte{0x80} && !looks_like_safetensors(bytes);
+  if (is_safetensors(bytes)) return parse_safetensors(bytes, what).weights;
+  const bool protocol = !bytes.empty() && bytes[0] == std::byte{0x80};
   if (is_zip(bytes) || is_legacy_pth(bytes) || is_tar(bytes) || protocol) {
     PthFile file = parse_pth(bytes, what);
     if (left_out != nullptr) {
@@ -72,13 +76,16 @@ Weights parse_weights(std::span<const std::byte> bytes, const std::string& what,
     }
     return std::move(file.weights);
   }
-  if (looks_like_safetensors(bytes)) return parse_safetensors(bytes, what).weights;
   throw Error(ErrorCode::kData, what +
                                     ": not a weight file; accepted are safetensors, PyTorch .pth "
                                     "(zip or legacy form) and NumPy .npz");
 }
 
 Weights load_weights(const std::filesystem::path& path, std::vector<std::string>* left_out) {
+  const InputFile file(path);
+  std::vector<std::byte> head(std::min<uint64_t>(file.size(), kTellingBytes));
+  file.read_at(0, head);
+  if (is_safetensors(head)) return read_safetensors(path).weights;
   return parse_weights(read_file(path), path.string(), left_out);
 }
 

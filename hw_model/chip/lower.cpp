@@ -5,38 +5,12 @@
 #include <set>
 
 #include "core/error.hpp"
-#include "sim/graph/fuse.hpp"
+#include "hw_model/chip/lower_graph.hpp"
 
 namespace spikeloom {
 namespace {
 
 constexpr int64_t kValueBits = 32;  // of a membrane, of a residual value
-
-bool is_population(const Node& node) {
-  return std::holds_alternative<Neuron>(node.op) || std::holds_alternative<Threshold>(node.op);
-}
-
-bool is_weighted(const Op& op) {
-  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<Linear>(op) ||
-         std::holds_alternative<Conv1d>(op) || std::holds_alternative<LmuMemory>(op);
-}
-
-// Does the value cost nothing, given its input? Factors and constants go into weights and biases.
-bool is_free(const Op& op) {
-  const auto* norm = std::get_if<BatchNorm>(&op);
-  return std::holds_alternative<View>(op) || std::holds_alternative<Scale>(op) ||
-         std::holds_alternative<Positions>(op) || (norm != nullptr && norm->pad == 0);
-}
-
-// A graph out of a file may have names that merged layers need.
-Graph fused_form(const Graph& graph) {
-  if (graph.form == "fused") return graph;
-  try {
-    return fuse(graph);
-  } catch (const Error& error) {
-    throw Error(ErrorCode::kData, std::string("the graph cannot be fused: ") + error.what());
-  }
-}
 
 class Lowering {
  public:
@@ -44,9 +18,9 @@ class Lowering {
       : options_(options) {
     out_.graph = fused_form(graph);
     consumers_ = consumers_of(out_.graph);
+    extents_ = extents_of(out_.graph);
     multiplies_ = find_unit(chip, UnitKind::kMultiply, "", "").has_value();
     has_outer_products_ = find_unit(chip, UnitKind::kOuterProduct, "", "").has_value();
-    find_geometry();
   }
 
   LoweredNetwork run() {
@@ -65,10 +39,6 @@ class Lowering {
   }
 
  private:
-  struct Extent {
-    int64_t height = 1, width = 1;
-  };
-
   const Graph& graph() const { return out_.graph; }
   const std::vector<NodeId>& readers(NodeId id) const {
     return consumers_[static_cast<size_t>(id)];
@@ -77,33 +47,11 @@ class Lowering {
     return out_.network.populations[static_cast<size_t>(index)];
   }
 
-  // Height and width of every value; tokens keep those of the map they come from.
-  void find_geometry() {
-    for (const Node& node : graph().nodes()) {
-      Extent extent;
-      if (node.shape.size() == 3) extent = {node.shape[0], node.shape[1]};
-      if (node.shape.size() == 2) {
-        extent = {1, node.shape[0]};
-        for (const NodeId input : node.inputs) {
-          const Extent from = geometry_[static_cast<size_t>(input)];
-          if (from.height * from.width != node.shape[0]) continue;
-          extent = from;
-          break;
-        }
-      }
-      geometry_.push_back(extent);
-    }
-  }
-
-  // The value behind what is free.
-  NodeId stripped(NodeId id) const {
-    while (is_free(graph().node(id).op)) id = graph().node(id).inputs[0];
-    return id;
-  }
+  NodeId stripped(NodeId id) const { return behind_free(graph(), id); }
 
   int new_population(NodeId id, std::string name, SpikeSource source) {
     const Node& node = graph().node(id);
-    const Extent extent = geometry_[static_cast<size_t>(id)];
+    const Extent extent = extents_[static_cast<size_t>(id)];
     ChipPopulation added;
     added.name = std::move(name);
     added.height = extent.height;
@@ -228,11 +176,11 @@ class Lowering {
     const auto* memory = std::get_if<LmuMemory>(&node.op);
     if (memory != nullptr && memory->form != LmuForm::kEvent)
       return "only the event form of the memory consists of synapses";
-    if (!is_weighted(node.op) && !std::holds_alternative<SpatialMean>(node.op))
+    if (!is_weighted_on_chip(node.op) && !std::holds_alternative<SpatialMean>(node.op))
       return "no unit of a core computes it";
     if (std::holds_alternative<Conv2d>(node.op)) {
       const NodeId source = source_of(graph(), node.inputs[0]);
-      const Extent from = geometry_[static_cast<size_t>(source)];
+      const Extent from = extents_[static_cast<size_t>(source)];
       const Shape& seen = graph().node(node.inputs[0]).shape;
       if (from.height != seen[0] || from.width != seen[1])
         return "it reads its operand under another shape";
@@ -389,7 +337,7 @@ class Lowering {
   LoweredNetwork out_;
   bool multiplies_ = false, has_outer_products_ = false;
   std::vector<std::vector<NodeId>> consumers_;
-  std::vector<Extent> geometry_;
+  std::vector<Extent> extents_;
   std::map<NodeId, int> populations_, values_;  // by node of neurons, of real values
   std::map<NodeId, int> homes_;  // by stripped value: the population that collects it
   std::map<NodeId, bool> pure_;

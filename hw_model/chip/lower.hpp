@@ -7,15 +7,13 @@
 //
 //   Conv2d              convolution
 //   Linear, Conv1d      dense; over tokens or pixels a convolution of kernel 1. Conv1d and the
-//   event
-//                       form of a Legendre memory are dense with taps: the chip delivers all of
-//                       them, also those that reach outside the sample
+//                       event form of a Legendre memory are dense with taps: the chip delivers all
+//                       of them, also those that reach outside the sample
 //   Concat              one projection per part
 //   KtV, QApply         three roles of one attention
 //   Add                 a residual stream: its value is state beside the first neurons that read
-//   it,
-//                       later branches accumulate into it there, and all its readers share cores.
-//                       Each branch is delivered once
+//                       it, later branches accumulate into it there, and all its readers share
+//                       cores. Each branch is delivered once
 //   SpatialMean         graded packets of the stream, one per neuron and step, to the mean's reader
 //   real operands       graded packets in every step, from neurons that hold the value; a static
 //                       input sends once per sample and its targets keep the sum

@@ -270,9 +270,10 @@ std::string draw(const BarChart& chart, double width) {
   return out;
 }
 
-bool spans_more_than(const BarChart& chart, double factor) {
+void choose_axis(BarChart& chart, const std::string& measured, double factor) {
   const auto [low, high] = extent(chart);
-  return low > 0 && high / low > factor;
+  chart.log = low > 0 && high / low > factor;
+  chart.axis = chart.log ? measured + ", logarithmic axis" : measured;
 }
 
 }  // namespace spikeloom

@@ -47,7 +47,8 @@ constexpr double kWide = 880, kNarrow = 360;
 
 std::string draw(const BarChart& chart, double width);
 
-// True when positive values span more than `factor`: small bars would vanish on a linear axis.
-bool spans_more_than(const BarChart& chart, double factor);
+// Logarithmic when positive values span more than `factor`, where small bars would vanish on a
+// linear axis; the axis says so behind what it measures.
+void choose_axis(BarChart& chart, const std::string& measured, double factor);
 
 }  // namespace spikeloom

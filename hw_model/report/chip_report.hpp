@@ -102,6 +102,8 @@ struct AcceleratorRow {
   double joules = 0, seconds = 0;  // per inference; seconds 0: not known
   char weakest = 'S';              // evidence
   std::vector<std::string> unpriced;
+
+  std::string label() const { return name + ", " + network; }
 };
 
 // The dense side of break-even verdicts. Without `row`, which is what the accelerator needs, only

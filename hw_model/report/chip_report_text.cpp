@@ -182,9 +182,8 @@ std::string many_runs(const ChipReport& report) {
                     std::string(1, run.weakest)});
   }
   for (const AcceleratorRow& row : report.dense) {
-    rows.push_back({row.name + ", " + row.network, joules_text(row.joules),
-                    ratio_text(row.joules, base), "", "", seconds_text(row.seconds), "", "", "", "",
-                    "", std::string(1, row.weakest)});
+    rows.push_back({row.label(), joules_text(row.joules), ratio_text(row.joules, base), "", "",
+                    seconds_text(row.seconds), "", "", "", "", "", std::string(1, row.weakest)});
   }
   std::string text = columns(rows, kWide) +
                      "\n* of what is priced; other: static, idle, "
@@ -219,8 +218,8 @@ std::string chip_table(const ChipReport& report) {
   if (report.runs.size() != 1) return text + many_runs(report);
   text += one_run(report.runs[0]);
   for (const AcceleratorRow& row : report.dense) {
-    text += fmt::format("dense accelerator {}, {}: {}, {}\n", row.name, row.network,
-                        joules_text(row.joules), seconds_text(row.seconds));
+    text += fmt::format("dense accelerator {}: {}, {}\n", row.label(), joules_text(row.joules),
+                        seconds_text(row.seconds));
   }
   return text + dense_unpriced(report);
 }

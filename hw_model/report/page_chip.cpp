@@ -165,8 +165,7 @@ std::string energy_section(const ChipRun& run) {
   add("barriers and ticks", run.sync_j, 6);
   add("host", run.host_j, 1);
   if (chart.rows.empty()) return "";
-  chart.log = spans_more_than(chart, 100);
-  chart.axis = chart.log ? "energy per inference, logarithmic axis" : "energy per inference";
+  choose_axis(chart, "energy per inference", 100);
   figure.legend = {{0, "dynamic: per event"}, {6, "per second the chip is on"}};
   if (run.host_j > 0) figure.legend.push_back({1, "on the host processor"});
   figure.table_name = "Energies";

@@ -3,24 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <limits>
 #include <map>
-#include <optional>
 
 #include "hw_model/report/chip_break_even.hpp"
 #include "hw_model/report/chip_compare.hpp"
 #include "hw_model/report/html.hpp"
-#include "hw_model/report/line_chart.hpp"
+#include "hw_model/report/page_chip_lines.hpp"
 #include "hw_model/report/report_view.hpp"
 #include "hw_model/report/svg.hpp"
 
 namespace spikeloom {
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr size_t kMostLines = 8, kMostBars = 200;
+constexpr size_t kMostBars = 200;
 constexpr int kAcceleratorColor = 5;
 
 // Where the energy of a run goes, coarse enough for a picture.
@@ -51,131 +46,6 @@ std::vector<ChipEnergy::Term> terms_of(const ChipRun& run) {
                              {"host", run.host_j},
                              {"moving", run.reload_j}});
   return terms;
-}
-
-std::string name_of(const AcceleratorRow& row) {
-  return row.name + ", " + row.network;
-}
-
-std::optional<double> number_of(const std::string& text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole && std::isfinite(value) ? std::optional(value) : std::nullopt;
-}
-
-// The swept key of the x axis: the first with two different values, all numbers. -1: none.
-int axis_key(const ChipReport& report) {
-  const size_t keys = report.runs.empty() ? 0 : report.runs[0].settings.size();
-  for (size_t key = 0; key < keys; ++key) {
-    bool numbers = true, differ = false;
-    for (const ChipRun& run : report.runs) {
-      numbers = numbers && number_of(run.settings[key].second);
-      differ = differ || run.settings[key].second != report.runs[0].settings[key].second;
-    }
-    if (numbers && differ) return static_cast<int>(key);
-  }
-  return -1;
-}
-
-struct Lines {
-  std::vector<std::string> labels;  // values of the key, in the order of the runs
-  std::vector<double> x;
-  std::vector<std::string> names;                 // series
-  std::vector<std::vector<const ChipRun*>> runs;  // [series][x]; null: refused
-};
-
-Lines lines_of(const ChipReport& report, size_t key) {
-  Lines lines;
-  const auto index_of = [](std::vector<std::string>& list, const std::string& text) {
-    const auto found = std::find(list.begin(), list.end(), text);
-    if (found != list.end()) return static_cast<size_t>(found - list.begin());
-    list.push_back(text);
-    return list.size() - 1;
-  };
-  for (const ChipRun& run : report.runs) {
-    const std::string& value = run.settings[key].second;
-    std::string name = run.label;
-    const std::string setting = " " + run.settings[key].first + "=" + value;
-    if (const size_t at = name.rfind(setting); at != name.npos) name.erase(at, setting.size());
-    const size_t at = index_of(lines.labels, value), series = index_of(lines.names, name);
-    if (lines.x.size() < lines.labels.size()) lines.x.push_back(*number_of(value));
-    lines.runs.resize(lines.names.size());
-    lines.runs[series].resize(std::max(lines.runs[series].size(), at + 1), nullptr);
-    if (run.refused.empty()) lines.runs[series][at] = &run;
-  }
-  return lines;
-}
-
-// Lines with the same values cover each other.
-std::vector<std::string> coinciding(const LineChart& chart) {
-  std::map<std::vector<double>, std::vector<std::string>> by_values;
-  for (const LineSeries& series : chart.series) {
-    const bool whole = std::none_of(series.y.begin(), series.y.end(),
-                                    [](double value) { return std::isnan(value); });
-    if (whole) by_values[series.y].push_back(series.name);
-  }
-  std::vector<std::string> notes;
-  for (const auto& [values, names] : by_values) {
-    if (names.size() > 1)
-      notes.push_back(fmt::format("One line, the same values: {}.", fmt::join(names, "; ")));
-  }
-  return notes;
-}
-
-std::string line_figure(const char* id, const std::string& heading, const ChipReport& report,
-                        const Lines& lines, const std::string& key, const char* unit,
-                        double ChipRun::*field, double AcceleratorRow::*dense_field) {
-  LineChart chart;
-  chart.title = heading + " against " + key;
-  chart.x_axis = key;
-  chart.y_axis = heading;
-  chart.unit = unit;
-  chart.x = lines.x;
-  chart.x_labels = lines.labels;
-  HtmlFigure figure;
-  figure.id = id;
-  figure.heading = heading;
-  figure.table.header = {key};
-  figure.table.header.insert(figure.table.header.end(), lines.labels.begin(), lines.labels.end());
-  const auto add = [&](const std::string& name, const std::vector<double>& values) {
-    if (std::none_of(values.begin(), values.end(), [](double v) { return v > 0; })) return;
-    std::vector<std::string> cells{name};
-    for (const double value : values)
-      cells.push_back(std::isnan(value) ? "refused" : si_text(value, unit));
-    figure.table.rows.push_back(std::move(cells));
-    if (chart.series.size() == kMostLines) return;
-    figure.legend.push_back({static_cast<int>(chart.series.size()), name});
-    chart.series.push_back({name, values});
-  };
-  for (size_t s = 0; s < lines.names.size(); ++s) {
-    std::vector<double> values(lines.x.size(), kNone);
-    for (size_t i = 0; i < lines.runs[s].size(); ++i) {
-      if (lines.runs[s][i] != nullptr) values[i] = lines.runs[s][i]->*field;
-    }
-    add(lines.names[s], values);
-  }
-  for (const AcceleratorRow& row : report.dense)
-    add(name_of(row), std::vector<double>(lines.x.size(), row.*dense_field));
-  if (chart.series.empty()) return "";
-  figure.notes = coinciding(chart);
-  if (figure.table.rows.size() > chart.series.size())
-    figure.notes.push_back(fmt::format("The first {} of {} lines are drawn; the table has all.",
-                                       chart.series.size(), figure.table.rows.size()));
-  figure.wide_html = draw(chart, kWide);
-  figure.narrow_html = draw(chart, kNarrow);
-  return render(figure);
-}
-
-std::string lines_section(const ChipReport& report) {
-  const int key = axis_key(report);
-  if (key < 0) return "";
-  const std::string name = report.runs[0].settings[static_cast<size_t>(key)].first;
-  const Lines lines = lines_of(report, static_cast<size_t>(key));
-  return line_figure("energy-line", "Energy per inference", report, lines, name, "J",
-                     &ChipRun::total_j, &AcceleratorRow::joules) +
-         line_figure("latency-line", "Latency of an inference", report, lines, name, "s",
-                     &ChipRun::latency_s, &AcceleratorRow::seconds);
 }
 
 void add_bar(BarChart& chart, const std::string& label, const std::string& text,
@@ -216,15 +86,14 @@ std::string energy_figure(const ChipReport& report) {
       if (chart.rows.size() < kMostBars) add_bar(chart, run.label, "refused", {});
     }
   }
-  for (const AcceleratorRow& row : report.dense) add(name_of(row), row.joules, kAcceleratorColor);
+  for (const AcceleratorRow& row : report.dense) add(row.label(), row.joules, kAcceleratorColor);
   figure.notes = {
       "What has a price, and in brackets its ratio to the first run. A total without the list of "
       "what is not priced (below) says little."};
   note_cut(figure, figure.table.rows.size());
   figure.legend = {{0, "chips"}};
   if (!report.dense.empty()) figure.legend.push_back({kAcceleratorColor, "dense accelerators"});
-  chart.log = spans_more_than(chart, 100);
-  chart.axis = chart.log ? "energy per inference, logarithmic axis" : "energy per inference";
+  choose_axis(chart, "energy per inference", 100);
   set_chart(figure, chart);
   return render(figure);
 }
@@ -303,7 +172,7 @@ std::string figures_section(const ChipReport& report) {
                           per_inference(run.totals.events), std::string(1, run.weakest)});
   }
   for (const AcceleratorRow& row : report.dense) {
-    table.rows.push_back({name_of(row), si_text(row.joules, "J"), "",
+    table.rows.push_back({row.label(), si_text(row.joules, "J"), "",
                           row.seconds > 0 ? si_text(row.seconds, "s") : "-"});
     table.rows.back().resize(table.header.size() - 1);
     table.rows.back().push_back(std::string(1, row.weakest));
@@ -350,12 +219,12 @@ std::string unpriced_section(const ChipReport& report) {
           details(fmt::format("{}: {} kinds of work", name, unpriced.size()), bullets(unpriced));
   };
   for (const ChipRun& run : report.runs) add(run.label, run.unpriced);
-  for (const AcceleratorRow& row : report.dense) add(name_of(row), row.unpriced);
+  for (const AcceleratorRow& row : report.dense) add(row.label(), row.unpriced);
   return body.empty() ? "" : section("unpriced", "What has no price", body);
 }
 
 std::string body_of(const ChipReport& report) {
-  return lines_section(report) + energy_figure(report) + categories_figure(report) +
+  return page_chip_lines(report) + energy_figure(report) + categories_figure(report) +
          figures_section(report) + verdicts_section(report);
 }
 

@@ -158,8 +158,7 @@ std::string energy_comparison(const Reports& reports) {
     }
   }
   if (variants.empty()) return "";
-  chart.log = spans_more_than(chart, 300);
-  chart.axis = chart.log ? "energy per sample, logarithmic axis" : "energy per sample";
+  choose_axis(chart, "energy per sample", 300);
   set_chart(figure, chart);
   return render(figure);
 }
@@ -195,8 +194,7 @@ std::string operations_comparison(const Reports& reports) {
           figure, chart, total.label, values, [](double x) { return si_text(x, ""); }, true);
   }
   if (chart.rows.empty()) return "";
-  chart.log = spans_more_than(chart, 30);
-  chart.axis = chart.log ? "per sample, logarithmic axis" : "per sample";
+  choose_axis(chart, "per sample", 30);
   set_chart(figure, chart);
   return render(figure);
 }

@@ -150,8 +150,7 @@ std::string operations_section(const Json& report) {
                                  count_or_dash(layer.dense), count_or_dash(layer.dense_all_steps),
                                  count_or_dash(layer.weights)});
   }
-  chart.log = spans_more_than(chart, 30);
-  chart.axis = chart.log ? "operations per sample, logarithmic axis" : "operations per sample";
+  choose_axis(chart, "operations per sample", 30);
   figure.notes = {fmt::format(
       "Form {}. A layer that reads spikes makes additions (AC), one for each spike and connection "
       "it reaches, over all steps; a layer that reads real values makes multiply-accumulates "
@@ -199,12 +198,11 @@ std::string energy_section(const Json& report) {
       figure.table.rows.push_back(energy_cells(entry, operands));
     }
   }
-  chart.log = spans_more_than(chart, 300);
+  choose_axis(chart, "energy per sample", 300);
   if (chart.log) {
     join_segments(chart);
     operands.clear();
   }
-  chart.axis = chart.log ? "energy per sample, logarithmic axis" : "energy per sample";
   for (size_t i = 0; i < operands.size(); ++i)
     figure.legend.push_back({static_cast<int>(i), "operand: " + operands[i]});
   figure.notes = {
@@ -257,8 +255,7 @@ std::string memory_section(const Json& report) {
     }
   }
   if (figure.table.rows.empty()) return "";
-  chart.log = spans_more_than(chart, 30);
-  chart.axis = chart.log ? "energy per sample, logarithmic axis" : "energy per sample";
+  choose_axis(chart, "energy per sample", 30);
   figure.notes = {
       "From the lowest to the highest price of each access: where weights and states lie is not "
       "known without a chip. Report: " +

@@ -86,6 +86,8 @@ Json provenance_json(const ReportInput& in) {
             {"precision", precision_json(in.precision)},
             {"rate_source", in.rate_source},
             {"wall_seconds", in.wall_seconds}};
+  json["peak_memory_bytes"] = nullptr;
+  if (in.peak_memory_bytes > 0) put(json, "peak_memory_bytes", in.peak_memory_bytes);
   put(json, "batch", in.batch);
   return json;
 }
@@ -193,7 +195,7 @@ nlohmann::json to_json(const Report& report) {
   const auto& totals = executed.totals;
   Json json;
   json["schema"] = "spikeloom-report";
-  json["schema_version"] = "1.3";
+  json["schema_version"] = "1.4";
   json["tool"] = {{"name", "spikeloom"}, {"version", in.version}, {"generator", in.generator}};
   json["verdict"] = report.verdict.lines();
   json["run"] = {{"samples", executed.samples},

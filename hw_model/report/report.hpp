@@ -73,6 +73,7 @@ struct ReportInput {
   std::string dataset;      // description for people
   std::string rate_source;  // where the firing rates come from: "spikes of this run, 256 samples"
   double wall_seconds = 0;
+  int64_t peak_memory_bytes = 0;     // resident, of the process; 0: not known
   std::vector<std::string> what_if;  // what was changed on purpose, a line each
   std::vector<std::string> warnings;
   // What ran. counts.executed_form and counts.steps belong to the run; samples are those of the

@@ -42,6 +42,10 @@ std::string run_block(const Report& report) {
                        executed.samples, in.counts.steps, in.counts.executed_form, in.backend,
                        in.simd, in.threads, in.schedule),
            10);
+  if (in.peak_memory_bytes > 0) {
+    out += fmt::format("memory    {:.1f} MB at most\n",
+                       static_cast<double>(in.peak_memory_bytes) / 1e6);
+  }
   if (!in.precision.layers.empty()) {
     double worst = 0;
     for (const QuantizedLayer& layer : in.precision.layers)

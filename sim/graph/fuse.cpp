@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "sim/graph/last_readers.hpp"
 
 namespace spikeloom {
 namespace {
@@ -273,8 +274,10 @@ void store(const Folded& folded, const Op& op, Weights& weights) {
   weights.add(parameters[1].name, std::move(bias));
 }
 
-Model rewrite(const Graph& graph, const Weights* weights, int threads) {
+// `weights` null: the graph alone; else its arrays go as they are merged.
+Model rewrite(const Graph& graph, Weights* weights, int threads) {
   const auto consumers = consumers_of(graph);
+  LastReaders readers(graph);
   Model model;
   model.graph.form = "fused";
   std::vector<NodeId> moved(graph.nodes().size(), -1);
@@ -295,7 +298,7 @@ Model rewrite(const Graph& graph, const Weights* weights, int threads) {
       if (weights != nullptr) {
         for (const Parameter& parameter : parameters_of(node.op)) {
           if (model.weights.contains(parameter.name)) continue;
-          model.weights.add(parameter.name, clone(weights->at(parameter.name).data));
+          model.weights.share(parameter.name, *weights);
         }
       }
     } else {
@@ -306,6 +309,7 @@ Model rewrite(const Graph& graph, const Weights* weights, int threads) {
     }
     for (const NodeId part : chain.nodes) {
       merged[static_cast<size_t>(part)] = true;
+      if (weights != nullptr) readers.done(graph.node(part).op, *weights);
       moved[static_cast<size_t>(part)] = placed;
     }
   }
@@ -320,7 +324,7 @@ Graph fuse(const Graph& graph) {
   return rewrite(graph, nullptr, 1).graph;
 }
 
-Model fuse(const Graph& graph, const Weights& weights, int threads) {
+Model fuse(const Graph& graph, Weights weights, int threads) {
   return rewrite(graph, &weights, threads);
 }
 

@@ -28,7 +28,8 @@ struct Model {
 // The graph alone, for counting: same shapes and names as fuse() gives.
 Graph fuse(const Graph& graph);
 
-// Graph and weights. `weights` must come from bind_weights. Runs on `threads` threads.
-Model fuse(const Graph& graph, const Weights& weights, int threads);
+// Graph and weights. `weights` must come from bind_weights; arrays that stay are shared, and
+// whoever gives `weights` away never has the others twice. Runs on `threads` threads.
+Model fuse(const Graph& graph, Weights weights, int threads);
 
 }  // namespace spikeloom

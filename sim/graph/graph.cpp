@@ -232,7 +232,7 @@ std::string value_fault(const std::string& name, const Tensor& tensor) {
 
 }  // namespace
 
-Weights bind_weights(const Graph& graph, const Weights& weights) {
+Weights bind_weights(const Graph& graph, Weights weights) {
   Weights bound;
   std::vector<std::string> faults;
   for (const Node& node : graph.nodes()) {
@@ -253,10 +253,14 @@ Weights bind_weights(const Graph& graph, const Weights& weights) {
                                      name_of(stored.dtype())));
         continue;
       }
-      Tensor values = to_f32(stored);
-      const std::string fault = value_fault(parameter.name, values);
+      if (stored.dtype() == DType::kF32) {
+        bound.share(parameter.name, weights);
+      } else {
+        bound.add(parameter.name, to_f32(stored));
+      }
+      weights.erase(parameter.name);
+      const std::string fault = value_fault(parameter.name, bound.at(parameter.name).data);
       if (!fault.empty()) faults.push_back(parameter.name + " " + fault);
-      bound.add(parameter.name, std::move(values));
     }
   }
   check_lmu_tables(graph, weights, faults);

@@ -86,10 +86,11 @@ std::optional<NodeId> mask_of(const Graph& graph, NodeId value);
 int64_t parameter_count(const Graph& graph);
 
 // Checks that `weights` holds every array the graph needs with its shape, that all values are
-// finite, and nothing else (names ending in "num_batches_tracked" are ignored). Returns fp32 copies
-// of exactly the needed arrays. Throws one Error(kData) that lists every missing, surplus,
-// misshapen and non-finite array.
-Weights bind_weights(const Graph& graph, const Weights& weights);
+// finite, and nothing else (names ending in "num_batches_tracked" are ignored). Returns exactly the
+// needed arrays as fp32; those stored as such are shared, and whoever gives `weights` away never
+// has the others twice. Throws one Error(kData) that lists every missing, surplus, misshapen and
+// non-finite array.
+Weights bind_weights(const Graph& graph, Weights weights);
 
 // Scale and shift of a batch normalisation, computed in double and rounded to fp32 once.
 struct Affine {

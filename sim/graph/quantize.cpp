@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 #include <numeric>
+#include <set>
 
 #include "core/error.hpp"
 
@@ -167,25 +168,24 @@ Precision precision_named(std::string_view name) {
   return static_cast<Precision>(at - std::begin(kPrecisionNames));
 }
 
-QuantizedWeights quantize(const Graph& graph, const Weights& weights, Precision precision,
+QuantizedWeights quantize(const Graph& graph, Weights weights, Precision precision,
                           const InputRates& rates) {
   const auto dtypes = dtypes_of(graph, precision);
-  QuantizedWeights result;
+  QuantizedWeights result{std::move(weights), {}};
+  std::set<std::string> seen;
   for (NodeId id = 0; id < graph.size(); ++id) {
     const std::string name = weight_of(graph.node(id).op);
-    if (name.empty() || result.weights.contains(name)) continue;
+    if (name.empty() || !seen.insert(name).second) continue;
     const DType dtype = dtypes.at(name);
     if (dtype == DType::kF32) continue;
     const auto known = rates.find(id);
     const bool spikes = graph.node(graph.node(id).inputs[0]).kind == EdgeKind::kSpikes;
     Rounded rounded =
-        round_to(weights.at(name).data, dtype,
+        round_to(result.weights.at(name).data, dtype,
                  spikes && known != rates.end() ? known->second : std::span<const float>());
+    result.weights.erase(name);
     result.weights.add(name, std::move(rounded.tensor.data), std::move(rounded.tensor.scale));
     result.layers.push_back({graph.node(id).name, dtype, rounded.relative_error});
-  }
-  for (const std::string& name : weights.names()) {
-    if (!result.weights.contains(name)) result.weights.add(name, clone(weights.at(name).data));
   }
   return result;
 }

@@ -54,8 +54,9 @@ struct QuantizedWeights {
 // `weights` must be fp32 (bind_weights, fuse). With `rates`, the scale of each integer channel that
 // reads spikes is the best of several in the expected squared error of its sum for independent
 // inputs of these rates: sum r (1 - r) e^2 + (sum r e)^2, e = w' - w; without, its largest weight
-// is the largest integer. Thread-safe. Throws Error(kInternal) for weights that are not fp32.
-QuantizedWeights quantize(const Graph& graph, const Weights& weights, Precision precision,
+// is the largest integer. Arrays that stay fp32 are shared, the others replaced one by one.
+// Thread-safe. Throws Error(kInternal) for weights that are not fp32.
+QuantizedWeights quantize(const Graph& graph, Weights weights, Precision precision,
                           const InputRates& rates = {});
 
 }  // namespace spikeloom

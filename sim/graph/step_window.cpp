@@ -24,6 +24,11 @@ std::vector<int64_t> delays_of(const Graph& graph) {
   return delays;
 }
 
+int64_t look_ahead_of(const Graph& graph) {
+  const auto delays = delays_of(graph);
+  return *std::max_element(delays.begin(), delays.end());
+}
+
 std::vector<int64_t> histories_of(const Graph& graph, const std::vector<int64_t>& delays,
                                   const std::vector<bool>& aligned) {
   std::vector<int64_t> histories(graph.nodes().size(), 0);

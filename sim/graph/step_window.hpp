@@ -17,6 +17,9 @@ StepWindow window_of(const Op& op);
 // t of the node can be computed: the largest delay of its inputs plus its own look-ahead.
 std::vector<int64_t> delays_of(const Graph& graph);
 
+// The largest of them: steps by which the network's outputs lie behind its input.
+int64_t look_ahead_of(const Graph& graph);
+
 // For every node, the past steps that must be kept of its value: for windows, for readers that lag
 // behind, and `aligned` nodes for the whole look-ahead of the network. 0 for values inside a View
 // chain, whose source keeps them.

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "sim/graph/last_readers.hpp"
 #include "sim/graph/step_window.hpp"
 
 namespace spikeloom {
@@ -235,16 +236,17 @@ void place_values(Plan& plan, const std::vector<bool>& kept) {
 
 void place_state(Plan& plan) {
   for (const Unit& unit : plan.units) {
-    int64_t index = -1;
+    int64_t index = -1, end = plan.state_is_brief() ? 0 : plan.state_floats;
     for (const NodeId part : {unit.main, unit.neuron}) {
       if (part < 0) continue;
       for (const StateSlot& slot : state_of(plan.graph.node(part))) {
         if (index < 0) index = static_cast<int64_t>(plan.states.size());
-        plan.states.push_back({part, slot, plan.state_floats});
-        plan.state_floats += rows_of(slot.shape) * padded(channels_of(slot.shape));
+        plan.states.push_back({part, slot, end});
+        end += rows_of(slot.shape) * padded(channels_of(slot.shape));
       }
     }
     plan.state_of_unit.push_back(index);
+    plan.state_floats = std::max(plan.state_floats, end);
   }
 }
 
@@ -276,7 +278,17 @@ int64_t most_steps_of(const Graph& graph) {
 
 }  // namespace
 
-std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights,
+std::span<const StateLayout> Plan::states_of(size_t unit) const {
+  const int64_t first = state_of_unit[unit];
+  if (first < 0) return {};
+  const auto mine = [&](const StateLayout& state) {
+    return state.node == units[unit].main || state.node == units[unit].neuron;
+  };
+  const auto begin = states.begin() + first;
+  return {begin, std::find_if_not(begin, states.end(), mine)};
+}
+
+std::shared_ptr<const Plan> compile(Graph graph, Weights weights,
                                     std::shared_ptr<const Backend> backend, PlanOptions options) {
   if (options.chunk_steps < 1) throw Error(ErrorCode::kInternal, "a chunk needs at least one step");
   auto plan = std::make_shared<Plan>();
@@ -290,9 +302,13 @@ std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights,
   const std::vector<bool> kept = kept_nodes(plan->graph, plan->options);
   plan->units = make_units(*plan, kept, plan->backend->groups_units());
   plan->populations = populations_of(plan->graph);
+  LastReaders readers(plan->graph);
   for (const Unit& unit : plan->units) {
     plan->unit_is_static.push_back(plan->graph.node(unit.main).is_static);
     plan->prepared.push_back(plan->backend->prepare(plan->graph, unit, weights));
+    for (const NodeId part : {unit.main, unit.affine, unit.residual, unit.neuron}) {
+      if (part >= 0) readers.done(plan->graph.node(part).op, weights);
+    }
   }
   place_values(*plan, kept);
   place_state(*plan);

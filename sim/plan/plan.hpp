@@ -3,6 +3,7 @@
 // all sessions.
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct PlanOptions {
   int64_t chunk_steps = 1;  // most steps one run_chunk() call takes
   std::vector<std::string>
       keep;  // nodes whose values can be read back, besides the graph's outputs
+  // Every chunk is a whole sample. Layer-major, a unit's state then lives no longer than the unit
+  // runs, and all share one place; such sessions have nothing to save.
+  bool whole_samples = false;
 };
 
 // Where a node's value lies in a session.
@@ -56,15 +60,22 @@ struct Plan {
   int64_t real_floats = 0, spike_words = 0, state_floats = 0;
   std::vector<Population> populations;
 
+  // Does a unit's state live only while the unit runs?
+  bool state_is_brief() const noexcept {
+    return options.whole_samples && options.schedule == Schedule::kLayerMajor;
+  }
+  // The state slots of a unit.
+  std::span<const StateLayout> states_of(size_t unit) const;
   // Bytes one session takes.
   int64_t session_bytes() const noexcept {
     return 4 * (real_floats + state_floats) + 8 * spike_words;
   }
 };
 
-// `weights` must come from bind_weights (or fuse); they are not needed afterwards. Throws
-// Error(kUsage) when a kept node does not exist.
-std::shared_ptr<const Plan> compile(Graph graph, const Weights& weights,
+// `weights` must come from bind_weights (or fuse); they are not needed afterwards. Whoever gives
+// them away has every array in memory once: it goes when it is packed. Throws Error(kUsage) when a
+// kept node does not exist.
+std::shared_ptr<const Plan> compile(Graph graph, Weights weights,
                                     std::shared_ptr<const Backend> backend, PlanOptions options);
 
 }  // namespace spikeloom

@@ -23,34 +23,6 @@ void check_tokens(std::span<const float> tokens, int64_t vocabulary, int64_t fir
   }
 }
 
-// A value of one step as fp32, without padding; spikes as 0 and 1.
-Tensor copy_of(const ValueRef& at) {
-  Tensor result(*at.shape);
-  const auto to = result.f32();
-  for (int64_t row = 0; row < at.rows; ++row) {
-    for (int64_t c = 0; c < at.channels; ++c) {
-      to[static_cast<size_t>(row * at.channels + c)] =
-          at.bits != nullptr ? static_cast<float>(at.bits_at(0).test(row, c))
-                             : at.real_row(0, row)[c];
-    }
-  }
-  return result;
-}
-
-// The inverse, into zeroed memory; anything but 0 is a spike.
-void store(std::span<const float> values, const ValueRef& at) {
-  for (int64_t row = 0; row < at.rows; ++row) {
-    for (int64_t c = 0; c < at.channels; ++c) {
-      const float value = values[static_cast<size_t>(row * at.channels + c)];
-      if (at.bits == nullptr) {
-        at.real_row(0, row)[c] = value;
-      } else if (value != 0.0f) {
-        at.bits_at(0).row(row)[c >> 6] |= uint64_t{1} << (c & 63);
-      }
-    }
-  }
-}
-
 }  // namespace
 
 Session::Session(std::shared_ptr<const Plan> plan)
@@ -82,16 +54,20 @@ Session::Session(const Session& other) : Session(other.plan_) {
   show_chunk();
 }
 
+void Session::start_state(const StateLayout& state) {
+  const int64_t rows = rows_of(state.slot.shape), channels = channels_of(state.slot.shape);
+  float* values = state_.data() + state.offset;
+  for (int64_t row = 0; row < rows; ++row) {
+    float* at = values + row * padded(channels);
+    std::fill(at, at + channels, state.slot.initial);
+    std::fill(at + channels, at + padded(channels), 0.0f);
+  }
+}
+
 void Session::reset(int64_t sample) {
   sample_ = sample;
-  for (const StateLayout& state : plan_->states) {
-    const int64_t rows = rows_of(state.slot.shape), channels = channels_of(state.slot.shape);
-    float* values = state_.data() + state.offset;
-    for (int64_t row = 0; row < rows; ++row) {
-      float* at = values + row * padded(channels);
-      std::fill(at, at + channels, state.slot.initial);
-      std::fill(at + channels, at + padded(channels), 0.0f);
-    }
+  if (!plan_->state_is_brief()) {
+    for (const StateLayout& state : plan_->states) start_state(state);
   }
   for (NodeId id = 0; id < plan_->graph.size(); ++id) {
     const ValueSlot& slot = plan_->values[static_cast<size_t>(id)];
@@ -102,109 +78,6 @@ void Session::reset(int64_t sample) {
   chunk_start_ = chunk_steps_ = 0;
   statics_valid_ = false;
   show_chunk();
-}
-
-namespace {
-
-// The rows of one state array, without padding.
-Tensor unpadded(const float* from, const Shape& shape) {
-  Tensor values(shape);
-  const int64_t channels = channels_of(shape);
-  for (int64_t row = 0; row < rows_of(shape); ++row) {
-    std::copy_n(from + row * padded(channels), channels, values.f32().data() + row * channels);
-  }
-  return values;
-}
-
-void pad_into(const Tensor& values, float* to) {
-  const int64_t channels = channels_of(values.shape());
-  for (int64_t row = 0; row < rows_of(values.shape()); ++row) {
-    std::copy_n(values.f32().data() + row * channels, channels, to + row * padded(channels));
-  }
-}
-
-}  // namespace
-
-// Histories are saved as they lie in memory after the next chunk has moved them: the last `history`
-// steps up to now.
-Weights Session::save() const {
-  Weights saved;
-  const auto count = [&](const char* name, int64_t value) {
-    Tensor tensor({1}, DType::kI64);
-    tensor.as<int64_t>()[0] = value;
-    saved.add(name, std::move(tensor));
-  };
-  count("steps_done", steps_done_);
-  for (const StateLayout& state : plan_->states) {
-    saved.add(plan_->graph.node(state.node).name + "/" + state.slot.name,
-              unpadded(state_.data() + state.offset, state.slot.shape));
-  }
-  if (plan_->look_ahead > 0) count("length", length_);
-  for (NodeId id = 0; id < plan_->graph.size(); ++id) {
-    const ValueSlot& slot = plan_->values[static_cast<size_t>(id)];
-    if (slot.history == 0) continue;
-    const Shape& shape = plan_->graph.node(id).shape;
-    Tensor values({slot.history, element_count(shape)});
-    for (int64_t i = 0; i < slot.history; ++i) {
-      const Tensor step = copy_of(ref(id, last_ticks_ - slot.history + i));
-      std::copy(step.f32().begin(), step.f32().end(),
-                values.f32().begin() + i * element_count(shape));
-    }
-    saved.add(plan_->graph.node(id).name + "/history", std::move(values));
-  }
-  return saved;
-}
-
-void Session::load(const Weights& saved) {
-  const auto fail = [](const std::string& reason) {
-    throw Error(ErrorCode::kData, "saved session: " + reason);
-  };
-  const auto count = [&](const char* name, int64_t least) {
-    const Tensor& value = saved.at(name).data;
-    if (value.dtype() != DType::kI64 || value.size() != 1 || value.as<int64_t>()[0] < least)
-      fail(std::string(name) + " is not a count");
-    return value.as<int64_t>()[0];
-  };
-  const auto array = [&](const std::string& name, const Shape& shape) -> const Tensor& {
-    const Tensor& values = saved.at(name).data;
-    if (values.dtype() != DType::kF32 || values.shape() != shape)
-      fail(name + " should be float32 " + to_string(shape));
-    return values;
-  };
-  const auto name_of_state = [&](const StateLayout& state) {
-    return plan_->graph.node(state.node).name + "/" + state.slot.name;
-  };
-  const bool looks_ahead = plan_->look_ahead > 0;
-  size_t arrays = plan_->states.size() + (looks_ahead ? 2 : 1);
-  for (const ValueSlot& slot : plan_->values) arrays += slot.history > 0;
-  if (saved.size() != arrays) fail("belongs to another network");
-  const int64_t steps = count("steps_done", 0), length = looks_ahead ? count("length", -1) : -1;
-  if (length > steps || (length >= 0 && steps - length > plan_->look_ahead))
-    fail("length and steps_done contradict each other");
-  for (const StateLayout& state : plan_->states) array(name_of_state(state), state.slot.shape);
-  const auto history = [&](NodeId id) -> const Tensor& {
-    const Node& node = plan_->graph.node(id);
-    const ValueSlot& slot = plan_->values[static_cast<size_t>(id)];
-    return array(node.name + "/history", {slot.history, element_count(node.shape)});
-  };
-  for (NodeId id = 0; id < plan_->graph.size(); ++id) {
-    if (plan_->values[static_cast<size_t>(id)].history > 0) history(id);
-  }
-  reset(sample_);
-  steps_done_ = steps;
-  length_ = length;
-  for (const StateLayout& state : plan_->states)
-    pad_into(array(name_of_state(state), state.slot.shape), state_.data() + state.offset);
-  for (NodeId id = 0; id < plan_->graph.size(); ++id) {
-    const ValueSlot& slot = plan_->values[static_cast<size_t>(id)];
-    for (int64_t i = 0; i < slot.history; ++i) {
-      const ValueRef at = ref(id, i - slot.history);
-      const int64_t elements = at.rows * at.channels;
-      store(history(id).f32().subspan(static_cast<size_t>(i * elements),
-                                      static_cast<size_t>(elements)),
-            at);
-    }
-  }
 }
 
 ValueRef Session::empty_ref(NodeId id) const {
@@ -267,6 +140,9 @@ void Session::run_unit(size_t index, int64_t tick, int64_t ticks, int threads) {
     }
   }
   if (begin == end) return;
+  if (plan_->state_is_brief()) {
+    for (const StateLayout& state : plan_->states_of(index)) start_state(state);
+  }
   UnitIo io = io_of(index, tick + begin);
   io.steps = end - begin;
   io.steps_before = first_step + begin;
@@ -324,6 +200,8 @@ void Session::check_chunk(const Tensor& frames, int64_t steps, int64_t drained) 
   const int64_t drained_before = length_ < 0 ? 0 : steps_done_ - length_;
   if ((length_ >= 0 && steps > 0) || drained_before + drained > plan_->look_ahead)
     throw Error(ErrorCode::kInternal, "the sample has ended");
+  if (plan_->options.whole_samples && (steps_done_ > 0 || drained != plan_->look_ahead))
+    throw Error(ErrorCode::kInternal, "the plan is for whole samples");
   const int64_t whole = plan_->whole_sequence;
   if (whole > 0 && (steps != whole || steps_done_ > 0 || drained != plan_->look_ahead)) {
     throw Error(ErrorCode::kUsage, "the fft memory takes a whole sequence of " +
@@ -403,10 +281,6 @@ ValueRef Session::view(NodeId id, int64_t step) const {
     throw Error(ErrorCode::kUsage, "the value of " + plan_->graph.node(id).name + " was not kept");
   }
   return at;
-}
-
-Tensor Session::value(NodeId id, int64_t step) const {
-  return copy_of(view(id, step));
 }
 
 SpikeChunk Session::last_chunk() const {

@@ -30,7 +30,8 @@ class Session {
   int64_t steps_done() const noexcept { return steps_done_; }
 
   // State as named fp32 tensors "<node>/<slot>" plus "steps_done"; load() accepts exactly what
-  // save() of a session of the same graph gives, else throws Error(kData).
+  // save() of a session of the same graph gives, else throws Error(kData). Not for plans of whole
+  // samples.
   Weights save() const;
   void load(const Weights& saved);
 
@@ -58,6 +59,7 @@ class Session {
   ValueRef empty_ref(NodeId node) const;
   void run_unit(size_t unit, int64_t tick, int64_t ticks, int threads);
   void run_units(int64_t ticks, int threads);
+  void start_state(const StateLayout& state);
   void clear(NodeId node, int64_t tick, int64_t ticks);
   void shift_histories(int64_t ticks);
   void load_input(const Tensor& frames, int64_t tick, int64_t ticks);

@@ -9,12 +9,15 @@
 #include <hdf5.h>
 
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "core/error.hpp"
 
 namespace spikeloom::hdf5 {
 
@@ -52,6 +55,24 @@ void check(herr_t status, const std::string& doing);
 struct WriteFault {
   int error = 0;
 };
+
+// Runs what writes into the file `named`. What fails, there or at the disk, is returned as the
+// Error(kRuntime) to throw; an internal error passes through.
+template <typename F>
+std::optional<Error> failure_of(const std::filesystem::path& named, const WriteFault& fault,
+                                F&& write) {
+  std::string reason;
+  try {
+    enter();
+    write();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kInternal) throw;
+    reason = error.what();
+  }
+  if (fault.error != 0) reason = std::string("cannot write: ") + std::strerror(fault.error);
+  if (reason.empty()) return std::nullopt;
+  return Error(ErrorCode::kRuntime, named.string() + ": " + reason);
+}
 
 // A new file (an existing one is emptied), metadata readable by HDF5 1.8. `fault` must outlive the
 // file. Killed at any moment, the file is as of the last H5Fflush.

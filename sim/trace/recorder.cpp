@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <ctime>
 #include <optional>
 #include <set>
@@ -127,24 +126,13 @@ struct Recorder::Impl {
 
   bool with_steps() const { return options.every > 1 || !wanted_samples.empty(); }
 
-  // Runs what writes; whatever fails becomes one kRuntime error that names the file, then and ever
-  // after.
+  // What has failed once fails ever after, with the same error.
   template <typename F>
   void guarded(F&& write) {
     if (failure) throw *failure;
-    std::string reason;
-    try {
-      hdf5::enter();
-      write();
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kInternal) throw;
-      reason = error.what();
-    }
-    if (fault.error != 0) reason = std::string("cannot write: ") + std::strerror(fault.error);
+    failure = hdf5::failure_of(options.path, fault, write);
     created = created || file;
-    if (reason.empty()) return;
-    failure = Error(ErrorCode::kRuntime, options.path.string() + ": " + reason);
-    throw *failure;
+    if (failure) throw *failure;
   }
 
   void write_header() {

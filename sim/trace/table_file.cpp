@@ -1,7 +1,6 @@
 #include "sim/trace/table_file.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <optional>
 
@@ -37,20 +36,11 @@ struct TableFile::Impl {
     std::filesystem::remove(hdf5::journal_of(temporary.string()), ignored);
   }
 
-  // Runs what writes; whatever fails becomes a kRuntime error that names the file.
   template <typename F>
   void guarded(F&& write) {
-    std::string reason;
-    try {
-      hdf5::enter();
-      write();
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kInternal) throw;
-      reason = error.what();
-    }
-    if (fault.error != 0) reason = std::string("cannot write: ") + std::strerror(fault.error);
+    const auto failure = hdf5::failure_of(path, fault, write);
     created = created || file;
-    if (!reason.empty()) throw Error(ErrorCode::kRuntime, path.string() + ": " + reason);
+    if (failure) throw *failure;
   }
 
   hid_t group_of(const std::string& name) {

@@ -179,10 +179,16 @@ def check_printed(runner, report, path, digits):
     require(f"{value:.{places}f}" == digits, f"{path} is {value}, expected {digits}")
 
 
-def check_spikes(runner, trace, golden):
-    done = subprocess.run([python_with_h5py(), os.path.join(HERE, "read_spikes.py"), runner.path(trace), golden],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+def said_by_h5py(*words):
+    """What a script that needs h5py prints."""
+    done = subprocess.run([python_with_h5py(), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False)
     require(done.returncode == 0, done.stdout)
+    return done.stdout
+
+
+def check_spikes(runner, trace, golden):
+    said_by_h5py(os.path.join(HERE, "read_spikes.py"), runner.path(trace), golden)
 
 
 def leaves(value, prefix=""):
@@ -259,6 +265,16 @@ def check_joined_files(runner, whole, *parts):
     require(read(whole) == b"".join(map(read, parts)), f"{whole} is not {' + '.join(parts)}")
 
 
+def check_weights_once(runner, report):
+    """The run never had its weights in memory twice; 0.4 of them is room for the rest of the program."""
+    with open(runner.path(report)) as text:
+        report = json.load(text)
+    weights = 4 * report["counts"]["as_written"]["totals"]["weights"]
+    peak = report["provenance"]["peak_memory_bytes"]
+    require(peak > weights, f"{peak} bytes of memory hold {weights} bytes of weights")
+    require(peak < 1.4 * weights, f"{peak} bytes of memory for {weights} bytes of weights")
+
+
 def check_memory(runner, most):
     """The first of these runs in a case took some memory; the later ones at most so many MiB more."""
     now = runner.result.memory_kb
@@ -277,9 +293,8 @@ def check_event_lines(runner, report, layer):
 
 def check_event_groups(runner, trace, *names):
     script = "import h5py, sys; print(*sorted(h5py.File(sys.argv[1])['spikes']))"
-    done = subprocess.run([python_with_h5py(), "-c", script, runner.path(trace)],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    require(done.stdout.split() == list(names), done.stdout)
+    groups = said_by_h5py("-c", script, runner.path(trace))
+    require(groups.split() == list(names), groups)
 
 
 def check_sums(runner, file):
@@ -356,9 +371,7 @@ def check_same_chip(runner, report, chip):
 
 def check_counters(runner, counters, report):
     """Counters by step, core, link and layer, read with h5py, add up to the report."""
-    done = subprocess.run([python_with_h5py(), os.path.join(HERE, "read_counters.py"), runner.path(counters), runner.path(report)],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    require(done.returncode == 0, done.stdout)
+    said_by_h5py(os.path.join(HERE, "read_counters.py"), runner.path(counters), runner.path(report))
 
 
 def check_timeline(runner, file, steps, report):

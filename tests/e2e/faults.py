@@ -94,8 +94,9 @@ def check_folder(folder):
 def result(folder):
     """What must not depend on interruptions."""
     report = json.loads((folder / "report.json").read_text())
-    del report["provenance"]["wall_seconds"], report["config_sha256"], report["config"]["output"]
-    del report["provenance"]["config_sha256"]
+    del report["config_sha256"], report["config"]["output"]
+    for key in ("wall_seconds", "peak_memory_bytes", "config_sha256"):
+        del report["provenance"][key]
     leftovers = [p.name for p in folder.iterdir() if p.name.endswith(WORKING)]
     if leftovers or (folder / "checkpoint.safetensors").exists():
         fail(f"{folder} was not tidied up: {leftovers}")

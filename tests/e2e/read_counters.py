@@ -76,9 +76,4 @@ def main():
         check_steps(file["step"], file["core"], run)
 
 
-if __name__ == "__main__":
-    try:
-        main()
-    except AssertionError as fault:
-        print(fault)
-        sys.exit(1)
+main()

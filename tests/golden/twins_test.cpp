@@ -28,15 +28,6 @@ Golden load(const char* name) {
   return golden;
 }
 
-Tensor steps_of(const Tensor& input, int64_t first, int64_t steps) {
-  Shape shape = input.shape();
-  const int64_t size = element_count(shape) / shape[0];
-  shape[0] = steps;
-  Tensor part(shape);
-  std::copy_n(input.f32().data() + first * size, steps * size, part.f32().data());
-  return part;
-}
-
 // Logits of all steps, fed in chunks.
 std::vector<float> run(const Graph& graph, const Golden& golden,
                        const std::shared_ptr<const Backend>& backend, int64_t chunk) {
@@ -46,7 +37,7 @@ std::vector<float> run(const Graph& graph, const Golden& golden,
   const int64_t steps = golden.input.shape()[0];
   for (int64_t first = 0; first < steps; first += chunk) {
     const int64_t count = std::min(chunk, steps - first);
-    session.run_chunk(steps_of(golden.input, first, count), count, 2);
+    session.run_chunk(part_of(golden.input, first, count), count, 2);
     for (int64_t t = 0; t < count; ++t) {
       const Tensor at = session.value(*graph.find_output("logits"), t);
       logits.insert(logits.end(), at.f32().begin(), at.f32().end());
@@ -100,12 +91,12 @@ TEST_CASE("a GPT refuses more steps than it has positions", "[golden]") {
   const Graph graph = build_gpt(small_gpt());
   Session session(compile(graph, bind_weights(graph, golden.weights), make_cpu_backend(),
                           {Schedule::kLayerMajor, 12, {}}));
-  session.run_chunk(steps_of(golden.input, 0, 11), 11, 1);
-  session.run_chunk(steps_of(golden.input, 0, 1), 1, 1);
-  CHECK_THROWS_WITH(session.run_chunk(steps_of(golden.input, 0, 1), 1, 1),
+  session.run_chunk(part_of(golden.input, 0, 11), 11, 1);
+  session.run_chunk(part_of(golden.input, 0, 1), 1, 1);
+  CHECK_THROWS_WITH(session.run_chunk(part_of(golden.input, 0, 1), 1, 1),
                     Catch::Contains("positions for 12 steps"));
   session.reset();
-  CHECK_NOTHROW(session.run_chunk(steps_of(golden.input, 0, 1), 1, 1));
+  CHECK_NOTHROW(session.run_chunk(part_of(golden.input, 0, 1), 1, 1));
 }
 
 TEST_CASE("a session of a GPT is saved and goes on in the middle", "[golden]") {
@@ -115,9 +106,9 @@ TEST_CASE("a session of a GPT is saved and goes on in the middle", "[golden]") {
                             {Schedule::kLayerMajor, 12, {}});
   Session whole(plan), first(plan), second(plan);
   whole.run_chunk(golden.input, 11, 1);
-  first.run_chunk(steps_of(golden.input, 0, 5), 5, 1);
+  first.run_chunk(part_of(golden.input, 0, 5), 5, 1);
   second.load(first.save());
-  second.run_chunk(steps_of(golden.input, 5, 6), 6, 1);
+  second.run_chunk(part_of(golden.input, 5, 6), 6, 1);
   const NodeId logits = *graph.find_output("logits");
   const auto a = whole.value(logits, 10), b = second.value(logits, 5);
   CHECK(std::equal(a.f32().begin(), a.f32().end(), b.f32().begin()));

@@ -33,7 +33,7 @@ LIBRARIES = {
     r"<boost/": {"cli"},
     r"<cuda": {"sim/backends/cuda"},
     r"<hwy/": {BACKENDS},
-    r"<omp\.h>": {CORE},
+    r"<omp\.h>": {"cli"},
     r"<toml": {IO},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|(<[^>]+>))', re.M)

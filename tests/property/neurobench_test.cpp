@@ -42,15 +42,9 @@ Counted count(const Graph& graph, const Weights& weights, const std::vector<Tens
     counter.begin_sample();
     operations.begin_sample({});
     for (int64_t t = 0; t < steps; t += chunk) {
-      Tensor part = clone(frames);
-      if (frames.shape()[0] > 1) {
-        Shape shape = frames.shape();
-        const int64_t frame = element_count(shape) / shape[0];
-        shape[0] = std::min(chunk, steps - t);
-        part = Tensor(shape);
-        std::copy_n(frames.f32().data() + t * frame, part.size(), part.f32().data());
-      }
-      session.run_chunk(part, std::min(chunk, steps - t), 1);
+      const int64_t count = std::min(chunk, steps - t);
+      const bool repeated = frames.shape()[0] == 1;
+      session.run_chunk(repeated ? clone(frames) : part_of(frames, t, count), count, 1);
       counter.chunk(session, 2);
       operations.chunk(session.last_chunk());
     }
@@ -62,7 +56,7 @@ Counted count(const Graph& graph, const Weights& weights, const std::vector<Tens
 // One sequence, `chunk` steps at a time.
 NeuroBenchCounts count_sequence(const Graph& graph, const Weights& weights, const Tensor& frames,
                                 int64_t steps, int64_t chunk, RunStatistics* statistics = nullptr) {
-  const int64_t channels = frames.shape()[1], look_ahead = delays_of(graph).back();
+  const int64_t look_ahead = delays_of(graph).back();
   Session session(
       compile(graph, weights, make_reference_backend(),
               {Schedule::kLayerMajor, chunk + look_ahead, NeuroBenchCounter::watched(graph)}));
@@ -72,9 +66,7 @@ NeuroBenchCounts count_sequence(const Graph& graph, const Weights& weights, cons
   operations.begin_sample({});
   for (int64_t t = 0; t < steps; t += chunk) {
     const int64_t fed = std::min(chunk, steps - t);
-    Tensor part({fed, channels});
-    std::copy_n(frames.f32().data() + t * channels, part.size(), part.f32().data());
-    session.run_chunk(part, fed, 1, t + fed == steps ? look_ahead : 0);
+    session.run_chunk(part_of(frames, t, fed), fed, 1, t + fed == steps ? look_ahead : 0);
     counter.chunk(session, 2);
     operations.chunk(session.last_chunk());
   }

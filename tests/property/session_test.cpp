@@ -38,15 +38,6 @@ Tensor random_frames(int64_t frames, const SpikeformerConfig& config, uint64_t s
   return result;
 }
 
-Tensor frames_part(const Tensor& frames, int64_t first, int64_t count) {
-  Shape shape = frames.shape();
-  const int64_t frame = element_count(shape) / shape[0];
-  shape[0] = count;
-  Tensor part(shape);
-  std::copy_n(frames.f32().data() + first * frame, count * frame, part.f32().data());
-  return part;
-}
-
 // Every spike word of a sample, in order of populations and steps, then the bits of the logits.
 struct Record {
   std::vector<std::vector<uint64_t>> spikes;
@@ -77,7 +68,7 @@ Record run(std::unique_ptr<Session> session, const Tensor& frames,
   Record record;
   int64_t done = 0;
   for (const int64_t steps : chunks) {
-    session->run_chunk(repeated ? clone(frames) : frames_part(frames, done, steps), steps, threads);
+    session->run_chunk(repeated ? clone(frames) : part_of(frames, done, steps), steps, threads);
     append(record, *session);
     done += steps;
     between(session);
@@ -145,6 +136,13 @@ TEST_CASE("schedules, chunk splits, threads, cloning and saving give the same bi
     CHECK(run(layer_major, frames, chunks) == expected);
     CHECK(run(step_major, frames, chunks) == expected);
   }
+  const auto whole = compile(graph, weights, backend, {Schedule::kLayerMajor, kSteps, {}, true});
+  CHECK(whole->state_floats < layer_major->state_floats / 4);
+  CHECK(run(whole, frames, {6}) == expected);
+  CHECK(run(whole, frames, {6}, 3) == expected);
+  CHECK_THROWS_AS(run(whole, frames, {3, 3}), Error);
+  CHECK_THROWS_AS(Session(whole).save(), Error);
+  CHECK_THROWS_AS(Session(whole).load(Session(layer_major).save()), Error);
   const auto cloning = [](std::unique_ptr<Session>& session) {
     session = std::make_unique<Session>(*session);
   };
@@ -156,7 +154,7 @@ TEST_CASE("schedules, chunk splits, threads, cloning and saving give the same bi
   };
   CHECK(run(std::make_unique<Session>(layer_major), frames, {1, 3, 2}, 1, saving) == expected);
   const auto reset = std::make_unique<Session>(layer_major);
-  reset->run_chunk(static_input ? clone(frames) : clone(frames), kSteps, 1);
+  reset->run_chunk(frames, kSteps, 1);
   reset->reset();
   CHECK(reset->steps_done() == 0);
   CHECK(run(std::make_unique<Session>(*reset), frames, {6}, 1, [](auto&) {}) == expected);

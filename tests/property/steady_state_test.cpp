@@ -2,9 +2,6 @@
 // several threads (what the other threads allocate is theirs: they may see their first large tile
 // late). Sanitizers bring their own operators and are left out.
 
-#include <cstdlib>
-#include <new>
-
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
@@ -12,23 +9,10 @@
 #include "sim/graph/quantize.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "sim/plan/session.hpp"
+#include "tests/allocation_watch.hpp"
 #include "tests/catch.hpp"
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-
-static thread_local int64_t allocations = 0;
-
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
 
 namespace spikeloom {
 namespace {
@@ -50,9 +34,9 @@ int64_t allocations_of_a_run(const Graph& graph, Precision precision, int64_t st
     session.run_chunk(frames, steps, threads);
   };
   run();
-  const int64_t before = allocations;
+  const int64_t before = allocations_of_thread;
   run();
-  return allocations - before;
+  return allocations_of_thread - before;
 }
 
 TEST_CASE("a session that has run once allocates nothing when it runs again", "[property]") {

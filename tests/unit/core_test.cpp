@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <thread>
 
 #include "core/dtype.hpp"
@@ -54,6 +55,17 @@ TEST_CASE("shapes from files cannot overflow") {
   CHECK_THROWS_AS(element_count({-1}), Error);
 }
 
+TEST_CASE("a part of a tensor is a copy along its first axis, of any type") {
+  Tensor tensor({4, 3}, DType::kI16);
+  std::iota(tensor.as<int16_t>().begin(), tensor.as<int16_t>().end(), int16_t{0});
+  const Tensor part = part_of(tensor, 1, 2);
+  CHECK(part.shape() == Shape{2, 3});
+  const auto values = part.as<int16_t>();
+  CHECK(std::vector<int16_t>(values.begin(), values.end()) ==
+        std::vector<int16_t>{3, 4, 5, 6, 7, 8});
+  CHECK(part_of(tensor, 4, 0).size() == 0);
+}
+
 TEST_CASE("a Weights refuses a second tensor of the same name and names a missing one") {
   Weights weights;
   weights.add("a", Tensor({2}));
@@ -69,6 +81,20 @@ TEST_CASE("spike bits are counted and visited in ascending order") {
   std::vector<int64_t> seen;
   as_const(spikes.view()).for_each(1, [&](int64_t c) { seen.push_back(c); });
   CHECK(seen == std::vector<int64_t>{0, 63, 64, 129});
+}
+
+TEST_CASE("each sample runs once and on one thread, loops inside it included") {
+  std::vector<int> runs(37, 0);
+  std::atomic<int64_t> elsewhere{0};
+  parallel_samples(37, 3, [&](int64_t i) {
+    ++runs[static_cast<size_t>(i)];
+    const auto thread = std::this_thread::get_id();
+    parallel_for(64, 1, 3,
+                 [&](int64_t, int64_t) { elsewhere += std::this_thread::get_id() != thread; });
+  });
+  CHECK(runs == std::vector<int>(37, 1));
+  CHECK(elsewhere == 0);
+  parallel_samples(0, 3, [](int64_t) { FAIL("there is no sample"); });
 }
 
 TEST_CASE("many small jobs, jobs of several callers and jobs inside jobs all finish") {

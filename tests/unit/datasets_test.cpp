@@ -12,8 +12,8 @@
 #include "core/error.hpp"
 #include "core/io/npy.hpp"
 #include "datasets/open.hpp"
+#include "tests/allocation_watch.hpp"
 #include "tests/catch.hpp"
-#include "tests/unit/allocation_watch.hpp"
 
 using namespace spikeloom;
 namespace fs = std::filesystem;

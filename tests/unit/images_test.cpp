@@ -10,8 +10,8 @@
 
 #include "datasets/image_decode.hpp"
 #include "datasets/resample.hpp"
+#include "tests/allocation_watch.hpp"
 #include "tests/catch.hpp"
-#include "tests/unit/allocation_watch.hpp"
 #include "tests/unit/io_helpers.hpp"
 
 using namespace spikeloom;

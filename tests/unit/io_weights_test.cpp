@@ -1,12 +1,14 @@
 // core/io: zip archives, .npz, any weight file; damage to all of them.
 
 #include <cmath>
+#include <numeric>
 #include <random>
 
 #include "core/io/npz.hpp"
 #include "core/io/safetensors.hpp"
 #include "core/io/weights_file.hpp"
 #include "core/io/zip_archive.hpp"
+#include "tests/allocation_watch.hpp"
 #include "tests/unit/io_helpers.hpp"
 
 using namespace spikeloom;
@@ -112,6 +114,21 @@ TEST_CASE("load_weights tells the format by content") {
   CHECK(left_out == Strings{"complex (ComplexFloatStorage)"});
   has(error_of([] { parse_weights({}, "x"); }), "x: not a weight file; accepted are safetensors");
   has(error_of([] { load_weights(data_file("make_pth_fixtures.py")); }), "accepted are");
+}
+
+TEST_CASE("a safetensors file is never in memory as a whole") {
+  const Scratch scratch;
+  Weights weights;
+  for (const char* name : {"a", "b", "c"}) {
+    Tensor values({1 << 16});
+    std::iota(values.f32().begin(), values.f32().end(), 1.0f);
+    weights.add(name, std::move(values));
+  }
+  save_safetensors(scratch / "large.st", weights);
+  largest_allocation = 0;  // tensors bring their own memory
+  const Weights loaded = load_weights(scratch / "large.st");
+  CHECK(largest_allocation < 100'000);
+  CHECK(same(loaded, weights));
 }
 
 TEST_CASE("the weights hash depends on names, types, shapes and values only") {

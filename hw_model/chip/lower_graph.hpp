@@ -1,0 +1,32 @@
+#pragma once
+// What lowering asks of a graph. Internal to lower.cpp.
+
+#include <cstdint>
+#include <vector>
+
+#include "sim/graph/graph.hpp"
+
+namespace spikeloom {
+
+// Neurons, or a Threshold: what fires.
+bool is_population(const Node& node);
+
+// Synapses with weights.
+bool is_weighted_on_chip(const Op& op);
+
+// The value behind what costs nothing, given its input: factors and constants go into weights and
+// biases.
+NodeId behind_free(const Graph& graph, NodeId id);
+
+// Height and width of a value; {1, 1} without any.
+struct Extent {
+  int64_t height = 1, width = 1;
+};
+
+// Of every value; tokens keep those of the map they come from.
+std::vector<Extent> extents_of(const Graph& graph);
+
+// A graph out of a file may have names that merged layers need: Error(kData).
+Graph fused_form(const Graph& graph);
+
+}  // namespace spikeloom

@@ -1,0 +1,98 @@
+// Neurons, and attention of either kind.
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "sim/backends/reference/kernels.hpp"
+
+namespace spikeloom::reference {
+
+void run_op(const Neuron& op, const Prepared&, const UnitIo& io, int64_t t) {
+  const MutableSpikeView out = io.spikes.bits_at(t);
+  std::fill(out.words, out.words + out.rows * out.row_words(), uint64_t{0});
+  for (int64_t row = 0; row < out.rows; ++row) {
+    for (int64_t c = 0; c < out.channels; ++c) {
+      float& v = io.state[row * padded(out.channels) + c];
+      if (step(op.params, io.in[0].real_row(t, row)[c], v))
+        out.row(row)[c >> 6] |= uint64_t{1} << (c & 63);
+    }
+  }
+}
+
+void run_op(const Threshold& op, const Prepared&, const UnitIo& io, int64_t t) {
+  const MutableSpikeView out = io.spikes.bits_at(t);
+  std::fill(out.words, out.words + out.rows * out.row_words(), uint64_t{0});
+  for (int64_t row = 0; row < out.rows; ++row) {
+    for (int64_t c = 0; c < out.channels; ++c) {
+      const float x = io.in[0].real_row(t, row)[c];
+      const bool fired = op.fire == FireRule::kAtThreshold ? x >= op.threshold : x > op.threshold;
+      if (fired) out.row(row)[c >> 6] |= uint64_t{1} << (c & 63);
+    }
+  }
+}
+
+void run_op(const KtV& op, const Prepared& p, const UnitIo& io, int64_t t) {
+  const int64_t d = io.in[0].channels / op.heads;
+  for (int64_t h = 0; h < op.heads; ++h) {
+    for (int64_t i = 0; i < d; ++i) {
+      for (int64_t j = 0; j < d; ++j) {
+        int64_t count = 0;
+        for (int64_t n = 0; n < io.in[0].rows; ++n) {
+          count += io.in[0].bits_at(t).test(n, h * d + i) && io.in[1].bits_at(t).test(n, h * d + j);
+        }
+        io.real.real_row(t, h * d + i)[j] = held(p, 0, static_cast<float>(count));
+      }
+    }
+  }
+}
+
+void run_op(const QApply& op, const Prepared& p, const UnitIo& io, int64_t t) {
+  const int64_t d = io.in[0].channels / op.heads;
+  for (int64_t n = 0; n < io.real.rows; ++n) {
+    for (int64_t h = 0; h < op.heads; ++h) {
+      for (int64_t j = 0; j < d; ++j) {
+        float sum = 0.0f;  // integers below 2^24: exact in any order
+        for (int64_t i = 0; i < d; ++i) {
+          if (!io.in[0].bits_at(t).test(n, h * d + i)) continue;
+          sum = held(p, 0, sum + io.in[1].real_row(t, h * d + i)[j]);
+        }
+        io.real.real_row(t, n)[h * d + j] = sum * op.scale;
+      }
+    }
+  }
+}
+
+// Rows are tokens of a step or, causal, the steps themselves, the oldest first.
+void run_op(const SoftmaxAttention& op, const Prepared&, const UnitIo& io, int64_t t) {
+  const bool causal = op.context > 0;
+  const int64_t rows = causal ? std::min(op.context, io.steps_before + t + 1) : io.real.rows;
+  const int64_t d = io.real.channels / op.heads;
+  const auto key = [&](size_t input, int64_t m) {
+    return causal ? io.in[input].real_row(t - rows + 1 + m, 0) : io.in[input].real_row(t, m);
+  };
+  std::vector<double> score(static_cast<size_t>(rows));
+  for (int64_t h = 0; h < op.heads; ++h) {
+    for (int64_t n = 0; n < io.real.rows; ++n) {
+      double largest = -HUGE_VAL, total = 0;
+      for (int64_t m = 0; m < rows; ++m) {
+        double dot = 0;
+        for (int64_t j = h * d; j < (h + 1) * d; ++j) {
+          dot +=
+              static_cast<double>(io.in[0].real_row(t, n)[j]) * static_cast<double>(key(1, m)[j]);
+        }
+        score[static_cast<size_t>(m)] = dot * static_cast<double>(op.scale);
+        largest = std::max(largest, score[static_cast<size_t>(m)]);
+      }
+      for (double& s : score) total += s = std::exp(s - largest);
+      for (int64_t j = h * d; j < (h + 1) * d; ++j) {
+        double sum = 0;
+        for (int64_t m = 0; m < rows; ++m)
+          sum += score[static_cast<size_t>(m)] * static_cast<double>(key(2, m)[j]);
+        io.real.real_row(t, n)[j] = static_cast<float>(sum / total);
+      }
+    }
+  }
+}
+
+}  // namespace spikeloom::reference
