@@ -83,27 +83,47 @@ HWY_NOINLINE void gather_span(const PackedConv& conv, const Epilogue& shared, in
   const Epilogue epilogue(shared);
   const EventLists lists(all_lists);
   const Window w(conv.window);
-  const Weight* weights = conv.weights.as<Weight>().data() + o * conv.fan_in();
-  const int64_t column_inputs = w.kernel * w.in_channels * w.stride, outputs = conv.outputs_at(o),
-                safe = conv.safe_events, pixel = span.y * w.out_width + span.x,
-                pixels = span.pixels;
-  HWY_ALIGN float sums[kWidth];
-  for (int64_t x = 0; x < pixels; ++x) {
-    const EpilogueRow first = row_of(epilogue, 0, pixel + x);
-    if (first.state != nullptr) {
-      for (int64_t c = o; c < o + outputs; c += 16) __builtin_prefetch(first.state + c, 1, 2);
+  const auto weights =
+      reinterpret_cast<uintptr_t>(conv.weights.as<Weight>().data() + o * conv.fan_in());
+  const int64_t column_bytes =
+      w.kernel * w.in_channels * w.stride * kWidth * static_cast<int64_t>(sizeof(Weight));
+  const int64_t outputs = conv.outputs_at(o), pixel = span.y * w.out_width + span.x;
+  struct Place {
+    int64_t x, t;
+  };
+  const auto list_of = [&](Place at) {
+    const uint32_t* offsets = lists.offsets + (first_list + at.t) * lists.offset_stride;
+    const uint32_t begin = offsets[at.x * w.stride], end = offsets[at.x * w.stride + w.kernel];
+    return EventList{lists.events + begin, end - begin,
+                     weights - static_cast<uintptr_t>(at.x * column_bytes)};
+  };
+  const auto prefetch = [&](Place at) {
+    const EpilogueRow row = row_of(epilogue, at.t, pixel + at.x);
+    for (int64_t c = o; c < o + outputs; c += 16) {
+      if (row.state != nullptr && at.t == 0) __builtin_prefetch(row.state + c, 1, 2);
+      if (row.other != nullptr) __builtin_prefetch(row.other + c, 0, 2);
     }
-    if (first.other != nullptr) {
-      for (int64_t c = o; c < o + outputs; c += 16) __builtin_prefetch(first.other + c, 0, 2);
-    }
-    for (int64_t t = 0; t < steps; ++t) {
-      if (t < distinct) {
-        const uint32_t* offsets = lists.offsets + (first_list + t) * lists.offset_stride;
-        const uint32_t begin = offsets[x * w.stride], end = offsets[x * w.stride + w.kernel];
-        gather<kWidth>(lists.events + begin, end - begin, x * column_inputs, weights, safe, sums);
-      }
-      finish_row(epilogue, row_of(epilogue, t, pixel + x), sums, o, outputs);
-    }
+  };
+  // Without events of its own, a step takes the sums of the one before.
+  const auto finish_steps = [&](Place at, const float* sums) {
+    const int64_t last = distinct < steps ? steps : at.t + 1;
+    for (int64_t t = at.t; t < last; ++t)
+      finish_row(epilogue, row_of(epilogue, t, pixel + at.x), sums, o, outputs);
+  };
+  const auto after = [&](Place at) {
+    return at.t + 1 < distinct ? Place{at.x, at.t + 1} : Place{at.x + 1, 0};
+  };
+  HWY_ALIGN float sums[2][kWidth];
+  for (Place a{0, 0}; a.x < span.pixels;) {
+    const Place b = after(a);
+    const bool two = b.x < span.pixels;
+    prefetch(a);
+    if (two) prefetch(b);
+    gather<Weight, kWidth>(list_of(a), two ? list_of(b) : EventList{}, conv.safe_events, sums[0],
+                           sums[1]);
+    finish_steps(a, sums[0]);
+    if (two) finish_steps(b, sums[1]);
+    a = after(b);
   }
 }
 

@@ -115,7 +115,14 @@ inline const float* float_tile(const PackedConv& conv, int64_t o) {
   if (conv.weights.dtype() == DType::kF32) return conv.weights.f32().data() + at;
   float* numbers = scratch<float>(ScratchSlot::kTile, count);
   if (conv.weights.dtype() == DType::kI8) {
-    std::copy_n(conv.weights.as<int8_t>().data() + at, count, numbers);
+    const int64_t width = conv.row_width(o);
+    const int8_t* row = conv.weights.as<int8_t>().data() + at;
+    for (int64_t first = 0; first < count; first += width, row += width) {
+      for (int64_t i = 0; i < width; ++i) {
+        const PairPlace place = pair_place(width, i);
+        numbers[first + i] = static_cast<int8_t>(row[place.byte] ^ place.flipped);
+      }
+    }
   } else {
     std::copy_n(conv.weights.as<int16_t>().data() + at, count, numbers);
   }

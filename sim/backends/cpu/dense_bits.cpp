@@ -33,15 +33,26 @@ SPIKELOOM_VNNI inline void interleave(const __m512i rows[4], __m512i out[4]) {
   out[3] = _mm512_unpackhi_epi16(high01, high23);
 }
 
+// A unit of 64, or 32, int8 weights in the order of their outputs (pair_place()).
+template <int kVectors>
+SPIKELOOM_VNNI __m512i unpair(const int8_t* from) {
+  if constexpr (kVectors == 4) {
+    const __m512i pairs = _mm512_xor_si512(_mm512_loadu_si512(from), _mm512_set1_epi16(0x80));
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi16_epi8(pairs)),
+                              _mm512_cvtepi16_epi8(_mm512_srli_epi16(pairs, 8)), 1);
+  } else {
+    const __m256i pairs = _mm256_xor_si256(
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)), _mm256_set1_epi16(0x80));
+    return _mm512_zextsi256_si512(_mm256_set_m128i(
+        _mm256_cvtepi16_epi8(_mm256_srli_epi16(pairs, 8)), _mm256_cvtepi16_epi8(pairs)));
+  }
+}
+
 template <int kVectors>
 SPIKELOOM_VNNI void pack(const int8_t* weights, int64_t row_width, int64_t rows, __m512i* to) {
   __m512i in[4], out[4];
-  for (int64_t r = 0; r < 4; ++r) {
-    const auto* from = reinterpret_cast<const __m512i*>(weights + r * row_width);
-    in[r] = r >= rows       ? _mm512_setzero_si512()
-            : kVectors == 4 ? _mm512_loadu_si512(from)
-                            : _mm512_maskz_loadu_epi64(0xf, from);
-  }
+  for (int64_t r = 0; r < 4; ++r)
+    in[r] = r < rows ? unpair<kVectors>(weights + r * row_width) : _mm512_setzero_si512();
   interleave(in, out);
   for (int v = 0; v < kVectors; ++v) _mm512_storeu_si512(to + v, out[v]);
 }

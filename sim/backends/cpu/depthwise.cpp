@@ -90,12 +90,12 @@ struct Tile {
   int64_t top, rows, x_begin, x_end, c_begin, c_end;
 };
 
-// Where the sums of a tile go, times scale[channel of the tile]: that of row y and column x stands
-// at first + y * row_stride + x * column_stride.
+// Where the sums of a tile go, * factors + addends of its channels: that of row y and column x
+// stands at first + y * row_stride + x * column_stride.
 struct TileSums {
   float* first;
   int64_t row_stride, column_stride;
-  const float* scale;
+  const float *factors, *addends;
 };
 
 // Sums of one step of a tile, one group of channels from c on. kKernel = 0: any kernel and stride.
@@ -112,7 +112,8 @@ void group_sums(const DepthwiseCall& call, const Tile& tile, const char* step, i
     const int64_t y = tile.top - w.padding + i;
     rows[i] = y < 0 || y >= w.in_height ? in.zeros : step + y * in.row_bytes;
   }
-  const float* scale = sums.scale + c - tile.c_begin;
+  const float *factors = sums.factors + c - tile.c_begin,
+              *addends = sums.addends + c - tile.c_begin;
   float* to = sums.first + c - tile.c_begin;
   for (int64_t x = tile.x_begin; x < tile.x_end; ++x, to += sums.column_stride) {
     const int64_t left = x - w.padding, first = std::clamp<int64_t>(-left, 0, kKernel);
@@ -124,8 +125,9 @@ void group_sums(const DepthwiseCall& call, const Tile& tile, const char* step, i
     for (int part = 0; part < Op::kGroup; part += Op::kLanes) {
       const auto store = [=](int64_t y, int lane, V sum) SPIKELOOM_INLINE {
         if (y < filled_rows && part + lane < left_channels) {
-          const V factor = hn::LoadU(kD, scale + part + lane);
-          hn::StoreU(hn::Mul(sum, factor), kD, to + y * row_stride + part + lane);
+          const V scaled = hn::Mul(sum, hn::LoadU(kD, factors + part + lane));
+          hn::StoreU(hn::Add(scaled, hn::LoadU(kD, addends + part + lane)), kD,
+                     to + y * row_stride + part + lane);
         }
       };
       if constexpr (kKernel == 0) {
@@ -142,25 +144,27 @@ void group_sums(const DepthwiseCall& call, const Tile& tile, const char* step, i
   }
 }
 
-// Where nothing but a scale follows the sums, they go straight to the result.
-inline bool only_scaled(const Epilogue& e) {
-  return e.bias == nullptr && e.scale == nullptr && e.other == nullptr && e.state == nullptr;
-}
-
 template <class Op, int kKernel, int kRows>
 void run_tile(const DepthwiseCall& call, const Tile& tile) {
-  HWY_ALIGN float ones[kTileChannels];
+  HWY_ALIGN float ones[kTileChannels], zeros[kTileChannels];
   std::fill_n(ones, kTileChannels, 1.0f);
+  std::fill_n(zeros, kTileChannels, -0.0f);  // what is added to nothing: x + -0 is x
   const Epilogue& e = call.epilogue;
   const int64_t width = call.p.window.out_width, first_row = tile.top * width + tile.x_begin;
-  const bool same_input = call.in.step_bytes == 0 && call.io.steps > 1,
-             direct = !same_input && only_scaled(e);
+  const bool same_input = call.in.step_bytes == 0 && call.io.steps > 1;
+  // Where nothing but a pair follows the sums, they go straight to the result.
+  const bool direct = !same_input && e.pairs <= 1 && e.other == nullptr && e.state == nullptr;
   float* memory = scratch<float>(ScratchSlot::kSums, kRows * kRowStride);
   for (int64_t t = 0; t < (same_input ? 1 : call.io.steps); ++t) {
-    TileSums sums{memory, kRowStride, kTileChannels, ones};
+    TileSums sums{memory, kRowStride, kTileChannels, ones, zeros};
     if (direct) {
-      sums = {row_of(e, t, first_row).real + tile.c_begin, width * e.row_floats, e.row_floats,
-              e.weight_scale == nullptr ? ones : e.weight_scale + tile.c_begin};
+      sums.first = row_of(e, t, first_row).real + tile.c_begin;
+      sums.row_stride = width * e.row_floats;
+      sums.column_stride = e.row_floats;
+    }
+    if (direct && e.pairs == 1) {
+      sums.factors = e.affine + tile.c_begin;
+      sums.addends = sums.factors + e.row_floats;
     }
     for (int64_t c = tile.c_begin; c < tile.c_end; c += Op::kGroup)
       group_sums<Op, kKernel, kRows>(call, tile, call.in.first + t * call.in.step_bytes, c, sums);

@@ -66,7 +66,7 @@ class Layer {
     conv_.safe_events = kRunEvents;
     epilogue_.channels = shape.out_channels;
     if (shape.precision != Precision::kF32)
-      epilogue_.weight_scale = Tensor({padded(shape.out_channels)});
+      epilogue_.affine = Tensor({2, padded(shape.out_channels)}), epilogue_.pairs = 1;
     io_.real = {sums_.f32().data(), nullptr, &out_, kHeight * kWidth, shape.out_channels, 0};
   }
 

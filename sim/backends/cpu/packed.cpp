@@ -23,6 +23,12 @@ Tensor padded_copy(const std::vector<double>& values) {
   return result;
 }
 
+Tensor constant(int64_t channels, float value) {
+  Tensor result({padded(channels)});
+  std::fill_n(result.f32().begin(), channels, value);
+  return result;
+}
+
 Window window_of(const Conv2d& op, const Shape& in, const Shape& out) {
   if (op.kernel == 1 && op.stride == 1 && op.padding == 0) {  // rows do not matter: one long one
     return {op.in_channels, op.out_channels, 1, 1, 0, 1, rows_of(in), 1, rows_of(in)};
@@ -73,9 +79,17 @@ void fill_tiles(PackedConv& conv, F weight) {
     for (int64_t kx = 0; kx < window.kernel; ++kx) {
       for (int64_t ky = 0; ky < window.kernel; ++ky) {
         for (int64_t c = 0; c < window.in_channels; ++c) {
-          for (int64_t o = first; o < first + width; ++o, ++to) {
-            if (o < window.out_channels) *to = static_cast<T>(weight(o, kx, ky, c));
+          for (int64_t i = 0; i < width; ++i) {
+            const int64_t o = first + i;
+            const T value = o < window.out_channels ? static_cast<T>(weight(o, kx, ky, c)) : T{0};
+            if constexpr (std::is_same_v<T, int8_t>) {
+              const PairPlace place = pair_place(width, i);
+              to[place.byte] = static_cast<T>(static_cast<uint8_t>(value) ^ place.flipped);
+            } else {
+              to[i] = value;
+            }
           }
+          to += width;
         }
       }
     }
@@ -375,11 +389,14 @@ PackedEpilogue pack_epilogue(const Graph& graph, const Unit& unit, const Weights
   PackedEpilogue result;
   const Node& main = graph.node(unit.main);
   result.channels = channels_of(main.shape);
-  if (const std::string name = bias_of(main.op); !name.empty())
-    result.bias = padded_copy(weights.at(name).data.f32());
-  if (const std::string name = weight_of(main.op); !name.empty()) {
-    const Tensor& scale = weights.at(name).scale;
-    if (scale.size() > 0) result.weight_scale = padded_copy(scale.f32());
+  const std::string bias = bias_of(main.op), weight = weight_of(main.op);
+  const Tensor none, &weight_scale = weight.empty() ? none : weights.at(weight).scale;
+  std::vector<Tensor> rows;
+  if (!bias.empty() || weight_scale.size() > 0) {
+    rows.push_back(weight_scale.size() > 0 ? padded_copy(weight_scale.f32())
+                                           : constant(result.channels, 1.0f));
+    rows.push_back(!bias.empty() ? padded_copy(weights.at(bias).data.f32())
+                                 : constant(result.channels, -0.0f));
   }
   if (unit.affine >= 0) {
     const auto& norm = std::get<BatchNorm>(graph.node(unit.affine).op);
@@ -387,9 +404,13 @@ PackedEpilogue pack_epilogue(const Graph& graph, const Unit& unit, const Weights
       throw Error(ErrorCode::kInternal,
                   main.name + ": a padding batch normalisation in an epilogue");
     const Affine affine = affine_of(norm, weights);
-    result.scale = padded_copy(affine.scale);
-    result.shift = padded_copy(affine.shift);
+    rows.push_back(padded_copy(affine.scale));
+    rows.push_back(padded_copy(affine.shift));
   }
+  result.pairs = static_cast<int>(rows.size() / 2);
+  result.affine = Tensor({static_cast<int64_t>(rows.size()), padded(result.channels)});
+  float* to = result.affine.f32().data();
+  for (const Tensor& row : rows) to = std::copy_n(row.f32().data(), row.size(), to);
   result.adds_other = unit.residual >= 0;
   const NodeId neuron = unit.neuron >= 0 ? unit.neuron : unit.main;
   if (const auto* op = std::get_if<Neuron>(&graph.node(neuron).op)) {

@@ -14,15 +14,34 @@
 
 namespace spikeloom::cpu {
 
-// What follows the main sum of an output: * weight_scale (of integer weights), + bias, * scale +
-// shift (two roundings), + other, neuron; each optional.
+// What follows the main sum of an output: * weight scale (of integer weights), + bias, * scale,
+// + shift, each rounded; + other; neuron; each optional. Factors and addends come in pairs, (weight
+// scale, bias) and (scale, shift): [pairs][2][padded(channels)]. Half of a pair that is absent
+// changes no bit: * 1, + -0.
 struct PackedEpilogue {
   int64_t channels = 0;
-  Tensor weight_scale, bias, scale, shift;  // empty: absent
+  int pairs = 0;  // 0 to 2
+  Tensor affine;
   bool adds_other = false;
   bool fires = false;
   NeuronParams neuron;
 };
+
+// A row of int8 weights is cut in units of up to 64. The weights of output i of the first half of a
+// unit and of output i of the second half are neighbours, the first one plus 128: as a 16-bit
+// number they are 256 * second + (first + 128), and sums of such numbers and of their upper bytes
+// hold the sums of both without a byte ever being extended.
+constexpr int64_t pair_unit(int64_t width) noexcept {
+  return std::min<int64_t>(width, 64);
+}
+struct PairPlace {
+  int64_t byte;     // of the row
+  uint8_t flipped;  // bits of the weight that are stored inverted: + 128 inverts the uppermost
+};
+constexpr PairPlace pair_place(int64_t width, int64_t output) noexcept {
+  const int64_t unit = pair_unit(width), i = output % unit;
+  return i < unit / 2 ? PairPlace{output + i, 0x80} : PairPlace{output + i - unit + 1, 0};
+}
 
 // Geometry of a convolution. Linear and 1x1 convolutions of stride 1 see their rows as one row of
 // pixels.
@@ -34,7 +53,7 @@ struct Window {
 
 // groups = 1. Weights (fp32, or int16 or int8 for spikes) in tiles of `tile` outputs, the last one
 // narrower: the tile of outputs from o on starts at o * fan_in() and holds [kx][ky][channel][width
-// of its rows], zeros behind the last output.
+// of its rows], zeros behind the last output. Rows of int8 are made of pairs, see pair_place().
 struct PackedConv {
   Window window;
   int64_t tile = 64;

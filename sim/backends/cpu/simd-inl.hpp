@@ -1,10 +1,10 @@
 // Vectors of the target a kernel file is being compiled for, the exact multiply-add, and what
 // follows a main sum.
 //
-// finish(): per output, in this order and with one rounding each: * weight scale; + bias; * scale;
-// + shift; + other; then either the real value is stored, or the neuron steps (neurons/neuron.hpp)
-// and its spikes are packed 16 channels at a time, or both. Vectors run over channels; nothing is
-// ever added across lanes.
+// finish(): per output, in this order and with one rounding each: * factor, + addend of each pair
+// (packed.hpp); + other; then either the real value is stored, or the neuron steps
+// (neurons/neuron.hpp) and its spikes are packed 16 channels at a time, or both. Vectors run over
+// channels; nothing is ever added across lanes.
 
 #if defined(SPIKELOOM_CPU_SIMD_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef SPIKELOOM_CPU_SIMD_INL
@@ -172,42 +172,27 @@ HWY_INLINE hn::Mask<Floats> step(const SimdNeuron& n, V x, V& v) {
              __attribute__((always_inline)) { return step<decltype(charge)::value>(n, x, v); });
 }
 
+struct EpilogueRow;
+struct Epilogue;
+// Finishes outputs [first, first + width) (multiples of 16, within padded(channels)) of a row,
+// whose main sums stand at `sums`.
+using FinishRow = void (*)(const Epilogue& e, const EpilogueRow& row, const float* sums,
+                           int64_t first, int64_t width);
+
 // The epilogue of one call: packed arrays and where the values lie. Null: absent. Hot loops work on
 // a copy of their own, which no store can alias.
 struct Epilogue {
-  const PackedEpilogue& packed;
   SimdNeuron neuron;
-  const float *weight_scale, *bias, *scale, *shift;
+  const float* affine;  // [pairs][2][row_floats]
+  int pairs;
   const float* other;
   float *real, *state;
   uint64_t* spikes;
   int64_t other_stride, real_stride, spike_stride;  // per step
   int64_t channels, row_floats, row_words;
+  FinishRow finish_row;  // with exactly these parts
 
-  HWY_INLINE Epilogue(const PackedEpilogue& p, const UnitIo& io)
-      : packed(p),
-        neuron(spread(p.neuron)),
-        weight_scale(values(p.weight_scale)),
-        bias(values(p.bias)),
-        scale(values(p.scale)),
-        shift(values(p.shift)),
-        other(p.adds_other ? io.other.real : nullptr),
-        real(io.real.real),
-        state(p.fires ? io.state : nullptr),
-        spikes(p.fires ? io.spikes.bits : nullptr),
-        other_stride(io.other.step_stride),
-        real_stride(io.real.step_stride),
-        spike_stride(io.spikes.step_stride),
-        channels(p.channels),
-        row_floats(padded(p.channels)),
-        row_words(words_for(p.channels)) {
-    if (!p.fires) neuron.charge = Charge::kNone;
-  }
-
- private:
-  static const float* values(const Tensor& tensor) {
-    return tensor.size() == 0 ? nullptr : tensor.f32().data();
-  }
+  Epilogue(const PackedEpilogue& p, const UnitIo& io);  // finish.cpp
 };
 
 // Where the epilogue of one row at one step reads and writes. Null: absent.
@@ -227,66 +212,26 @@ HWY_INLINE EpilogueRow row_of(const Epilogue& e, int64_t at_step, int64_t row) {
 
 // Everything before the neuron, of the outputs from `at` on with main sums y.
 HWY_INLINE V finish_real(const Epilogue& e, const EpilogueRow& row, V y, int64_t at) {
-  if (e.weight_scale != nullptr) y = hn::Mul(y, hn::LoadU(kD, e.weight_scale + at));
-  if (e.bias != nullptr) y = hn::Add(y, hn::LoadU(kD, e.bias + at));
-  if (e.scale != nullptr)
-    y = hn::Add(hn::Mul(y, hn::LoadU(kD, e.scale + at)), hn::LoadU(kD, e.shift + at));
+  for (int i = 0; i < e.pairs; ++i) {
+    const float* pair = e.affine + 2 * i * e.row_floats + at;
+    y = hn::Add(hn::Mul(y, hn::LoadU(kD, pair)), hn::LoadU(kD, pair + e.row_floats));
+  }
   if (row.other != nullptr) y = hn::Add(y, hn::LoadU(kD, row.other + at));
   if (row.real != nullptr) hn::StoreU(y, kD, row.real + at);
   return y;
 }
 
-// Outputs [c, c + 16) of a row, whose main sums stand at `sums`; returns which fired.
-template <Charge charge>
-HWY_INLINE uint32_t finish_sixteen(const Epilogue& e, const EpilogueRow& row, const float* sums,
-                                   int64_t c) {
-  uint32_t fired = 0;
-#pragma GCC unroll 16
-  for (int lane = 0; lane < 16; lane += kLanes) {
-    const V y = finish_real(e, row, hn::LoadU(kD, sums + lane), c + lane);
-    if constexpr (charge != Charge::kNone) {
-      V v = hn::LoadU(kD, row.state + c + lane);
-      fired |= mask_bits(step<charge>(e.neuron, y, v)) << lane;
-      hn::StoreU(v, kD, row.state + c + lane);
-    }
-  }
-  return fired;
-}
-
-// Finishes outputs [first, first + width) (multiples of 16, within padded(channels)) of a row.
-template <Charge charge>
-HWY_INLINE void finish_outputs(const Epilogue& e, const EpilogueRow& row, const float* sums,
-                               int64_t first, int64_t width) {
-  for (int64_t c = first; c < first + width; c += 16) {
-    const uint32_t fired = finish_sixteen<charge>(e, row, sums + (c - first), c);
-    const int64_t left = e.channels - c;
-    if constexpr (charge != Charge::kNone)
-      store_bits16(row.spikes, c, left >= 16 ? fired : fired & ((1u << left) - 1));
-  }
-  if (charge != Charge::kNone && first + width == e.row_floats) {
-    for (int64_t c = e.row_floats; c < e.row_words * 64; c += 16) store_bits16(row.spikes, c, 0);
-  }
-}
-
 HWY_INLINE void finish_row(const Epilogue& e, const EpilogueRow& row, const float* sums,
                            int64_t first, int64_t width) {
-  with_charge(e.neuron, [&](auto charge) {
-    finish_outputs<decltype(charge)::value>(e, row, sums, first, width);
-  });
+  e.finish_row(e, row, sums, first, width);
 }
 
 // Finishes outputs [first, first + width) of `rows` rows at one step. Row i of the call is row `row
 // + i * row_step` of the value; its main sums stand at sums + i * sum_stride.
-HWY_NOINLINE inline void finish(const Epilogue& e, const float* sums, int64_t sum_stride,
-                                int64_t at_step, int64_t row, int64_t row_step, int64_t rows,
-                                int64_t first, int64_t width) {
-  with_charge(e.neuron, [&](auto charge) {
-    const Epilogue own(e);
-    for (int64_t i = 0; i < rows; ++i) {
-      finish_outputs<decltype(charge)::value>(own, row_of(own, at_step, row + i * row_step),
-                                              sums + i * sum_stride, first, width);
-    }
-  });
+HWY_INLINE void finish(const Epilogue& e, const float* sums, int64_t sum_stride, int64_t at_step,
+                       int64_t row, int64_t row_step, int64_t rows, int64_t first, int64_t width) {
+  for (int64_t i = 0; i < rows; ++i)
+    e.finish_row(e, row_of(e, at_step, row + i * row_step), sums + i * sum_stride, first, width);
 }
 
 }  // namespace HWY_NAMESPACE
