@@ -221,6 +221,11 @@ HWY_INLINE V finish_real(const Epilogue& e, const EpilogueRow& row, V y, int64_t
   return y;
 }
 
+// Whether the main sums are the results: they may be stored at once.
+HWY_INLINE bool stores_sums(const Epilogue& e) {
+  return e.pairs == 0 && e.other == nullptr && e.state == nullptr;
+}
+
 HWY_INLINE void finish_row(const Epilogue& e, const EpilogueRow& row, const float* sums,
                            int64_t first, int64_t width) {
   e.finish_row(e, row, sums, first, width);
