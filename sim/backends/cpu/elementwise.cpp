@@ -154,82 +154,50 @@ void spatial_mean(const PackedEpilogue& packed, const UnitIo& io) {
   });
 }
 
-// Where the spikes of 16 channels go: a step's words as parts of 16 bits, and the bits that exist.
-struct SpikePart {
-  uint16_t* to;
-  uint32_t keep;
-};
-
-// Walks over the parts of rows.
-struct SpikeParts {
-  uint16_t* row;
-  int64_t row_parts, parts, last_channels, part = 0;
-
-  HWY_INLINE SpikePart next() {
-    const bool last = part + 1 == parts;
-    const SpikePart result{row + part, last ? (1u << last_channels) - 1 : 0xffffu};
-    part = last ? 0 : part + 1;
-    row += last ? row_parts : 0;
-    return result;
-  }
-};
-
-// Neurons on their own. A value's rows are one array of parts of 16 channels; kParts of them, from
-// `first` on, keep their membranes in registers over the steps, enough to hide what one step takes.
-template <Charge charge, int kParts>
-HWY_INLINE void step_parts(const SimdNeuron& neuron, const UnitIo& io, int64_t first,
-                           SpikeParts& spikes) {
-  constexpr int kPerPart = 16 / kLanes, kVectors = kParts * kPerPart;
-  const int64_t steps = io.steps, in_stride = io.in[0].step_stride,
-                out_stride = 4 * io.spikes.step_stride;
-  const float* x = io.in[0].real + first * 16;
-  SpikePart out[kParts];
-  for (SpikePart& part : out) part = spikes.next();
-  V v[kVectors];
-#pragma GCC unroll 16
-  for (int i = 0; i < kVectors; ++i) v[i] = hn::LoadU(kD, io.state + first * 16 + i * kLanes);
-  for (int64_t t = 0; t < steps; ++t, x += in_stride) {
-#pragma GCC unroll 8
-    for (int p = 0; p < kParts; ++p) {
-      __builtin_prefetch(x + (p + kParts) * 16);  // the steps are too far apart for the machine
+// Neurons on their own, rows [first, last) over all steps: their membranes stay in the first cache
+// while the currents of one step after the other stream by. Those of as many rows behind them are
+// asked for meanwhile: a run of memory is too short for the machine to see it coming.
+template <Charge charge>
+void step_rows(const SimdNeuron& neuron, const UnitIo& io, int64_t first, int64_t last) {
+  const SimdNeuron own = neuron;
+  const int64_t channels = io.spikes.channels, floats = padded(channels),
+                row_bits = 64 * words_for(channels);
+  const int64_t ahead = (last - first) * floats;
+  const uint32_t last_part = 0xffffu >> (floats - channels);
+  for (int64_t t = 0; t < io.steps; ++t) {
+    const float* x = io.in[0].real_row(t, first);
+    float* v = io.state + first * floats;
+    uint64_t* spikes = io.spikes.bits_at(t).row(first);
+    for (int64_t row = first; row < last; ++row, spikes += row_bits / 64) {
       uint32_t fired = 0;
+      for (int64_t c = 0; c < floats; c += 16, x += 16, v += 16) {
+        __builtin_prefetch(x + ahead);
+        fired = 0;
 #pragma GCC unroll 16
-      for (int i = p * kPerPart; i < (p + 1) * kPerPart; ++i) {
-        const auto mask = step<charge>(neuron, hn::LoadU(kD, x + i * kLanes), v[i]);
-        fired |= mask_bits(mask) << (i * kLanes % 16);
+        for (int lane = 0; lane < 16; lane += kLanes) {
+          V membrane = hn::LoadU(kD, v + lane);
+          const auto mask = step<charge>(own, hn::LoadU(kD, x + lane), membrane);
+          fired |= mask_bits(mask) << lane;
+          hn::StoreU(membrane, kD, v + lane);
+        }
+        store_bits16(spikes, c, fired);
       }
-      const auto bits = static_cast<uint16_t>(fired & out[p].keep);
-      std::memcpy(out[p].to + t * out_stride, &bits, sizeof bits);
+      store_bits16(spikes, floats - 16, fired & last_part);
+      for (int64_t c = floats; c < row_bits; c += 16) store_bits16(spikes, c, 0);
     }
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < kVectors; ++i) hn::StoreU(v[i], kD, io.state + first * 16 + i * kLanes);
 }
 
 void neurons_alone(const PackedEpilogue& packed, const UnitIo& io) {
-  constexpr int kParts = kLanes == 1 ? 1 : 8;
+  constexpr int64_t kTileFloats = 1024;
   const SimdNeuron neuron = spread(packed.neuron);
-  const int64_t parts = padded(packed.channels) / 16;
-  const auto run = [&](auto charge, int64_t first_row, int64_t last_row) {
-    const SimdNeuron own = neuron;
-    SpikeParts spikes{reinterpret_cast<uint16_t*>(io.spikes.bits_at(0).row(first_row)),
-                      4 * words_for(packed.channels), parts, packed.channels - 16 * (parts - 1)};
-    int64_t part = first_row * parts;
-    for (; part + kParts <= last_row * parts; part += kParts)
-      step_parts<decltype(charge)::value, kParts>(own, io, part, spikes);
-    for (; part < last_row * parts; ++part)
-      step_parts<decltype(charge)::value, 1>(own, io, part, spikes);
-    for (int64_t t = 0; t < io.steps && parts % 4 != 0; ++t) {
-      for (int64_t row = first_row; row < last_row; ++row) {
-        for (int64_t pad = parts; pad % 4 != 0; ++pad)
-          store_bits16(io.spikes.bits_at(t).row(row), pad * 16, 0);
-      }
-    }
-  };
-  parallel_for(io.in[0].rows, std::max<int64_t>(1, 256 / parts), io.threads,
-               [&](int64_t begin, int64_t end) {
-                 with_charge(neuron, [&](auto charge) { run(charge, begin, end); });
-               });
+  const int64_t rows = std::max<int64_t>(1, kTileFloats / padded(packed.channels));
+  parallel_for(io.in[0].rows, 8 * rows, io.threads, [&](int64_t begin, int64_t end) {
+    with_charge(neuron, [&](auto charge) {
+      for (int64_t row = begin; row < end; row += rows)
+        step_rows<decltype(charge)::value>(neuron, io, row, std::min(row + rows, end));
+    });
+  });
 }
 
 template <typename P>

@@ -1,6 +1,6 @@
 #pragma once
-// Event numbers of spike bits by byte compression (AVX-512 VBMI2): the numbers of 64 bits are bytes,
-// packed by one instruction and widened afterwards. Plain intrinsics.
+// Event numbers of spike bits by byte compression (AVX-512 VBMI2): the numbers of 64 bits are
+// bytes, packed by one instruction and widened afterwards. Plain intrinsics.
 
 #include <cstdint>
 

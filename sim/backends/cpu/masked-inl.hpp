@@ -41,27 +41,26 @@ struct Masked {
   using Vector = hn::Vec<Tag>;
   static constexpr Tag tag() { return {}; }
   static constexpr int kLanes = static_cast<int>(HWY_MIN(64 / sizeof(T), HWY_LANES(T)));
-  static constexpr int kGroup = HWY_MAX(16, kLanes);  // channels of a tile
+  static constexpr int kGroup = HWY_MAX(16, kLanes);        // channels of a tile
+  static constexpr bool kAnyOrder = std::is_integral_v<T>;  // sums are exact
 
   static const T* taps(const PackedDepthwise& p) { return p.taps.as<T>().data(); }
   static int64_t pixel_bytes(int64_t channels) { return 8 * words_for(channels); }
   static int64_t channel_bytes(int64_t c) { return c / 8; }
 
-  // Sums as floats.
-  static HWY_INLINE void store(Vector sums, float* to) {
+  // to(lane, sums from that lane on as floats).
+  template <class To>
+  static HWY_INLINE void as_floats(Vector sums, To to) {
     if constexpr (std::is_same_v<T, float>) {
-      hn::StoreU(sums, tag(), to);
+      to(0, sums);
     } else {
 #if HWY_TARGET == HWY_SCALAR
-      *to = static_cast<float>(hn::GetLane(sums));
+      to(0, hn::Set(kD, static_cast<float>(hn::GetLane(sums))));
 #else
       constexpr hn::Half<Tag> kHalf;
-      constexpr hn::Rebind<int32_t, decltype(kHalf)> kWide;
-      constexpr hn::Rebind<float, decltype(kHalf)> kFloats;
-      const auto low = hn::PromoteTo(kWide, hn::LowerHalf(kHalf, sums)),
-                 high = hn::PromoteTo(kWide, hn::UpperHalf(kHalf, sums));
-      hn::StoreU(hn::ConvertTo(kFloats, low), kFloats, to);
-      hn::StoreU(hn::ConvertTo(kFloats, high), kFloats, to + kLanes / 2);
+      constexpr hn::RebindToSigned<Floats> kWide;
+      to(0, hn::ConvertTo(kD, hn::PromoteTo(kWide, hn::LowerHalf(kHalf, sums))));
+      to(kLanes / 2, hn::ConvertTo(kD, hn::PromoteTo(kWide, hn::UpperHalf(kHalf, sums))));
 #endif
     }
   }
@@ -119,11 +118,15 @@ struct Real {
   static constexpr Floats tag() { return {}; }
   static constexpr int kLanes = static_cast<int>(HWY_MIN(16, HWY_LANES(float)));
   static constexpr int kGroup = 16;
+  static constexpr bool kAnyOrder = false;
 
   static const float* taps(const PackedDepthwise& p) { return p.taps.f32().data(); }
   static int64_t pixel_bytes(int64_t channels) { return 4 * padded(channels); }
   static int64_t channel_bytes(int64_t c) { return 4 * c; }
-  static HWY_INLINE void store(Vector sums, float* to) { hn::StoreU(sums, kD, to); }
+  template <class To>
+  static HWY_INLINE void as_floats(Vector sums, To to) {
+    to(0, sums);
+  }
   static HWY_INLINE Input load(const char* at, int part) {
     return hn::LoadU(kD, reinterpret_cast<const float*>(at) + part);
   }

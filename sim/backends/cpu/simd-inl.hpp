@@ -222,6 +222,11 @@ HWY_INLINE V finish_real(const Epilogue& e, const EpilogueRow& row, V y, int64_t
   return y;
 }
 
+// Whether the main sums are the results: they may be stored at once.
+HWY_INLINE bool stores_sums(const Epilogue& e) {
+  return e.pairs == 0 && e.other == nullptr && e.state == nullptr;
+}
+
 // Finishes outputs [first, first + width) of `rows` rows at one step. Row i of the call is row `row
 // + i * row_step` of the value; its main sums stand at sums + i * sum_stride.
 HWY_INLINE void finish(const Epilogue& e, const float* sums, int64_t sum_stride, int64_t at_step,

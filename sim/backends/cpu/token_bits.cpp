@@ -1,5 +1,7 @@
 #include "sim/backends/cpu/token_bits.hpp"
 
+#include <algorithm>
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -18,71 +20,105 @@ bool has_wide_popcount() noexcept {
 
 namespace {
 
-// Eight words; operators of the compiler instead of intrinsics, whose undefined operands GCC 12
-// warns of.
+// Operators of the compiler instead of intrinsics, whose undefined operands GCC 12 warns of.
+using Bytes = char __attribute__((vector_size(64)));
+using Halves = int16_t __attribute__((vector_size(64)));
+using Lanes = uint32_t __attribute__((vector_size(64)));
 using Words = uint64_t __attribute__((vector_size(64)));
 
-SPIKELOOM_WIDE inline Words load(const uint64_t* from) {
-  return reinterpret_cast<Words>(_mm512_loadu_si512(from));
+// The bits of 64 channels at 8 tokens: byte 16 l + 4 q + m holds those of channel 16 q + 4 l + m.
+// Lanes (tokens) change places with bytes, bytes with bits (a byte of an affine product is a column
+// of the matrix); then groups of four channels are laid out for the words made of them.
+SPIKELOOM_WIDE inline Words eight_tokens(const uint64_t* bits, int64_t row_words, int64_t tokens) {
+  constexpr Words kSwapLanesAndBytes = {0x3830282018100800, 0x3931292119110901, 0x3a322a221a120a02,
+                                        0x3b332b231b130b03, 0x3c342c241c140c04, 0x3d352d251d150d05,
+                                        0x3e362e261e160e06, 0x3f372f271f170f07};
+  constexpr Lanes kGroups = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  constexpr uint64_t kColumns = 0x8040201008040201;
+  Words x = {};
+  if (tokens >= 8) {
+    x = Words{bits[0],
+              bits[row_words],
+              bits[2 * row_words],
+              bits[3 * row_words],
+              bits[4 * row_words],
+              bits[5 * row_words],
+              bits[6 * row_words],
+              bits[7 * row_words]};
+  } else {
+    for (int64_t n = 0; n < tokens; ++n) x[n] = bits[n * row_words];
+  }
+  const auto bytes = _mm512_maskz_permutexvar_epi8(
+      ~__mmask64{0}, reinterpret_cast<__m512i>(kSwapLanesAndBytes), reinterpret_cast<__m512i>(x));
+  const auto channels =
+      _mm512_gf2p8affine_epi64_epi8(_mm512_set1_epi64(static_cast<int64_t>(kColumns)), bytes, 0);
+  return reinterpret_cast<Words>(_mm512_maskz_permutexvar_epi32(
+      __mmask16{0xffff}, reinterpret_cast<__m512i>(kGroups), channels));
 }
 
-SPIKELOOM_WIDE inline Words permute_bytes(Words x, Words order) {
-  return reinterpret_cast<Words>(_mm512_maskz_permutexvar_epi8(
-      ~__mmask64{0}, reinterpret_cast<__m512i>(order), reinterpret_cast<__m512i>(x)));
+SPIKELOOM_WIDE inline __m512i raw(Words x) {
+  return reinterpret_cast<__m512i>(x);
 }
 
-// Exchanges the bits of `a` that `mask << shift` names with the bits `mask` of `b`.
-template <int shift>
-SPIKELOOM_WIDE inline void exchange(Words& a, Words& b, uint64_t mask) {
-  const Words differ = ((a >> shift) ^ b) & mask;
-  b ^= differ;
-  a ^= differ << shift;
+// kRows rows of counts from channel i of keys on, 16 columns from channel j of values on, those of
+// `valid`.
+template <int kRows>
+SPIKELOOM_WIDE inline void count_rows(const TokenPair& pair, int64_t i, int64_t j, __mmask16 valid,
+                                      int64_t stride, float* counts) {
+  const auto* key = reinterpret_cast<const uint32_t*>(pair.keys) + i;
+  const auto* value = reinterpret_cast<const uint32_t*>(pair.values) + j;
+  Lanes sums[kRows] = {};
+  for (int64_t n = 0; n < pair.tokens; n += 32, key += pair.channels, value += pair.channels) {
+    const auto set = reinterpret_cast<Lanes>(_mm512_loadu_si512(value));
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      sums[r] +=
+          reinterpret_cast<Lanes>(_mm512_popcnt_epi32(reinterpret_cast<__m512i>(set & key[r])));
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    _mm512_storeu_ps(counts + r * stride,
+                     _mm512_maskz_cvtepi32_ps(valid, reinterpret_cast<__m512i>(sums[r])));
+  }
 }
 
 }  // namespace
 
-// Vector b, lane a is a token, its bits (byte k, bit i) are channel 8 k + i. First vectors change
-// places with bytes; then, in each vector, lanes with bytes, bytes with bits (a byte of an affine
-// product is a column of the matrix), and bytes with lanes.
-SPIKELOOM_WIDE void transpose_bits_wide(uint64_t* block) noexcept {
-  constexpr Words kSwapLanesAndBytes = {0x3830282018100800, 0x3931292119110901, 0x3a322a221a120a02,
-                                        0x3b332b231b130b03, 0x3c342c241c140c04, 0x3d352d251d150d05,
-                                        0x3e362e261e160e06, 0x3f372f271f170f07};
-  constexpr uint64_t kColumns = 0x8040201008040201;
-  Words x[8];
-  for (int b = 0; b < 8; ++b) x[b] = load(block + 8 * b);
-  for (int b = 0; b < 4; ++b) exchange<32>(x[b], x[b + 4], 0x00000000ffffffff);
-  for (int b = 0; b < 8; b += b % 2 == 0 ? 1 : 3) exchange<16>(x[b], x[b + 2], 0x0000ffff0000ffff);
-  for (int b = 0; b < 8; b += 2) exchange<8>(x[b], x[b + 1], 0x00ff00ff00ff00ff);
-  for (int b = 0; b < 8; ++b) {
-    const Words bytes = permute_bytes(x[b], kSwapLanesAndBytes);
-    const auto bits = _mm512_gf2p8affine_epi64_epi8(
-        _mm512_set1_epi64(static_cast<int64_t>(kColumns)), reinterpret_cast<__m512i>(bytes), 0);
-    _mm512_storeu_si512(block + 8 * b, reinterpret_cast<__m512i>(permute_bytes(
-                                           reinterpret_cast<Words>(bits), kSwapLanesAndBytes)));
+// Word w of channel c is 32-bit number w * channels + c.
+SPIKELOOM_WIDE void by_token_wide(const uint64_t* bits, int64_t row_words, int64_t tokens,
+                                  int64_t words, uint64_t* to) noexcept {
+  for (int64_t n = 0; n < tokens; n += 32, bits += 32 * row_words) {
+    for (int64_t w = 0; w < words; ++w, to += 32) {
+      Words x[4];
+#pragma GCC unroll 4
+      for (int e = 0; e < 4; ++e)
+        x[e] = eight_tokens(bits + w + 8 * e * row_words, row_words, tokens - n - 8 * e);
+      const __m512i low = _mm512_unpacklo_epi8(raw(x[0]), raw(x[1])),
+                    high = _mm512_unpackhi_epi8(raw(x[0]), raw(x[1])),
+                    low2 = _mm512_unpacklo_epi8(raw(x[2]), raw(x[3])),
+                    high2 = _mm512_unpackhi_epi8(raw(x[2]), raw(x[3]));
+      _mm512_storeu_si512(to, _mm512_unpacklo_epi16(low, low2));
+      _mm512_storeu_si512(to + 8, _mm512_unpackhi_epi16(low, low2));
+      _mm512_storeu_si512(to + 16, _mm512_unpacklo_epi16(high, high2));
+      _mm512_storeu_si512(to + 24, _mm512_unpackhi_epi16(high, high2));
+    }
   }
 }
 
-SPIKELOOM_WIDE void count_pairs_wide(const uint64_t* keys, const uint64_t* values, int64_t words,
-                                     int64_t channels, int64_t rows, int64_t stride,
+SPIKELOOM_WIDE void count_pairs_wide(const TokenPair& pair, int64_t first, int64_t d,
                                      float* counts) noexcept {
-  for (int64_t j = 0; j < stride; j += 8) {
-    for (int64_t i = 0; i < rows; i += 4) {
-      Words sums[4] = {};
-      for (int64_t w = 0; w < words; ++w) {
-        const uint64_t* key = keys + w * channels + i;
-        const Words value = load(values + w * channels + j);
-#pragma GCC unroll 4
-        for (int r = 0; r < 4; ++r) {
-          sums[r] += reinterpret_cast<Words>(
-              _mm512_popcnt_epi64(reinterpret_cast<__m512i>(value & key[r])));
-        }
+  const int64_t stride = (d + 15) / 16 * 16;
+  for (int64_t j = 0; j < d; j += 16) {
+    const auto valid = static_cast<__mmask16>(0xffff >> std::max<int64_t>(0, j + 16 - d));
+    for (int64_t i = 0; i < d; i += 8) {
+      const int64_t row = std::min(i, d - 8);  // the last eight may be counted twice
+      if (row >= 0) {
+        count_rows<8>(pair, first + row, first + j, valid, stride, counts + row * stride + j);
+        continue;
       }
-#pragma GCC unroll 4
-      for (int r = 0; r < 4; ++r) {
-        _mm256_storeu_ps(counts + (i + r) * stride + j,
-                         _mm512_maskz_cvtepi64_ps(0xff, reinterpret_cast<__m512i>(sums[r])));
-      }
+      for (int64_t r = 0; r < d; ++r)
+        count_rows<1>(pair, first + r, first + j, valid, stride, counts + r * stride + j);
     }
   }
 }
@@ -92,9 +128,8 @@ SPIKELOOM_WIDE void count_pairs_wide(const uint64_t* keys, const uint64_t* value
 bool has_wide_popcount() noexcept {
   return false;
 }
-void transpose_bits_wide(uint64_t*) noexcept {}
-void count_pairs_wide(const uint64_t*, const uint64_t*, int64_t, int64_t, int64_t, int64_t,
-                      float*) noexcept {}
+void by_token_wide(const uint64_t*, int64_t, int64_t, int64_t, uint64_t*) noexcept {}
+void count_pairs_wide(const TokenPair&, int64_t, int64_t, float*) noexcept {}
 
 #endif
 
