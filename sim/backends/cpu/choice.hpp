@@ -15,7 +15,7 @@
 namespace spikeloom {
 
 // Counts changes of the kernels: rates measured with others are measured again.
-constexpr int kSumKernels = 2;
+constexpr int kSumKernels = 3;
 
 enum class SumPath { kCheapest, kEvents, kDense };
 

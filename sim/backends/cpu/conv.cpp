@@ -160,22 +160,25 @@ inline void gather_span_of(const PackedConv& conv, int64_t o, const Args&... arg
 }
 
 // Set inputs that the outputs of one span see, those of an input pixel that fires at rate r counted
-// 1 + r times: lists that sweep all weights in order find none of them in the first cache.
+// 1 + r times: lists that sweep all weights in order find none of them in the first cache. The
+// middle row of windows stands for all.
 inline double count_events(const Window& w, const MutableSpikeView& in, const Span& span) {
-  const int64_t left = span.x * w.stride - w.padding, top = span.y * w.stride - w.padding,
-                right = left + (span.pixels - 1) * w.stride + w.kernel, words = in.row_words();
+  const int64_t left = std::max<int64_t>(span.x * w.stride - w.padding, 0),
+                right = std::min((span.x + span.pixels - 1) * w.stride - w.padding + w.kernel,
+                                 w.in_width),
+                y = span.y * w.stride - w.padding + w.kernel / 2, words = in.row_words();
   int64_t all = 0, squares = 0;
-  for (int64_t y = std::max<int64_t>(top, 0); y < std::min(top + w.kernel, w.in_height); ++y) {
-    for (int64_t x = std::max<int64_t>(left, 0); x < std::min(right, w.in_width); ++x) {
-      const uint64_t* row = in.row(y * w.in_width + x);
-      int64_t set = 0;
-      for (int64_t i = 0; i < words; ++i) set += std::popcount(row[i]);
-      all += set;
-      squares += set * set;
-    }
+  if (y < 0 || y >= w.in_height) return 0;
+  for (int64_t x = left; x < right; ++x) {
+    const uint64_t* row = in.row(y * w.in_width + x);
+    int64_t set = 0;
+    for (int64_t i = 0; i < words; ++i) set += std::popcount(row[i]);
+    all += set;
+    squares += set * set;
   }
-  return static_cast<double>(all) +
-         static_cast<double>(squares) / static_cast<double>(w.in_channels);
+  return static_cast<double>(w.kernel) *
+         (static_cast<double>(all) +
+          static_cast<double>(squares) / static_cast<double>(w.in_channels));
 }
 
 // Whether the inputs of a group of spans fire so often that the dense kernel is the faster one.
