@@ -156,11 +156,22 @@ int64_t attention_additions(const BenchLayer& layer, const LayerData& data) {
 }  // namespace
 
 std::vector<std::string> default_layers() {
-  return {"linear:784x360x1440",    "linear:784x360x360", "linear:128x256x512",
-          "linear:784x1440x360",    "conv3x3:128x512@28", "conv3x3:32x128@112",
-          "conv3x3:256x256@14",     "conv1x1:64x128@56",  "conv1x1:360x360@14",
-          "depthwise7x7:128@56",    "attention:196x8x45", "attention:196x8x64",
-          "lif:784x1440",           "lmu:512@128",        "real-linear:784x360x1440",
+  return {"linear:784x360x1440",
+          "linear:784x360x360",
+          "linear:128x256x512",
+          "linear:784x1440x360",
+          "conv3x3:128x512@28",
+          "conv3x3:32x128@112",
+          "conv3x3:256x256@14",
+          "conv1x1:64x128@56",
+          "conv1x1:360x360@14",
+          "depthwise7x7:128@56",
+          "attention:196x8x45",
+          "attention:196x8x64",
+          "lif:16x1440",
+          "lif:784x1440",
+          "lmu:512@128",
+          "real-linear:784x360x1440",
           "real-conv1x1:256x128@28"};
 }
 

@@ -110,30 +110,23 @@ HWY_NOINLINE void gather_span(const PackedConv& conv, const Epilogue& shared, in
   const auto after = [&](Place at) {
     return at.t + 1 < distinct ? Place{at.x, at.t + 1} : Place{at.x + 1, 0};
   };
-  // Two lists at a time; as many as fill `sums` before the neurons of their pixels step.
-  constexpr int kTogether = 2;
-  HWY_ALIGN float sums[kTogether][kWidth];
-  for (Place next{0, 0}; next.x < span.pixels;) {
-    const Place first = next;
-    int count = 0;
-    while (count < kTogether && next.x < span.pixels) {
-      const Place a = next, b = after(a);
-      const bool two = b.x < span.pixels;
-      prefetch(a);
-      if (two) prefetch(b);
-      gather<Weight, kWidth>(list_of(a), two ? list_of(b) : EventList{}, conv.safe_events,
-                             sums[count], sums[count + 1]);
-      count += two ? 2 : 1;
-      next = after(b);
-    }
-    Place at = first;
-    for (int i = 0; i < count;) {  // without events of their own, steps take the first one's sums
-      const int64_t here = std::min<int64_t>(count - i, distinct - at.t);
-      epilogue.finish(epilogue, row_of(epilogue, at.t, pixel + at.x), sums[i],
-                      distinct < steps ? 0 : kWidth, distinct < steps ? steps : here, o, outputs);
-      i += static_cast<int>(here);
-      at = at.t + here < distinct ? Place{at.x, at.t + here} : Place{at.x + 1, 0};
-    }
+  // One row of sums for all steps where they have no events of their own.
+  const bool repeats = distinct < steps;
+  const auto finish_place = [&](Place at, const float* sums, int64_t here) {
+    epilogue.finish(epilogue, row_of(epilogue, at.t, pixel + at.x), sums, repeats ? 0 : kWidth,
+                    repeats ? steps : here, o, outputs);
+  };
+  HWY_ALIGN float sums[2][kWidth];
+  for (Place a{0, 0}; a.x < span.pixels;) {
+    const Place b = after(a);
+    const bool two = b.x < span.pixels, same_pixel = two && b.x == a.x;
+    prefetch(a);
+    if (two) prefetch(b);
+    gather<Weight, kWidth>(list_of(a), two ? list_of(b) : EventList{}, conv.safe_events, sums[0],
+                           sums[1]);
+    finish_place(a, sums[0], same_pixel ? 2 : 1);
+    if (two && !same_pixel) finish_place(b, sums[1], 1);
+    a = after(b);
   }
 }
 

@@ -80,9 +80,11 @@ void finish_steps_as(const Epilogue& e, const EpilogueRow& row, const float* sum
   const float* affine = e.affine;
   const EpilogueRow own = row;
   int64_t c = first;
-  for (; c + 64 <= first + width; c += 64, sums += 64)
-    finish_block<kPairs, kOther, kReal, kCharge, 4>(affine, strides, own, neuron, sums, stride,
-                                                    steps, c);
+  if constexpr (kLanes >= 8) {  // one lane at a time needs no more than sixteen to unroll
+    for (; c + 64 <= first + width; c += 64, sums += 64)
+      finish_block<kPairs, kOther, kReal, kCharge, 4>(affine, strides, own, neuron, sums, stride,
+                                                      steps, c);
+  }
   for (; c < first + width; c += 16, sums += 16)
     finish_block<kPairs, kOther, kReal, kCharge, 1>(affine, strides, own, neuron, sums, stride,
                                                     steps, c);
