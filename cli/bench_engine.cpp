@@ -96,8 +96,10 @@ void EngineLayer::add_part(NodeId main, const std::vector<ValueRef>& in, const W
     part.io.spikes = {nullptr, spikes_.data(), &node.shape, rows, channels, words};
     part.io.state = membranes_.f32().data();
   } else {
-    part.result = Tensor({steps_ * rows, padded(channels)});
-    part.io.real = {part.result.f32().data(), nullptr, &node.shape, rows, channels,
+    const bool last = main + 1 == graph_.size();
+    Tensor& result = last && form_.sums != nullptr ? *form_.sums : part.result;
+    if (result.size() == 0) result = Tensor({steps_ * rows, padded(channels)});
+    part.io.real = {result.f32().data(),    nullptr, &node.shape, rows, channels,
                     rows * padded(channels)};
   }
   part.prepared = backend_->prepare(graph_, part.unit, weights);

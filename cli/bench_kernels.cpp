@@ -88,6 +88,7 @@ class Field {
     contenders_.push_back(clock_contender());
     Turns turns = options_.turns;
     turns.threads = threads_;
+    turns.warm = true;
     result_.timings = take_turns(contenders_, turns);
     result_.clock_hz = kClockChain / result_.timings.back().median();
     result_.timings.pop_back();
@@ -97,6 +98,7 @@ class Field {
   EngineLayer& add_engine(const std::string& name, std::shared_ptr<const Backend> backend,
                           const Weights& weights, EngineForm form) {
     form.threads = threads_;
+    form.sums = &results_;
     engines_.push_back(
         std::make_unique<EngineLayer>(result_.layer, data_, weights, std::move(backend), form));
     EngineLayer* engine = engines_.back().get();
@@ -119,17 +121,18 @@ class Field {
                            !layer.depthwise() && precision_named(name) != Precision::kF32;
     const auto dense_backend =
         own_dense ? make_cpu_backend(backend->simd(), {.path = SumPath::kDense}) : backend;
-    const EngineLayer *event = nullptr, *event_lif = nullptr;
+    const EngineLayer* event_lif = nullptr;
+    Tensor event;
     if (events) {
-      event = &add_engine(name + " event", backend, weights, {});
+      event = add_engine(name + " event", backend, weights, {}).sums();
       event_lif = &add_engine(name + " event lif", backend, weights, {.neuron = true});
-      check_sums(event->sums(), most);
+      check_sums(event, most);
     }
     if (dense) {
       const Tensor values =
           add_engine(name + " dense", dense_backend, weights, {.dense = !own_dense}).sums();
       check_sums(values, most);
-      if (events) check_same(event->sums(), values);
+      if (events) check_same(event, values);
     }
     if (dense || !sums) {
       const EngineLayer& other = add_engine(name + " dense lif", dense_backend, weights,
@@ -169,7 +172,8 @@ class Field {
   Weights weights_;
   std::vector<std::unique_ptr<EngineLayer>> engines_;
   std::vector<Contender> contenders_;
-  Tensor sums_;  // the engine's in fp32
+  Tensor sums_;     // the engine's in fp32
+  Tensor results_;  // of the engine's layers, in turns
 };
 
 // The conditions a layer is measured under: rates mean nothing to real operands, the memory has its

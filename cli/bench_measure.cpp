@@ -53,6 +53,7 @@ std::vector<Timing> take_turns(const std::vector<Contender>& contenders, const T
     for (size_t i = 0; i < contenders.size(); ++i) {
       const size_t at = (i + static_cast<size_t>(round)) % contenders.size();
       if (turns.threads > 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      if (turns.warm) contenders[at].run(1);
       timings[at].rounds.push_back(contenders[at].run(calls[at]) / static_cast<double>(calls[at]));
     }
   }
@@ -74,8 +75,6 @@ const Timing* find_timing(const std::vector<Timing>& timings, std::string_view n
                                [&](const Timing& timing) { return timing.name == name; });
   return at == timings.end() ? nullptr : &*at;
 }
-
-namespace {}  // namespace
 
 std::string processor_name() {
   const std::string name = proc_line("/proc/cpuinfo", "model name");
