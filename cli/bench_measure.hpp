@@ -28,7 +28,7 @@ struct Contender {
 struct Turns {
   int64_t rounds = 9;
   double seconds = 0.004;  // least time of a turn: short calls are repeated
-  bool warm = false;  // a turn begins with a call that does not count: caches are then its own
+  bool warm = false;       // a turn begins with a call that does not count: caches are then its own
   // Above 1: before each turn the threads of the last one get time to fall asleep.
   int threads = 1;
 };
