@@ -166,12 +166,6 @@ HWY_INLINE auto with_charge(const SimdNeuron& n, F run) {
   }
 }
 
-HWY_INLINE hn::Mask<Floats> step(const SimdNeuron& n, V x, V& v) {
-  return with_charge(
-      n, [&](auto charge)
-             __attribute__((always_inline)) { return step<decltype(charge)::value>(n, x, v); });
-}
-
 struct EpilogueRow;
 struct Epilogue;
 // Finishes outputs [first, first + width) (multiples of 16, within padded(channels)) of a row at
@@ -209,17 +203,6 @@ HWY_INLINE EpilogueRow row_of(const Epilogue& e, int64_t at_step, int64_t row) {
           e.real == nullptr ? nullptr : e.real + at_step * e.real_stride + floats,
           e.state == nullptr ? nullptr : e.state + floats,
           e.spikes == nullptr ? nullptr : e.spikes + at_step * e.spike_stride + row * e.row_words};
-}
-
-// Everything before the neuron, of the outputs from `at` on with main sums y.
-HWY_INLINE V finish_real(const Epilogue& e, const EpilogueRow& row, V y, int64_t at) {
-  for (int i = 0; i < e.pairs; ++i) {
-    const float* pair = e.affine + 2 * i * e.row_floats + at;
-    y = hn::Add(hn::Mul(y, hn::LoadU(kD, pair)), hn::LoadU(kD, pair + e.row_floats));
-  }
-  if (row.other != nullptr) y = hn::Add(y, hn::LoadU(kD, row.other + at));
-  if (row.real != nullptr) hn::StoreU(y, kD, row.real + at);
-  return y;
 }
 
 // Whether the main sums are the results: they may be stored at once.
