@@ -24,27 +24,9 @@ struct EventList {
   uintptr_t origin;
 };
 
-// Sums of kWidth outputs while their events pass: registers only. store(to, count): as fp32, of
-// `count` events.
-template <int kWidth>
-struct FloatSums {
-  static constexpr int kVectors = kWidth / kLanes;
-  V sums[kVectors];
-
-  HWY_INLINE void clear() {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) sums[v] = hn::Zero(kD);
-  }
-  HWY_INLINE void add(uintptr_t row) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v)
-      sums[v] = hn::Add(sums[v], hn::LoadU(kD, reinterpret_cast<const float*>(row) + v * kLanes));
-  }
-  HWY_INLINE void store(float* to, int64_t) const {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[v], kD, to + v * kLanes);
-  }
-};
+HWY_INLINE void store_floats(Floats d, V lanes, float* to) {
+  hn::StoreU(lanes, d, to);
+}
 
 // 16-bit lanes as fp32.
 template <class D>
@@ -60,10 +42,12 @@ HWY_INLINE void store_floats(D d, hn::Vec<D> lanes, float* to) {
     hn::StoreU(hn::ConvertTo(f, hn::PromoteTo(ints, hn::LoadU(shorts, memory + at))), f, to + at);
 }
 
-template <int kWidth>
-struct ShortSums {
-  static constexpr hn::CappedTag<int16_t, HWY_MIN(kWidth, 32)> d{};
-  static constexpr int kShorts = static_cast<int>(hn::MaxLanes(d)), kVectors = kWidth / kShorts;
+// Sums of kWidth outputs while their events pass, fp32 or int16: registers only. store(to, count):
+// as fp32, of `count` events.
+template <typename Number, int kWidth>
+struct PlainSums {
+  static constexpr hn::CappedTag<Number, HWY_MIN(kWidth, 64 / sizeof(Number))> d{};
+  static constexpr int kNumbers = static_cast<int>(hn::MaxLanes(d)), kVectors = kWidth / kNumbers;
   hn::Vec<decltype(d)> sums[kVectors];
 
   HWY_INLINE void clear() {
@@ -73,11 +57,11 @@ struct ShortSums {
   HWY_INLINE void add(uintptr_t row) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v)
-      sums[v] = hn::Add(sums[v], hn::LoadU(d, reinterpret_cast<const int16_t*>(row) + v * kShorts));
+      sums[v] = hn::Add(sums[v], hn::LoadU(d, reinterpret_cast<const Number*>(row) + v * kNumbers));
   }
   HWY_INLINE void store(float* to, int64_t) const {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) store_floats(d, sums[v], to + v * kShorts);
+    for (int v = 0; v < kVectors; ++v) store_floats(d, sums[v], to + v * kNumbers);
   }
 };
 
@@ -154,10 +138,9 @@ constexpr int kPassWidth = kWidth <= kMostWidth<Weight>       ? kWidth
                            : kWidth % kMostWidth<Weight> == 0 ? kMostWidth<Weight>
                                                               : kMostWidth<Weight> / 2;
 template <typename Weight, int kWidth>
-using SumsOf = std::conditional_t<
-    std::is_same_v<Weight, float>, FloatSums<kPassWidth<Weight, kWidth>>,
-    std::conditional_t<std::is_same_v<Weight, int16_t>, ShortSums<kPassWidth<Weight, kWidth>>,
-                       PairSums<kPassWidth<Weight, kWidth>>>>;
+using SumsOf =
+    std::conditional_t<std::is_same_v<Weight, int8_t>, PairSums<kPassWidth<Weight, kWidth>>,
+                       PlainSums<Weight, kPassWidth<Weight, kWidth>>>;
 
 // What two lists of events add to the `kWidth` outputs of a tile. Of integers any `safe` events fit
 // 16 bits; longer lists are added up in runs, as whole numbers below 2^24, which fp32 adds exactly.
