@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <string_view>
 
@@ -10,12 +12,16 @@
 namespace spikeloom {
 namespace {
 
-// The one global of the project: a signal handler can reach nothing else.
-volatile std::sig_atomic_t signal_seen = 0;
+// The one global of the project: a signal handler can reach nothing else. Threads that run samples
+// read it.
+std::atomic<bool> signal_seen = false;
+static_assert(std::atomic<bool>::is_always_lock_free, "signal handlers may set only such");
 
 void on_signal(int signal) {
-  signal_seen = 1;
+  const int error = errno;
+  signal_seen = true;
   std::signal(signal, SIG_DFL);
+  errno = error;
 }
 
 // Only what a signal handler may call.
@@ -39,7 +45,7 @@ void install_interrupt_handler() {
 }
 
 bool interrupted() noexcept {
-  return signal_seen != 0;
+  return signal_seen;
 }
 
 }  // namespace spikeloom
