@@ -7,9 +7,11 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <numeric>
 #include <thread>
 
 #include "cli/process.hpp"
+#include "core/rng.hpp"
 
 namespace spikeloom {
 
@@ -49,9 +51,14 @@ std::vector<Timing> take_turns(const std::vector<Contender>& contenders, const T
     calls.push_back(
         static_cast<int64_t>(std::clamp(std::ceil(turns.seconds / seconds), 1.0, kMostCalls)));
   }
+  std::vector<size_t> order(contenders.size());
+  std::iota(order.begin(), order.end(), size_t{0});
   for (int64_t round = 0; round < turns.rounds; ++round) {
-    for (size_t i = 0; i < contenders.size(); ++i) {
-      const size_t at = (i + static_cast<size_t>(round)) % contenders.size();
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      const auto key = [&](size_t i) { return random_bits(0, static_cast<uint64_t>(round), i); };
+      return key(a) < key(b);
+    });
+    for (const size_t at : order) {
       if (turns.threads > 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));
       if (turns.warm) contenders[at].run(1);
       timings[at].rounds.push_back(contenders[at].run(calls[at]) / static_cast<double>(calls[at]));
