@@ -82,6 +82,7 @@ class Calibrator final : public Backend {
   static void fire(const NeuronParams& params, const UnitIo& io) {
     for (int64_t row = 0; row < io.spikes.rows; ++row) {
       float* membranes = io.state + row * padded(io.spikes.channels);
+      if (io.brief) std::fill_n(membranes, io.spikes.channels, params.v_initial());
       for (int64_t t = 0; t < io.steps; ++t) {
         uint64_t* bits = io.spikes.bits_at(t).row(row);
         std::fill_n(bits, words_for(io.spikes.channels), uint64_t{0});

@@ -95,6 +95,7 @@ void EngineLayer::add_part(NodeId main, const std::vector<ValueRef>& in, const W
     membranes_ = Tensor({rows, padded(channels)});
     part.io.spikes = {nullptr, spikes_.data(), &node.shape, rows, channels, words};
     part.io.state = membranes_.f32().data();
+    part.io.brief = true;  // a call is a whole sample, as in networks that run on images
   } else {
     const bool last = main + 1 == graph_.size();
     Tensor& result = last && form_.sums != nullptr ? *form_.sums : part.result;
@@ -107,10 +108,6 @@ void EngineLayer::add_part(NodeId main, const std::vector<ValueRef>& in, const W
 
 void EngineLayer::run() noexcept {
   for (const Part& part : parts_) backend_->run(graph_, part.unit, part.prepared.get(), part.io);
-}
-
-void EngineLayer::reset() {
-  if (form_.neuron) std::fill(membranes_.f32().begin(), membranes_.f32().end(), 0.0f);
 }
 
 Tensor EngineLayer::sums() const {

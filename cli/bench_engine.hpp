@@ -34,9 +34,8 @@ class EngineLayer {
   EngineLayer(const EngineLayer&) = delete;
   EngineLayer& operator=(const EngineLayer&) = delete;
 
-  // All steps. Membranes carry on from call to call.
+  // All steps of a sample.
   void run() noexcept;
-  void reset();
 
   // What the last run gave: sums [steps * rows, channels] without padding, or spikes, rows on
   // 64-bit words.

@@ -141,12 +141,15 @@ void Session::run_unit(size_t index, int64_t tick, int64_t ticks, int threads) {
   }
   if (begin == end) return;
   if (plan_->state_is_brief()) {
-    for (const StateLayout& state : plan_->states_of(index)) start_state(state);
+    for (const StateLayout& state : plan_->states_of(index)) {
+      if (!std::holds_alternative<Neuron>(plan_->graph.node(state.node).op)) start_state(state);
+    }
   }
   UnitIo io = io_of(index, tick + begin);
   io.steps = end - begin;
   io.steps_before = first_step + begin;
   io.sample = sample_;
+  io.brief = plan_->state_is_brief();
   io.threads = threads;
   plan_->backend->run(plan_->graph, unit, plan_->prepared[index].get(), io);
 }

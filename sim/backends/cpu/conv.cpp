@@ -76,9 +76,7 @@ inline void build_list(const Window& w, const MutableSpikeView& in, const Span& 
   offsets[columns] = static_cast<uint32_t>(lists.used);
 }
 
-// One weight tile, one span, all steps, with epilogue. Before the sums of a pixel it asks for what
-// the epilogue will read: states and residuals are as large as the layer's output and come from far
-// caches.
+// One weight tile, one span, all steps, with epilogue.
 template <typename Weight, int kWidth>
 HWY_NOINLINE void gather_span(const PackedConv& conv, const Epilogue& shared, int64_t steps,
                               const EventLists& all_lists, int64_t first_list, int64_t distinct,
@@ -100,13 +98,6 @@ HWY_NOINLINE void gather_span(const PackedConv& conv, const Epilogue& shared, in
     return EventList{lists.events + begin, end - begin,
                      weights - static_cast<uintptr_t>(at.x * column_bytes)};
   };
-  const auto prefetch = [&](Place at) {
-    const EpilogueRow row = row_of(epilogue, at.t, pixel + at.x);
-    for (int64_t c = o; c < o + outputs; c += 16) {
-      if (row.state != nullptr && at.t == 0) __builtin_prefetch(row.state + c, 1, 2);
-      if (row.other != nullptr) __builtin_prefetch(row.other + c, 0, 2);
-    }
-  };
   const auto after = [&](Place at) {
     return at.t + 1 < distinct ? Place{at.x, at.t + 1} : Place{at.x + 1, 0};
   };
@@ -120,8 +111,8 @@ HWY_NOINLINE void gather_span(const PackedConv& conv, const Epilogue& shared, in
   for (Place a{0, 0}; a.x < span.pixels;) {
     const Place b = after(a);
     const bool two = b.x < span.pixels, same_pixel = two && b.x == a.x;
-    prefetch(a);
-    if (two) prefetch(b);
+    prefetch(epilogue, a.t, pixel + a.x, o, outputs);
+    if (two) prefetch(epilogue, b.t, pixel + b.x, o, outputs);
     gather<Weight, kWidth>(list_of(a), two ? list_of(b) : EventList{}, conv.safe_events, sums[0],
                            sums[1]);
     finish_place(a, sums[0], same_pixel ? 2 : 1);

@@ -85,11 +85,7 @@ void dot_spread(const Epilogue& epilogue, const SpreadRows<Int>& rows, int64_t r
   for (int64_t first = 0; first < rows.count; first += kDotRows) {
     const int64_t last = std::min(first + kDotRows, rows.count);
     for (int64_t r = first; r < last; ++r) {
-      const EpilogueRow row = row_of(own, 0, rows.pixels[r]);
-      for (int64_t c = o; c < o + outputs; c += 16) {
-        if (row.state != nullptr) __builtin_prefetch(row.state + c, 1, 2);
-        if (row.other != nullptr) __builtin_prefetch(row.other + c, 0, 2);
-      }
+      prefetch(own, rows.first_step + r % rows.steps, rows.pixels[r], o, outputs);
     }
     dot_rows(rows.values, rows.starts + first, inputs, weights, block, sums);
     for (int64_t r = first; r < last; ++r) {

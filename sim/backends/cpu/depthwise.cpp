@@ -153,7 +153,7 @@ void run_tile(const DepthwiseCall& call, const Tile& tile) {
   const int64_t width = call.p.window.out_width, first_row = tile.top * width + tile.x_begin;
   const bool same_input = call.in.step_bytes == 0 && call.io.steps > 1;
   // Where nothing but a pair follows the sums, they go straight to the result.
-  const bool direct = !same_input && e.pairs <= 1 && e.other == nullptr && e.state == nullptr;
+  const bool direct = !same_input && e.pairs <= 1 && e.other == nullptr && e.spikes == nullptr;
   float* memory = scratch<float>(ScratchSlot::kSums, kRows * kRowStride);
   for (int64_t t = 0; t < (same_input ? 1 : call.io.steps); ++t) {
     TileSums sums{memory, kRowStride, kTileChannels, ones, zeros};

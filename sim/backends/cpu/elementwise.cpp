@@ -164,9 +164,14 @@ void step_rows(const SimdNeuron& neuron, const UnitIo& io, int64_t first, int64_
                 row_bits = 64 * words_for(channels);
   const int64_t ahead = (last - first) * floats;
   const uint32_t last_part = 0xffffu >> (floats - channels);
+  float* membranes = io.state + first * floats;
+  if (io.brief) {
+    membranes = scratch<float>(ScratchSlot::kTile, ahead);
+    for (int64_t i = 0; i < ahead; i += kLanes) hn::StoreU(own.rest, kD, membranes + i);
+  }
   for (int64_t t = 0; t < io.steps; ++t) {
     const float* x = io.in[0].real_row(t, first);
-    float* v = io.state + first * floats;
+    float* v = membranes;
     uint64_t* spikes = io.spikes.bits_at(t).row(first);
     for (int64_t row = first; row < last; ++row, spikes += row_bits / 64) {
       uint32_t fired = 0;

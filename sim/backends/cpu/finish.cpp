@@ -17,21 +17,22 @@ struct Strides {
   int64_t row_floats, other_stride, real_stride, spike_stride;
 };
 
-// 16 * kSixteens outputs from `c` on at all steps: their membranes stay in registers.
+// 16 * kSixteens outputs from `c` on at all steps: their membranes stay in registers. They come
+// from `start` and go to `end`; null: from rest, to nowhere.
 template <int kPairs, bool kOther, bool kReal, Charge kCharge, int kSixteens>
 HWY_INLINE void finish_block(const float* affine, const Strides& e, const EpilogueRow& row,
                              const SimdNeuron& neuron, const float* sums, int64_t stride,
-                             int64_t steps, int64_t c) {
+                             int64_t steps, const float* start, float* end, int64_t c) {
   constexpr int kVectors = 16 * kSixteens / kLanes;
   constexpr bool kFires = kCharge != Charge::kNone;
   const float *pairs = kPairs > 0 ? affine + c : nullptr, *other = kOther ? row.other + c : nullptr;
-  float *real = kReal ? row.real + c : nullptr, *state = kFires ? row.state + c : nullptr;
+  float* real = kReal ? row.real + c : nullptr;
   auto* bits =
       kFires ? reinterpret_cast<char*>(row.spikes) + static_cast<uint64_t>(c) / 8 : nullptr;
   V v[kVectors];
 #pragma GCC unroll 64
   for (int i = 0; i < kVectors; ++i)
-    v[i] = kFires ? hn::LoadU(kD, state + i * kLanes) : hn::Zero(kD);
+    v[i] = kFires && start != nullptr ? hn::LoadU(kD, start + c + i * kLanes) : neuron.rest;
 #pragma GCC unroll 1
   for (int64_t s = 0; s < steps; ++s) {
     uint32_t fired[kSixteens] = {};
@@ -58,7 +59,8 @@ HWY_INLINE void finish_block(const float* affine, const Strides& e, const Epilog
     }
   }
 #pragma GCC unroll 64
-  for (int i = 0; i < kVectors && kFires; ++i) hn::StoreU(v[i], kD, state + i * kLanes);
+  for (int i = 0; i < kVectors && kFires && end != nullptr; ++i)
+    hn::StoreU(v[i], kD, end + c + i * kLanes);
 }
 
 // What stands behind the last channel of spike rows: padding may have fired.
@@ -79,15 +81,17 @@ void finish_steps_as(const Epilogue& e, const EpilogueRow& row, const float* sum
   const Strides strides{e.row_floats, e.other_stride, e.real_stride, e.spike_stride};
   const float* affine = e.affine;
   const EpilogueRow own = row;
+  const float* start = e.brief && row.step == 0 ? nullptr : row.state;
+  float* end = e.brief && row.step + steps == e.steps ? nullptr : row.state;
   int64_t c = first;
   if constexpr (kLanes >= 8) {  // one lane at a time needs no more than sixteen to unroll
     for (; c + 64 <= first + width; c += 64, sums += 64)
       finish_block<kPairs, kOther, kReal, kCharge, 4>(affine, strides, own, neuron, sums, stride,
-                                                      steps, c);
+                                                      steps, start, end, c);
   }
   for (; c < first + width; c += 16, sums += 16)
     finish_block<kPairs, kOther, kReal, kCharge, 1>(affine, strides, own, neuron, sums, stride,
-                                                    steps, c);
+                                                    steps, start, end, c);
   if (kCharge != Charge::kNone && first + width == e.row_floats)
     clear_padding(e, row.spikes, steps);
 }
@@ -118,6 +122,8 @@ Epilogue::Epilogue(const PackedEpilogue& p, const UnitIo& io)
       real(io.real.real),
       state(p.fires ? io.state : nullptr),
       spikes(p.fires ? io.spikes.bits : nullptr),
+      brief(io.brief),
+      steps(io.steps),
       other_stride(io.other.step_stride),
       real_stride(io.real.step_stride),
       spike_stride(io.spikes.step_stride),

@@ -183,6 +183,8 @@ struct Epilogue {
   const float* other;
   float *real, *state;
   uint64_t* spikes;
+  bool brief;     // membranes start at rest and are not wanted after the last step
+  int64_t steps;  // of the call
   int64_t other_stride, real_stride, spike_stride;  // per step
   int64_t channels, row_floats, row_words;
   FinishSteps finish;  // with exactly these parts
@@ -195,6 +197,7 @@ struct EpilogueRow {
   const float* other;
   float *real, *state;
   uint64_t* spikes;
+  int64_t step;
 };
 
 HWY_INLINE EpilogueRow row_of(const Epilogue& e, int64_t at_step, int64_t row) {
@@ -202,12 +205,26 @@ HWY_INLINE EpilogueRow row_of(const Epilogue& e, int64_t at_step, int64_t row) {
   return {e.other == nullptr ? nullptr : e.other + at_step * e.other_stride + floats,
           e.real == nullptr ? nullptr : e.real + at_step * e.real_stride + floats,
           e.state == nullptr ? nullptr : e.state + floats,
-          e.spikes == nullptr ? nullptr : e.spikes + at_step * e.spike_stride + row * e.row_words};
+          e.spikes == nullptr ? nullptr : e.spikes + at_step * e.spike_stride + row * e.row_words,
+          at_step};
+}
+
+// Asks for what finishing outputs [o, o + outputs) of a row will read: states and residuals are as
+// large as the layer's output and come from far caches.
+HWY_INLINE void prefetch(const Epilogue& e, int64_t at_step, int64_t row, int64_t o,
+                         int64_t outputs) {
+  const bool state = e.state != nullptr && !e.brief;
+  if (!state && e.other == nullptr) return;
+  const EpilogueRow at = row_of(e, at_step, row);
+  for (int64_t c = o; c < o + outputs; c += 16) {
+    if (state && at_step == 0) __builtin_prefetch(at.state + c, 1, 2);
+    if (e.other != nullptr) __builtin_prefetch(at.other + c, 0, 2);
+  }
 }
 
 // Whether the main sums are the results: they may be stored at once.
 HWY_INLINE bool stores_sums(const Epilogue& e) {
-  return e.pairs == 0 && e.other == nullptr && e.state == nullptr;
+  return e.pairs == 0 && e.other == nullptr && e.spikes == nullptr;
 }
 
 // Finishes outputs [first, first + width) of `rows` rows at one step. Row i of the call is row `row

@@ -91,13 +91,7 @@ inline void finish_block(const Epilogue& e, const TableRows& rows, int64_t steps
 inline void prefetch_block(const Epilogue& e, const TableRows& rows, int64_t block, int64_t o,
                            int64_t outputs) {
   each_pixel(rows, block, [&](int64_t pixel, int64_t t, int64_t steps) {
-    for (int64_t s = 0; s < steps; ++s) {
-      const EpilogueRow row = row_of(e, t + s, pixel);
-      for (int64_t c = o; c < o + outputs; c += 16) {
-        if (row.state != nullptr && s == 0) __builtin_prefetch(row.state + c, 1, 2);
-        if (row.other != nullptr) __builtin_prefetch(row.other + c, 0, 2);
-      }
-    }
+    for (int64_t s = 0; s < steps; ++s) prefetch(e, t + s, pixel, o, outputs);
   });
 }
 

@@ -14,6 +14,7 @@ void run_op(const Neuron& op, const Prepared&, const UnitIo& io, int64_t t) {
   for (int64_t row = 0; row < out.rows; ++row) {
     for (int64_t c = 0; c < out.channels; ++c) {
       float& v = io.state[row * padded(out.channels) + c];
+      if (io.brief && t == 0) v = op.params.v_initial();
       if (step(op.params, io.in[0].real_row(t, row)[c], v))
         out.row(row)[c >> 6] |= uint64_t{1} << (c & 63);
     }
