@@ -110,8 +110,9 @@ HWY_INLINE void store_bits16(uint64_t* row, int64_t channel, uint32_t value) {
   std::memcpy(reinterpret_cast<char*>(row) + channel / 8, &bits, sizeof bits);
 }
 
-// How a membrane takes its input; kNone: no neuron.
-enum class Charge { kNone, kAdd, kDecayInput, kDecayToZero, kDecayToRest };
+// How a membrane takes its input; kNone: no neuron. kCommon is kDecayInput that rests at, and is
+// reset to, 0: the neuron of the published networks.
+enum class Charge { kNone, kAdd, kCommon, kDecayInput, kDecayToZero, kDecayToRest };
 
 // Neuron constants spread over lanes. Both rules of firing are h > limit (h >= t is h > the float
 // below t), both resets are (h & kept) + after (h - t is h + -t): no branches where vectors step.
@@ -123,6 +124,7 @@ struct SimdNeuron {
 HWY_INLINE SimdNeuron spread(const NeuronParams& p) {
   const hn::RebindToUnsigned<Floats> bits;
   const bool at_threshold = p.fire == FireRule::kAtThreshold, hard = p.reset == Reset::kHard;
+  const bool zero = p.v_reset == 0.0f && !std::signbit(p.v_reset);
   constexpr float kLowest = -std::numeric_limits<float>::infinity();
   return {hn::Set(kD, p.v_rest()),
           hn::Set(kD, p.decay),
@@ -130,10 +132,11 @@ HWY_INLINE SimdNeuron spread(const NeuronParams& p) {
           hn::Set(kD, at_threshold ? std::nextafter(p.v_threshold, kLowest) : p.v_threshold),
           hn::BitCast(kD, hn::Set(bits, hard ? 0u : ~0u)),
           hn::Set(kD, hard ? p.v_reset : -p.v_threshold),
-          p.model == NeuronModel::kIf ? Charge::kAdd
-          : p.decay_input             ? Charge::kDecayInput
-          : p.v_rest() == 0.0f        ? Charge::kDecayToZero
-                                      : Charge::kDecayToRest};
+          p.model == NeuronModel::kIf     ? Charge::kAdd
+          : p.decay_input && hard && zero ? Charge::kCommon
+          : p.decay_input                 ? Charge::kDecayInput
+          : p.v_rest() == 0.0f            ? Charge::kDecayToZero
+                                          : Charge::kDecayToRest};
 }
 
 // neurons/neuron.hpp, step(): operation for operation.
@@ -142,6 +145,8 @@ HWY_INLINE hn::Mask<Floats> step(const SimdNeuron& n, V x, V& v) {
   V h;
   if constexpr (charge == Charge::kAdd) {
     h = hn::Add(v, x);
+  } else if constexpr (charge == Charge::kCommon) {
+    h = hn::Add(v, hn::Mul(hn::Sub(x, v), n.decay));
   } else if constexpr (charge == Charge::kDecayInput) {
     h = hn::Add(v, hn::Mul(hn::Sub(x, hn::Sub(v, n.rest)), n.decay));
   } else if constexpr (charge == Charge::kDecayToZero) {
@@ -150,7 +155,8 @@ HWY_INLINE hn::Mask<Floats> step(const SimdNeuron& n, V x, V& v) {
     h = hn::Add(hn::Sub(v, hn::Mul(hn::Sub(v, n.rest), n.decay)), x);
   }
   const auto fired = hn::Gt(h, n.limit);
-  v = hn::IfThenElse(fired, hn::Add(hn::And(h, n.kept), n.after), h);
+  v = charge == Charge::kCommon ? hn::IfThenZeroElse(fired, h)
+                                : hn::IfThenElse(fired, hn::Add(hn::And(h, n.kept), n.after), h);
   return fired;
 }
 
@@ -160,6 +166,7 @@ HWY_INLINE auto with_charge(const SimdNeuron& n, F run) {
   switch (n.charge) {
     case Charge::kNone: return run(std::integral_constant<Charge, Charge::kNone>{});
     case Charge::kAdd: return run(std::integral_constant<Charge, Charge::kAdd>{});
+    case Charge::kCommon: return run(std::integral_constant<Charge, Charge::kCommon>{});
     case Charge::kDecayInput: return run(std::integral_constant<Charge, Charge::kDecayInput>{});
     case Charge::kDecayToZero: return run(std::integral_constant<Charge, Charge::kDecayToZero>{});
     default: return run(std::integral_constant<Charge, Charge::kDecayToRest>{});
