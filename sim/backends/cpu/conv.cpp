@@ -107,16 +107,34 @@ HWY_NOINLINE void gather_span(const PackedConv& conv, const Epilogue& shared, in
     epilogue.finish(epilogue, row_of(epilogue, at.t, pixel + at.x), sums, repeats ? 0 : kWidth,
                     repeats ? steps : here, o, outputs);
   };
+  // What needs no neuron goes straight to the result.
+  const bool direct =
+      epilogue.spikes == nullptr && !repeats && (epilogue.pairs > 0 || epilogue.other == nullptr);
+  const auto result = [&](Place at) {
+    const EpilogueRow row = row_of(epilogue, at.t, pixel + at.x);
+    return SumsTo{row.real + o,        epilogue.pairs,
+                  epilogue.affine + o, row.other == nullptr ? nullptr : row.other + o,
+                  epilogue.row_floats, outputs};
+  };
   HWY_ALIGN float sums[2][kWidth];
   for (Place a{0, 0}; a.x < span.pixels;) {
     const Place b = after(a);
     const bool two = b.x < span.pixels, same_pixel = two && b.x == a.x;
+    const EventList list_a = list_of(a), list_b = two ? list_of(b) : EventList{};
+    const bool fits =
+        std::is_same_v<Weight, float> || std::max(list_a.count, list_b.count) <= conv.safe_events;
     prefetch(epilogue, a.t, pixel + a.x, o, outputs);
     if (two) prefetch(epilogue, b.t, pixel + b.x, o, outputs);
-    gather<Weight, kWidth>(list_of(a), two ? list_of(b) : EventList{}, conv.safe_events, sums[0],
-                           sums[1]);
-    finish_place(a, sums[0], same_pixel ? 2 : 1);
-    if (two && !same_pixel) finish_place(b, sums[1], 1);
+    if (fits) {
+      gather<Weight, kWidth>(list_a, list_b, direct ? result(a) : SumsTo{sums[0]},
+                             direct && two ? result(b) : SumsTo{sums[1]});
+    } else {
+      gather_runs<Weight, kWidth>(list_a, list_b, conv.safe_events, sums[0], sums[1]);
+    }
+    if (!direct || !fits) {
+      finish_place(a, sums[0], same_pixel ? 2 : 1);
+      if (two && !same_pixel) finish_place(b, sums[1], 1);
+    }
     a = after(b);
   }
 }

@@ -24,26 +24,67 @@ struct EventList {
   uintptr_t origin;
 };
 
-HWY_INLINE void store_floats(Floats d, V lanes, float* to) {
-  hn::StoreU(lanes, d, to);
+// Where the sums of a row go: as they are, or through what of the epilogue comes before a neuron;
+// then nothing is written from output `outputs` on.
+struct SumsTo {
+  float* to;
+  int pairs = 0;
+  const float *affine = nullptr, *other = nullptr;  // Epilogue
+  int64_t row_floats = 0, outputs = 0;
+};
+
+// Puts 16-bit or fp32 lanes there, one vector of fp32 after the other: put(output, vector).
+template <class Put>
+HWY_INLINE void each_float(int64_t at, Floats, V lanes, Put put) {
+  put(at, lanes);
+}
+template <class D, class Put>
+HWY_INLINE void each_float(int64_t at, D d, hn::Vec<D> lanes, Put put) {
+  const hn::Rebind<int32_t, Floats> ints;
+  if constexpr (hn::MaxLanes(d) == kLanes) {
+    put(at, hn::ConvertTo(kD, hn::PromoteTo(ints, lanes)));
+#if HWY_TARGET != HWY_SCALAR
+  } else {
+    static_assert(hn::MaxLanes(d) == 2 * kLanes);
+    const hn::Half<D> half;
+    put(at, hn::ConvertTo(kD, hn::PromoteTo(ints, hn::LowerHalf(half, lanes))));
+    put(at + kLanes, hn::ConvertTo(kD, hn::PromoteTo(ints, hn::UpperHalf(half, lanes))));
+#endif
+  }
 }
 
-// 16-bit lanes as fp32.
-template <class D>
-HWY_INLINE void store_floats(D d, hn::Vec<D> lanes, float* to) {
-  const hn::CappedTag<float, hn::MaxLanes(d)> f;
-  const hn::Rebind<int16_t, decltype(f)> shorts;
-  const hn::Rebind<int32_t, decltype(f)> ints;
-  HWY_ALIGN int16_t memory[hn::MaxLanes(d)];
-  hn::Store(lanes, d, memory);
-  constexpr int kAll = static_cast<int>(hn::MaxLanes(d)), kStep = static_cast<int>(hn::MaxLanes(f));
-#pragma GCC unroll 4
-  for (int at = 0; at < kAll; at += kStep)
-    hn::StoreU(hn::ConvertTo(f, hn::PromoteTo(ints, hn::LoadU(shorts, memory + at))), f, to + at);
+template <int kPairs, bool kOther>
+HWY_INLINE void put_finished(const SumsTo& row, int64_t at, V y) {
+  if (at >= row.outputs) return;
+#pragma GCC unroll 2
+  for (int pair = 0; pair < kPairs; ++pair) {
+    const float* affine = row.affine + 2 * pair * row.row_floats + at;
+    y = hn::Add(hn::Mul(y, hn::LoadU(kD, affine)), hn::LoadU(kD, affine + row.row_floats));
+  }
+  if constexpr (kOther) y = hn::Add(y, hn::LoadU(kD, row.other + at));
+  hn::StoreU(y, kD, row.to + at);
 }
 
-// Sums of kWidth outputs while their events pass, fp32 or int16: registers only. store(to, count):
-// as fp32, of `count` events.
+// sums.each(put) to where they go; which way is asked once.
+template <class Sums>
+HWY_INLINE void put_sums(const Sums& sums, int64_t part, int64_t count, const SumsTo& row) {
+  const auto finished = [&](auto pairs, auto other) HWY_ATTR {
+    sums.each(part, count, [&](int64_t at, V y) HWY_ATTR {
+      put_finished<pairs.value, other.value>(row, at, y);
+    });
+  };
+  const bool adds = row.other != nullptr;
+  const std::integral_constant<int, 1> one;
+  const std::integral_constant<int, 2> two;
+  if (row.pairs == 1)
+    return adds ? finished(one, std::true_type{}) : finished(one, std::false_type{});
+  if (row.pairs == 2)
+    return adds ? finished(two, std::true_type{}) : finished(two, std::false_type{});
+  sums.each(part, count, [&](int64_t at, V y) HWY_ATTR { hn::StoreU(y, kD, row.to + at); });
+}
+
+// Sums of kWidth outputs while their events pass, fp32 or int16: registers only. each(part, count,
+// put): of `count` events, from output `part` of the row on.
 template <typename Number, int kWidth>
 struct PlainSums {
   static constexpr hn::CappedTag<Number, HWY_MIN(kWidth, 64 / sizeof(Number))> d{};
@@ -59,9 +100,10 @@ struct PlainSums {
     for (int v = 0; v < kVectors; ++v)
       sums[v] = hn::Add(sums[v], hn::LoadU(d, reinterpret_cast<const Number*>(row) + v * kNumbers));
   }
-  HWY_INLINE void store(float* to, int64_t) const {
+  template <class Put>
+  HWY_INLINE void each(int64_t part, int64_t, Put put) const {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) store_floats(d, sums[v], to + v * kNumbers);
+    for (int v = 0; v < kVectors; ++v) each_float(part + v * kNumbers, d, sums[v], put);
   }
 };
 
@@ -89,14 +131,15 @@ struct PairSums {
       second[v] = hn::Add(second[v], hn::ShiftRight<8>(pairs));
     }
   }
-  HWY_INLINE void store(float* to, int64_t count) const {
+  template <class Put>
+  HWY_INLINE void each(int64_t part, int64_t count, Put put) const {
     const auto added = hn::Set(d, static_cast<int16_t>(128 * count));
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       const int pair = v * kPairs;
-      float* at = to + pair / kHalf * kUnit + pair % kHalf;
-      store_floats(d, hn::Sub(hn::Sub(both[v], hn::ShiftLeft<8>(second[v])), added), at);
-      store_floats(d, second[v], at + kHalf);
+      const int64_t at = part + pair / kHalf * kUnit + pair % kHalf;
+      each_float(at, d, hn::Sub(hn::Sub(both[v], hn::ShiftLeft<8>(second[v])), added), put);
+      each_float(at + kHalf, d, second[v], put);
     }
   }
 };
@@ -110,8 +153,8 @@ HWY_INLINE void add_events(Sums& sums, const EventList& list, int64_t first, int
 
 // Sums of two lists side by side: the loads of one fill the gaps of the other's short loop.
 template <class Sums>
-HWY_INLINE void add_two(const EventList& a, const EventList& b, int64_t bytes, float* to_a,
-                        float* to_b) {
+HWY_INLINE void add_two(const EventList& a, const EventList& b, int64_t bytes, int64_t part,
+                        const SumsTo& to_a, const SumsTo& to_b) {
   Sums x, y;
   x.clear();
   y.clear();
@@ -123,8 +166,8 @@ HWY_INLINE void add_two(const EventList& a, const EventList& b, int64_t bytes, f
   }
   add_events(x, a, both, bytes);
   add_events(y, b, both, bytes);
-  x.store(to_a, a.count);
-  y.store(to_b, b.count);
+  put_sums(x, part, a.count, to_a);
+  put_sums(y, part, b.count, to_b);
 }
 
 // How many outputs one pass over two lists adds up: their sums stay in registers.
@@ -142,30 +185,32 @@ using SumsOf =
     std::conditional_t<std::is_same_v<Weight, int8_t>, PairSums<kPassWidth<Weight, kWidth>>,
                        PlainSums<Weight, kPassWidth<Weight, kWidth>>>;
 
-// What two lists of events add to the `kWidth` outputs of a tile. Of integers any `safe` events fit
-// 16 bits; longer lists are added up in runs, as whole numbers below 2^24, which fp32 adds exactly.
+// What two lists of events add to the `kWidth` outputs of a tile; of integers at most `safe`
+// events.
 template <typename Weight, int kWidth>
-HWY_INLINE void gather(EventList a, EventList b, int64_t safe, float* to_a, float* to_b) {
+HWY_INLINE void gather(EventList a, EventList b, const SumsTo& to_a, const SumsTo& to_b) {
   constexpr int64_t kBytes = kWidth * static_cast<int64_t>(sizeof(Weight));
   constexpr int kPass = kPassWidth<Weight, kWidth>;
   static_assert(kWidth % kPass == 0);
-  const auto pass = [&](EventList x, EventList y, float* to_x, float* to_y)
-      __attribute__((always_inline)) {
 #pragma GCC unroll 1
-    for (int part = 0; part < kWidth; part += kPass) {
-      add_two<SumsOf<Weight, kWidth>>(x, y, kBytes, to_x + part, to_y + part);
-      x.origin += kPass * sizeof(Weight);
-      y.origin += kPass * sizeof(Weight);
-    }
-  };
-  if (std::is_same_v<Weight, float> || std::max(a.count, b.count) <= safe)
-    return pass(a, b, to_a, to_b);
+  for (int part = 0; part < kWidth; part += kPass) {
+    add_two<SumsOf<Weight, kWidth>>(a, b, kBytes, part, to_a, to_b);
+    a.origin += kPass * sizeof(Weight);
+    b.origin += kPass * sizeof(Weight);
+  }
+}
+
+// The same for longer lists of integers: runs of `safe` events, added up as whole numbers below
+// 2^24, which fp32 adds exactly.
+template <typename Weight, int kWidth>
+HWY_INLINE void gather_runs(EventList a, EventList b, int64_t safe, float* to_a, float* to_b) {
   std::fill_n(to_a, kWidth, 0.0f);
   std::fill_n(to_b, kWidth, 0.0f);
   HWY_ALIGN float run_a[kWidth], run_b[kWidth];
   while (a.count > 0 || b.count > 0) {
     const int64_t next_a = std::min(a.count, safe), next_b = std::min(b.count, safe);
-    pass({a.events, next_a, a.origin}, {b.events, next_b, b.origin}, run_a, run_b);
+    gather<Weight, kWidth>({a.events, next_a, a.origin}, {b.events, next_b, b.origin}, {run_a},
+                           {run_b});
     for (int i = 0; i < kWidth; ++i) {
       to_a[i] += run_a[i];
       to_b[i] += run_b[i];
