@@ -112,9 +112,12 @@ HWY_NOINLINE void gather_span(const PackedConv& conv, const Epilogue& shared, in
       epilogue.spikes == nullptr && !repeats && (epilogue.pairs > 0 || epilogue.other == nullptr);
   const auto result = [&](Place at) {
     const EpilogueRow row = row_of(epilogue, at.t, pixel + at.x);
-    return SumsTo{row.real + o,        epilogue.pairs,
-                  epilogue.affine + o, row.other == nullptr ? nullptr : row.other + o,
-                  epilogue.row_floats, outputs};
+    return SumsTo{row.real + o,
+                  epilogue.pairs,
+                  epilogue.pairs > 0 ? epilogue.affine + o : nullptr,
+                  row.other == nullptr ? nullptr : row.other + o,
+                  epilogue.row_floats,
+                  outputs};
   };
   HWY_ALIGN float sums[2][kWidth];
   for (Place a{0, 0}; a.x < span.pixels;) {
