@@ -29,9 +29,9 @@ TEST_CASE("at its corners the table gives what was measured there", "[choice]") 
 
 TEST_CASE("between and beyond corners rates are interpolated and kept", "[choice]") {
   const BreakEven rates = numbered();
-  for (size_t i = 0; i < rates.size(); i += 4) {  // fan-in and outputs vary within four
+  for (size_t i = 0; i + 3 < rates.size(); i += 2) {
     const SumShape &first = sum_shapes()[i], &last = sum_shapes()[i + 3];
-    REQUIRE(first.kernel == last.kernel);
+    if (first.kernel != last.kernel || first.precision != last.precision) continue;
     SumShape middle = first;  // the geometric middle of both
     middle.out_channels = 64;
     CHECK(rate_of(rates, middle) == Approx((rates[i] + rates[i + 1]) / 2));
@@ -40,8 +40,11 @@ TEST_CASE("between and beyond corners rates are interpolated and kept", "[choice
                                      static_cast<double>(first.in_channels));
     CHECK(rate_of(rates, middle) ==
           Approx((rates[i] + rates[i + 1]) / 2 + (rates[i + 2] - rates[i]) * way));
+  }
+  for (size_t i = 0; i < rates.size(); i += 6) {  // three fan-ins with two numbers of outputs each
+    const SumShape& first = sum_shapes()[i];
     CHECK(rate_of(rates, {first.precision, first.kernel, 1, 1}) == rates[i]);
-    CHECK(rate_of(rates, {first.precision, first.kernel, 1 << 20, 1 << 20}) == rates[i + 3]);
+    CHECK(rate_of(rates, {first.precision, first.kernel, 1 << 20, 1 << 20}) == rates[i + 5]);
   }
 }
 

@@ -15,16 +15,19 @@
 namespace spikeloom {
 
 // Counts changes of the kernels: rates measured with others are measured again.
-constexpr int kSumKernels = 3;
+constexpr int kSumKernels = 4;
 
 enum class SumPath { kCheapest, kEvents, kDense };
+
+// Rows of the layers without a window that are measured.
+constexpr int64_t kMeasuredRows = 1024;
 
 // One corner: a layer whose rate is measured.
 struct SumShape {
   Precision precision;
   int64_t kernel, in_channels, out_channels;
 };
-constexpr size_t kSumShapes = 24;
+constexpr size_t kSumShapes = 36;
 std::span<const SumShape, kSumShapes> sum_shapes() noexcept;
 
 // Firing rate above which the dense kernel is faster, per corner: 0 to 1.

@@ -1,6 +1,7 @@
 #include "sim/backends/cpu/conv.hpp"
 
 #include "core/parallel.hpp"
+#include "sim/backends/cpu/choice.hpp"
 #include "sim/backends/cpu/events.hpp"
 #include "sim/backends/cpu/targets.hpp"
 
@@ -186,19 +187,29 @@ inline double count_events(const Window& w, const MutableSpikeView& in, const Sp
           static_cast<double>(squares) / static_cast<double>(w.in_channels));
 }
 
+// PackedConv::dense_load for so many rows: those that share tables pay for making them, which takes
+// as long as their sums of kTablesWorth rows (measured).
+inline double dense_load(const PackedConv& conv, int64_t rows) {
+  constexpr double kTablesWorth = 288;
+  const auto paid = [](int64_t count) { return 1 + kTablesWorth / static_cast<double>(count); };
+  return conv.dense_load * (fits_tables(conv) ? paid(rows) / paid(kMeasuredRows) : 1.0);
+}
+
 // Whether the inputs of a group of spans fire so often that the dense kernel is the faster one.
 inline bool is_dense(const PackedConv& conv, const ValueRef& in, int64_t distinct,
                      const Spans& spans, int64_t begin, int64_t end) {
   const Window& w = conv.window;
   double events = 0, inputs = 0;
+  int64_t rows = 0;
   for (int64_t i = begin; i < end; ++i) {
     const Span span = spans.at(i);
     if (span.pixels == 0) continue;
+    rows += distinct * span.pixels;
     inputs += static_cast<double>(distinct * ((span.pixels - 1) * w.stride + w.kernel) * w.kernel *
                                   w.in_channels);
     for (int64_t t = 0; t < distinct; ++t) events += count_events(w, in.bits_at(t), span);
   }
-  return events > conv.dense_load * inputs;
+  return rows > 0 && events > dense_load(conv, rows) * inputs;
 }
 
 // run_group() with the dense kernel.
@@ -252,10 +263,11 @@ inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const Un
 inline int64_t group_pixel_steps(const PackedConv& conv, const UnitIo& io, const Spans& spans) {
   constexpr int64_t kFew = 256, kMany = 4096;
   const int64_t distinct = io.in[0].step_stride == 0 ? 1 : io.steps,
-                share = spans.count * spans.length * io.steps / (2 * io.threads);
+                all = spans.count * spans.length * io.steps,
+                share = io.threads == 1 ? all : all / (2 * io.threads);
   if (share > kFew && fits_tables(conv) &&
       is_dense(conv, io.in[0], distinct, spans, 0, spans.count))
-    return io.threads == 1 ? kMany : std::min(share, kMany);
+    return std::min(share, kMany);
   return kFew;
 }
 

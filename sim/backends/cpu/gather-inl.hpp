@@ -53,34 +53,35 @@ HWY_INLINE void each_float(int64_t at, D d, hn::Vec<D> lanes, Put put) {
   }
 }
 
+struct PutAsIs {
+  const SumsTo& row;
+  HWY_INLINE void operator()(int64_t at, V y) const { hn::StoreU(y, kD, row.to + at); }
+};
+
 template <int kPairs, bool kOther>
-HWY_INLINE void put_finished(const SumsTo& row, int64_t at, V y) {
-  if (at >= row.outputs) return;
+struct PutFinished {
+  const SumsTo& row;
+  HWY_INLINE void operator()(int64_t at, V y) const {
+    if (at >= row.outputs) return;
 #pragma GCC unroll 2
-  for (int pair = 0; pair < kPairs; ++pair) {
-    const float* affine = row.affine + 2 * pair * row.row_floats + at;
-    y = hn::Add(hn::Mul(y, hn::LoadU(kD, affine)), hn::LoadU(kD, affine + row.row_floats));
+    for (int pair = 0; pair < kPairs; ++pair) {
+      const float* affine = row.affine + 2 * pair * row.row_floats + at;
+      y = hn::Add(hn::Mul(y, hn::LoadU(kD, affine)), hn::LoadU(kD, affine + row.row_floats));
+    }
+    if constexpr (kOther) y = hn::Add(y, hn::LoadU(kD, row.other + at));
+    hn::StoreU(y, kD, row.to + at);
   }
-  if constexpr (kOther) y = hn::Add(y, hn::LoadU(kD, row.other + at));
-  hn::StoreU(y, kD, row.to + at);
-}
+};
 
 // sums.each(put) to where they go; which way is asked once.
 template <class Sums>
 HWY_INLINE void put_sums(const Sums& sums, int64_t part, int64_t count, const SumsTo& row) {
-  const auto finished = [&](auto pairs, auto other) HWY_ATTR {
-    sums.each(part, count, [&](int64_t at, V y) HWY_ATTR {
-      put_finished<pairs.value, other.value>(row, at, y);
-    });
-  };
-  const bool adds = row.other != nullptr;
-  const std::integral_constant<int, 1> one;
-  const std::integral_constant<int, 2> two;
-  if (row.pairs == 1)
-    return adds ? finished(one, std::true_type{}) : finished(one, std::false_type{});
-  if (row.pairs == 2)
-    return adds ? finished(two, std::true_type{}) : finished(two, std::false_type{});
-  sums.each(part, count, [&](int64_t at, V y) HWY_ATTR { hn::StoreU(y, kD, row.to + at); });
+  if (row.pairs == 0) return sums.each(part, count, PutAsIs{row});
+  if (row.other == nullptr)
+    return row.pairs == 1 ? sums.each(part, count, PutFinished<1, false>{row})
+                          : sums.each(part, count, PutFinished<2, false>{row});
+  return row.pairs == 1 ? sums.each(part, count, PutFinished<1, true>{row})
+                        : sums.each(part, count, PutFinished<2, true>{row});
 }
 
 // Sums of kWidth outputs while their events pass, fp32 or int16: registers only. each(part, count,

@@ -14,7 +14,7 @@ namespace {
 // Pixels of a map. Layers without a window share the work of making tables between many.
 constexpr int64_t kWidth = 16;
 int64_t height_of(const SumShape& shape) {
-  return shape.kernel == 1 ? 64 : 8;
+  return shape.kernel == 1 ? kMeasuredRows / kWidth : 8;
 }
 constexpr int kRounds = 5;
 // In doubt sums are dense: from run to run a fifth lies between two measurements.

@@ -4,6 +4,7 @@
 // padded(channels).
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <variant>
 
@@ -61,7 +62,7 @@ struct PackedConv {
   int64_t safe_events = 0;  // integers: the sum of any so many weights of an output fits 16 bits
   // Spikes: events per input, each counted 1 + rate times, above which sums are dense; kAllEvents:
   // never, kAllDense: always.
-  static constexpr double kAllEvents = 2, kAllDense = -1;
+  static constexpr double kAllEvents = std::numeric_limits<double>::infinity(), kAllDense = -1;
   double dense_load = 0;
   int64_t fan_in() const noexcept { return window.kernel * window.kernel * window.in_channels; }
   int64_t tiles() const noexcept { return (padded(window.out_channels) + tile - 1) / tile; }
