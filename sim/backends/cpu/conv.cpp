@@ -195,13 +195,14 @@ inline double dense_load(const PackedConv& conv, int64_t rows) {
   return conv.dense_load * (fits_tables(conv) ? paid(rows) / paid(kMeasuredRows) : 1.0);
 }
 
-// Whether the inputs of a group of spans fire so often that the dense kernel is the faster one.
+// Whether the inputs of a group of spans fire so often that the dense kernel is the faster one,
+// judged by one span of `every`.
 inline bool is_dense(const PackedConv& conv, const ValueRef& in, int64_t distinct,
-                     const Spans& spans, int64_t begin, int64_t end) {
+                     const Spans& spans, int64_t begin, int64_t end, int64_t every = 1) {
   const Window& w = conv.window;
   double events = 0, inputs = 0;
   int64_t rows = 0;
-  for (int64_t i = begin; i < end; ++i) {
+  for (int64_t i = begin; i < end; i += every) {
     const Span span = spans.at(i);
     if (span.pixels == 0) continue;
     rows += distinct * span.pixels;
@@ -209,7 +210,7 @@ inline bool is_dense(const PackedConv& conv, const ValueRef& in, int64_t distinc
                                   w.in_channels);
     for (int64_t t = 0; t < distinct; ++t) events += count_events(w, in.bits_at(t), span);
   }
-  return rows > 0 && events > dense_load(conv, rows) * inputs;
+  return rows > 0 && events > dense_load(conv, rows * every) * inputs;
 }
 
 // run_group() with the dense kernel.
@@ -261,12 +262,13 @@ inline void run_group(const PackedConv& conv, const Epilogue& epilogue, const Un
 
 // Outputs times steps that share one pass over a weight tile. Making tables pays for many.
 inline int64_t group_pixel_steps(const PackedConv& conv, const UnitIo& io, const Spans& spans) {
-  constexpr int64_t kFew = 256, kMany = 4096;
+  constexpr int64_t kFew = 256, kMany = 4096, kJudged = 8;
   const int64_t distinct = io.in[0].step_stride == 0 ? 1 : io.steps,
                 all = spans.count * spans.length * io.steps,
                 share = io.threads == 1 ? all : all / (2 * io.threads);
   if (share > kFew && fits_tables(conv) &&
-      is_dense(conv, io.in[0], distinct, spans, 0, spans.count))
+      is_dense(conv, io.in[0], distinct, spans, 0, spans.count,
+               (spans.count + kJudged - 1) / kJudged))
     return std::min(share, kMany);
   return kFew;
 }
