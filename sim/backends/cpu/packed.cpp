@@ -49,24 +49,32 @@ int64_t tile_outputs(int64_t fan_in, DType dtype) {
   return 16;
 }
 
+// How many of these whole numbers, given how often each occurs, always add up to at most `limit`.
+int64_t count_fitting(std::span<const int64_t> occurrences, int64_t limit) {
+  int64_t numbers = 0;
+  for (auto value = std::ssize(occurrences) - 1; value > 0; --value) {
+    const int64_t times = occurrences[static_cast<size_t>(value)];
+    if (times * value > limit) return numbers + limit / value;
+    numbers += times;
+    limit -= times * value;
+  }
+  return std::numeric_limits<int64_t>::max();
+}
+
 // Of integer weights [outputs][row]: how many of one output always add up to a 16-bit number.
 int64_t safe_events_of(std::span<const float> weights, int64_t row) {
+  float largest = 0;
+  for (const float weight : weights) largest = std::max(largest, std::abs(weight));
+  std::vector<int64_t> positive(static_cast<size_t>(largest) + 1), negative(positive.size());
   int64_t safe = std::numeric_limits<int64_t>::max();
-  std::vector<float> sorted(static_cast<size_t>(row));
-  for (size_t at = 0; at < weights.size(); at += sorted.size()) {
-    std::copy_n(weights.begin() + static_cast<int64_t>(at), row, sorted.begin());
-    std::sort(sorted.begin(), sorted.end());
-    double low = 0, high = 0;
-    for (int64_t i = 0; i < row; ++i) {
-      low += std::min(0.0, static_cast<double>(sorted[static_cast<size_t>(i)]));
-      high += std::max(0.0, static_cast<double>(sorted[static_cast<size_t>(row - 1 - i)]));
-      if (low < -32768 || high > 32767) {
-        safe = std::min(safe, std::max<int64_t>(i, 1));
-        break;
-      }
-    }
+  for (auto at = weights.begin(); at != weights.end(); at += row) {
+    std::fill(positive.begin(), positive.end(), 0);
+    std::fill(negative.begin(), negative.end(), 0);
+    for (const float weight : std::span(at, static_cast<size_t>(row)))
+      ++(weight < 0 ? negative : positive)[static_cast<size_t>(std::abs(weight))];
+    safe = std::min({safe, count_fitting(positive, 32767), count_fitting(negative, 32768)});
   }
-  return safe;
+  return std::max<int64_t>(safe, 1);
 }
 
 template <typename T, typename F>
