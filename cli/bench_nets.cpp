@@ -232,7 +232,8 @@ class Match {
   NetResult measure(const Turns& asked, int threads) {
     std::vector<Contender> contenders;
     for (const auto& [label, runner] : runners_) {
-      contenders.push_back(contender(label, threads, [&runner, threads] { runner->run(threads); }));
+      contenders.push_back(
+          contender(label, threads, [one = runner.get(), threads] { one->run(threads); }));
     }
     if (torch_.ready()) {
       contenders.push_back(

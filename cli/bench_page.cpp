@@ -132,9 +132,7 @@ std::string nets_page(const std::vector<NetResult>& results, const BenchOptions&
     BarChart chart;
     const NetResult& first = results[begin];
     chart.title = "Time of " + first.net;
-    chart.axis = "seconds per " + first.unit;
     chart.unit = "s";
-    chart.log = true;
     HtmlFigure figure;
     figure.id = first.net;
     figure.heading = fmt::format("{}: {}", first.net, first.input);
@@ -150,11 +148,11 @@ std::string nets_page(const std::vector<NetResult>& results, const BenchOptions&
       for (const Timing& timing : result.timings) {
         const std::string faster =
             torch == nullptr ? "-" : times_text(torch->median() / timing.median(), 1);
-        const bool engine = &timing != torch;
+        const bool engine = &timing != torch, compared = engine && torch != nullptr;
         chart.rows.push_back({timing.name,
                               where,
                               {{{{timing.median(), engine ? 0 : 1}},
-                                si_text(timing.median(), "s") + (engine ? ", " + faster : ""),
+                                si_text(timing.median(), "s") + (compared ? ", " + faster : ""),
                                 0,
                                 false}},
                               {},
@@ -164,6 +162,7 @@ std::string nets_page(const std::vector<NetResult>& results, const BenchOptions&
                                      si_text(timing.best(), "s"), faster});
       }
     }
+    choose_axis(chart, "seconds per " + first.unit, 30);
     set_chart(figure, chart);
     body += render(figure);
     begin = end;

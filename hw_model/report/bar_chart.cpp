@@ -12,7 +12,8 @@
 namespace spikeloom {
 namespace {
 
-constexpr double kLabelSize = 12, kTextSize = 11, kLine = 14, kBar = 14, kThick = 10;
+constexpr double kLabelSize = 12, kTextSize = 11, kLine = 14, kBar = 14, kThick = 10,
+                 kShortHeading = 160;
 
 double sum(const Bar& bar) {
   double total = 0;
@@ -85,7 +86,9 @@ void choose_ticks(const BarChart& chart, Layout& at, double end) {
 void place_columns(const BarChart& chart, Layout& at) {
   double label = 0, value = 0;
   for (const BarRow& row : chart.rows) {
-    if (!row.heading) label = std::max(label, text_width(row.label, kLabelSize, chart.mono));
+    // Short headings stay beside the bars, long ones run above them.
+    const double width = text_width(row.label, kLabelSize, chart.mono || row.heading);
+    if (!row.heading || width < kShortHeading) label = std::max(label, width);
   }
   for_each_bar(chart, [&](const Bar& bar) {
     value = std::max(value, text_width(bar.text, kTextSize, false));

@@ -123,7 +123,9 @@ std::string percent_or_text(double fraction) {
 
 std::string times_text(double value, double base) {
   if (!std::isfinite(value) || !(base > 0) || !std::isfinite(base)) return "-";
-  return fmt::format("{:#.3g}×", value / base);
+  const double ratio = value / base;
+  return ratio >= 99.95 && ratio < 1e6 ? fmt::format("{:.0f}×", ratio)
+                                       : fmt::format("{:#.3g}×", ratio);
 }
 
 std::string grouped(int64_t value) {
