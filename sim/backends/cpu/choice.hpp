@@ -15,7 +15,7 @@
 namespace spikeloom {
 
 // Counts changes of the kernels: rates measured with others are measured again.
-constexpr int kSumKernels = 5;
+constexpr int kSumKernels = 6;
 
 enum class SumPath { kCheapest, kEvents, kDense };
 
