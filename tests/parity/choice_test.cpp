@@ -29,9 +29,11 @@ TEST_CASE("at its corners the table gives what was measured there", "[choice]") 
 
 TEST_CASE("between and beyond corners rates are interpolated and kept", "[choice]") {
   const BreakEven rates = numbered();
+  int between = 0;
   for (size_t i = 0; i + 3 < rates.size(); i += 2) {
     const SumShape &first = sum_shapes()[i], &last = sum_shapes()[i + 3];
     if (first.kernel != last.kernel || first.precision != last.precision) continue;
+    ++between;
     SumShape middle = first;  // the geometric middle of both
     middle.out_channels = 64;
     CHECK(rate_of(rates, middle) == Approx((rates[i] + rates[i + 1]) / 2));
@@ -41,6 +43,7 @@ TEST_CASE("between and beyond corners rates are interpolated and kept", "[choice
     CHECK(rate_of(rates, middle) ==
           Approx((rates[i] + rates[i + 1]) / 2 + (rates[i + 2] - rates[i]) * way));
   }
+  CHECK(between == 12);  // two fan-ins to the next one, of three precisions and two kernels
   for (size_t i = 0; i < rates.size(); i += 6) {  // three fan-ins with two numbers of outputs each
     const SumShape& first = sum_shapes()[i];
     CHECK(rate_of(rates, {first.precision, first.kernel, 1, 1}) == rates[i]);

@@ -163,6 +163,11 @@ TEST_CASE("schedules, chunk splits, threads, cloning and saving give the same bi
   };
   CHECK(run(std::make_unique<Session>(layer_major), frames, {1, 3, 2}, 1, saving) == expected);
   CHECK(run_second(layer_major, frames, 6) == expected);
+  const auto reset = std::make_unique<Session>(layer_major);
+  reset->run_chunk(frames, kSteps, 1);
+  reset->reset();
+  CHECK(reset->steps_done() == 0);
+  CHECK(run(std::make_unique<Session>(*reset), frames, {6}, 1, [](auto&) {}) == expected);
 }
 
 TEST_CASE(
