@@ -228,14 +228,23 @@ H5FD_class_t driver_class() {
   return result;
 }
 
+// H5FD_close gives up its hold on the driver and only then calls it, so somebody else has to hold
+// the driver until the last file is closed. It stays registered for the life of the library; what
+// H5close() of a host program took away is registered again.
+hid_t driver() {
+  static const H5FD_class_t kClass = driver_class();
+  static hid_t registered = -1;
+  if (H5Iget_type(registered) != H5I_VFL) registered = H5FDregister(&kClass);
+  check(registered < 0 ? -1 : 0, "register the file driver");
+  return registered;
+}
+
 }  // namespace
 
 Id driver_access(WriteFault* fault) {
-  static const H5FD_class_t kClass = driver_class();
-  const Id driver(H5FDregister(&kClass), H5FDunregister, "register the file driver");
   Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make file properties");
   const DriverInfo info{fault};  // copied by HDF5
-  check(H5Pset_driver(access.get(), driver.get(), &info), "set the file driver");
+  check(H5Pset_driver(access.get(), driver(), &info), "set the file driver");
   return access;
 }
 
