@@ -59,7 +59,7 @@ CommandLine command_line() {
       "steps", text(), "kernels: time steps a call; 1,4")(
       "threads", text(), "threads of everyone; 1 for kernels, 1,2 for nets")(
       "precision", text()->default_value("fp32"),
-      "precisions of the engine, for those layers that they change: fp32, fixed16, int8, bf16")(
+      "precisions of the engine, for those layers that they change: fp32, acc16, int8, bf16")(
       "correlated", "kernels: also spikes that come as whole rows and as whole channels")(
       "reference", "kernels: also the reference backend, which is slow")(
       "rounds", options::value<int64_t>()->default_value(9), "rounds, 1 to 1000")(

@@ -32,7 +32,7 @@ constexpr Competitor kCompetitors[] = {{"oneDNN f32", DenseType::kF32, kOtherOrd
 double accepted(Precision precision) {
   switch (precision) {
     case Precision::kF32: return 0;
-    case Precision::kFixed16:
+    case Precision::kAcc16:
     case Precision::kBF16: return kRounded;
     case Precision::kInt8: break;
   }

@@ -49,6 +49,8 @@ class ChannelCounter {
 
 PrecisionChoice read_precision(Config& config) {
   PrecisionChoice choice;
+  if (config.text("run.precision", "fp32") == kPrecisionOfThePast.name)
+    throw config.error_at("run.precision", std::string(kPrecisionOfThePast.reason));
   choice.precision = precision_named(config.choice(
       "run.precision", "fp32", {std::begin(kPrecisionNames), std::end(kPrecisionNames)}));
   choice.samples = config.integer("run.calibration", 8, 0, 100000);
@@ -95,7 +97,7 @@ QuantizedWeights in_precision(const Graph& graph, Weights weights, Precision pre
   if (precision != Precision::kF32 && result.layers.empty()) {
     throw Error(ErrorCode::kUsage,
                 "run.precision = \"" + std::string(name_of(precision)) +
-                    "\" changes no layer of this network: fixed16 is for layers that read spikes, "
+                    "\" changes no layer of this network: acc16 is for layers that read spikes, "
                     "bf16 for token models, int8 for both");
   }
   return result;

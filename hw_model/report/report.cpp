@@ -65,6 +65,7 @@ Json precision_json(const RunPrecision& precision) {
     json["layers"].push_back({{"name", layer.node},
                               {"weights", name_of(layer.dtype)},
                               {"relative_error", layer.relative_error}});
+    if (layer.bits > 0) json["layers"].back()["bits"] = layer.bits;
   }
   put(json, "calibration_samples", precision.name == "int8" ? precision.calibration_samples : 0);
   return json;
@@ -195,7 +196,7 @@ nlohmann::json to_json(const Report& report) {
   const auto& totals = executed.totals;
   Json json;
   json["schema"] = "spikeloom-report";
-  json["schema_version"] = "1.4";
+  json["schema_version"] = "1.5";
   json["tool"] = {{"name", "spikeloom"}, {"version", in.version}, {"generator", in.generator}};
   json["verdict"] = report.verdict.lines();
   json["run"] = {{"samples", executed.samples},

@@ -18,7 +18,7 @@ DType dtype_for(const Graph& graph, const Node& node, Precision precision) {
   const bool streams = operand == EdgeKind::kReal && rows_of(node.shape) == 1;
   switch (precision) {
     case Precision::kF32: break;
-    case Precision::kFixed16: return operand == EdgeKind::kSpikes ? DType::kI16 : DType::kF32;
+    case Precision::kAcc16: return operand == EdgeKind::kSpikes ? DType::kI16 : DType::kF32;
     case Precision::kInt8:
       return operand == EdgeKind::kSpikes || streams ? DType::kI8 : DType::kF32;
     case Precision::kBF16: return streams ? DType::kBF16 : DType::kF32;
@@ -97,19 +97,21 @@ double best_step(std::span<const float> channel, double step, double largest,
 struct Rounded {
   WeightTensor tensor;
   double relative_error = 0;
+  double bits = 0;
 };
 
 template <typename Int>
 Rounded to_integers(const Tensor& stored, DType dtype, std::span<const float> rates) {
   const int64_t channels = stored.shape()[0];
   const auto row = static_cast<size_t>(stored.size() / channels);
-  Rounded result{{Tensor(stored.shape(), dtype), Tensor({channels})}, 0};
+  Rounded result{{Tensor(stored.shape(), dtype), Tensor({channels})}};
   const auto to = result.tensor.data.as<Int>();
   const double largest = std::numeric_limits<Int>::max();
   if (!rates.empty() && row % rates.size() != 0) rates = {};  // grouped: each output sees its own
   const size_t taps = rates.empty() ? 1 : row / rates.size();
   const auto rate = [&](size_t i) { return static_cast<double>(rates[i / taps]); };
-  double error = 0, power = 0;
+  double error = 0, power = 0, bits = 0;
+  int64_t used = 0;
   for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
     const auto channel = stored.f32().subspan(c * row, row);
     double step = step_of(channel, dtype);
@@ -117,20 +119,25 @@ Rounded to_integers(const Tensor& stored, DType dtype, std::span<const float> ra
     if (!rates.empty() && dtype == DType::kI8) step = best_step(channel, step, largest, rate);
     const auto scale = static_cast<float>(step);
     result.tensor.scale.f32()[c] = scale;
+    double most = 0;
     for (size_t i = 0; i < row; ++i) {
       const double q = to_step(channel[i], static_cast<double>(scale), largest);
       to[c * row + i] = static_cast<Int>(q);
+      most = std::max(most, std::abs(q));
       const double e = q * static_cast<double>(scale) - static_cast<double>(channel[i]);
       error += e * e;
       power += static_cast<double>(channel[i]) * static_cast<double>(channel[i]);
     }
+    bits += std::log2(2 * most + 1);
+    used += most > 0;
   }
   result.relative_error = power > 0 ? std::sqrt(error / power) : 0;
+  result.bits = used > 0 ? bits / static_cast<double>(used) : 0;
   return result;
 }
 
 Rounded to_bf16(const Tensor& stored) {
-  Rounded result{{Tensor(stored.shape(), DType::kBF16), {}}, 0};
+  Rounded result{{Tensor(stored.shape(), DType::kBF16), {}}};
   const auto to = result.tensor.data.as<uint16_t>();
   double error = 0, power = 0;
   for (size_t i = 0; i < to.size(); ++i) {
@@ -160,10 +167,12 @@ std::string_view name_of(Precision precision) noexcept {
 }
 
 Precision precision_named(std::string_view name) {
+  if (name == kPrecisionOfThePast.name)
+    throw Error(ErrorCode::kUsage, std::string(kPrecisionOfThePast.reason));
   const auto* at = std::find(std::begin(kPrecisionNames), std::end(kPrecisionNames), name);
   if (at == std::end(kPrecisionNames)) {
     throw Error(ErrorCode::kUsage,
-                "precision '" + std::string(name) + "'; choose one of fp32, fixed16, int8, bf16");
+                "precision '" + std::string(name) + "'; choose one of fp32, acc16, int8, bf16");
   }
   return static_cast<Precision>(at - std::begin(kPrecisionNames));
 }
@@ -185,7 +194,7 @@ QuantizedWeights quantize(const Graph& graph, Weights weights, Precision precisi
                  spikes && known != rates.end() ? known->second : std::span<const float>());
     result.weights.erase(name);
     result.weights.add(name, std::move(rounded.tensor.data), std::move(rounded.tensor.scale));
-    result.layers.push_back({graph.node(id).name, dtype, rounded.relative_error});
+    result.layers.push_back({graph.node(id).name, dtype, rounded.relative_error, rounded.bits});
   }
   return result;
 }

@@ -8,8 +8,9 @@
 //           scale); then the bias
 //
 // Which layers (Conv2d, Linear, Conv1d):
-//   fixed16  int16 where the operand is spikes. scale: the sum of the kRunEvents largest weights of
-//            either sign is 32767 steps at most, so that so many events always fit 16 bits
+//   acc16    int16 where the operand is spikes, for sums of 16 bits. scale: the sum of the
+//            kRunEvents largest weights of either sign is 32767 steps at most, so that so many
+//            events always fit; a weight keeps about 12 bits of it, see QuantizedLayer
 //   int8     int8 where the operand is spikes, or real with one row per step (token models, which
 //            stream their weights from memory)
 //   bf16     bfloat16 where the operand is real with one row per step; nearest even
@@ -27,11 +28,18 @@
 
 namespace spikeloom {
 
-enum class Precision { kF32, kFixed16, kInt8, kBF16 };
+enum class Precision { kF32, kAcc16, kInt8, kBF16 };
 
-constexpr std::string_view kPrecisionNames[] = {"fp32", "fixed16", "int8", "bf16"};
+constexpr std::string_view kPrecisionNames[] = {"fp32", "acc16", "int8", "bf16"};
+// A name that is taken no more.
+constexpr struct {
+  std::string_view name, reason;
+} kPrecisionOfThePast = {"fixed16",
+                         "the precision fixed16 is called acc16 now: sums of 16 bits, of whose "
+                         "weights about 12 are kept "
+                         "(what_if.weight_bits = 16 rounds to 16)"};
 std::string_view name_of(Precision precision) noexcept;
-// Throws Error(kUsage) naming the choices.
+// Throws Error(kUsage) naming the choices, and the new name where `name` is one of the past.
 Precision precision_named(std::string_view name);
 
 // Events whose int16 sum never overflows, whatever the weights: 258 * 127 < 2^15.
@@ -44,6 +52,9 @@ struct QuantizedLayer {
   std::string node;
   DType dtype = DType::kI8;
   double relative_error = 0;  // rms(w' - w) / rms(w)
+  // Of integers: log2 of the number of steps from minus the largest to the largest weight of an
+  // output channel, mean of the channels that are not zero; what is kept of them. Else 0.
+  double bits = 0;
 };
 
 struct QuantizedWeights {

@@ -9,7 +9,7 @@ namespace spikeloom {
 namespace {
 
 constexpr int64_t kChannels[] = {1, 3, 7, 16, 33, 64, 70};
-constexpr Precision kPrecisions[] = {Precision::kF32, Precision::kFixed16, Precision::kInt8,
+constexpr Precision kPrecisions[] = {Precision::kF32, Precision::kAcc16, Precision::kInt8,
                                      Precision::kBF16};
 constexpr double kDensities[] = {0, 0.1, 0.3, 0.5, 1};
 

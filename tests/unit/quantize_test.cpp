@@ -60,7 +60,7 @@ TEST_CASE("int8 weights lie within half a step of the fp32 ones", "[quantize]") 
 }
 
 TEST_CASE("so many events always fit 16 bits", "[quantize]") {
-  for (const Precision precision : {Precision::kFixed16, Precision::kInt8}) {
+  for (const Precision precision : {Precision::kAcc16, Precision::kInt8}) {
     const Net net(4608, 3, 5, true);
     const QuantizedWeights q = quantize(net.graph, net.weights, precision);
     const WeightTensor& w = q.weights.at("w");
@@ -76,7 +76,7 @@ TEST_CASE("so many events always fit 16 bits", "[quantize]") {
       }
       CHECK(high <= 32767);
       CHECK(low >= -32768);
-      if (precision == Precision::kFixed16) CHECK(std::max(high, -low) > 32000);  // and no less
+      if (precision == Precision::kAcc16) CHECK(std::max(high, -low) > 32000);  // and no less
     }
   }
 }
@@ -87,7 +87,7 @@ TEST_CASE("16-bit weights are finer than 8-bit ones, bfloat16 as fine as its man
   const auto error = [](const Net& net, Precision precision) {
     return quantize(net.graph, net.weights, precision).layers.at(0).relative_error;
   };
-  CHECK(error(spikes, Precision::kFixed16) < 0.5 * error(spikes, Precision::kInt8));
+  CHECK(error(spikes, Precision::kAcc16) < 0.5 * error(spikes, Precision::kInt8));
   CHECK(error(real, Precision::kBF16) < 0x1p-8);
 }
 
@@ -98,12 +98,12 @@ TEST_CASE("which layers change", "[quantize]") {
   const Net spikes(8, 4, 5, true), rows(8, 4, 5, false), token(8, 4, 1, false);
   for (const Net* net : {&spikes, &rows, &token})
     CHECK(dtype(*net, Precision::kF32) == DType::kF32);
-  CHECK(dtype(spikes, Precision::kFixed16) == DType::kI16);
+  CHECK(dtype(spikes, Precision::kAcc16) == DType::kI16);
   CHECK(dtype(spikes, Precision::kInt8) == DType::kI8);
   CHECK(dtype(spikes, Precision::kBF16) == DType::kF32);
-  for (const Precision p : {Precision::kFixed16, Precision::kInt8, Precision::kBF16})
+  for (const Precision p : {Precision::kAcc16, Precision::kInt8, Precision::kBF16})
     CHECK(dtype(rows, p) == DType::kF32);
-  CHECK(dtype(token, Precision::kFixed16) == DType::kF32);
+  CHECK(dtype(token, Precision::kAcc16) == DType::kF32);
   CHECK(dtype(token, Precision::kInt8) == DType::kI8);
   CHECK(dtype(token, Precision::kBF16) == DType::kBF16);
 }
@@ -151,4 +151,31 @@ TEST_CASE("bfloat16 rounds to nearest even", "[quantize]") {
   CHECK(float_to_bfloat16(-1.5f) == 0xbfc0);
   CHECK(std::isinf(bfloat16_to_float(float_to_bfloat16(3.4e38f))));
   CHECK(std::isnan(bfloat16_to_float(float_to_bfloat16(std::nanf("")))));
+}
+
+TEST_CASE("what is kept of integer weights is known, and depends on how many share a sum",
+          "[quantize]") {
+  const auto bits = [](int64_t fan_in, Precision precision) {
+    Net net(fan_in, 2, 5, true);
+    Tensor equal({2, fan_in});
+    std::fill(equal.f32().begin(), equal.f32().end(), 0.5f);
+    equal.f32()[0] = -0.5f;
+    net.weights.erase("w");
+    net.weights.add("w", std::move(equal));
+    return quantize(net.graph, net.weights, precision).layers.at(0).bits;
+  };
+  CHECK(bits(1, Precision::kInt8) == Approx(std::log2(255)));
+  CHECK(bits(1000, Precision::kInt8) == Approx(std::log2(255)));
+  CHECK(bits(1, Precision::kAcc16) == Approx(16).margin(0.001));
+  CHECK(bits(16, Precision::kAcc16) == Approx(12).margin(0.1));
+  CHECK(bits(256, Precision::kAcc16) == Approx(8).margin(0.01));
+  CHECK(bits(1000, Precision::kAcc16) == Approx(8).margin(0.01));
+  const Net real(16, 2, 1, false);
+  CHECK(quantize(real.graph, real.weights, Precision::kBF16).layers.at(0).bits == 0);
+}
+
+TEST_CASE("names of precisions", "[quantize]") {
+  for (const std::string_view name : kPrecisionNames) CHECK(name_of(precision_named(name)) == name);
+  CHECK_THROWS_WITH(precision_named("fixed16"), Catch::Contains("is called acc16 now"));
+  CHECK_THROWS_WITH(precision_named("fp16"), Catch::Contains("choose one of fp32, acc16"));
 }

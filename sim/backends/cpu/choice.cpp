@@ -7,7 +7,7 @@ namespace spikeloom {
 namespace {
 
 // Precisions x kernels x fan-ins x outputs, the last one running fastest.
-constexpr Precision kSumPrecisions[] = {Precision::kF32, Precision::kFixed16, Precision::kInt8};
+constexpr Precision kSumPrecisions[] = {Precision::kF32, Precision::kAcc16, Precision::kInt8};
 constexpr double kUsualRates[] = {0.45, 0.35, 0.25};
 constexpr int64_t kKernels[] = {1, 3};
 constexpr int64_t kInChannels[2][3] = {{64, 256, 512}, {32, 64, 128}};  // per kernel
@@ -49,9 +49,9 @@ BreakEven usual_break_even() noexcept {
 
 double break_even_rate(const BreakEven& rates, Precision precision, int64_t kernel, int64_t fan_in,
                        int64_t out_channels) noexcept {
-  const size_t p = precision == Precision::kF32       ? 0
-                   : precision == Precision::kFixed16 ? 1
-                                                      : 2,
+  const size_t p = precision == Precision::kF32     ? 0
+                   : precision == Precision::kAcc16 ? 1
+                                                    : 2,
                k = kernel == 1 ? 0 : 1;
   const int64_t taps = kKernels[k] * kKernels[k];
   const size_t below = fan_in < taps * kInChannels[k][1] ? 0 : 1;

@@ -95,7 +95,7 @@ double dense_load(const SumChoice& choice, const cpu::PackedConv& conv) {
   if (choice.path == SumPath::kDense) return cpu::PackedConv::kAllDense;
   const DType dtype = conv.weights.dtype();
   const Precision precision = dtype == DType::kI8    ? Precision::kInt8
-                              : dtype == DType::kI16 ? Precision::kFixed16
+                              : dtype == DType::kI16 ? Precision::kAcc16
                                                      : Precision::kF32;
   const cpu::Window& w = conv.window;
   const double rate =

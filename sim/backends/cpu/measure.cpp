@@ -56,9 +56,9 @@ Spikes fire(const SumShape& shape, bool often) {
 }
 
 DType dtype_of(Precision precision) {
-  return precision == Precision::kInt8      ? DType::kI8
-         : precision == Precision::kFixed16 ? DType::kI16
-                                            : DType::kF32;
+  return precision == Precision::kInt8    ? DType::kI8
+         : precision == Precision::kAcc16 ? DType::kI16
+                                          : DType::kF32;
 }
 
 // A convolution that keeps the size of its map. Its weights are zero, which no kernel notices.
