@@ -71,9 +71,12 @@ Json small_state(const RunState& state) {
             {"accuracy_known", state.accuracy.known},
             {"twin_accuracy_known", state.twin_accuracy.known},
             {"broken", Json::array()},
+            {"notes", Json::array()},
             {"numbers", Json::object()}};
   for (const BrokenSample& broken : state.broken)
     json["broken"].push_back({broken.index, broken.reason});
+  for (const CountedNote& note : state.notes)
+    json["notes"].push_back({note.text, note.samples, note.first});
   visit_numbers(state,
                 [&](const std::string& name, int64_t value) { json["numbers"][name] = value; });
   return json;
@@ -87,6 +90,10 @@ void read_small_state(const Json& json, RunState& state) {
   state.twin_accuracy.known = json.at("twin_accuracy_known").get<bool>();
   for (const Json& broken : json.at("broken")) {
     state.broken.push_back({broken.at(0).get<int64_t>(), broken.at(1).get<std::string>()});
+  }
+  for (const Json& note : json.at("notes")) {
+    state.notes.push_back(
+        {note.at(0).get<std::string>(), note.at(1).get<int64_t>(), note.at(2).get<std::string>()});
   }
   const Json& numbers = json.at("numbers");
   visit_numbers(state, [&](const std::string& name, int64_t& value) {

@@ -15,10 +15,18 @@
 
 namespace spikeloom {
 
+// What readers forgave in the same words: how often, and where first.
+struct CountedNote {
+  std::string text;
+  int64_t samples = 0;
+  std::string first;  // its name, or "sample 3"
+};
+
 struct RunState {
   int64_t done = 0;  // samples of the dataset that ended or could not be read; windows of tokens
   Accuracy accuracy;
   std::vector<BrokenSample> broken;
+  std::vector<CountedNote> notes;  // in the order they were met
   RunStatistics statistics;
   std::vector<uint64_t> signature;  // by population
   std::optional<NeuroBenchCounts> neurobench;

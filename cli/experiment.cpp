@@ -134,6 +134,7 @@ DatasetSpec read_dataset(Config& config) {
   dataset.label_field = config.text("dataset.label_field", "");
   dataset.where = config.text_or_texts("dataset.where", {});
   dataset.permutation = config.path_of("dataset.permutation", "");
+  dataset.follow_links = config.flag("dataset.follow_links", false);
   dataset.size = config.integer("dataset.size", 0, 0, kMaxImageTarget);
   dataset.crop = config.integer("dataset.crop", 0, 0, kMaxImageTarget);
   dataset.crop_rule = config.choice("dataset.crop_rule", "round_half_even",

@@ -82,6 +82,11 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   for (const BrokenSample& broken : state.broken) {
     input.warnings.push_back(fmt::format("sample {} left out: {}", broken.index, broken.reason));
   }
+  for (const std::string& warning : data.warnings) input.warnings.push_back(warning);
+  for (const CountedNote& note : state.notes) {
+    input.warnings.push_back(fmt::format("{} sample{}: {}; the first: {}", note.samples,
+                                         note.samples == 1 ? "" : "s", note.text, note.first));
+  }
   input.broken = state.broken;
   input.counts.as_written = count_run(network.as_written, state.statistics);
   input.counts.fused = count_run(fuse(network.as_written), state.statistics);

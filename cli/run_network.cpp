@@ -40,6 +40,18 @@ void count_prediction(Accuracy& accuracy, int64_t label, int64_t prediction) {
   accuracy.correct += label == prediction;
 }
 
+void count_notes(std::vector<CountedNote>& counted, const Sample& sample, int64_t index) {
+  for (const std::string& text : sample.notes) {
+    const auto same = [&](const CountedNote& note) { return note.text == text; };
+    auto found = std::find_if(counted.begin(), counted.end(), same);
+    if (found == counted.end()) {
+      const std::string name = sample.name.empty() ? fmt::format("sample {}", index) : sample.name;
+      found = counted.insert(found, {text, 0, printable(name, 100)});
+    }
+    ++found->samples;
+  }
+}
+
 std::string progress_note(const Accuracy& accuracy, size_t broken) {
   std::string note =
       accuracy.known ? fmt::format("accuracy {:.2f} %", 100 * accuracy.fraction()) : "";
@@ -109,6 +121,7 @@ class SpikingRun {
       logits_.append(values.f32());
       features_.end_sample();
       count_prediction(state_.accuracy, sample.label, prediction);
+      count_notes(state_.notes, sample, index);
       sample_done(index, progress);
     };
     if (!setup_.dataset.info().separate_files) return calls;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/shape.hpp"
 #include "core/tensor.hpp"
@@ -20,6 +21,8 @@ struct DatasetInfo {
   // Each sample is a file of its own: one that cannot be read is left out of a run, and named.
   bool separate_files = false;
   int64_t frames = 1;  // 1: a static image, shown at every time step; otherwise one frame a step
+  // What opening it left out or had to assume, a line each, for the report.
+  std::vector<std::string> warnings{};
 };
 
 struct Sample {
@@ -27,7 +30,9 @@ struct Sample {
   // channels]
   Tensor frames;
   int64_t label = -1;  // -1: none
-  std::string name{};  // clips: the file, relative to the folder; empty: none
+  std::string name{};  // of separate files: the file, relative to the folder; empty: none
+  // What its reader forgave, without numbers or names in it, so that equal ones can be counted.
+  std::vector<std::string> notes{};
 };
 
 class Dataset {

@@ -37,6 +37,7 @@ class ImageFolder final : public Dataset {
     info_.width = frame.width;
     info_.channels = kChannels;
     info_.separate_files = true;
+    info_.warnings = std::move(list.warnings);
     info_.description = "image folder, " + std::to_string(images_.size()) + " images";
     if (list.classes > 0) {
       info_.description += " with labels below " + std::to_string(list.classes);
@@ -54,7 +55,7 @@ class ImageFolder final : public Dataset {
     }
     const ListedImage& listed = images_[static_cast<size_t>(window_.first + index)];
     const RgbImage image = transformed(listed);
-    Sample sample{Tensor({1, info_.height, info_.width, kChannels}), listed.label};
+    Sample sample{Tensor({1, info_.height, info_.width, kChannels}), listed.label, listed.name};
     const auto out = sample.frames.f32();
     for (size_t i = 0; i < image.rgb.size(); ++i) {
       out[i] = normaliser_.apply(static_cast<float>(image.rgb[i]) / 255.0f, i % kChannels);
@@ -134,8 +135,9 @@ std::unique_ptr<Dataset> open_image_folder(const DatasetSpec& spec) {
   check_target(spec.crop, "crop");
   if (spec.crop == 0 && spec.crop_rule != DatasetSpec{}.crop_rule)
     throw Error(ErrorCode::kUsage, "crop_rule: says how to round the offset of a crop; give crop");
-  ImageList list = spec.labels.empty() ? list_image_folder(spec.path)
-                                       : read_image_list(spec.path, spec.labels, spec.classes);
+  ImageList list = spec.labels.empty()
+                       ? list_image_folder(spec.path, spec.follow_links)
+                       : read_image_list(spec.path, spec.labels, spec.classes, spec.follow_links);
   if (spec.classes != 0 && list.classes > spec.classes) {
     throw Error(ErrorCode::kData, spec.path.string() + ": " + std::to_string(list.classes) +
                                       " class folders, expected at most " +

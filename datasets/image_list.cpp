@@ -1,8 +1,11 @@
 #include "datasets/image_list.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <charconv>
-#include <cstring>
+#include <map>
+#include <set>
 #include <string_view>
 #include <system_error>
 #include <unordered_set>
@@ -12,6 +15,8 @@
 #include "core/io/bytes.hpp"
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
+#include "datasets/left_out.hpp"
+#include "datasets/text_list.hpp"
 
 namespace spikeloom {
 namespace {
@@ -25,15 +30,26 @@ constexpr int64_t kMaxLabel = (int64_t{1} << 31) - 1;
   throw Error(ErrorCode::kData, where + ": " + reason);
 }
 
-bool has_image_extension(const std::string& name) {
+// The part behind the last dot, in lower case.
+std::string extension_of(const std::string& name) {
   const size_t dot = name.rfind('.');
-  if (dot == std::string::npos) return false;
+  if (dot == std::string::npos) return {};
   std::string end = name.substr(dot + 1);
   for (char& c : end) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
-  return end == "jpg" || end == "jpeg" || end == "png";
+  return end;
 }
+
+template <size_t N>
+bool is_one_of(const std::string& word, const std::string_view (&words)[N]) {
+  return std::find(std::begin(words), std::end(words), word) != std::end(words);
+}
+
+constexpr std::string_view kRead[] = {"jpg", "jpeg", "png"};
+// Images that other programs read from such folders: torchvision's list, and what cameras write.
+constexpr std::string_view kNotRead[] = {"bmp", "ppm",  "pgm",  "tif", "tiff", "webp",
+                                         "gif", "heic", "avif", "jp2", "jfif", "jpe"};
 
 // The real path of a file or folder below `root` (itself real). Empty: it is missing or elsewhere.
 fs::path real_path_inside(const fs::path& root, const fs::path& path) {
@@ -52,36 +68,92 @@ fs::path real_folder(const fs::path& folder) {
   return real;
 }
 
+// A walk below one folder, with what it leaves out.
+struct Walk {
+  fs::path root;    // real
+  fs::path folder;  // as the user wrote it
+  bool follow_links = false;
+  LeftOut left_out{};
+};
+
 struct Listing {
   std::vector<std::string> folders, images;
 };
 
-// Names in one folder, sorted as bytes.
-Listing list(const fs::path& root, const fs::path& folder) {
+void check_link(const Walk& walk, const fs::path& path) {
+  std::error_code failed;
+  if (!fs::exists(path, failed)) fail(path.string(), "a link that leads nowhere");
+  if (walk.follow_links || !real_path_inside(walk.root, path).empty()) return;
+  fail(path.string(),
+       "a link that leads out of the folder; dataset.follow_links = true follows it");
+}
+
+// Names in one folder, sorted as bytes; `inside` is the folder's name below walk.folder, empty or
+// with a slash at the end.
+Listing list(Walk& walk, const std::string& inside) {
   Listing listing;
+  const fs::path folder = walk.folder / inside;
+  std::vector<std::pair<const char*, std::string>> others;
   std::error_code failed;
   for (fs::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {
     std::string name = at->path().filename().string();
-    if (name.starts_with('.')) continue;
+    const std::string extension = extension_of(name);
     std::error_code unknown;
     const bool is_folder = at->is_directory(unknown);
-    if (!is_folder && !has_image_extension(name)) continue;
-    if (at->is_symlink(unknown) && real_path_inside(root, at->path()).empty()) {
-      fail(at->path().string(), "a link that leads nowhere or out of the folder");
+    if (name.starts_with('.')) {
+      others.emplace_back("hidden", std::move(name));
+    } else if (is_folder || is_one_of(extension, kRead)) {
+      if (at->is_symlink(unknown)) check_link(walk, at->path());
+      (is_folder ? listing.folders : listing.images).push_back(std::move(name));
+    } else {
+      const bool image = is_one_of(extension, kNotRead);
+      others.emplace_back(image ? "images of formats that are not read (JPEG and PNG are)"
+                                : "files that are no .jpg, .jpeg or .png",
+                          std::move(name));
     }
-    (is_folder ? listing.folders : listing.images).push_back(std::move(name));
   }
   if (failed) fail(folder.string(), "cannot be listed: " + failed.message());
   std::sort(listing.folders.begin(), listing.folders.end());
   std::sort(listing.images.begin(), listing.images.end());
+  std::sort(others.begin(), others.end(),
+            [](const auto& a, const auto& b) { return a.second < b.second; });
+  for (const auto& [reason, name] : others) walk.left_out.add(reason, inside + name);
   return listing;
 }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r";
-  const size_t first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+// A folder, whatever leads to it.
+using FolderId = std::pair<dev_t, ino_t>;
+
+FolderId id_of(const fs::path& folder) {
+  struct stat info {};
+  if (::stat(folder.c_str(), &info) != 0) fail(folder.string(), "cannot be opened");
+  return {info.st_dev, info.st_ino};
+}
+
+// The images of a class: in its folder and all below, folder by folder in the byte-wise order of
+// their names, as torchvision walks. Links that lead back do not go round: each folder once.
+std::vector<std::string> images_below(Walk& walk, const std::string& name) {
+  std::set<FolderId> seen{id_of(walk.root)};
+  std::map<std::string, std::vector<std::string>> by_folder;  // keys end in a slash
+  std::vector<std::string> waiting{name + "/"};
+  while (!waiting.empty()) {
+    const std::string inside = std::move(waiting.back());
+    waiting.pop_back();
+    if (!seen.insert(id_of(walk.folder / inside)).second) {
+      walk.left_out.add("links to a folder that is read already", inside);
+      continue;
+    }
+    Listing listing = list(walk, inside);
+    for (auto at = listing.folders.rbegin(); at != listing.folders.rend(); ++at) {
+      waiting.push_back(inside + *at + "/");
+    }
+    by_folder[inside.substr(0, inside.size() - 1)] = std::move(listing.images);
+  }
+  std::vector<std::string> images;
+  for (const auto& [folder, names] : by_folder) {
+    for (const std::string& file : names) images.push_back(folder + "/" + file);
+  }
+  return images;
 }
 
 // `name label`; messages start with `where`.
@@ -91,7 +163,8 @@ ListedImage parse_line(std::string_view line, const std::string& where, int64_t 
     fail(where, "expected a file name and a label, found " + in_quotes(line));
   }
   const std::string_view word = line.substr(blank + 1);
-  ListedImage image{std::string(trimmed(line.substr(0, blank))), -1};
+  std::string_view name = line.substr(0, blank);
+  ListedImage image{std::string(take_line(name)), -1};
   const auto [end, fault] = std::from_chars(word.data(), word.data() + word.size(), image.label);
   if (fault == std::errc::invalid_argument || end != word.data() + word.size()) {
     fail(where, "expected an integer label at the end, found " + in_quotes(word));
@@ -104,25 +177,27 @@ ListedImage parse_line(std::string_view line, const std::string& where, int64_t 
   return image;
 }
 
-void check_listed(const fs::path& root, const fs::path& folder, const std::string& name,
-                  const std::string& where) {
+void check_listed(const Walk& walk, const std::string& name, const std::string& where) {
   std::error_code failed;
+  const std::string folder = walk.folder.string();
   if (fs::path(name).is_absolute()) {
-    fail(where, in_quotes(name) + " must be relative to " + folder.string());
+    fail(where, in_quotes(name) + " must be relative to " + folder);
   }
-  if (!fs::exists(folder / name, failed)) {
-    fail(where, in_quotes(name) + " is not in " + folder.string());
+  if (!fs::exists(walk.folder / name, failed)) {
+    fail(where, in_quotes(name) + " is not in " + folder);
   }
-  if (real_path_inside(root, folder / name).empty()) {
-    fail(where, in_quotes(name) + " leads out of " + folder.string());
+  const bool climbs = fs::path(name).lexically_normal().string().starts_with("..");
+  if (climbs || (!walk.follow_links && real_path_inside(walk.root, walk.folder / name).empty())) {
+    fail(where, in_quotes(name) + " leads out of " + folder +
+                    (climbs ? "" : "; dataset.follow_links = true follows links"));
   }
 }
 
 }  // namespace
 
-ImageList list_image_folder(const fs::path& folder) {
-  const fs::path root = real_folder(folder);
-  Listing top = list(root, folder);
+ImageList list_image_folder(const fs::path& folder, bool follow_links) {
+  Walk walk{real_folder(folder), folder, follow_links};
+  Listing top = list(walk, "");
   ImageList result;
   if (top.folders.empty()) {
     for (std::string& name : top.images) result.images.push_back({std::move(name), -1});
@@ -130,34 +205,44 @@ ImageList list_image_folder(const fs::path& folder) {
     fail(folder.string(), "has class folders (" + in_quotes(top.folders.front()) +
                               ") and, beside them, images (" + in_quotes(top.images.front()) + ")");
   }
+  int64_t deeper = 0;
+  std::string first_deeper;
   for (const std::string& name : top.folders) {
-    const Listing inside = list(root, folder / name);
-    if (inside.images.empty()) {
+    std::vector<std::string> images = images_below(walk, name);
+    if (images.empty()) {
       fail((folder / name).string(), "no image (.jpg, .jpeg, .png) in this class folder");
     }
-    for (const std::string& file : inside.images) {
-      result.images.push_back({name + "/" + file, result.classes});
+    for (std::string& image : images) {
+      if (image.find('/', name.size() + 1) != std::string::npos && ++deeper == 1) {
+        first_deeper = image;
+      }
+      result.images.push_back({std::move(image), result.classes});
     }
     ++result.classes;
   }
   if (result.images.empty()) fail(folder.string(), "no image (.jpg, .jpeg, .png) in this folder");
+  if (deeper > 0) {
+    result.warnings.push_back("images in folders below a class folder: " + std::to_string(deeper) +
+                              ", the first " + printable(first_deeper, 100) +
+                              "; their class is the folder at the top");
+  }
+  for (std::string& line : walk.left_out.lines()) result.warnings.push_back(std::move(line));
   return result;
 }
 
-ImageList read_image_list(const fs::path& folder, const fs::path& file, int64_t classes) {
-  const fs::path root = real_folder(folder);
+ImageList read_image_list(const fs::path& folder, const fs::path& file, int64_t classes,
+                          bool follow_links) {
+  const Walk walk{real_folder(folder), folder, follow_links};
   const std::vector<std::byte> bytes = read_file(file, kMaxListBytes);
-  std::string_view text = as_text(bytes);
+  std::string_view text = list_text(bytes, file.string());
   ImageList result;
   std::unordered_set<std::string> seen;
   for (int64_t number = 1; !text.empty(); ++number) {
-    const size_t length = std::min(text.find('\n'), text.size());
-    const std::string_view line = trimmed(text.substr(0, length));
-    text.remove_prefix(std::min(length + 1, text.size()));
+    const std::string_view line = take_line(text);
     if (line.empty() || line.starts_with('#')) continue;
     const std::string where = file.string() + ":" + std::to_string(number);
     ListedImage image = parse_line(line, where, classes);
-    check_listed(root, folder, image.name, where);
+    check_listed(walk, image.name, where);
     if (!seen.insert(image.name).second) fail(where, in_quotes(image.name) + " is there twice");
     result.classes = std::max(result.classes, image.label + 1);
     result.images.push_back(std::move(image));

@@ -15,23 +15,26 @@ struct ListedImage {
 
 struct ImageList {
   std::vector<ListedImage> images;
-  int64_t classes = 0;  // class folders, or the greatest label + 1; 0: no labels
+  int64_t classes = 0;                // class folders, or the greatest label + 1; 0: no labels
+  std::vector<std::string> warnings;  // what was left out, counted, and images in deeper folders
 };
 
-// Files are .jpg, .jpeg and .png in any case; hidden names and all others are ignored. A link may
-// not lead out of the folder. Faults are Error(kData) naming the path.
+// Files are .jpg, .jpeg and .png in any case; hidden names and all others are left out, with a
+// warning. A link may lead out of the folder only with `follow_links`. Faults are Error(kData)
+// naming the path.
 
-// With class sub-folders: label = rank of the folder's name in byte-wise order, then files by name,
-// directly inside it; a class without images and images beside the classes are errors, because
-// labels would shift or be missing. Without sub-folders: files by name, no labels.
-ImageList list_image_folder(const std::filesystem::path& folder);
+// With class sub-folders: label = rank of the folder's name in byte-wise order; the files in it and
+// in all folders below, by folder, then by name, as torchvision's ImageFolder does; a class without
+// images and images beside the classes are errors, because labels would shift or be missing.
+// Without sub-folders: files by name, no labels.
+ImageList list_image_folder(const std::filesystem::path& folder, bool follow_links = false);
 
-// A text file: one `name label` a line, the label being the last word, an integer >= 0; the name
-// (which may hold blanks) is relative to `folder` and may have any extension. Samples keep the
-// order of the lines; blank lines and lines that begin with # are skipped. Faults carry file:line:
-// no label, a name that is missing, twice there or outside the folder; labels >= `classes` unless
-// that is 0.
+// A text file, UTF-8 with or without a byte order mark: one `name label` a line, the label being
+// the last word, an integer >= 0; the name (which may hold blanks) is relative to `folder` and may
+// have any extension. Samples keep the order of the lines; blank lines and lines that begin with #
+// are skipped. Faults carry file:line: no label, a name that is missing, twice there or outside the
+// folder; labels >= `classes` unless that is 0.
 ImageList read_image_list(const std::filesystem::path& folder, const std::filesystem::path& file,
-                          int64_t classes);
+                          int64_t classes, bool follow_links = false);
 
 }  // namespace spikeloom

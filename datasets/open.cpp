@@ -47,6 +47,7 @@ void refuse_foreign_options(const DatasetSpec& spec) {
   only(!spec.label_field.empty(), "label_field", "wav_folder");
   only(!spec.where.empty(), "where", "wav_folder");
   only(!spec.permutation.empty(), "permutation", "smnist");
+  only(spec.follow_links, "follow_links", "image_folder");
 }
 
 }  // namespace

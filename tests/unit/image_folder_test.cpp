@@ -49,10 +49,10 @@ std::vector<std::string> names_of(const ImageList& list) {
 
 }  // namespace
 
-TEST_CASE("class folders are ranked as bytes, hidden names and other files are ignored") {
+TEST_CASE("class folders are ranked as bytes, other files are left out and named") {
   const ImageScratch folder;
   for (const char* name : {"b/2.JPEG", "b/10.png", "B/x.Jpg", "\xc3\xa9/a.PNG", "b/.hidden.png",
-                           "b/notes.txt", "b/deep/er.png", ".git/x.png", "b/png"}) {
+                           "b/notes.txt", ".git/x.png", "b/png", "b/z.BMP", "B/a.webp"}) {
     folder.put(name);
   }
   folder.put("readme.txt");
@@ -60,8 +60,85 @@ TEST_CASE("class folders are ranked as bytes, hidden names and other files are i
   CHECK(names_of(list) ==
         std::vector<std::string>{"B/x.Jpg 0", "b/10.png 1", "b/2.JPEG 1", "\xc3\xa9/a.PNG 2"});
   CHECK(list.classes == 3);
+  CHECK(list.warnings ==
+        std::vector<std::string>{
+            "left out, hidden: 2, the first .git",
+            "left out, files that are no .jpg, .jpeg or .png: 3, the first readme.txt",
+            "left out, images of formats that are not read (JPEG and PNG are): 2, the first "
+            "B/a.webp"});
+  CHECK(open_dataset(folder.spec)->info().warnings == list.warnings);
   CHECK(open_dataset(folder.spec)->info().classes == 3);
   CHECK(open_dataset(folder.spec)->load(3).label == 2);
+}
+
+// The order is that of torchvision.datasets.ImageFolder: sorted(os.walk(class)), sorted(names).
+TEST_CASE("images below a class folder belong to the class, folder by folder") {
+  const ImageScratch folder;
+  for (const char* name : {"a/z.png", "a/b/c/1.png", "a/b/2.png", "a/b-x/3.png", "a/b/.h/4.png",
+                           "c/only/deep/5.png"}) {
+    folder.put(name);
+  }
+  const ImageList list = list_image_folder(folder.root);
+  CHECK(names_of(list) == std::vector<std::string>{"a/z.png 0", "a/b/2.png 0", "a/b-x/3.png 0",
+                                                   "a/b/c/1.png 0", "c/only/deep/5.png 1"});
+  CHECK(list.warnings ==
+        std::vector<std::string>{"images in folders below a class folder: 4, the first a/b/2.png; "
+                                 "their class is the folder at the top",
+                                 "left out, hidden: 1, the first a/b/.h"});
+}
+
+TEST_CASE("links that lead back do not go round") {
+  ImageScratch folder;
+  folder.put("a/1.png");
+  folder.put("a/in/2.png");
+  folder.put("b/3.png");
+  fs::create_directory_symlink("..", folder.root / "a/in/up");
+  fs::create_directory_symlink("../..", folder.root / "a/in/root");
+  fs::create_directory_symlink(".", folder.root / "b/self");
+  const ImageList list = list_image_folder(folder.root);
+  CHECK(names_of(list) == std::vector<std::string>{"a/1.png 0", "a/in/2.png 0", "b/3.png 1"});
+  REQUIRE(list.warnings.size() == 2);
+  CHECK(list.warnings[1] ==
+        "left out, links to a folder that is read already: 3, the first a/in/root/");
+}
+
+TEST_CASE("follow_links lets links lead out of the folder, never up by name") {
+  ImageScratch folder;
+  folder.put("a/1.png");
+  fs::create_directories(folder.scratch / "pool/more");
+  for (const char* name : {"pool/2.png", "pool/more/3.png"}) {
+    fs::copy_file(folder.root / "a/1.png", folder.scratch / name);
+  }
+  fs::create_symlink("../../pool/2.png", folder.root / "a/2.png");
+  CHECK(folder.refused() == (folder.root / "a/2.png").string() +
+                                ": a link that leads out of the folder; dataset.follow_links = "
+                                "true follows it");
+  folder.spec.labels = folder.write("list", "a/2.png 0");
+  CHECK_THAT(folder.refused(), Catch::EndsWith("; dataset.follow_links = true follows links"));
+  folder.spec.follow_links = true;
+  CHECK(open_dataset(folder.spec)->load(0).name == "a/2.png");
+  folder.spec.labels = folder.write("list", "a/../../pool/2.png 0");
+  CHECK_THAT(folder.refused(), Catch::EndsWith("leads out of " + folder.root.string()));
+  folder.spec.labels.clear();
+  fs::create_directory_symlink("../pool", folder.root / "b");
+  CHECK(names_of(list_image_folder(folder.root, true)) ==
+        std::vector<std::string>{"a/1.png 0", "a/2.png 0", "b/2.png 1", "b/more/3.png 1"});
+  folder.spec.kind = "idx";
+  CHECK(folder.refused(ErrorCode::kUsage) == "follow_links: an option of image_folder");
+}
+
+TEST_CASE("a list may have a byte order mark and line ends of any kind") {
+  ImageScratch folder;
+  folder.put("a.png");
+  folder.put("b.png");
+  const std::string text = "a.png 1\r\nb.png 0\r\n";
+  folder.spec.labels = folder.write("list", "\xef\xbb\xbf" + text);
+  CHECK(open_dataset(folder.spec)->load(0).label == 1);
+  folder.spec.labels = folder.write("list", std::string("\xff\xfe"
+                                                        "a\0.\0",
+                                                        6));
+  CHECK(folder.refused() ==
+        folder.spec.labels.string() + ": is UTF-16 or UTF-32 text; save it as UTF-8");
 }
 
 TEST_CASE("samples are normalised RGB in fp32, of a window, whatever the extension says") {
@@ -169,7 +246,8 @@ TEST_CASE("every fault of a list carries its line") {
   CHECK(fault("c.png 1") == "\"c.png\" is not in " + root);
   CHECK(fault("a.png 2") == "\"a.png\" is there twice");
   CHECK(fault("../list 1") == "\"../list\" leads out of " + root);
-  CHECK(fault("out.png 1") == "\"out.png\" leads out of " + root);
+  CHECK(fault("out.png 1") ==
+        "\"out.png\" leads out of " + root + "; dataset.follow_links = true follows links");
   CHECK(fault("/dev/null 1") == "\"/dev/null\" must be relative to " + root);
   CHECK_THAT(fault(std::string("b\0.png 1", 8)), Catch::Contains("control"));
   folder.spec.labels = folder.write("list", "\n# nothing\n");
@@ -206,8 +284,9 @@ TEST_CASE("links are followed inside the folder only") {
   CHECK(list_image_folder(folder.scratch / "alias").images.size() == 4);
   for (const char* target : {"/dev/null", "absent.png", "loop.png", "../../alias.png"}) {
     fs::create_symlink(target, folder.root / "a/loop.png");
-    CHECK(folder.refused() == (folder.root / "a/loop.png").string() +
-                                  ": a link that leads nowhere or out of the folder");
+    CHECK_THAT(folder.refused(),
+               Catch::StartsWith((folder.root / "a/loop.png").string() + ": a link that leads " +
+                                 (target[0] == '/' ? "out of the folder" : "nowhere")));
     fs::remove(folder.root / "a/loop.png");
   }
   fs::create_directory_symlink("/", folder.root / "c");
