@@ -48,6 +48,7 @@ class Frames {
     samples_.erase(samples_.begin(), samples_.begin() + kFrameShift);
     return true;
   }
+  const std::vector<std::string>& notes() const { return reader_.notes(); }
 
  private:
   WavReader reader_;
@@ -92,6 +93,7 @@ class Stream {
       throw Error(ErrorCode::kData, "is shorter than one frame of 25 ms");
     for (int64_t i = 0; i < look_ahead && !over(); ++i) tick(frame, 1);
     summary(look_ahead);
+    for (const std::string& note : frames.notes()) fmt::print("note: {}\n", note);
   }
 
  private:
@@ -198,9 +200,9 @@ int command_stream(const Arguments& arguments) {
   const Network network = make_network(experiment, frames);
   Stream stream(experiment, network, stream_options);
   const bool piped = sound == "-";
-  const auto bytes = piped ? std::vector<std::byte>() : read_file(sound);  // names the file itself
+  const auto file = piped ? nullptr : std::make_shared<const InputFile>(sound);  // names itself
   try {
-    stream.run(Frames(piped ? WavReader::standard_input() : WavReader(bytes)));
+    stream.run(Frames(piped ? WavReader::standard_input() : WavReader(file)));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kData) throw;
     throw error.in(piped ? "standard input" : sound);

@@ -14,6 +14,8 @@
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "datasets/audio/clips.hpp"
+#include "datasets/left_out.hpp"
+#include "datasets/text_list.hpp"
 
 namespace spikeloom {
 namespace {
@@ -46,14 +48,11 @@ std::vector<std::string> names_in(const fs::path& folder, bool folders) {
 
 std::set<std::string> read_list(const fs::path& file) {
   const auto bytes = read_file(file, kMaxListBytes);
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::string_view text = list_text(bytes, file.string());
   std::set<std::string> names;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    std::string_view line = text.substr(at, end - at);
-    if (line.ends_with('\r')) line.remove_suffix(1);
+  while (!text.empty()) {
+    const std::string_view line = take_line(text);
     if (!line.empty()) names.emplace(line);
-    at = end + 1;
   }
   return names;
 }
@@ -205,14 +204,22 @@ ClipList list_speech_commands(const fs::path& folder, const std::string& split) 
   const Splits splits(folder);
   ClipList list;
   list.classes = static_cast<int64_t>(kWords.size());
+  LeftOut left_out;
   for (const std::string& word : names_in(folder, true)) {
     const auto found = std::find(kWords.begin(), kWords.end(), word);
-    if (found == kWords.end()) continue;  // _background_noise_
+    if (found == kWords.end()) {
+      if (word != "_background_noise_") left_out.add("folders of none of the 35 words", word);
+      continue;
+    }
     for (const std::string& file : names_in(folder / word, false)) {
-      if (file.ends_with(".wav") && splits.of(word, file) == split)
+      if (!file.ends_with(".wav")) {
+        left_out.add("files that are no .wav", word + "/" + file);
+      } else if (splits.of(word, file) == split) {
         list.clips.push_back({word + "/" + file, found - kWords.begin()});
+      }
     }
   }
+  list.warnings = left_out.lines();
   list.description = "Speech Commands " + split + " by " + (splits.listed() ? "lists" : "hash");
   return list;
 }
@@ -227,11 +234,14 @@ ClipList list_wav_folder(const fs::path& folder, const std::string& pattern,
   std::vector<Condition> conditions;
   for (const std::string& text : where) conditions.emplace_back(text, parts);
   std::vector<std::pair<std::string, Fields>> matched;
+  LeftOut left_out;
   std::vector<std::string> values;
   for (const std::string& name : names_in(folder, false)) {
     if (auto fields = parts.match(name)) {
       values.push_back(fields->at(label_field));
       matched.emplace_back(name, std::move(*fields));
+    } else {
+      left_out.add("files whose names do not follow the pattern", name);
     }
   }
   if (matched.empty())
@@ -240,6 +250,7 @@ ClipList list_wav_folder(const fs::path& folder, const std::string& pattern,
   values.erase(std::unique(values.begin(), values.end()), values.end());
   ClipList list;
   list.classes = static_cast<int64_t>(values.size());
+  list.warnings = left_out.lines();
   for (const auto& [name, fields] : matched) {
     const bool wanted = std::all_of(conditions.begin(), conditions.end(),
                                     [&](const Condition& c) { return c.holds(fields, name); });

@@ -18,6 +18,7 @@ struct ClipList {
   std::vector<Clip> clips;
   int64_t classes = 0;
   std::string description;
+  std::vector<std::string> warnings;  // what was left out, counted
 };
 
 ClipList list_speech_commands(const std::filesystem::path& folder, const std::string& split);

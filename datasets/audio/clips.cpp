@@ -21,6 +21,7 @@ class Clips final : public Dataset {
     info_.channels = kMelBins;
     info_.frames = spec.steps;
     info_.separate_files = true;
+    info_.warnings = std::move(list_.warnings);
     info_.description = list_.description + ", " + std::to_string(list_.clips.size()) +
                         " clips, log-mel frames of 10 ms, " + std::to_string(spec.steps) + " each";
   }
@@ -33,7 +34,9 @@ class Clips final : public Dataset {
                   "sample " + std::to_string(index) + " of " + std::to_string(info_.size));
     }
     const Clip& clip = list_.clips[static_cast<size_t>(window_.first + index)];
-    return {log_mel_input(read_clip(folder_ / clip.name), info_.frames), clip.label, clip.name};
+    Sound sound = read_clip(folder_ / clip.name);
+    return {log_mel_input(sound.samples, info_.frames), clip.label, clip.name,
+            std::move(sound.notes)};
   }
 
  private:

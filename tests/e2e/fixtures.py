@@ -136,7 +136,7 @@ def make_wav(path, samples, rate, tone, promised=None):
         values.byteswap()
     size = 2 * samples if promised is None else int(promised)
     with open(path, "wb") as file:
-        file.write(b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt " +
+        file.write(b"RIFF" + struct.pack("<I", min(36 + size, 0xffffffff)) + b"WAVEfmt " +
                    struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16) +
                    b"data" + struct.pack("<I", size) + values.tobytes())
 

@@ -194,12 +194,18 @@ class Runner:
             words = checks.namespace_command() + ["sh", "-c", script, "sh"] + words
         stdout = options.get("stdout", self.path(".stdout"))
         with open(stdout, "wb") as out, open(self.path(".stderr"), "wb") as err:
-            child = subprocess.Popen(words, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL,
+            child = subprocess.Popen(words, cwd=self.folder, env=environment, stdin=self.input(options),
                                      stdout=out, stderr=err)
         code, usage = self.wait(child, options.get("interrupt"))
         text = [open(p, errors="replace").read() if os.path.isfile(p) else ""
                 for p in (stdout, self.path(".stderr"))]
         self.result = Result(shown, code, text[0], text[1], usage.ru_maxrss)
+
+    def input(self, options):
+        """Standard input: a pipe that a file comes through, or nothing."""
+        if "stdin" not in options:
+            return subprocess.DEVNULL
+        return subprocess.Popen(["cat", options["stdin"]], stdout=subprocess.PIPE).stdout
 
     def wait(self, child, interrupt):
         deadline = time.monotonic() + TIMEOUT_S
@@ -249,6 +255,9 @@ class Runner:
 
     def do_stdout(self, rest):
         self.before["stdout"] = self.path(rest)
+
+    def do_stdin(self, rest):
+        self.before["stdin"] = self.path(rest)
 
     def do_exit(self, rest):
         require(str(self.result.code) in rest.split("|"),

@@ -56,7 +56,7 @@ std::string good_wav(int64_t samples = 16000, uint32_t rate = 16000) {
 }
 
 std::vector<float> decode(const std::string& text) {
-  return decode_clip(std::as_bytes(std::span(text.data(), text.size())));
+  return decode_clip(std::as_bytes(std::span(text.data(), text.size()))).samples;
 }
 
 struct Folder {
@@ -157,6 +157,9 @@ TEST_CASE("a WAV folder takes labels and splits from the names of its files") {
   CHECK(all->info().classes == 3);
   CHECK(all->info().frames == 128);
   CHECK(labels_of(*all) == std::vector<int64_t>{0, 0, 0, 0, 2, 2, 2, 2, 1, 1, 1, 1});
+  CHECK(all->info().warnings ==
+        std::vector<std::string>{
+            "left out, files whose names do not follow the pattern: 1, the first notes.txt"});
   CHECK(all->load(0).frames.shape() == Shape{128, kMelBins});
   spec.where = {"index < 5", "speaker != ann"};
   CHECK(labels_of(*open_dataset(spec)) == std::vector<int64_t>{0, 2, 1});
@@ -185,7 +188,7 @@ TEST_CASE("Speech Commands splits by its lists, or by the hash behind them") {
   CHECK(speech_commands_split("bobby_nohash_0.wav") == "train");
   const Folder folder;
   for (const char* name : {"backward/a_nohash_0.wav", "one/a_nohash_0.wav", "one/b_nohash_1.wav",
-                           "_background_noise_/rain.wav"})
+                           "_background_noise_/rain.wav", "three/x.flac", "eleven/y.wav"})
     folder.write(name, good_wav());
   DatasetSpec spec;
   spec.kind = "speech_commands";
@@ -202,7 +205,7 @@ TEST_CASE("Speech Commands splits by its lists, or by the hash behind them") {
   CHECK(by_hash == 3);
   folder.write("validation_list.txt", "one/b_nohash_1.wav\n");
   CHECK_THROWS_WITH(open_dataset(spec), Catch::Contains("testing_list.txt"));
-  folder.write("testing_list.txt", "one/a_nohash_0.wav\r\n");
+  folder.write("testing_list.txt", "\xef\xbb\xbfone/a_nohash_0.wav\r\n");
   const auto labels = [&](const char* split) {
     spec.split = split;
     return labels_of(*open_dataset(spec));
@@ -210,6 +213,9 @@ TEST_CASE("Speech Commands splits by its lists, or by the hash behind them") {
   CHECK(labels("train") == std::vector<int64_t>{0});
   CHECK(labels("validation") == std::vector<int64_t>{34});
   CHECK(labels("test") == std::vector<int64_t>{34});
+  CHECK(open_dataset(spec)->info().warnings ==
+        std::vector<std::string>{"left out, folders of none of the 35 words: 1, the first eleven",
+                                 "left out, files that are no .wav: 1, the first three/x.flac"});
   spec.split = "dev";
   CHECK_THROWS_AS(open_dataset(spec), Error);
 }
