@@ -105,10 +105,18 @@ int64_t vocabulary_of(const Tokenizer& tokenizer) {
                     tokenizer);
 }
 
+bool is_text_token(const Tokenizer& tokenizer, int32_t id) {
+  if (id < 0 || id >= vocabulary_of(tokenizer)) return false;
+  const auto* bpe = std::get_if<BpeTokenizer>(&tokenizer);
+  return bpe == nullptr || bpe->kinds[static_cast<size_t>(id)] == TokenKind::kText;
+}
+
 std::string describe(const Tokenizer& tokenizer) {
   return std::visit(Cases{
                         [](const CharTokenizer&) -> std::string { return "characters"; },
-                        [](const BpeTokenizer&) -> std::string { return "byte-level BPE"; },
+                        [](const BpeTokenizer& t) -> std::string {
+                          return t.byte_level ? "byte-level BPE" : "BPE of characters";
+                        },
                         [](const ByteTokenizer&) -> std::string { return "bytes"; },
                     },
                     tokenizer);
@@ -117,9 +125,7 @@ std::string describe(const Tokenizer& tokenizer) {
 Encoded encode(const Tokenizer& tokenizer, std::string_view text, const std::string& what) {
   return std::visit(Cases{
                         [&](const CharTokenizer& t) { return encode_characters(t, text, what); },
-                        [&](const BpeTokenizer& t) {
-                          return Encoded{encode_bpe(t, text, what), 0};
-                        },
+                        [&](const BpeTokenizer& t) { return encode_bpe(t, text, what); },
                         [&](const ByteTokenizer&) {
                           Encoded result;
                           for (const char c : text) {
@@ -131,7 +137,7 @@ Encoded encode(const Tokenizer& tokenizer, std::string_view text, const std::str
                     tokenizer);
 }
 
-std::string decode(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
+std::string decode(const Tokenizer& tokenizer, const std::vector<int32_t>& ids, bool from_start) {
   const int64_t size = vocabulary_of(tokenizer);
   std::string bytes;
   for (const int32_t id : ids) {
@@ -146,6 +152,10 @@ std::string decode(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) 
                    [&](const ByteTokenizer&) { bytes.push_back(static_cast<char>(id)); },
                },
                tokenizer);
+  }
+  const auto* bpe = std::get_if<BpeTokenizer>(&tokenizer);
+  for (size_t i = 0; bpe != nullptr && from_start && i < bpe->decoded_strip; ++i) {
+    if (bytes.starts_with(' ')) bytes.erase(0, 1);
   }
   return bytes;
 }

@@ -1,8 +1,7 @@
 #pragma once
-// Text to token ids and back: single characters, byte-level BPE (Hugging Face tokenizer.json),
-// bytes. Thread-safe after loading.
+// Text to token ids and back: single characters, BPE (Hugging Face tokenizer.json), bytes.
+// Thread-safe after loading.
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -10,6 +9,8 @@
 #include <unordered_map>
 #include <variant>
 #include <vector>
+
+#include "datasets/bpe.hpp"
 
 namespace spikeloom {
 
@@ -19,22 +20,6 @@ struct CharTokenizer {
   std::vector<char32_t> symbols;
   std::unordered_map<char32_t, int32_t> ids;
   int32_t unknown = -1;  // stands for every other character: the space's id, -1 without one
-};
-
-// Byte-level BPE as GPT-NeoX' 20B tokenizer: NFC, added tokens, pieces by GPT-2's rule, lowest
-// merge rank first.
-struct BpeTokenizer {
-  struct Merge {
-    int32_t rank, id;
-  };
-  struct Added {
-    std::string text;
-    int32_t id;
-  };
-  std::vector<std::string> pieces;             // by id: the bytes it stands for
-  std::array<int32_t, 256> bytes{};            // id of a single byte, -1: none, dropped
-  std::unordered_map<uint64_t, Merge> merges;  // left id << 32 | right id
-  std::vector<Added> raw, normalized;          // split off before and after normalisation
 };
 
 struct ByteTokenizer {};
@@ -48,20 +33,20 @@ Tokenizer parse_tokenizer(std::string_view bytes, const std::string& what);
 
 // Ids lie below this.
 int64_t vocabulary_of(const Tokenizer& tokenizer);
-// "characters", "byte-level BPE", "bytes"
+// Whether the id has a token that a text may hold: holes and special tokens have none.
+bool is_text_token(const Tokenizer& tokenizer, int32_t id);
+// "characters", "byte-level BPE", "BPE of characters", "bytes"
 std::string describe(const Tokenizer& tokenizer);
 
-struct Encoded {
-  std::vector<int32_t> ids;
-  int64_t unknown = 0;  // characters outside the vocabulary, replaced
-};
 // `what` names the text in errors. Throws Error(kData) for invalid UTF-8 (bytes excepted) and for
 // characters outside a vocabulary that cannot replace them.
 Encoded encode(const Tokenizer& tokenizer, std::string_view text, const std::string& what);
 
 // The bytes the ids stand for: a piece of UTF-8 text, perhaps cut inside a character (lossy_utf8,
-// complete_prefix). Throws Error(kData) for an id outside the vocabulary.
-std::string decode(const Tokenizer& tokenizer, const std::vector<int32_t>& ids);
+// complete_prefix). Some tokenizers put a space in front of a text and drop it again
+// `from_start`. Throws Error(kData) for an id outside the vocabulary.
+std::string decode(const Tokenizer& tokenizer, const std::vector<int32_t>& ids,
+                   bool from_start = true);
 
 // How the authors' generator prepares a prompt for a character model: lines stripped, empty ones
 // dropped, one newline in front.
