@@ -14,6 +14,7 @@ int command_inspect(const Arguments& arguments);
 int command_chip(const Arguments& arguments);
 int command_compare(const Arguments& arguments);
 int command_convert(const Arguments& arguments);
+int command_tokenize(const Arguments& arguments);
 int command_generate(const Arguments& arguments);
 int command_stream(const Arguments& arguments);
 int command_bench(const Arguments& arguments);

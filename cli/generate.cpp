@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
@@ -11,6 +12,7 @@
 #include "cli/options.hpp"
 #include "cli/precision.hpp"
 #include "cli/token_experiment.hpp"
+#include "cli/token_input.hpp"
 #include "core/error.hpp"
 #include "core/io/safetensors.hpp"
 #include "core/io/weights_file.hpp"
@@ -121,8 +123,9 @@ class Stream {
     pending_.insert(pending_.end(), ids.begin(), ids.end());
   }
 
-  // Runs what is pending and chooses the next token, which is then pending.
-  int32_t next(const Sampling& sampling, bool is_bpe) {
+  // Runs what is pending and chooses the next token, which is then pending; `never` says by id
+  // which are not chosen.
+  int32_t next(const Sampling& sampling, const std::vector<bool>& never) {
     int64_t last = 0;
     for (size_t first = 0; first < pending_.size(); first += kChunk) {
       const auto count = std::min<int64_t>(kChunk, static_cast<int64_t>(pending_.size() - first));
@@ -138,7 +141,9 @@ class Stream {
       last = count - 1;
     }
     Tensor logits = session_.value(head_, last);
-    if (is_bpe) logits.f32()[0] = -999999999.0f;  // the end of a text is never chosen
+    for (size_t id = 0; id < never.size(); ++id) {
+      if (never[id]) logits.f32()[id] = -999999999.0f;
+    }
     pending_ = {sample_token(logits.f32(), sampling, session_.steps_done())};
     return pending_[0];
   }
@@ -199,7 +204,17 @@ std::vector<int32_t> prompt_ids(const Settings& settings, const Tokenizer& token
                                 bool resumed) {
   const bool clean = std::holds_alternative<CharTokenizer>(tokenizer) && !resumed;
   const std::string text = clean ? refine_prompt(settings.prompt) : settings.prompt;
-  return encode(tokenizer, text, "--prompt").ids;
+  return encode_exactly(tokenizer, text, "--prompt").ids;
+}
+
+// Rows of the network without a token of a text: padding, the end of a text.
+std::vector<bool> never_chosen(const Tokenizer& tokenizer, int64_t vocabulary) {
+  std::vector<bool> never;
+  for (int64_t id = 0; id < vocabulary; ++id)
+    never.push_back(!is_text_token(tokenizer, static_cast<int32_t>(id)));
+  if (std::count(never.begin(), never.end(), false) == 0)
+    throw Error(ErrorCode::kData, "the vocabulary has no token that a text may hold");
+  return never;
 }
 
 int generate(const Settings& settings) {
@@ -233,7 +248,7 @@ int generate(const Settings& settings) {
     throw Error(ErrorCode::kUsage, "--prompt is needed: there is no text to go on with");
   }
 
-  const bool is_bpe = std::holds_alternative<BpeTokenizer>(tokenizer);
+  const std::vector<bool> never = never_chosen(tokenizer, config.vocabulary);
   const bool is_char = std::holds_alternative<CharTokenizer>(tokenizer);
   const auto fed = static_cast<double>(stream.pending().size());
   TextOutput output;
@@ -244,7 +259,7 @@ int generate(const Settings& settings) {
   std::string last = decode(tokenizer, {stream.pending().back()});
   for (; made < settings.tokens && !interrupted(); ++made) {
     sampling.top_p = is_char && last == "\n" ? settings.top_p_newline : settings.top_p;
-    last = decode(tokenizer, {stream.next(sampling, is_bpe)});
+    last = decode(tokenizer, {stream.next(sampling, never)}, false);
     output.add(last);
     if (made == 0) {
       prompt_seconds = seconds_since(start);
@@ -278,8 +293,10 @@ T in_range(const options::variables_map& values, const char* name, T low, T high
 void add_options(CommandLine& line) {
   const auto text = [] { return options::value<std::string>()->default_value(""); };
   line.named.add_options()("weights", options::value<std::string>()->required(), "checkpoint")(
-      "prompt", text(), "text to go on with")(
-      "tokens", options::value<int64_t>()->default_value(100), "how many to make")(
+      "prompt", text(),
+      "text to go on with; \\n, \\t, \\r, \\\\, \\xHH (a byte) and \\uHHHH or \\u{H..} (a "
+      "character) are escapes")("tokens", options::value<int64_t>()->default_value(100),
+                                "how many to make")(
       "vocab", text(), "character vocabulary or tokenizer.json; bytes where there are 256 tokens")(
       "state", text(), "safetensors file: continue from it, write it at the end")(
       "temperature", options::value<double>()->default_value(1.0), "acts after the cut")(
@@ -313,7 +330,7 @@ int command_generate(const Arguments& arguments) {
   const options::variables_map& values = *parsed;
   Settings s;
   s.weights = values["weights"].as<std::string>();
-  s.prompt = values["prompt"].as<std::string>();
+  s.prompt = unescaped(values["prompt"].as<std::string>(), "--prompt");
   s.vocab = values["vocab"].as<std::string>();
   s.state = values["state"].as<std::string>();
   s.tokens = in_range<int64_t>(values, "tokens", 1, int64_t{1} << 40);

@@ -35,6 +35,7 @@ constexpr std::array kCommands = {
     Command{"convert", "convert weights to safetensors, or the sequences of a data set to .npy",
             command_convert},
     Command{"generate", "continue a text with a SpikeGPT, token by token", command_generate},
+    Command{"tokenize", "print the token ids of a text", command_tokenize},
     Command{"stream", "feed a sound frame by frame; print the decision as it forms",
             command_stream},
     Command{"bench", "measure the engine on this machine beside its competitors", command_bench},

@@ -130,13 +130,15 @@ LanguageScore language_of(const RunState& state, const std::vector<TokenWindow>&
   score.nats = state.nats;
   score.unknown = unknown;
   if (!tokenizer) return score;
-  std::vector<int32_t> predicted;
+  std::vector<int32_t> predicted;  // padded ids stand for no bytes
+  const int64_t known = vocabulary_of(*tokenizer);
   for (int64_t w = 0; w < state.done; ++w) {
     const TokenWindow& window = windows[static_cast<size_t>(w)];
     const auto first = window.row->begin() + static_cast<int64_t>(window.first) + 1;
-    predicted.insert(predicted.end(), first, first + static_cast<int64_t>(window.predictions()));
+    std::copy_if(first, first + static_cast<int64_t>(window.predictions()),
+                 std::back_inserter(predicted), [&](int32_t id) { return id < known; });
   }
-  const std::string text = decode(*tokenizer, predicted);
+  const std::string text = decode(*tokenizer, predicted, false);
   score.bytes = static_cast<int64_t>(text.size());
   score.characters = characters_in(text);
   score.vocabulary = describe(*tokenizer);
@@ -335,6 +337,11 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   input.peak_memory_bytes = peak_bytes();
   input.config_sha256 = sha256_hex(setup.config_json);
   input.language = language_of(state, setup.windows, tokenizer, data.unknown);
+  if (tokenizer && vocabulary_of(*tokenizer) != net.config.vocabulary) {
+    input.warnings.push_back(
+        fmt::format("the network has {} rows for tokens, the vocabulary {} tokens",
+                    net.config.vocabulary, vocabulary_of(*tokenizer)));
+  }
   if (twin.state.done > 0)
     input.twin->language = language_of(twin.state, setup.windows, tokenizer, data.unknown);
   write_report(make_report(std::move(input)), e.output_dir, quiet, json_file, csv_file);

@@ -121,7 +121,7 @@ Tokenizer tokenizer_for(const std::string& vocab, int64_t vocabulary, const char
   }
   const bool bytes = vocab.empty() || vocab == "bytes";
   Tokenizer tokenizer = bytes ? Tokenizer(ByteTokenizer{}) : load_tokenizer(vocab);
-  if (vocabulary_of(tokenizer) != vocabulary) {
+  if (vocabulary_of(tokenizer) > vocabulary) {
     throw Error(ErrorCode::kData,
                 fmt::format("{} has {} tokens, the network {}", bytes ? "bytes" : vocab,
                             vocabulary_of(tokenizer), vocabulary));

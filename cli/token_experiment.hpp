@@ -46,7 +46,8 @@ bool is_token_family(const std::string& family);
 TokenExperiment read_token_experiment(Config& config);
 
 // The tokenizer a network of so many tokens needs: `vocab` is a file, "bytes", or "" for bytes
-// where there are 256. `option` names it in errors. Throws Error(kUsage, kData).
+// where there are 256. The network may know more tokens, for vocabularies are padded, never fewer.
+// `option` names it in errors. Throws Error(kUsage, kData).
 Tokenizer tokenizer_for(const std::string& vocab, int64_t vocabulary, const char* option);
 
 // Runs it: report.json, report.csv, trace.h5, for tokens logits.npy; prints the table unless quiet.

@@ -2,6 +2,7 @@
 
 #include "datasets/bpe.hpp"
 
+#include <cstdio>
 #include <queue>
 
 #include "core/error.hpp"
@@ -75,6 +76,12 @@ class Word {
   std::priority_queue<Pair, std::vector<Pair>, std::greater<Pair>> waiting_;
 };
 
+std::string hexadecimal(const char* prefix, int digits, unsigned value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%s%0*X", prefix, digits, value);
+  return text;
+}
+
 // Text on its way to ids.
 class Encoder {
  public:
@@ -102,13 +109,16 @@ class Encoder {
     symbols_.clear();
     waits_ = false;
     if (bpe_.byte_level) {
-      for (const char c : bytes_) symbol(bpe_.bytes[static_cast<uint8_t>(c)], {});
+      for (const char c : bytes_) {
+        const auto byte = static_cast<uint8_t>(c);
+        if (!symbol(bpe_.bytes[byte], {})) missing("byte 0x", 2, byte);
+      }
     } else {
       for (const char32_t c : piece) {
         const auto found = bpe_.characters.find(c);
         std::string own;
         if (found == bpe_.characters.end()) append_utf8(own, c);
-        symbol(found == bpe_.characters.end() ? -1 : found->second, own);
+        if (!symbol(found == bpe_.characters.end() ? -1 : found->second, own)) missing("U+", 4, c);
       }
     }
     if (waits_) symbols_.push_back(bpe_.unknown);
@@ -117,21 +127,26 @@ class Encoder {
 
   // A character by its id or, without one, by its bytes or the unknown token. As in the original,
   // an unknown token waits for a known character, behind bytes that come before it.
-  void symbol(int32_t id, std::string_view bytes) {
+  // False for one that is not in the vocabulary.
+  bool symbol(int32_t id, std::string_view bytes) {
     if (id >= 0) {
       if (waits_) symbols_.push_back(bpe_.unknown);
       waits_ = false;
       symbols_.push_back(id);
-      return;
+      return true;
     }
     if (bpe_.falls_back && !bytes.empty() && has_all(bytes)) {
       for (const char c : bytes) symbols_.push_back(bpe_.fallback[static_cast<uint8_t>(c)]);
-      return;
+      return true;
     }
-    ++result_.unknown;
-    if (bpe_.unknown < 0) return;
+    if (bpe_.unknown < 0) return false;
     if (waits_ && !bpe_.fuse_unknown) symbols_.push_back(bpe_.unknown);
     waits_ = true;
+    return false;
+  }
+
+  void missing(const char* prefix, int digits, unsigned value) {
+    if (result_.unknown++ == 0) result_.first_unknown = hexadecimal(prefix, digits, value);
   }
 
   bool has_all(std::string_view bytes) const {
@@ -149,6 +164,10 @@ class Encoder {
 };
 
 }  // namespace
+
+std::string name_of_character(char32_t c) {
+  return hexadecimal("U+", 4, static_cast<unsigned>(c));
+}
 
 Encoded encode_bpe(const BpeTokenizer& bpe, std::string_view text, const std::string& what) {
   decode_utf8(text, what);  // refuses what is no text

@@ -46,8 +46,13 @@ BpeTokenizer read_bpe(const nlohmann::json& root, const std::string& what);
 
 struct Encoded {
   std::vector<int32_t> ids;
-  int64_t unknown = 0;  // characters (of a byte level: bytes) outside the vocabulary
+  // Characters (of a byte level: bytes) outside the vocabulary, replaced or left out.
+  int64_t unknown = 0;
+  std::string first_unknown;  // "U+00E9", "byte 0xE9"
 };
+
+// "U+00E9"
+std::string name_of_character(char32_t c);
 
 // No special tokens are put in front or behind. Throws Error(kData) for invalid UTF-8. Pieces take
 // O(n log n) in their length.

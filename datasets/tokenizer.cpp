@@ -1,7 +1,6 @@
 #include "datasets/tokenizer.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
@@ -56,14 +55,12 @@ Encoded encode_characters(const CharTokenizer& tokenizer, std::string_view text,
       continue;
     }
     if (tokenizer.unknown < 0) {
-      char number[16];
-      std::snprintf(number, sizeof number, "U+%04X", static_cast<unsigned>(c));
-      throw Error(ErrorCode::kData, what + ": " + number +
+      throw Error(ErrorCode::kData, what + ": " + name_of_character(c) +
                                         " is not in the vocabulary, which has no "
                                         "space to stand for it");
     }
     result.ids.push_back(tokenizer.unknown);
-    ++result.unknown;
+    if (result.unknown++ == 0) result.first_unknown = name_of_character(c);
   }
   return result;
 }
@@ -109,6 +106,22 @@ bool is_text_token(const Tokenizer& tokenizer, int32_t id) {
   if (id < 0 || id >= vocabulary_of(tokenizer)) return false;
   const auto* bpe = std::get_if<BpeTokenizer>(&tokenizer);
   return bpe == nullptr || bpe->kinds[static_cast<size_t>(id)] == TokenKind::kText;
+}
+
+bool spells_unknown(const Tokenizer& tokenizer) {
+  const auto* bpe = std::get_if<BpeTokenizer>(&tokenizer);
+  return bpe != nullptr && bpe->unknown >= 0;
+}
+
+Encoded encode_exactly(const Tokenizer& tokenizer, std::string_view text, const std::string& what) {
+  Encoded encoded = encode(tokenizer, text, what);
+  if (encoded.unknown == 0 || spells_unknown(tokenizer)) return encoded;
+  const bool several = encoded.unknown > 1;
+  throw Error(ErrorCode::kData,
+              what + ": " + encoded.first_unknown +
+                  (several ? " and " + std::to_string(encoded.unknown - 1) + " more are"
+                           : std::string(" is")) +
+                  " not in the vocabulary");
 }
 
 std::string describe(const Tokenizer& tokenizer) {

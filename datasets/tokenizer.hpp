@@ -31,6 +31,8 @@ using Tokenizer = std::variant<CharTokenizer, BpeTokenizer, ByteTokenizer>;
 Tokenizer load_tokenizer(const std::filesystem::path& path);
 Tokenizer parse_tokenizer(std::string_view bytes, const std::string& what);
 
+// Whether the tokenizer has a token for what it does not know.
+bool spells_unknown(const Tokenizer& tokenizer);
 // Ids lie below this.
 int64_t vocabulary_of(const Tokenizer& tokenizer);
 // Whether the id has a token that a text may hold: holes and special tokens have none.
@@ -41,6 +43,10 @@ std::string describe(const Tokenizer& tokenizer);
 // `what` names the text in errors. Throws Error(kData) for invalid UTF-8 (bytes excepted) and for
 // characters outside a vocabulary that cannot replace them.
 Encoded encode(const Tokenizer& tokenizer, std::string_view text, const std::string& what);
+
+// The same for a text that must not lose a character: throws Error(kData) naming the first outside
+// the vocabulary, unless the tokenizer itself has a token for those.
+Encoded encode_exactly(const Tokenizer& tokenizer, std::string_view text, const std::string& what);
 
 // The bytes the ids stand for: a piece of UTF-8 text, perhaps cut inside a character (lossy_utf8,
 // complete_prefix). Some tokenizers put a space in front of a text and drop it again
