@@ -33,6 +33,10 @@ void visit_numbers(State& state, Visit&& visit) {
   visit("correct", state.accuracy.correct);
   visit("labelled", state.accuracy.total);
   visit("predictions", state.predictions);
+  visit("not_finite", state.not_finite.samples);
+  visit("not_finite/first", state.not_finite.first);
+  visit("twin/not_finite", state.twin_not_finite.samples);
+  visit("twin/not_finite/first", state.twin_not_finite.first);
   visit("twin/done", state.twin_done);
   visit("twin/correct", state.twin_accuracy.correct);
   visit("twin/labelled", state.twin_accuracy.total);
@@ -70,6 +74,8 @@ Json small_state(const RunState& state) {
             {"outputs_final", state.outputs_final},
             {"accuracy_known", state.accuracy.known},
             {"twin_accuracy_known", state.twin_accuracy.known},
+            {"not_finite", state.not_finite.where},
+            {"twin_not_finite", state.twin_not_finite.where},
             {"broken", Json::array()},
             {"notes", Json::array()},
             {"numbers", Json::object()}};
@@ -88,6 +94,8 @@ void read_small_state(const Json& json, RunState& state) {
   state.outputs_final = json.at("outputs_final").get<bool>();
   state.accuracy.known = json.at("accuracy_known").get<bool>();
   state.twin_accuracy.known = json.at("twin_accuracy_known").get<bool>();
+  state.not_finite.where = json.at("not_finite").get<std::string>();
+  state.twin_not_finite.where = json.at("twin_not_finite").get<std::string>();
   for (const Json& broken : json.at("broken")) {
     state.broken.push_back({broken.at(0).get<int64_t>(), broken.at(1).get<std::string>()});
   }

@@ -22,6 +22,16 @@ struct CountedNote {
   std::string first;  // its name, or "sample 3"
 };
 
+// Samples whose values left the range of fp32: they have no answer.
+struct NotFinite {
+  int64_t samples = 0;     // of a token model: predictions
+  int64_t first = 0;       // which
+  std::string where = "";  // the node that showed it first
+  void add(int64_t sample, const std::string& node) {
+    if (samples++ == 0) first = sample, where = node;
+  }
+};
+
 struct RunState {
   int64_t done = 0;  // samples of the dataset that ended or could not be read; windows of tokens
   Accuracy accuracy;
@@ -29,6 +39,7 @@ struct RunState {
   std::vector<CountedNote> notes;  // in the order they were met
   RunStatistics statistics;
   std::vector<uint64_t> signature;  // by population
+  NotFinite not_finite;
   std::optional<NeuroBenchCounts> neurobench;
   int64_t predictions = 0;  // of a token model, with
   double nats = 0;          // the sum of their surprise
@@ -36,6 +47,7 @@ struct RunState {
   bool outputs_final = false;  // the spiking run ended: trace and arrays have their names
   int64_t twin_done = 0;
   Accuracy twin_accuracy;
+  NotFinite twin_not_finite;
   std::vector<ZeroCount> twin_zeros;  // by layer; none: the twin does not run
 
   int64_t ended() const noexcept { return done - static_cast<int64_t>(broken.size()); }

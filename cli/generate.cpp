@@ -21,7 +21,9 @@
 #include "hw_model/report/energy.hpp"
 #include "models/ann/rwkv4.hpp"
 #include "models/spikegpt/sampling.hpp"
+#include "sim/graph/value_bounds.hpp"
 #include "sim/plan/session.hpp"
+#include "sim/trace/finite_watch.hpp"
 #include "sim/trace/op_counter.hpp"
 
 namespace spikeloom {
@@ -141,6 +143,12 @@ class Stream {
       last = count - 1;
     }
     Tensor logits = session_.value(head_, last);
+    const std::string node = all_finite(logits.f32()) ? session_.not_finite_state() : "logits";
+    if (!node.empty()) {
+      throw Error(ErrorCode::kRuntime,
+                  fmt::format("{} after {} tokens are not finite: there is nothing to choose from",
+                              node, session_.steps_done()));
+    }
     for (size_t id = 0; id < never.size(); ++id) {
       if (never[id]) logits.f32()[id] = -999999999.0f;
     }
@@ -231,6 +239,7 @@ int generate(const Settings& settings) {
     graph = build_spikegpt(config);
     check_memory(graph, 1);
     weights = bind_weights(graph, std::move(stored));
+    value_gains(graph, weights);
   } catch (const Error& error) {
     throw error.in(settings.weights.string());
   }

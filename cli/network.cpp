@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 
 #include "cli/cpu_choice.hpp"
 #include "core/error.hpp"
 #include "core/io/weights_file.hpp"
 #include "sim/backends/reference/reference.hpp"
 #include "sim/graph/random_weights.hpp"
+#include "sim/graph/value_bounds.hpp"
 
 namespace spikeloom {
 void check_memory(const Graph& graph, int64_t sessions) {
@@ -40,7 +42,9 @@ std::shared_ptr<const Backend> make_backend(const std::string& device, Accumulat
 Weights load_for(const Graph& graph, const std::filesystem::path& path) {
   Weights stored = load_weights(path);
   try {
-    return bind_weights(graph, std::move(stored));
+    Weights bound = bind_weights(graph, std::move(stored));
+    value_gains(graph, bound);
+    return bound;
   } catch (const Error& error) {
     throw error.in(path.string());
   }
@@ -113,6 +117,11 @@ Network make_network(const Experiment& experiment, const DatasetInfo& data) {
     network.model = {network.as_written, std::move(weights)};
   }
   network.limits = round_model(experiment.what_if, network.model);
+  const Graph& graph = network.model.graph;
+  network.safe_input = hides_values(graph)
+                           ? safe_input(graph, value_gains(graph, network.model.weights),
+                                        experiment.model.time_steps)
+                           : std::numeric_limits<double>::infinity();
   return network;
 }
 

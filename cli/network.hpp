@@ -14,6 +14,9 @@
 
 namespace spikeloom {
 
+// Magnitudes that data may well hold.
+constexpr double kUsualInput = 1e6;
+
 // The network in the form that runs, with where its weights come from; limits: of accumulators, of
 // a what-if.
 struct Network {
@@ -24,6 +27,11 @@ struct Network {
   DeadNeurons dead;                       // of a what-if with dead cores
   std::string weights_hash, weights_note;
   bool random = false;
+  // No input up to this takes a value of the model out of fp32; infinity: its logits would show it.
+  double safe_input = 0;
+
+  // The weights rule nothing out: runs look at all values.
+  bool watches_values() const noexcept { return safe_input < kUsualInput; }
 };
 
 // "cpu" or "reference"; SPIKELOOM_SIMD forces a SIMD target of the former, whose kernels
@@ -31,7 +39,8 @@ struct Network {
 std::shared_ptr<const Backend> make_backend(const std::string& device,
                                             AccumulatorLimits limits = {});
 
-// The arrays of a file that the graph needs. Throws Error(kData) naming the file and every fault.
+// The arrays of a file that the graph needs. Throws Error(kData) naming the file and every fault,
+// scales that leave fp32 among them.
 Weights load_for(const Graph& graph, const std::filesystem::path& path);
 
 // Refuses what cannot fit before anything is allocated: memory that is merely promised ends in the

@@ -262,6 +262,8 @@ int run_experiment(Config config, bool quiet, bool resume) {
 
   RunState state = first_state(setup, network, resume);
   ReportInput input = execute(setup, network, state);
+  const std::vector<std::string> notes = value_notes(state);
+  input.warnings.insert(input.warnings.end(), notes.begin(), notes.end());
   input.config = resolved;
   input.peak_memory_bytes = peak_bytes();
   const Report report = make_report(std::move(input));
@@ -269,6 +271,7 @@ int run_experiment(Config config, bool quiet, bool resume) {
   csv_file.write(to_csv(report));
   json_file.commit();
   csv_file.commit();
+  for (const std::string& note : notes) fmt::print(stderr, "spikeloom: {}\n", note);
   for (const BrokenSample& broken : state.broken) {
     fmt::print(stderr, "spikeloom: sample {} left out: {}\n", broken.index, broken.reason);
   }

@@ -17,6 +17,7 @@
 #include "core/io/npy.hpp"
 #include "core/io/weights_file.hpp"
 #include "sim/graph/step_window.hpp"
+#include "sim/trace/finite_watch.hpp"
 #include "sim/trace/graph_json.hpp"
 #include "sim/trace/op_counter.hpp"
 #include "sim/trace/recorder.hpp"
@@ -29,15 +30,17 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-int64_t argmax(std::span<const float> values) {
-  return std::max_element(values.begin(), values.end()) - values.begin();
+// The class with the largest logit; -1: some are no numbers, so there is no answer.
+int64_t prediction_of(std::span<const float> logits) {
+  if (!all_finite(logits)) return -1;
+  return std::max_element(logits.begin(), logits.end()) - logits.begin();
 }
 
 void count_prediction(Accuracy& accuracy, int64_t label, int64_t prediction) {
   if (label < 0) return;
   accuracy.known = true;
   ++accuracy.total;
-  accuracy.correct += label == prediction;
+  accuracy.correct += label == prediction;  // no answer is a wrong one
 }
 
 void count_notes(std::vector<CountedNote>& counted, const Sample& sample, int64_t index) {
@@ -94,7 +97,8 @@ class SpikingRun {
                   {setup.steps, state.done > 0, setup.experiment.output.per_step}),
         logits_(dir() / "logits.npy", {setup.experiment.model.num_classes()}),
         counter_(graph_),
-        signature_(graph_) {
+        signature_(graph_),
+        watches_(network.watches_values()) {
     if (setup.experiment.neurobench) neurobench_.emplace(graph_, network.model.weights);
     if (state.done > 0) resume();
   }
@@ -107,16 +111,21 @@ class SpikingRun {
         sink->begin_sample({index, sample.label, index * setup_.steps});
       }
       if (neurobench_) neurobench_->begin_sample();
+      not_finite_.clear();
     };
     calls.chunk = [this](const Session& session) {
       for (TraceSink* sink : sinks()) sink->chunk(session.last_chunk());
       if (neurobench_) neurobench_->chunk(session, setup_.experiment.run.threads);
       features_.chunk(session);
+      if (watches_ && not_finite_.empty()) not_finite_ = FiniteWatch::find(session);
     };
     calls.end = [this, output, &progress](int64_t index, const Sample& sample,
                                           const Session& session) {
       const Tensor values = session.value(output, session.last_chunk().steps - 1);
-      const int64_t prediction = argmax(values.f32());
+      const int64_t answer = prediction_of(values.f32());
+      if (answer < 0) not_finite_ = "logits";
+      if (!not_finite_.empty()) state_.not_finite.add(index, not_finite_);
+      const int64_t prediction = not_finite_.empty() ? answer : -1;
       for (TraceSink* sink : sinks()) sink->end_sample({setup_.steps, prediction});
       logits_.append(values.f32());
       features_.end_sample();
@@ -212,6 +221,8 @@ class SpikingRun {
   NpyWriter logits_;
   OpCounter counter_;
   Signature signature_;
+  const bool watches_;
+  std::string not_finite_;  // the node of this sample that showed it
   std::optional<NeuroBenchCounter> neurobench_;
   CheckpointPace pace_{setup_.experiment.output.checkpoint_s};
 };
@@ -257,21 +268,40 @@ Weights executed_weights(const RunSetup& setup, Network& network) {
 
 }  // namespace
 
+std::vector<std::string> value_notes(const RunState& state) {
+  std::vector<std::string> notes;
+  const auto note = [&](const NotFinite& found, const char* whose, int64_t samples) {
+    if (found.samples == 0) return;
+    notes.push_back(
+        fmt::format("{}{} of {} of {} samples are not finite (the first: sample {}); "
+                    "they have no answer and count as wrong",
+                    whose, found.where == "logits" ? "logits" : "values at " + found.where,
+                    found.samples, samples, found.first));
+  };
+  note(state.not_finite, "", state.ended());
+  note(state.twin_not_finite, "dense twin: ", state.twin_done);
+  return notes;
+}
+
 void run_network(const RunSetup& setup, Network& network, RunState& state) {
   SpikingRun run(setup, network, state);
   PlanOptions options{
       setup.experiment.run.schedule, chunk_steps_of(setup, network.model.graph), {}};
   options.whole_samples = setup.steps + look_ahead_of(network.model.graph) <= options.chunk_steps;
   if (setup.experiment.neurobench) options.keep = NeuroBenchCounter::watched(network.model.graph);
+  if (network.watches_values()) {
+    for (std::string& name : FiniteWatch::watched(network.model.graph))
+      options.keep.push_back(std::move(name));
+  }
   const Experiment& experiment = setup.experiment;
   const auto plan = compile(network.model.graph, executed_weights(setup, network),
                             with_what_if(experiment.what_if, network.dead, network.model.graph,
                                          make_backend(experiment.run.device, network.limits)),
                             options);
   Progress progress("run", setup.dataset.info().size, setup.quiet);
-  run_samples(plan, setup.dataset,
-              {state.done, setup.steps, setup.experiment.run.batch, setup.experiment.run.threads},
-              run.callbacks(progress));
+  LoopOptions loop{state.done, setup.steps, experiment.run.batch, experiment.run.threads};
+  if (!network.watches_values()) loop.largest_input = network.safe_input;
+  run_samples(plan, setup.dataset, loop, run.callbacks(progress));
   if (state.ended() == 0 && !state.broken.empty()) {
     throw Error(ErrorCode::kData, fmt::format("none of the {} samples can be read; the first: {}",
                                               state.done, state.broken[0].reason));
@@ -306,11 +336,18 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
         [&] { save_checkpoint(checkpoint_path(experiment.output.dir), setup.identity, state); });
   };
   LoopCallbacks callbacks;
-  callbacks.begin = [](int64_t, const Sample&) {};
-  callbacks.chunk = [&](const Session& session) { zeros.chunk(session, experiment.run.threads); };
+  std::string not_finite;  // what shows it, of the sample that runs
+  callbacks.begin = [&](int64_t, const Sample&) { not_finite.clear(); };
+  callbacks.chunk = [&](const Session& session) {
+    zeros.chunk(session, experiment.run.threads);
+    if (not_finite.empty()) not_finite = zeros.not_finite();
+  };
   callbacks.end = [&](int64_t index, const Sample& sample, const Session& session) {
     const int64_t last = session.last_chunk().steps - 1;
-    const int64_t prediction = argmax(session.value(output, last).f32());
+    const int64_t answer = prediction_of(session.value(output, last).f32());
+    if (answer < 0) not_finite = "logits";
+    if (!not_finite.empty()) state.twin_not_finite.add(index, not_finite);
+    const int64_t prediction = not_finite.empty() ? answer : -1;
     count_prediction(state.twin_accuracy, sample.label, prediction);
     done(index);
   };

@@ -29,6 +29,9 @@ struct RunSetup {
 // The files a run writes besides its reports, under their final names.
 std::vector<std::filesystem::path> outputs_of(const Experiment& experiment);
 
+// What a user must know about the values of a run, one line each: samples without an answer.
+std::vector<std::string> value_notes(const RunState& state);
+
 // Runs the spiking network over the dataset and writes trace, logits and features. `state` says
 // what an earlier process did (nothing: RunState{}) and receives the result. Afterwards the
 // weights of `network` are gone. Stops early after Ctrl-C, see run_samples.

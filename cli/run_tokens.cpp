@@ -20,6 +20,7 @@
 #include "models/ann/rwkv4.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/random_weights.hpp"
+#include "sim/graph/value_bounds.hpp"
 
 namespace spikeloom {
 namespace {
@@ -109,6 +110,7 @@ TokenNetwork make_token_network(const TokenExperiment& e) {
     try {
       build(e, &stored, net);
       net.weights = bind_weights(net.graph, std::move(stored));
+      value_gains(net.graph, net.weights);
     } catch (const Error& error) {
       throw error.in(e.weights.path.string());
     }
@@ -126,10 +128,11 @@ int64_t characters_in(const std::string& utf8) {
 LanguageScore language_of(const RunState& state, const std::vector<TokenWindow>& windows,
                           const std::optional<Tokenizer>& tokenizer, int64_t unknown) {
   LanguageScore score;
-  score.tokens = state.predictions;
+  score.tokens = state.predictions - state.not_finite.samples;
   score.nats = state.nats;
   score.unknown = unknown;
-  if (!tokenizer) return score;
+  // What the others spell is no part of the text of its own.
+  if (!tokenizer || state.not_finite.samples > 0) return score;
   std::vector<int32_t> predicted;  // padded ids stand for no bytes
   const int64_t known = vocabulary_of(*tokenizer);
   for (int64_t w = 0; w < state.done; ++w) {
@@ -198,6 +201,15 @@ void count_baselines(const TokenSetup& setup, const TokenNetwork& net, const Twi
                    "to those before it in its window; counted, not executed",
                    gpt.heads),
        count_dense_run(build_gpt(gpt), statistics)});
+}
+
+// What a user must know about the logits of a run, one line each.
+std::vector<std::string> prediction_notes(const RunState& state, const char* whose) {
+  if (state.not_finite.samples == 0) return {};
+  return {
+      fmt::format("{}logits of {} of {} predictions are not finite (the first: prediction {}); "
+                  "the cross-entropy is that of the others",
+                  whose, state.not_finite.samples, state.predictions, state.not_finite.first)};
 }
 
 void add_warnings(const TokenSetup& setup, const TokenNetwork& net, const RunState& state,
@@ -344,6 +356,11 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   }
   if (twin.state.done > 0)
     input.twin->language = language_of(twin.state, setup.windows, tokenizer, data.unknown);
+  std::vector<std::string> notes = prediction_notes(state, "");
+  for (const std::string& note : prediction_notes(twin.state, "dense twin: "))
+    notes.push_back(note);
+  input.warnings.insert(input.warnings.end(), notes.begin(), notes.end());
+  for (const std::string& note : notes) fmt::print(stderr, "spikeloom: {}\n", note);
   write_report(make_report(std::move(input)), e.output_dir, quiet, json_file, csv_file);
   if (interrupted()) {
     fmt::print(stderr,

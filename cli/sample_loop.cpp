@@ -1,6 +1,9 @@
 #include "cli/sample_loop.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "cli/interrupt.hpp"
@@ -9,6 +12,14 @@
 
 namespace spikeloom {
 namespace {
+
+// "[2, 0, 5]": the place of an element, counted from 0.
+std::string place_in(const Shape& shape, int64_t element) {
+  Shape place = shape;
+  for (size_t axis = shape.size(); axis-- > 0; element /= shape[axis])
+    place[axis] = element % shape[axis];
+  return to_string(place);
+}
 
 // Step range of the frames a chunk needs: all of a static image, else the chunk's own frames.
 Tensor frames_of(const Sample& sample, bool repeated, int64_t first, int64_t steps) {
@@ -27,6 +38,21 @@ void check_shape(const Plan& plan, const Sample& sample, int64_t index, int64_t 
   }
 }
 
+// What is wrong with the values of a sample, or "".
+std::string value_fault(const Sample& sample, int64_t index, double largest) {
+  const auto values = sample.frames.f32();
+  const auto bad = std::find_if(values.begin(), values.end(), [&](float value) {
+    return !(std::isfinite(value) && std::abs(static_cast<double>(value)) <= largest);
+  });
+  if (bad == values.end()) return "";
+  return fmt::format("sample {} holds {} at {}{}", index, *bad,
+                     place_in(sample.frames.shape(), bad - values.begin()),
+                     std::isfinite(*bad) ? fmt::format(", and beyond {:g} sums of this network "
+                                                       "could leave the range of fp32",
+                                                       largest)
+                                         : "");
+}
+
 // A sample in flight.
 struct Slot {
   Sample sample;
@@ -36,12 +62,15 @@ struct Slot {
 };
 
 // Reads side by side; every failure stays in its slot.
-void load_all(const Dataset& dataset, int64_t first, int threads, std::vector<Slot>& slots) {
+void load_all(const Dataset& dataset, int64_t first, const LoopOptions& options,
+              std::vector<Slot>& slots) {
   const auto count = static_cast<int64_t>(slots.size());
-  parallel_samples(count, threads, [&](int64_t i) {
+  parallel_samples(count, options.threads, [&](int64_t i) {
     Slot& slot = slots[static_cast<size_t>(i)];
     try {
       slot.sample = dataset.load(first + i);
+      slot.fault = value_fault(slot.sample, first + i, options.largest_input);
+      slot.fault_code = ErrorCode::kData;
     } catch (const Error& error) {
       slot.fault = error.what();
       slot.fault_code = error.code();
@@ -71,7 +100,7 @@ int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& data
   for (int64_t first = options.first; first < size; first += batch) {
     const int64_t count = std::min(batch, size - first);
     std::vector<Slot> slots(static_cast<size_t>(count));
-    load_all(dataset, first, options.threads, slots);
+    load_all(dataset, first, options, slots);
     for (int64_t i = 0; i < count; ++i) {
       const Slot& slot = slots[static_cast<size_t>(i)];
       if (slot.fault.empty()) {

@@ -2,6 +2,7 @@
 // Runs the samples of a dataset through a plan.
 
 #include <functional>
+#include <limits>
 #include <memory>
 
 #include "datasets/dataset.hpp"
@@ -14,6 +15,8 @@ struct LoopOptions {
   int64_t steps = 1;  // per sample
   int64_t batch = 1;  // samples in flight, each with a session of its own
   int threads = 1;
+  // Samples with larger magnitudes cannot be read: sums could leave the range of fp32.
+  double largest_input = std::numeric_limits<double>::infinity();
 };
 
 // Most steps of one chunk; a plan for the loop is compiled with chunk_steps = min(steps, this).

@@ -16,6 +16,7 @@
 #include "core/io/file.hpp"
 #include "datasets/audio/wav.hpp"
 #include "sim/plan/session.hpp"
+#include "sim/trace/finite_watch.hpp"
 
 namespace spikeloom {
 namespace {
@@ -97,6 +98,14 @@ class Stream {
   }
 
  private:
+  // Throws Error(kRuntime) where there is no answer.
+  Tensor checked_logits() const {
+    Tensor logits = session_.value(logits_, 0);
+    const std::string node = all_finite(logits.f32()) ? session_.not_finite_state() : "logits";
+    if (node.empty()) return logits;
+    throw Error(ErrorCode::kRuntime, fmt::format("{} of step {} are not finite: there is no answer",
+                                                 node, session_.last_chunk().first_step));
+  }
   bool over() const { return decided_ || interrupted(); }
   std::string name(int64_t answer) const {
     const auto at = static_cast<size_t>(answer);
@@ -108,7 +117,7 @@ class Stream {
     session_.run_chunk(frame, 1 - drained, threads_, drained);
     const SpikeChunk out = session_.last_chunk();
     const bool answered = out.steps > 0;
-    const Decision now = answered ? decide(session_.value(logits_, 0)) : Decision{};
+    const Decision now = answered ? decide(checked_logits()) : Decision{};
     const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
     total_ms_ += ms;
     worst_ms_ = std::max(worst_ms_, ms);

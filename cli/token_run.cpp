@@ -13,6 +13,7 @@
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/parallel.hpp"
+#include "sim/trace/finite_watch.hpp"
 #include "sim/trace/graph_json.hpp"
 #include "sim/trace/replay.hpp"
 
@@ -35,6 +36,14 @@ double surprise(const float* logits, int64_t vocabulary, int32_t target) {
     sum += std::exp(static_cast<double>(logits[v]) - largest);
   }
   return std::log(sum) + largest - static_cast<double>(logits[target]);
+}
+
+// Nothing where logits or state are no numbers.
+std::optional<double> surprise_of(const Session& session, const float* logits, int64_t vocabulary,
+                                  int32_t target) {
+  if (!all_finite({logits, static_cast<size_t>(vocabulary)}) || !session.not_finite_state().empty())
+    return std::nullopt;
+  return surprise(logits, vocabulary, target);
 }
 
 // Feeds a window to a session that starts anew; take(at) follows every token, chunk() every chunk.
@@ -192,8 +201,7 @@ void TokenRun::run_alone(const TokenWindow& window) {
         const float* logits = session.view(head_, step).real_row(0, 0);
         if (logits_) logits_->append({logits, static_cast<size_t>(vocabulary_)});
         if (at + 1 == window.row->size()) return;
-        state_.nats += surprise(logits, vocabulary_, (*window.row)[at + 1]);
-        ++state_.predictions;
+        count_prediction(surprise_of(session, logits, vocabulary_, (*window.row)[at + 1]));
       });
   end_window(window);
 }
@@ -242,7 +250,7 @@ void TokenRun::run_kept(Session& session, const TokenWindow& window, Kept& kept)
         const float* logits = session.view(head_, step).real_row(0, 0);
         if (logits_) kept.logits.insert(kept.logits.end(), logits, logits + vocabulary_);
         if (at + 1 == window.row->size()) return;
-        kept.surprises.push_back(surprise(logits, vocabulary_, (*window.row)[at + 1]));
+        kept.surprises.push_back(surprise_of(session, logits, vocabulary_, (*window.row)[at + 1]));
       });
   kept.executed = true;
 }
@@ -260,9 +268,17 @@ void TokenRun::hand_on(const TokenWindow& window, const Kept& kept) {
     sink->chunk({plan.populations, 0, window.tokens(), bits, words});
   }
   if (logits_) logits_->append(kept.logits);
-  for (const double nats : kept.surprises) state_.nats += nats;
-  state_.predictions += static_cast<int64_t>(kept.surprises.size());
+  for (const auto& nats : kept.surprises) count_prediction(nats);
   end_window(window);
+}
+
+void TokenRun::count_prediction(std::optional<double> nats) {
+  ++state_.predictions;
+  if (nats) {
+    state_.nats += *nats;
+  } else {
+    state_.not_finite.add(state_.predictions - 1, "logits");
+  }
 }
 
 void TokenRun::begin_window() {

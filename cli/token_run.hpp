@@ -60,8 +60,8 @@ class TokenRun {
  private:
   // What a window gave, until those before it have been handed on.
   struct Kept {
-    std::vector<std::vector<uint64_t>> bits;  // by population, all steps
-    std::vector<double> surprises;
+    std::vector<std::vector<uint64_t>> bits;       // by population, all steps
+    std::vector<std::optional<double>> surprises;  // nothing: logits that are no numbers
     std::vector<float> logits;
     bool executed = false;
   };
@@ -72,6 +72,7 @@ class TokenRun {
   Kept room_for(const TokenWindow& window) const;
   void run_kept(Session& session, const TokenWindow& window, Kept& kept) const;
   void hand_on(const TokenWindow& window, const Kept& kept);
+  void count_prediction(std::optional<double> nats);
   void begin_window();
   void end_window(const TokenWindow& window);
   void collect();

@@ -35,6 +35,11 @@ class Session {
   Weights save() const;
   void load(const Weights& saved);
 
+  // The first node one of whose state values is NaN or infinite, ""  when all are numbers. What
+  // became of a sum that overflowed stays there: it need not show in any output. Not for plans of
+  // whole samples, which keep no state.
+  std::string not_finite_state() const;
+
   // Takes in `steps` further steps, then `drained` <= look_ahead after the end of the sample;
   // together 1..chunk_steps. frames: fp32 [1, H, W, C] (repeated) or [steps, H, W, C]; not looked
   // at when steps is 0. What came out is last_chunk(): steps + drained steps, fewer only at the

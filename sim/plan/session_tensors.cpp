@@ -1,6 +1,7 @@
 // What a session gives as tensors and takes back: state, histories, values.
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.hpp"
 #include "sim/plan/session.hpp"
@@ -89,6 +90,19 @@ Weights Session::save() const {
     saved.add(plan_->graph.node(id).name + "/history", std::move(values));
   }
   return saved;
+}
+
+std::string Session::not_finite_state() const {
+  check_state_stays(*plan_);
+  for (const StateLayout& state : plan_->states) {
+    const int64_t channels = channels_of(state.slot.shape);
+    for (int64_t row = 0; row < rows_of(state.slot.shape); ++row) {
+      const float* values = state_.data() + state.offset + row * padded(channels);
+      if (!std::all_of(values, values + channels, [](float v) { return std::isfinite(v); }))
+        return plan_->graph.node(state.node).name;
+    }
+  }
+  return "";
 }
 
 void Session::load(const Weights& saved) {

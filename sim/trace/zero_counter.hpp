@@ -28,6 +28,9 @@ class ZeroCounter {
   // Throws Error(kUsage) when the session's plan does not keep what is watched.
   void chunk(const Session& session, int threads);
 
+  // The first layer that read a value of the last chunk that is no finite number; "": none.
+  std::string not_finite() const;
+
   const std::vector<ZeroCount>& counts() const noexcept { return counts_; }
   // Throws Error(kData) for counts of another network.
   void restore(const std::vector<ZeroCount>& counts);
@@ -35,6 +38,7 @@ class ZeroCounter {
  private:
   std::vector<NodeId> inputs_;  // by layer
   std::vector<bool> is_static_;
+  std::vector<char> finite_;  // by layer, of the last chunk
   std::vector<ZeroCount> counts_;
 };
 

@@ -196,8 +196,22 @@ def make_flipped(path, source, seed):
         file.write(data)
 
 
+def read_half(data, first, last):
+    return struct.unpack(f"<{(last - first) // 2}e", data[first:last])
+
+
+def cut_out(header, data, first, last):
+    """These bytes of the arrays: the format allows no holes."""
+    del data[first:last]
+    for other in header.values():
+        offsets = other.get("data_offsets", [0, 0])
+        if offsets[0] >= last:
+            other["data_offsets"] = [o - (last - first) for o in offsets]
+
+
 def make_edited(path, source, *edits):
-    """edited SOURCE EDIT...: safetensors with drop:NAME, add:NAME, nan:NAME, inf:NAME, shape:NAME; NAME*: all that start so."""
+    """edited SOURCE EDIT...: safetensors with drop:NAME, add:NAME, shape:NAME, NUMBER:NAME (nan, inf, 3e38, ...: the
+    first value, fp16 arrays become fp32); NAME*: all that start so."""
     header, data = read_safetensors(source)
     named = [edit.split(":", 1) for edit in edits]
     each = [(what, other) for what, name in named
@@ -208,13 +222,15 @@ def make_edited(path, source, *edits):
             data += bytes(8)
             continue
         entry = header[name]
+        if what not in ("drop", "shape") and entry["dtype"] == "F16":
+            wide = array.array("f", read_half(data, *entry["data_offsets"])).tobytes()
+            cut_out(header, data, *entry["data_offsets"])
+            entry.update(dtype="F32", data_offsets=[len(data), len(data) + len(wide)])
+            data += wide
         first, last = entry["data_offsets"]
-        if what == "drop":  # its bytes go too: the format allows no holes
-            del header[name], data[first:last]
-            for other in header.values():
-                offsets = other.get("data_offsets", [0, 0])
-                if offsets[0] >= last:
-                    other["data_offsets"] = [o - (last - first) for o in offsets]
+        if what == "drop":
+            del header[name]
+            cut_out(header, data, first, last)
         elif what == "shape":
             entry["shape"] = entry["shape"] + [1]
         else:
