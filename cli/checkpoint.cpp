@@ -78,6 +78,7 @@ Json small_state(const RunState& state) {
             {"twin_not_finite", state.twin_not_finite.where},
             {"broken", Json::array()},
             {"notes", Json::array()},
+            {"unnamed", state.unnamed},
             {"numbers", Json::object()}};
   for (const BrokenSample& broken : state.broken)
     json["broken"].push_back({broken.index, broken.reason});
@@ -96,6 +97,7 @@ void read_small_state(const Json& json, RunState& state) {
   state.twin_accuracy.known = json.at("twin_accuracy_known").get<bool>();
   state.not_finite.where = json.at("not_finite").get<std::string>();
   state.twin_not_finite.where = json.at("twin_not_finite").get<std::string>();
+  state.unnamed = json.at("unnamed").get<std::map<std::string, std::string>>();
   for (const Json& broken : json.at("broken")) {
     state.broken.push_back({broken.at(0).get<int64_t>(), broken.at(1).get<std::string>()});
   }
@@ -126,7 +128,8 @@ fs::path checkpoint_path(const fs::path& folder) {
   return folder / "checkpoint.safetensors";
 }
 
-void save_checkpoint(const fs::path& path, const RunIdentity& identity, const RunState& state) {
+void save_checkpoint(const FolderLock& folder, const RunIdentity& identity, const RunState& state) {
+  folder.check();
   Weights arrays;
   visit_arrays(state, [&](const std::string& name, const auto& values) {
     Tensor tensor({static_cast<int64_t>(values.size())}, DType::kI64);
@@ -136,7 +139,7 @@ void save_checkpoint(const fs::path& path, const RunIdentity& identity, const Ru
   });
   std::map<std::string, std::string> metadata(identity);
   metadata["state"] = dump_json(small_state(state));
-  save_safetensors(path, arrays, metadata);
+  save_safetensors(checkpoint_path(folder.path()), arrays, metadata);
 }
 
 void load_checkpoint(const fs::path& path, const RunIdentity& identity, RunState& state) {
@@ -165,9 +168,8 @@ void load_checkpoint(const fs::path& path, const RunIdentity& identity, RunState
   }
 }
 
-void start_or_continue(const fs::path& folder, const RunIdentity& identity,
-                       const std::vector<fs::path>& outputs, bool resume, int64_t size,
-                       const char* unit, RunState& state) {
+void start_or_continue(const fs::path& folder, const RunIdentity& identity, bool resume,
+                       int64_t size, const char* unit, RunState& state) {
   const fs::path path = checkpoint_path(folder);
   const bool unfinished = fs::exists(path);
   if (resume && unfinished) {
@@ -187,26 +189,34 @@ void start_or_continue(const fs::path& folder, const RunIdentity& identity,
                "spikeloom: starting over; --resume would have continued the unfinished run in {}\n",
                folder.string());
   }
-  forget_checkpoint(folder, outputs);
+  forget_checkpoint(folder);
 }
 
-fs::path set_aside(const fs::path& path) {
-  fs::path partial = path.string() + ".partial";
-  const fs::path temporary = path.string() + ".tmp";
-  if (fs::exists(partial)) return partial;
-  if (fs::exists(temporary)) {
-    settle_trace(temporary);
-    fs::rename(temporary, partial);
-    return partial;
+std::string no_lock_warning(const fs::path& folder) {
+  return folder.string() +
+         ": its file system has no locks, so nothing keeps a second run out of the folder";
+}
+
+ClaimedFile earlier_output(const fs::path& path, const RunState& state) {
+  const std::string name = path.filename().string();
+  if (const auto found = state.unnamed.find(name); found != state.unnamed.end()) {
+    if (!is_temporary_name(found->second, name) || found->second.find('/') != std::string::npos)
+      throw Error(ErrorCode::kData, "the checkpoint names no temporary file of " + path.string());
+    ClaimedFile unnamed(path.parent_path() / found->second);
+    if (unnamed) {
+      settle_trace(unnamed.path());
+      return unnamed;
+    }
   }
-  if (fs::exists(path)) return path;
+  ClaimedFile named(path);
+  if (named) return named;
   throw Error(ErrorCode::kData, path.string() + ": what the unfinished run wrote is gone");
 }
 
-void forget_checkpoint(const fs::path& folder, const std::vector<fs::path>& outputs) {
+void forget_checkpoint(const fs::path& folder) {
   std::error_code ignored;
   fs::remove(checkpoint_path(folder), ignored);
-  for (const fs::path& output : outputs) fs::remove(output.string() + ".partial", ignored);
+  remove_leftovers(folder);
 }
 
 }  // namespace spikeloom

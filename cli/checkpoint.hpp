@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "core/io/folder_lock.hpp"
+#include "core/io/temporary.hpp"
 #include "hw_model/report/report.hpp"
 
 namespace spikeloom {
@@ -44,6 +46,8 @@ struct RunState {
   int64_t predictions = 0;  // of a token model, with
   double nats = 0;          // the sum of their surprise
   double seconds = 0;
+  // Where the outputs lie that do not have their names yet: final names and temporary ones.
+  std::map<std::string, std::string> unnamed;
   bool outputs_final = false;  // the spiking run ended: trace and arrays have their names
   int64_t twin_done = 0;
   Accuracy twin_accuracy;
@@ -58,9 +62,9 @@ using RunIdentity = std::map<std::string, std::string>;
 
 std::filesystem::path checkpoint_path(const std::filesystem::path& folder);
 
-// Throws Error(kRuntime) when the file cannot be written.
-void save_checkpoint(const std::filesystem::path& path, const RunIdentity& identity,
-                     const RunState& state);
+// Throws Error(kRuntime) when the file cannot be written or the folder is no longer the one that
+// was locked.
+void save_checkpoint(const FolderLock& folder, const RunIdentity& identity, const RunState& state);
 
 // Fills `state`, whose statistics already list the network's populations. Error(kUsage) naming what
 // differs when the file belongs to another run, Error(kData) when it is damaged.
@@ -71,8 +75,7 @@ void load_checkpoint(const std::filesystem::path& path, const RunIdentity& ident
 // run in the folder tells, when there is one and `resume` asks for it; says on standard error what
 // it does. Forgets the unfinished run otherwise. `size` samples, called `unit`, make a whole run.
 void start_or_continue(const std::filesystem::path& folder, const RunIdentity& identity,
-                       const std::vector<std::filesystem::path>& outputs, bool resume, int64_t size,
-                       const char* unit, RunState& state);
+                       bool resume, int64_t size, const char* unit, RunState& state);
 
 // Says when the next checkpoint is due: `seconds` after the last one, later where they are slow.
 // They take at most 1/20 of the time, unless `seconds` is 0: then one is always due.
@@ -98,13 +101,19 @@ class CheckpointPace {
   Clock::time_point next_;
 };
 
-// Where an earlier process left an output: "<path>.partial" (set aside by an earlier --resume),
-// "<path>.tmp" (which becomes .partial now) or, after Ctrl-C, `path` itself. Error(kData) when
-// there is none.
-std::filesystem::path set_aside(const std::filesystem::path& path);
+// Where an earlier process left an output: under the temporary name that `state` tells or, after
+// Ctrl-C, under its own. While this lives nothing removes it. Error(kData) when there is none.
+ClaimedFile earlier_output(const std::filesystem::path& path, const RunState& state);
 
-// Removes the checkpoint and what was set aside for `outputs`.
-void forget_checkpoint(const std::filesystem::path& folder,
-                       const std::vector<std::filesystem::path>& outputs);
+// For the report of a run whose folder cannot be locked.
+std::string no_lock_warning(const std::filesystem::path& folder);
+
+inline void add_unnamed(std::map<std::string, std::string>& unnamed,
+                        const std::filesystem::path& path, const std::filesystem::path& temporary) {
+  unnamed[path.filename().string()] = temporary.filename().string();
+}
+
+// Removes the checkpoint and every temporary file that a killed run left in the folder.
+void forget_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace spikeloom

@@ -12,6 +12,7 @@
 #include "cli/options.hpp"
 #include "core/error.hpp"
 #include "core/io/file.hpp"
+#include "core/io/folder_lock.hpp"
 #include "core/io/hint.hpp"
 #include "core/parallel.hpp"
 #include "hw_model/report/page_chips.hpp"
@@ -238,6 +239,9 @@ int command_chip(const Arguments& arguments) {
   const auto values = parse(command_line(), arguments);
   if (!values) return 0;
   std::vector<ChipJob> jobs = all_jobs(*values);
+  const std::filesystem::path out =
+      values->count("out") ? (*values)["out"].as<std::string>() : std::string();
+  std::optional<FolderLock> folder = out.empty() ? std::nullopt : FolderLock::of_existing(out);
   const TraceFile trace(jobs[0].trace);
   const Graph graph =
       graph_from_json(trace.graph_json(), jobs[0].trace.string() + ": stored graph");
@@ -263,12 +267,10 @@ int command_chip(const Arguments& arguments) {
   }
   install_interrupt_handler();
   if (values->count("out")) {
-    const std::filesystem::path folder = (*values)["out"].as<std::string>();
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    write_text_file(folder / "chip.json", chip_json(report));
-    write_text_file(folder / "chip.csv", chip_csv(report));
-    if (report.runs.size() > 1) write_text_file(folder / "sweep.csv", sweep_csv(report));
+    if (!folder) folder.emplace(out);
+    write_text_file(out / "chip.json", chip_json(report));
+    write_text_file(out / "chip.csv", chip_csv(report));
+    if (report.runs.size() > 1) write_text_file(out / "sweep.csv", sweep_csv(report));
   }
   if (report.runs.size() > 1 && values->count("html"))
     write_text_file((*values)["html"].as<std::string>(), sweep_page(report));

@@ -3,27 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <system_error>
 
 #include "cli/interrupt.hpp"
 #include "cli/progress.hpp"
 #include "core/error.hpp"
 #include "core/io/file.hpp"
+#include "core/io/folder_lock.hpp"
 #include "core/io/npy.hpp"
 
 namespace spikeloom {
 namespace {
 
 namespace fs = std::filesystem;
-
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) {
-    throw Error(ErrorCode::kRuntime,
-                fmt::format("{}: cannot create the folder: {}", folder.string(), error.message()));
-  }
-}
 
 // One name a line: a name that holds a line break would shift all that follow.
 std::string line_of(const std::string& name, int64_t index) {
@@ -41,7 +32,7 @@ void export_features(const Experiment& experiment, const fs::path& folder) {
     throw Error(ErrorCode::kUsage,
                 "--features: the samples of " + experiment.dataset.kind + " are no sequences");
   }
-  make_folder(folder);
+  const FolderLock lock(folder);
   NpyWriter features(folder / "features.npy", {info.frames, info.channels});
   std::vector<int64_t> labels;
   std::string names;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "cli/checkpoint.hpp"
 #include "core/error.hpp"
 
 namespace spikeloom {
@@ -38,12 +37,13 @@ FeatureWriters::FeatureWriters(const Graph& graph, const std::vector<std::string
   step_logits_ = dir / "logits_steps.npy";
 }
 
-void FeatureWriters::add(NodeId node, std::filesystem::path path, const Shape& row, bool earlier) {
+void FeatureWriters::add(NodeId node, std::filesystem::path path, const Shape& row,
+                         const RunState* earlier) {
   Feature feature;
   feature.node = node;
   feature.path = std::move(path);
   feature.row_size = element_count(row);
-  feature.earlier = earlier ? set_aside(feature.path) : std::filesystem::path();
+  if (earlier != nullptr) feature.earlier = earlier_output(feature.path, *earlier);
   feature.file = std::make_unique<NpyWriter>(feature.path, row);
   features_.push_back(std::move(feature));
 }
@@ -85,7 +85,18 @@ void FeatureWriters::keep_partial() {
 }
 
 void FeatureWriters::resume(int64_t rows) {
-  for (Feature& feature : features_) feature.file->copy_rows(feature.earlier, rows);
+  for (Feature& feature : features_) feature.file->copy_rows(feature.earlier.path(), rows);
+}
+
+void FeatureWriters::release() {
+  for (Feature& feature : features_) feature.earlier = ClaimedFile();
+}
+
+std::map<std::string, std::string> FeatureWriters::unnamed() const {
+  std::map<std::string, std::string> names;
+  for (const Feature& feature : features_)
+    add_unnamed(names, feature.path, feature.file->file().temporary());
+  return names;
 }
 
 void FeatureWriters::finish(bool unfinished) {

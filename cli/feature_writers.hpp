@@ -3,10 +3,12 @@
 // [samples, steps, C] for vectors.
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "cli/checkpoint.hpp"
 #include "core/io/npy.hpp"
 #include "sim/plan/session.hpp"
 
@@ -18,9 +20,8 @@ std::filesystem::path step_logits_rows(const std::filesystem::path& dir);
 
 struct FeatureOptions {
   int64_t steps = 1;
-  bool earlier =
-      false;  // an earlier process left files that resume() will read: set them aside first
-  bool per_step = false;  // also logits_steps.npy
+  const RunState* earlier = nullptr;  // of a process that left files, which resume() will read
+  bool per_step = false;              // also logits_steps.npy
 };
 
 class FeatureWriters {
@@ -40,17 +41,21 @@ class FeatureWriters {
   void resume(int64_t rows);
   // After an interruption, `unfinished` rows stay for a run that continues.
   void finish(bool unfinished);
+  // Gives up the files that were taken over.
+  void release();
+  // See RunState.
+  std::map<std::string, std::string> unnamed() const;
 
  private:
   struct Feature {
     NodeId node = -1;
     std::filesystem::path path;
-    std::filesystem::path earlier;
+    ClaimedFile earlier;
     int64_t row_size = 0;
     std::unique_ptr<NpyWriter> file;
     std::vector<float> row;  // of the current sample
   };
-  void add(NodeId node, std::filesystem::path path, const Shape& row, bool earlier);
+  void add(NodeId node, std::filesystem::path path, const Shape& row, const RunState* earlier);
 
   std::vector<Feature> features_;
   std::filesystem::path step_logits_;  // "": not wanted

@@ -101,14 +101,6 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   return input;
 }
 
-void make_output_folder(const fs::path& dir) {
-  std::error_code error;
-  fs::create_directories(dir, error);
-  if (error)
-    throw Error(ErrorCode::kRuntime, fmt::format("{}: cannot create the output folder: {}",
-                                                 dir.string(), error.message()));
-}
-
 // The first line of the table says who wins: red or green where colour is allowed.
 std::string emphasise_verdict(const std::string& table) {
   if (!colour_allowed(STDOUT_FILENO)) return table;
@@ -175,8 +167,8 @@ RunState first_state(const RunSetup& setup, const Network& network, bool resume)
         ErrorCode::kUsage,
         "a chip continues from the trace of the first samples, and [trace] leaves some out");
   }
-  start_or_continue(setup.experiment.output.dir, setup.identity, outputs_of(setup.experiment),
-                    resume, setup.dataset.info().size, "sample", state);
+  start_or_continue(setup.experiment.output.dir, setup.identity, resume, setup.dataset.info().size,
+                    "sample", state);
   return state;
 }
 
@@ -202,13 +194,12 @@ void count_kwt(const RunSetup& setup, int64_t samples, RunCounts& counts) {
 
 // The spiking network, then its twin; each may have been done by an earlier process.
 ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
-  const fs::path checkpoint = checkpoint_path(setup.experiment.output.dir);
   const int64_t size = setup.dataset.info().size;
   if (!state.outputs_final) {
     run_network(setup, network, state);
     state.outputs_final = state.done == size;
     if (interrupted() || !setup.experiment.twin_weights.empty()) {
-      save_checkpoint(checkpoint, setup.identity, state);
+      save_checkpoint(*setup.folder, setup.identity, state);
     }
   } else if (setup.chip != nullptr) {
     replay(TraceFile(setup.experiment.output.dir / "trace.h5"), network.model.graph, state.ended(),
@@ -223,7 +214,7 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
   if (!interrupted()) input.twin = run_twin(setup, *twin, state);
   if (interrupted() && !setup.experiment.twin_weights.empty()) {
     input.warnings.push_back("interrupted: the dense twin saw only a part of the samples");
-    save_checkpoint(checkpoint, setup.identity, state);
+    save_checkpoint(*setup.folder, setup.identity, state);
   }
   return input;
 }
@@ -231,12 +222,13 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
 int run_experiment(Config config, bool quiet, bool resume) {
   const Experiment experiment = read_experiment(config);
   const nlohmann::json resolved = config.resolved();
+  std::optional<FolderLock> folder = FolderLock::of_existing(experiment.output.dir);
   auto dataset = open_dataset(experiment.dataset);
   if (experiment.model.is_kwt()) dataset = whole_sequences(std::move(dataset));
   const int64_t size = dataset->info().size;
   RunSetup setup{
-      experiment, *dataset, steps_of(experiment, dataset->info()), dump_json(resolved), {},
-      quiet,      nullptr};
+      experiment, *dataset, steps_of(experiment, dataset->info()), dump_json(resolved), {}, quiet,
+      nullptr,    nullptr};
   for (const int64_t index : experiment.trace.samples) {
     if (index >= size) {
       throw config.error_at("trace.samples",
@@ -255,7 +247,8 @@ int run_experiment(Config config, bool quiet, bool resume) {
     chip.emplace(*experiment.chip, network.model.graph, experiment.run.threads);
     setup.chip = &*chip;
   }
-  make_output_folder(experiment.output.dir);
+  if (!folder) folder.emplace(experiment.output.dir);
+  setup.folder = &*folder;
   // Created before the run, so that a folder which refuses them does so at once.
   OutputFile json_file(experiment.output.dir / "report.json");
   OutputFile csv_file(experiment.output.dir / "report.csv");
@@ -265,6 +258,7 @@ int run_experiment(Config config, bool quiet, bool resume) {
   const std::vector<std::string> notes = value_notes(state);
   input.warnings.insert(input.warnings.end(), notes.begin(), notes.end());
   input.config = resolved;
+  if (!folder->is_locked()) input.warnings.push_back(no_lock_warning(experiment.output.dir));
   input.peak_memory_bytes = peak_bytes();
   const Report report = make_report(std::move(input));
   json_file.write(dump_json(to_json(report)));
@@ -286,7 +280,7 @@ int run_experiment(Config config, bool quiet, bool resume) {
                state.done, size);
     return exit_code(ErrorCode::kInterrupted);
   }
-  forget_checkpoint(experiment.output.dir, outputs_of(experiment));
+  forget_checkpoint(experiment.output.dir);
   return 0;
 }
 

@@ -88,13 +88,15 @@ class SpikingRun {
       : setup_(setup),
         state_(state),
         graph_(network.model.graph),
-        earlier_logits_(state.done > 0 ? set_aside(dir() / "logits.npy") : fs::path()),
+        earlier_logits_(state.done > 0 ? earlier_output(dir() / "logits.npy", state)
+                                       : ClaimedFile()),
         earlier_trace_(state.done > 0 && setup.experiment.trace.enabled
-                           ? set_aside(dir() / "trace.h5")
-                           : fs::path()),
+                           ? earlier_output(dir() / "trace.h5", state)
+                           : ClaimedFile()),
         recorder_(make_recorder(setup, network)),
-        features_(graph_, setup.experiment.output.features, dir(),
-                  {setup.steps, state.done > 0, setup.experiment.output.per_step}),
+        features_(
+            graph_, setup.experiment.output.features, dir(),
+            {setup.steps, state.done > 0 ? &state : nullptr, setup.experiment.output.per_step}),
         logits_(dir() / "logits.npy", {setup.experiment.model.num_classes()}),
         counter_(graph_),
         signature_(graph_),
@@ -152,6 +154,7 @@ class SpikingRun {
       recorder_->close();
     }
     logits_.finish();
+    state_.unnamed.clear();
     features_.finish(state_.done < setup_.dataset.info().size);
   }
 
@@ -186,7 +189,10 @@ class SpikingRun {
     if (recorder_) recorder_->flush();
     logits_.flush();
     features_.flush();
-    save_checkpoint(checkpoint_path(dir()), setup_.identity, state_);
+    state_.unnamed = features_.unnamed();
+    add_unnamed(state_.unnamed, logits_.file().path(), logits_.file().temporary());
+    if (recorder_) add_unnamed(state_.unnamed, dir() / "trace.h5", recorder_->temporary());
+    save_checkpoint(*setup_.folder, setup_.identity, state_);
     if (recorder_) recorder_->keep_partial();
     logits_.keep_partial();
     features_.keep_partial();
@@ -198,16 +204,16 @@ class SpikingRun {
     counter_.restore(state_.statistics);
     signature_.restore(state_.signature);
     if (neurobench_ && state_.neurobench) neurobench_->restore(*state_.neurobench);
-    logits_.copy_rows(earlier_logits_, state_.done);
+    logits_.copy_rows(earlier_logits_.path(), state_.done);
     features_.resume(state_.done);
-    if (recorder_) replay(TraceFile(earlier_trace_), graph_, state_.ended(), *recorder_);
+    if (recorder_) replay(TraceFile(earlier_trace_.path()), graph_, state_.ended(), *recorder_);
     if (setup_.chip != nullptr)
-      replay(TraceFile(earlier_trace_), graph_, state_.ended(), *setup_.chip);
+      replay(TraceFile(earlier_trace_.path()), graph_, state_.ended(), *setup_.chip);
     checkpoint();
-    std::error_code ignored;
-    for (const fs::path& output : outputs_of(setup_.experiment)) {
-      fs::remove(output.string() + ".partial", ignored);
-    }
+    earlier_logits_ = ClaimedFile();
+    earlier_trace_ = ClaimedFile();
+    features_.release();
+    remove_leftovers(dir());
   }
 
   const RunSetup& setup_;
@@ -215,7 +221,7 @@ class SpikingRun {
   const Graph& graph_;
   const double earlier_seconds_ = state_.seconds;
   const Clock::time_point start_ = Clock::now();
-  fs::path earlier_logits_, earlier_trace_;
+  ClaimedFile earlier_logits_, earlier_trace_;
   std::unique_ptr<Recorder> recorder_;
   FeatureWriters features_;
   NpyWriter logits_;
@@ -226,20 +232,6 @@ class SpikingRun {
   std::optional<NeuroBenchCounter> neurobench_;
   CheckpointPace pace_{setup_.experiment.output.checkpoint_s};
 };
-
-}  // namespace
-
-std::vector<fs::path> outputs_of(const Experiment& experiment) {
-  std::vector<fs::path> outputs{experiment.output.dir / "logits.npy"};
-  if (experiment.trace.enabled) outputs.push_back(experiment.output.dir / "trace.h5");
-  for (const std::string& feature : experiment.output.features) {
-    outputs.push_back(experiment.output.dir / (feature + ".npy"));
-  }
-  if (experiment.output.per_step) outputs.push_back(step_logits_rows(experiment.output.dir));
-  return outputs;
-}
-
-namespace {
 
 // Images: a chunk keeps the weights of every layer in cache. Sequences run whole where they are
 // short, which lets samples run side by side, or where their memory needs it.
@@ -332,8 +324,7 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
     state.twin_zeros = zeros.counts();
     progress.update(state.twin_done, progress_note(state.twin_accuracy, 0));
     if (!pace.due()) return;
-    pace.run(
-        [&] { save_checkpoint(checkpoint_path(experiment.output.dir), setup.identity, state); });
+    pace.run([&] { save_checkpoint(*setup.folder, setup.identity, state); });
   };
   LoopCallbacks callbacks;
   std::string not_finite;  // what shows it, of the sample that runs

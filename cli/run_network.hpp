@@ -20,14 +20,12 @@ struct RunSetup {
   std::string config_json;
   RunIdentity identity;
   bool quiet = false;
-  LiveChip* chip = nullptr;  // sees the spikes too
+  LiveChip* chip = nullptr;            // sees the spikes too
+  const FolderLock* folder = nullptr;  // of the outputs
 
   // Steps of one pass of a dense network over a sample.
   int64_t dense_steps() const { return experiment.model.is_lmuformer() ? steps : 1; }
 };
-
-// The files a run writes besides its reports, under their final names.
-std::vector<std::filesystem::path> outputs_of(const Experiment& experiment);
 
 // What a user must know about the values of a run, one line each: samples without an answer.
 std::vector<std::string> value_notes(const RunState& state);

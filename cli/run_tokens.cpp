@@ -310,6 +310,7 @@ void write_report(const Report& report, const fs::path& dir, bool quiet, OutputF
 int run_token_experiment(Config config, bool quiet, bool resume) {
   const TokenExperiment e = read_token_experiment(config);
   const nlohmann::json resolved = config.resolved();
+  std::optional<FolderLock> folder = FolderLock::of_existing(e.output_dir);
   TokenNetwork net = make_token_network(e);
   std::optional<Tokenizer> tokenizer;  // token ids need none
   if (e.data.kind == "text" || !e.data.vocab.empty()) {
@@ -321,12 +322,8 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   if (setup.windows.empty()) throw Error(ErrorCode::kData, e.data.path.string() + ": no windows");
   check_positions(net.graph, setup.windows);
   setup.identity = identity_of(net, data, setup.config_json, setup.windows);
-  std::error_code error;
-  fs::create_directories(e.output_dir, error);
-  if (error) {
-    throw Error(ErrorCode::kRuntime, fmt::format("{}: cannot create the output folder: {}",
-                                                 e.output_dir.string(), error.message()));
-  }
+  if (!folder) folder.emplace(e.output_dir);
+  setup.folder = &*folder;
   OutputFile json_file(e.output_dir / "report.json");
   OutputFile csv_file(e.output_dir / "report.csv");
 
@@ -334,7 +331,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   RunState state;
   state.statistics = OpCounter(net.graph).statistics();
   state.signature = Signature(net.graph).hashes();
-  start_or_continue(e.output_dir, setup.identity, outputs_of(e), resume, planned, "window", state);
+  start_or_continue(e.output_dir, setup.identity, resume, planned, "window", state);
   {
     TokenRun run(setup, net.graph, std::exchange(net.weights, {}), state);
     const auto rows = static_cast<int64_t>(data.rows.size());
@@ -348,6 +345,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   input.config = resolved;
   input.peak_memory_bytes = peak_bytes();
   input.config_sha256 = sha256_hex(setup.config_json);
+  if (!folder->is_locked()) input.warnings.push_back(no_lock_warning(e.output_dir));
   input.language = language_of(state, setup.windows, tokenizer, data.unknown);
   if (tokenizer && vocabulary_of(*tokenizer) != net.config.vocabulary) {
     input.warnings.push_back(
@@ -369,7 +367,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
                state.done, planned);
     return exit_code(ErrorCode::kInterrupted);
   }
-  forget_checkpoint(e.output_dir, outputs_of(e));
+  forget_checkpoint(e.output_dir);
   return 0;
 }
 

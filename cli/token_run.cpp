@@ -105,13 +105,6 @@ int64_t tokens_in(const std::vector<TokenWindow>& windows, int64_t count) {
   return tokens;
 }
 
-std::vector<fs::path> outputs_of(const TokenExperiment& experiment) {
-  std::vector<fs::path> outputs;
-  if (experiment.data.kind == "tokens") outputs.push_back(logits_path(experiment));
-  if (experiment.trace.enabled) outputs.push_back(experiment.output_dir / "trace.h5");
-  return outputs;
-}
-
 TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, Weights weights, RunState& state)
     : setup_(setup),
       experiment_(setup.experiment),
@@ -124,11 +117,11 @@ TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, Weights weights,
       pace_(experiment_.checkpoint_s) {
   const bool again = state.done > 0;
   if (keeps_logits()) {
-    if (again) earlier_logits_ = set_aside(logits_path(experiment_));
+    if (again) earlier_logits_ = earlier_output(logits_path(experiment_), state);
     logits_.emplace(logits_path(experiment_), Shape{vocabulary_});
   }
   if (experiment_.trace.enabled && setup.keeps) {
-    if (again) earlier_trace_ = set_aside(experiment_.output_dir / "trace.h5");
+    if (again) earlier_trace_ = earlier_output(experiment_.output_dir / "trace.h5", state);
     recorder_.emplace(graph, recorder_options(setup, graph, weights));
   }
   QuantizedWeights executed =
@@ -183,8 +176,9 @@ void TokenRun::run(const Shape& leading) {
     recorder_->close();
   }
   if (logits_) logits_->finish(state_.done == size ? leading : Shape{tokens_});
+  state_.unnamed.clear();
   if (setup_.keeps && state_.done < size) {
-    save_checkpoint(checkpoint_path(experiment_.output_dir), setup_.identity, state_);
+    save_checkpoint(*setup_.folder, setup_.identity, state_);
   }
 }
 
@@ -308,7 +302,10 @@ void TokenRun::checkpoint() {
   collect();
   if (recorder_) recorder_->flush();
   if (logits_) logits_->flush();
-  save_checkpoint(checkpoint_path(experiment_.output_dir), setup_.identity, state_);
+  if (logits_) add_unnamed(state_.unnamed, logits_->file().path(), logits_->file().temporary());
+  if (recorder_)
+    add_unnamed(state_.unnamed, experiment_.output_dir / "trace.h5", recorder_->temporary());
+  save_checkpoint(*setup_.folder, setup_.identity, state_);
   if (recorder_) recorder_->keep_partial();
   if (logits_) logits_->keep_partial();
 }
@@ -319,13 +316,12 @@ void TokenRun::resume() {
   counter_.restore(state_.statistics);
   signature_.restore(state_.signature);
   tokens_ = tokens_in(setup_.windows, state_.done);
-  if (logits_) logits_->copy_rows(earlier_logits_, tokens_);
-  if (recorder_) replay(TraceFile(earlier_trace_), graph_, state_.done, *recorder_);
+  if (logits_) logits_->copy_rows(earlier_logits_.path(), tokens_);
+  if (recorder_) replay(TraceFile(earlier_trace_.path()), graph_, state_.done, *recorder_);
   checkpoint();
-  std::error_code ignored;
-  for (const fs::path& output : outputs_of(experiment_)) {
-    fs::remove(output.string() + ".partial", ignored);
-  }
+  earlier_logits_ = ClaimedFile();
+  earlier_trace_ = ClaimedFile();
+  remove_leftovers(experiment_.output_dir);
 }
 
 }  // namespace spikeloom

@@ -41,10 +41,8 @@ struct TokenSetup {
   RunIdentity identity;
   bool quiet = false;
   bool keeps = true;  // trace, logits and checkpoints; a dense twin leaves nothing but its state
+  const FolderLock* folder = nullptr;  // of the outputs
 };
-
-// The files a run writes besides its reports, under their final names.
-std::vector<std::filesystem::path> outputs_of(const TokenExperiment& experiment);
 
 class TokenRun {
  public:
@@ -87,7 +85,7 @@ class TokenRun {
   const double earlier_seconds_ = state_.seconds;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   const Graph& graph_;
-  std::filesystem::path earlier_logits_, earlier_trace_;
+  ClaimedFile earlier_logits_, earlier_trace_;
   std::vector<std::unique_ptr<Session>> sessions_;
   NodeId head_;
   int64_t vocabulary_;

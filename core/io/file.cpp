@@ -84,33 +84,21 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, int64_t cap)
   return bytes;
 }
 
-OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {
-  temporary_ += ".tmp";
+OutputFile::OutputFile(std::filesystem::path path) : file_(std::move(path)) {
   buffer_.reserve(kBufferBytes);
-  // The final rename would put a plain file in the place of a device, a pipe or a link.
-  struct stat info {};
-  if (::lstat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
-    throw Error(ErrorCode::kRuntime, path_.string() + ": exists and is not a regular file");
-  }
-  descriptor_ =
-      ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-  if (descriptor_ < 0) fail("cannot be created", errno);
-}
-
-OutputFile::~OutputFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-  if (!committed_ && !keep_partial_) ::unlink(temporary_.c_str());
 }
 
 void OutputFile::fail(const char* doing, int error) const {
-  throw Error(ErrorCode::kRuntime, path_.string() + ": " + doing + ": " + reason(error));
+  throw Error(ErrorCode::kRuntime, path().string() + ": " + doing + ": " + reason(error));
 }
 
 void OutputFile::write_all(const std::byte* bytes, size_t count, int64_t offset) {
-  if (descriptor_ < 0) throw Error(ErrorCode::kInternal, path_.string() + ": written after commit");
+  if (file_.descriptor() < 0)
+    throw Error(ErrorCode::kInternal, path().string() + ": written after commit");
   for (size_t done = 0; done < count;) {
-    const ssize_t put = ::pwrite(descriptor_, bytes + done, std::min(count - done, kChunkBytes),
-                                 offset + static_cast<int64_t>(done));
+    const ssize_t put =
+        ::pwrite(file_.descriptor(), bytes + done, std::min(count - done, kChunkBytes),
+                 offset + static_cast<int64_t>(done));
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) fail("cannot be written", errno);
     if (put == 0) fail("cannot be written", ENOSPC);
@@ -140,7 +128,7 @@ void OutputFile::write(std::string_view text) {
 
 void OutputFile::write_at(int64_t offset, std::span<const std::byte> bytes) {
   if (offset < 0 || offset > size() || static_cast<int64_t>(bytes.size()) > size() - offset) {
-    throw Error(ErrorCode::kInternal, path_.string() + ": rewrite of bytes not yet written");
+    throw Error(ErrorCode::kInternal, path().string() + ": rewrite of bytes not yet written");
   }
   flush();
   write_all(bytes.data(), bytes.size(), offset);
@@ -148,12 +136,7 @@ void OutputFile::write_at(int64_t offset, std::span<const std::byte> bytes) {
 
 void OutputFile::commit() {
   flush();
-  if (::fsync(descriptor_) != 0) fail("cannot be written", errno);
-  const int closed = ::close(descriptor_);
-  descriptor_ = -1;
-  if (closed != 0) fail("cannot be written", errno);
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be renamed", errno);
-  committed_ = true;
+  if (const int error = file_.publish(); error != 0) fail("cannot be written", error);
 }
 
 void write_text_file(const std::filesystem::path& path, std::string_view text) {

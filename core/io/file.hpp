@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/io/temporary.hpp"
+
 namespace spikeloom {
 
 // Largest file any reader accepts unless told otherwise, in bytes.
@@ -38,14 +40,13 @@ class InputFile {
 // All its bytes; throws like InputFile.
 std::vector<std::byte> read_file(const std::filesystem::path& path, int64_t cap = kMaxFileBytes);
 
-// Writes to "<name>.tmp" beside the final name; commit() gives it the final name. Without commit()
-// the destructor removes the temporary file. Every failure (no such folder, disk full, ...) throws
-// Error(kRuntime) with the path and the system's reason. Not thread-safe; two writers of one name
-// at a time are not supported.
+// Writes to a TemporaryFile; commit() gives it the final name. Without commit() the destructor
+// removes the temporary file. Every failure (no such folder, disk full, ...) throws Error(kRuntime)
+// with the path and the system's reason. Not thread-safe; of two writers of one name at a time the
+// last to commit wins, whole.
 class OutputFile {
  public:
   explicit OutputFile(std::filesystem::path path);
-  ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
@@ -56,11 +57,12 @@ class OutputFile {
   // move.
   void write_at(int64_t offset, std::span<const std::byte> bytes);
   // From now on the temporary file stays behind when commit() is not reached.
-  void keep_partial() noexcept { keep_partial_ = true; }
+  void keep_partial() noexcept { file_.keep(); }
   // Flush, fsync, close, rename. No writing after it.
   void commit();
 
-  const std::filesystem::path& path() const noexcept { return path_; }
+  const std::filesystem::path& path() const noexcept { return file_.final_name(); }
+  const std::filesystem::path& temporary() const noexcept { return file_.path(); }
   // Bytes appended so far.
   int64_t size() const noexcept { return flushed_ + static_cast<int64_t>(buffer_.size()); }
 
@@ -69,10 +71,7 @@ class OutputFile {
   void write_all(const std::byte* bytes, size_t count, int64_t offset);
   [[noreturn]] void fail(const char* doing, int error) const;
 
-  std::filesystem::path path_;
-  std::filesystem::path temporary_;
-  int descriptor_ = -1;
-  bool committed_ = false, keep_partial_ = false;
+  TemporaryFile file_;
   int64_t flushed_ = 0;
   std::vector<std::byte> buffer_;
 };

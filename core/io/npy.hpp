@@ -63,6 +63,7 @@ class NpyWriter {
   // rows, else Error(kInternal).
   void finish(const Shape& leading);
   int64_t rows() const noexcept { return rows_; }
+  const OutputFile& file() const noexcept { return file_; }
 
  private:
   std::string header(const Shape& leading) const;

@@ -1,10 +1,6 @@
 #include "sim/trace/hdf5.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
 
@@ -137,12 +133,12 @@ void check(herr_t status, const std::string& doing) {
   if (status < 0) fail(doing);
 }
 
-Id create_file(const std::string& path, WriteFault* fault) {
-  const Id access = driver_access(fault);
+Id create_file(const TemporaryFile& empty, WriteFault* fault) {
+  const Id access = driver_access(fault, empty.descriptor());
   check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V110), "set file versions");
   check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG), "set file closing");
   const Id properties = group_properties(H5P_FILE_CREATE);
-  return Id(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, properties.get(), access.get()), H5Fclose,
+  return Id(H5Fcreate(empty.path().c_str(), H5F_ACC_EXCL, properties.get(), access.get()), H5Fclose,
             "create the file");
 }
 
@@ -153,14 +149,6 @@ Id open_file(const std::string& path) {
   WriteFault unused;  // read-only: the driver never writes
   const Id access = driver_access(&unused);
   return Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, "open as HDF5");
-}
-
-int publish(const std::filesystem::path& temporary, const std::filesystem::path& path) noexcept {
-  const int descriptor = ::open(temporary.c_str(), O_RDONLY | O_CLOEXEC);
-  int error = descriptor < 0 || ::fsync(descriptor) != 0 ? errno : 0;
-  if (descriptor >= 0) ::close(descriptor);
-  if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  return error;
 }
 
 Id create_group(hid_t where, const std::string& name) {

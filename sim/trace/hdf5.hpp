@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/io/temporary.hpp"
 
 namespace spikeloom::hdf5 {
 
@@ -74,17 +75,15 @@ std::optional<Error> failure_of(const std::filesystem::path& named, const WriteF
   return Error(ErrorCode::kRuntime, named.string() + ": " + reason);
 }
 
-// A new file (an existing one is emptied), metadata readable by HDF5 1.8. `fault` must outlive the
-// file. Killed at any moment, the file is as of the last H5Fflush.
-Id create_file(const std::string& path, WriteFault* fault);
+// A new file in the place of an empty one, metadata readable by HDF5 1.8. `fault` must outlive it.
+// Killed at any moment, the file is as of the last H5Fflush.
+Id create_file(const TemporaryFile& empty, WriteFault* fault);
 // Read-only; takes the journal of a killed run into account.
 Id open_file(const std::string& path);
 
-// Brings the bytes of a closed file to the disk, then gives it its final name. 0 or errno.
-int publish(const std::filesystem::path& temporary, const std::filesystem::path& path) noexcept;
-
-// The driver of both; `fault` must outlive the file. Internal to hdf5.cpp and its tests.
-Id driver_access(WriteFault* fault);
+// The driver of both; `fault` must outlive the file. `descriptor`: of the file that H5Fcreate is to
+// fill, -1 where one is read. Internal to hdf5.cpp and its tests.
+Id driver_access(WriteFault* fault, int descriptor = -1);
 
 // Refuses what a trace file never has and what could hurt, before HDF5 sees the file: anything that
 // hdf5_raw.hpp does not know, links out of the file, soft links, external or virtual storage, other

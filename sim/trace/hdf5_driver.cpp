@@ -25,6 +25,7 @@ namespace {
 
 struct DriverInfo {
   WriteFault* fault;
+  int descriptor;  // of the new file, open; -1: a file is opened by its name, to be read
 };
 
 // HDF5 sees the base; the rest is ours.
@@ -88,27 +89,22 @@ bool write_memory(DriverFile& file, haddr_t address, size_t size, const unsigned
 H5FD_t* driver_open(const char* name, unsigned flags, hid_t access, haddr_t maximum) {
   const auto* info = static_cast<const DriverInfo*>(H5Pget_driver_info(access));
   if (info == nullptr || maximum == 0) return nullptr;
-  int mode = (flags & H5F_ACC_RDWR) != 0 ? O_RDWR : O_RDONLY;
-  if ((flags & H5F_ACC_TRUNC) != 0) mode |= O_TRUNC;
-  if ((flags & H5F_ACC_CREAT) != 0) mode |= O_CREAT;
-  if ((flags & H5F_ACC_EXCL) != 0) mode |= O_EXCL;
-  const int descriptor = ::open(name, mode | O_CLOEXEC, 0666);
+  const bool made = info->descriptor >= 0;
+  // HDF5 looks for an older file first; a new one is made by nobody but core/io.
+  if (made != ((flags & H5F_ACC_CREAT) != 0)) return nullptr;
+  const int descriptor = made ? ::fcntl(info->descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+                              : ::open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat status = {};
   if (descriptor < 0 || fstat(descriptor, &status) != 0) {
-    // Looking for an older file of that name is no write; failing to make one is.
-    if ((flags & H5F_ACC_CREAT) != 0) info->fault->error = errno;
+    if (made) info->fault->error = errno;
     if (descriptor >= 0) ::close(descriptor);
     return nullptr;
   }
   try {
     auto file = std::make_unique<DriverFile>();
     file->name = name;
-    file->writable = (flags & H5F_ACC_RDWR) != 0;
-    if ((flags & H5F_ACC_TRUNC) != 0) {
-      ::unlink(journal_of(name).c_str());
-    } else {
-      file->pages = load_journal(name);
-    }
+    file->writable = made;
+    if (!made) file->pages = load_journal(name);
     file->descriptor = descriptor;
     file->size = static_cast<haddr_t>(status.st_size);
     file->device = status.st_dev;
@@ -241,9 +237,9 @@ hid_t driver() {
 
 }  // namespace
 
-Id driver_access(WriteFault* fault) {
+Id driver_access(WriteFault* fault, int descriptor) {
   Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make file properties");
-  const DriverInfo info{fault};  // copied by HDF5
+  const DriverInfo info{fault, descriptor};  // copied by HDF5
   check(H5Pset_driver(access.get(), driver(), &info), "set the file driver");
   return access;
 }

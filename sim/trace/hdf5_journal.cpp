@@ -66,7 +66,7 @@ int commit_pages(const std::string& file, int descriptor, const Pages& pages, ui
   if (!pages.empty()) {
     const std::vector<uint8_t> bytes = encode(pages);
     const int out =
-        ::open(journal.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+        ::open(journal.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (out < 0) return errno;
     int error = write_fully(out, bytes.data(), bytes.size(), 0);
     if (::close(out) != 0 && error == 0) error = errno;
@@ -88,7 +88,7 @@ int settle(const std::string& file) {
   const std::string journal = journal_of(file);
   if (::access(journal.c_str(), F_OK) != 0) return 0;
   const Pages pages = load_journal(file);
-  const int out = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
+  const int out = ::open(file.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
   if (out < 0) return errno;
   int error = 0;
   for (const auto& [number, page] : pages) {

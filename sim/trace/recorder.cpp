@@ -90,7 +90,6 @@ void check_options(const RecorderOptions& options) {
 struct Recorder::Impl {
   Impl(const Graph& graph, RecorderOptions given)
       : options(std::move(given)),
-        temporary(options.path.string() + ".tmp"),
         populations(populations_of(graph)),
         names(link_names(populations)) {
     check_options(options);
@@ -106,8 +105,9 @@ struct Recorder::Impl {
 
   // Apart from the constructor, so that a failure here is cleaned up by the destructor.
   void start() {
+    temporary.emplace(options.path);
     guarded([&] {
-      file = hdf5::create_file(temporary.string(), &fault);
+      file = hdf5::create_file(*temporary, &fault);
       write_header();
       for (size_t p = 0; p < names.size(); ++p) {
         if (chosen.empty() || chosen.count(p)) add_population(p, events.count(p) != 0);
@@ -118,10 +118,13 @@ struct Recorder::Impl {
   ~Impl() {
     if (finished) return;
     close_file();
+    if (!temporary) return;
+    if (options.keep_partial) {
+      temporary->keep();
+      return;
+    }
     std::error_code ignored;
-    if (!created || options.keep_partial) return;
-    std::filesystem::remove(temporary, ignored);
-    std::filesystem::remove(hdf5::journal_of(temporary.string()), ignored);
+    std::filesystem::remove(hdf5::journal_of(temporary->path().string()), ignored);
   }
 
   bool with_steps() const { return options.every > 1 || !wanted_samples.empty(); }
@@ -131,12 +134,10 @@ struct Recorder::Impl {
   void guarded(F&& write) {
     if (failure) throw *failure;
     failure = hdf5::failure_of(options.path, fault, write);
-    created = created || file;
     if (failure) throw *failure;
   }
 
   void write_header() {
-    created = true;
     const hid_t root = file.get();
     const int64_t magic = 0x0A7A, version[2] = {0, 1}, zero = 0;
     hdf5::write_integers(root, "magic", H5T_STD_U32LE, {&magic, 1}, true);
@@ -224,12 +225,12 @@ struct Recorder::Impl {
 
   void publish() {
     close_file();
-    if (fault.error == 0) fault.error = hdf5::publish(temporary, options.path);
+    if (fault.error == 0) fault.error = temporary->publish();
     finished = fault.error == 0;
   }
 
   RecorderOptions options;
-  std::filesystem::path temporary;
+  std::optional<TemporaryFile> temporary;
   std::vector<Population> populations;
   std::vector<std::string> names;  // in the file, by population
   std::set<size_t> chosen;         // empty: all
@@ -238,7 +239,7 @@ struct Recorder::Impl {
 
   hdf5::WriteFault fault;
   std::optional<Error> failure;
-  bool created = false, finished = false;
+  bool finished = false;
   Id file, own, spikes, samples_group, populations_group, activity_group;
   std::optional<hdf5::SampleWriter> samples;
   std::vector<Recorded> recorded;
@@ -309,6 +310,10 @@ void Recorder::flush() {
 
 void Recorder::keep_partial() noexcept {
   impl_->options.keep_partial = true;
+}
+
+std::filesystem::path Recorder::temporary() const {
+  return impl_->temporary->path();
 }
 
 void Recorder::set_signature(std::string signature) {

@@ -2,7 +2,7 @@
 // Writes the spikes of a run to an HDF5 trace file (docs/trace.md; formats 2.6).
 //
 // Spikes stream to disk: memory is about one chunk (256 KiB) per population, whatever the length of
-// the run. The file grows under "<path>.tmp" and gets its name in close(). After a sample, at most
+// the run. The file grows as a TemporaryFile and gets its name in close(). After a sample, at most
 // once a second, all that was recorded is flushed: a killed run leaves a temporary file that holds
 // what the last flush held, whole, whenever the kill came (its attribute `complete` is 0).
 //
@@ -34,7 +34,7 @@ struct RecorderOptions {
   std::string config_json, graph_json, config_sha256, run_id, generator;
   double dt_ms = 1.0;            // duration of a step
   int64_t steps_per_sample = 0;  // 0: lengths differ
-  bool keep_partial = false;     // leave "<path>.tmp" behind when close() was not reached
+  bool keep_partial = false;     // leave the temporary file behind when close() was not reached
 };
 
 class Recorder final : public TraceSink {
@@ -51,8 +51,10 @@ class Recorder final : public TraceSink {
 
   // Flushes now; between samples only.
   void flush();
-  // From now on "<path>.tmp" stays behind when close() is not reached.
+  // From now on the temporary file stays behind when close() is not reached.
   void keep_partial() noexcept;
+  // Where it lies.
+  std::filesystem::path temporary() const;
   // The root attribute `signature`; any time before close().
   void set_signature(std::string signature);
   // Drops a sample that has not ended, derives the event lists, sets `complete` and gives the file

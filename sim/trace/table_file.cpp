@@ -24,22 +24,18 @@ struct Table {
 }  // namespace
 
 struct TableFile::Impl {
-  explicit Impl(std::filesystem::path given)
-      : path(std::move(given)), temporary(path.string() + ".tmp") {}
+  explicit Impl(std::filesystem::path given) : path(std::move(given)), temporary(path) {}
 
   ~Impl() {
     if (published) return;
     close_file();
-    if (!created) return;
     std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    std::filesystem::remove(hdf5::journal_of(temporary.string()), ignored);
+    std::filesystem::remove(hdf5::journal_of(temporary.path().string()), ignored);
   }
 
   template <typename F>
   void guarded(F&& write) {
     const auto failure = hdf5::failure_of(path, fault, write);
-    created = created || file;
     if (failure) throw *failure;
   }
 
@@ -90,17 +86,17 @@ struct TableFile::Impl {
     file.reset();
   }
 
-  std::filesystem::path path, temporary;
+  std::filesystem::path path;
+  TemporaryFile temporary;
   hdf5::WriteFault fault;
-  bool created = false, published = false;
+  bool published = false;
   Id file;
   std::map<std::string, Id> groups;
   std::vector<Table> tables;
 };
 
 TableFile::TableFile(std::filesystem::path path) : impl_(std::make_unique<Impl>(std::move(path))) {
-  impl_->guarded(
-      [&] { impl_->file = hdf5::create_file(impl_->temporary.string(), &impl_->fault); });
+  impl_->guarded([&] { impl_->file = hdf5::create_file(impl_->temporary, &impl_->fault); });
 }
 
 TableFile::~TableFile() = default;
@@ -143,7 +139,7 @@ void TableFile::close() {
   Impl& it = *impl_;
   it.guarded([&] {
     it.close_file();
-    if (it.fault.error == 0) it.fault.error = hdf5::publish(it.temporary, it.path);
+    if (it.fault.error == 0) it.fault.error = it.temporary.publish();
   });
   it.published = true;
 }

@@ -2,7 +2,7 @@
 // Tables of numbers in one HDF5 file, written row by row: what is too long for JSON.
 //
 // A table is a dataset [rows] or [rows, width] of i64 or f64, compressed, with the attributes
-// `unit` and `axes`. The file grows as "<name>.tmp" and gets its name in close(); an object
+// `unit` and `axes`. The file grows as a TemporaryFile and gets its name in close(); an object
 // destroyed before that leaves nothing behind. Memory: what one append() hands over. Every failure
 // (no such folder, disk full, ...) throws Error(kRuntime) with the path and the reason. Not
 // thread-safe.

@@ -5,6 +5,7 @@ usage: faults.py PROGRAM SOURCE_DIR [KILLS] [INTERRUPTS]
 """
 import json
 import random
+import re
 import shlex
 import shutil
 import signal
@@ -24,7 +25,7 @@ KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 30
 INTERRUPTS = int(sys.argv[4]) if len(sys.argv) > 4 else 10
 DISKS = 10 if KILLS >= 100 else 4
 IMAGES = 24
-WORKING = (".tmp", ".partial", ".journal")
+WORKING = (".tmp", ".journal")
 
 
 def command(folder, *more):
@@ -54,18 +55,27 @@ def inspect(path, *more):
     return subprocess.run([PROGRAM, "inspect", path, *more], capture_output=True, text=True)
 
 
+def unnamed(folder):
+    """Temporary files that the checkpoint of an unfinished run tells of."""
+    path = folder / "checkpoint.safetensors"
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    header = json.loads(data[8:8 + struct.unpack("<Q", data[:8])[0]])
+    return json.loads(header["__metadata__"]["state"])["unnamed"].values()
+
+
 def check_folder(folder):
     """What a reader may rely on after any end of the process."""
     for path in folder.iterdir() if folder.exists() else ():
         if path.name.endswith(WORKING):
-            if path.name == "trace.h5.tmp":
+            if re.fullmatch(r"trace\.h5\.[0-9a-f]{16}\.tmp", path.name):
                 opened = inspect(path)
                 if opened.returncode not in (0, 3):
                     fail(f"inspect {path}: {opened.returncode} {opened.stderr}")
                 if opened.returncode == 0 and "did not end in order" not in opened.stdout:
                     fail(f"{path} is not marked as incomplete")
-                if opened.returncode == 3 and (folder / "checkpoint.safetensors").exists() and not (
-                        folder / "trace.h5.partial").exists() and not (folder / "trace.h5").exists():
+                if opened.returncode == 3 and path.name in unnamed(folder):
                     fail(f"{path} is lost: {opened.stderr}")
         elif path.suffix == ".npy":
             npy_rows(path)

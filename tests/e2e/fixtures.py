@@ -170,6 +170,16 @@ def make_link(path, target):
     os.symlink(target, path)
 
 
+def make_planted(path, kind, victim):
+    """planted KIND VICTIM: a symbolic link (the target as written), a hard link or a pipe in the way."""
+    if kind == "link":
+        os.symlink(victim, path)
+    elif kind == "hard":
+        os.link(os.path.join(os.path.dirname(os.path.dirname(path)), victim), path)
+    else:
+        os.mkfifo(path)
+
+
 def make_cut(path, source, size):
     """cut SOURCE BYTES: the first bytes; negative: all but the last ones."""
     with open(source, "rb") as file:

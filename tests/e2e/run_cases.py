@@ -7,6 +7,8 @@ Every case runs in a temporary folder of its own. Exit code 0: all passed, 1: a 
 77: every case was skipped.
 """
 import concurrent.futures
+import fcntl
+import glob
 import itertools
 import json
 import math
@@ -170,10 +172,12 @@ class Runner:
         return os.path.join(self.folder, name)
 
     def finish(self):
-        if self.result:
-            self.result.check_defaults()
+        if not self.result:
+            return
+        self.result.check_defaults()
         self.result = None
-        left = [f for folder, _, files in os.walk(self.folder) for f in files if f.endswith(".tmp")]
+        left = [f for folder, _, files in os.walk(self.folder) for f in files
+                if f.endswith(".tmp") and not os.path.islink(os.path.join(folder, f))]
         require(not left, f"temporary files left: {left}")
 
     def execute(self, text):
@@ -192,11 +196,16 @@ class Runner:
             os.makedirs(self.path(where), exist_ok=True)
             script = f"mount -t tmpfs -o size={size} tmpfs {shlex.quote(where)} && exec \"$@\""
             words = checks.namespace_command() + ["sh", "-c", script, "sh"] + words
+        if "holds_lock" in options:
+            held = os.open(options["holds_lock"], os.O_RDONLY)
+            fcntl.flock(held, fcntl.LOCK_EX)
         stdout = options.get("stdout", self.path(".stdout"))
         with open(stdout, "wb") as out, open(self.path(".stderr"), "wb") as err:
             child = subprocess.Popen(words, cwd=self.folder, env=environment, stdin=self.input(options),
                                      stdout=out, stderr=err)
         code, usage = self.wait(child, options.get("interrupt"))
+        if "holds_lock" in options:
+            os.close(held)
         text = [open(p, errors="replace").read() if os.path.isfile(p) else ""
                 for p in (stdout, self.path(".stderr"))]
         self.result = Result(shown, code, text[0], text[1], usage.ru_maxrss)
@@ -214,7 +223,7 @@ class Runner:
             if pid:
                 child.returncode = os.waitstatus_to_exitcode(status)
                 return child.returncode, usage
-            if interrupt and os.path.exists(self.path(interrupt[0])):
+            if interrupt and glob.glob(self.path(interrupt[0])):
                 time.sleep(interrupt[1])
                 # Not send_signal, which collects a child that has ended and leaves wait4 none.
                 os.kill(child.pid, signal.SIGINT)
@@ -249,9 +258,13 @@ class Runner:
         self.before["tmpfs"] = rest
 
     def do_interrupt(self, rest):
-        """interrupt FILE [SECONDS]: Ctrl-C so long after the file is there."""
+        """interrupt FILE [SECONDS]: Ctrl-C so long after the file (a pattern) is there."""
         name, seconds = (rest.split() + ["0"])[:2]
         self.before["interrupt"] = (name, float(seconds))
+
+    def do_lock(self, rest):
+        """lock FOLDER: somebody else writes to the folder while the next command runs."""
+        self.before["holds_lock"] = self.path(rest)
 
     def do_stdout(self, rest):
         self.before["stdout"] = self.path(rest)

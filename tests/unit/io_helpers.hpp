@@ -44,6 +44,11 @@ class Scratch {
   std::filesystem::path folder_;
 };
 
+inline std::string text_of(const std::filesystem::path& path) {
+  const auto bytes = read_file(path);
+  return std::string(as_text(bytes));
+}
+
 inline std::filesystem::path data_file(const std::string& name) {
   return std::filesystem::path(SPIKELOOM_SOURCE_DIR) / "tests/unit/data" / name;
 }

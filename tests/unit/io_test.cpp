@@ -14,11 +14,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string text_of(const fs::path& path) {
-  const auto bytes = read_file(path);
-  return std::string(as_text(bytes));
-}
-
 // --- npy
 
 std::string npy_file(const std::string& header, const std::string& data, char major = 1) {
@@ -81,7 +76,7 @@ TEST_CASE("an output file has its final name only after commit") {
     file.write("1234567890");
     file.write_at(2, as_bytes_of("XY"));
     CHECK(file.size() == 10);
-    CHECK(scratch.list() == std::vector<std::string>{"out.tmp"});
+    CHECK(scratch.list() == std::vector<std::string>{file.temporary().filename()});
     file.write("!");
     file.commit();
     CHECK(scratch.list() == std::vector<std::string>{"out"});
@@ -230,7 +225,7 @@ TEST_CASE("NpyWriter streams rows and writes their number last") {
     const std::vector<float> two_rows = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
     for (int i = 0; i < 600; ++i) writer.append(two_rows);
     error_of([&] { writer.append(std::span(two_rows).first(5)); }, ErrorCode::kInternal);
-    CHECK(scratch.list() == std::vector<std::string>{"rows.npy.tmp"});
+    CHECK(scratch.list() == std::vector<std::string>{writer.file().temporary().filename()});
     writer.finish();
   }
   const Tensor tensor = load_npy(scratch / "rows.npy");

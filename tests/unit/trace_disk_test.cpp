@@ -48,7 +48,7 @@ TEST_CASE("a full disk is an error that names the file, wherever it strikes") {
     CHECK(message.empty() == fs::exists(path));
     if (!message.empty()) CHECK(message.find("full.h5: cannot write: ") != std::string::npos);
     if (fits && message.empty()) CHECK(verify(TraceFile(path)).empty());
-    CHECK(!fs::exists(path.string() + ".tmp"));
+    CHECK(temporary_of(path).empty());
     fs::remove(path);
   }
   std::signal(SIGXFSZ, old_handler);

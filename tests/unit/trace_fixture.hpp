@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/io/temporary.hpp"
 #include "sim/plan/trace_sink.hpp"
 #include "sim/trace/recorder.hpp"
 #include "sim/trace/trace_file.hpp"
@@ -128,6 +129,15 @@ inline void feed(const Run& run, int64_t chunk_steps, TraceSink& sink) {
 }
 
 // A folder of its own, removed at the end.
+// The temporary file that is to become `path`; empty: there is none.
+inline std::filesystem::path temporary_of(const std::filesystem::path& path) {
+  for (const auto& entry : std::filesystem::directory_iterator(path.parent_path())) {
+    if (is_temporary_name(entry.path().filename().string(), path.filename().string()))
+      return entry.path();
+  }
+  return {};
+}
+
 class Folder {
  public:
   Folder() {

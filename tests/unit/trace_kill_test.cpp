@@ -73,7 +73,7 @@ TEST_CASE("100 kills at random moments leave what the last flush held") {
   for (int round = 0; round < 100; ++round) {
     const fs::path path = folder / "killed.h5";
     const int64_t flushed = kill_one(graph, run, path, std::chrono::microseconds(pauses(random)));
-    const fs::path temporary = path.string() + ".tmp";
+    const fs::path temporary = temporary_of(path);
     if (fs::exists(path)) {  // it had come to its end
       CHECK(verify(TraceFile(path)).empty());
       fs::remove(path);

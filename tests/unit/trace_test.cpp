@@ -53,7 +53,7 @@ TEST_CASE("recorded spikes are read back bit for bit") {
       recorder.set_signature(signature.text());
       CHECK(!std::filesystem::exists(options.path));
       recorder.close();
-      CHECK(!std::filesystem::exists(options.path.string() + ".tmp"));
+      CHECK(temporary_of(options.path).empty());
       const TraceFile trace(options.path);
       CHECK(trace.header().complete);
       CHECK(trace.header().signature == signature.text());
@@ -289,8 +289,8 @@ TEST_CASE("the recorder says what is wrong with its options") {
   options.every = 0;
   CHECK(code_of(make, "every") == ErrorCode::kUsage);
   options = options_for(folder / "nowhere/a.h5");
-  CHECK(code_of(make, "nowhere/a.h5: cannot write: No such file") == ErrorCode::kRuntime);
-  CHECK(!std::filesystem::exists(folder / "a.h5.tmp"));
+  CHECK(code_of(make, "nowhere/a.h5: cannot be created: No such file") == ErrorCode::kRuntime);
+  CHECK(temporary_of(folder / "a.h5").empty());
 }
 
 TEST_CASE("without close nothing carries the final name") {
@@ -305,9 +305,9 @@ TEST_CASE("without close nothing carries the final name") {
       feed(run, 4, recorder);
     }
     CHECK(!std::filesystem::exists(folder / "a.h5"));
-    CHECK(std::filesystem::exists(folder / "a.h5.tmp") == keep);
+    CHECK(temporary_of(folder / "a.h5").empty() == !keep);
   }
-  const TraceFile trace(folder / "a.h5.tmp");
+  const TraceFile trace(temporary_of(folder / "a.h5"));
   CHECK(!trace.warning().empty());
   REQUIRE(verify(trace).size() == 1);  // the warning
 }
