@@ -14,6 +14,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/version.hpp"
 #include "core/error.hpp"
+#include "core/io/hdf5/foreign_file.hpp"
 #include "core/io/hint.hpp"
 
 namespace spikeloom {
@@ -91,6 +92,7 @@ int main(int argc, char** argv) {
   using namespace spikeloom;
   mallopt(M_MMAP_THRESHOLD, 1 << 18);  // freed weights and buffers go back to the system at once
   try {
+    if (const auto code = hdf5::serve_foreign_files(argc, argv)) return *code;
     install_interrupt_handler();
     return flushed(dispatch({argv + 1, argv + argc}));
   } catch (const Error& error) {

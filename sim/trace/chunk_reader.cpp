@@ -58,7 +58,7 @@ ChunkReader::ChunkReader(hid_t dataset, std::string name, int64_t row_values, si
     throw Error(ErrorCode::kData, "cannot read the chunk size of " + name_);
   }
   if (chunk[0] == 0 || chunk[1] != static_cast<hsize_t>(row_values)) {
-    throw Error(ErrorCode::kData, name_ + ": chunks do not hold whole rows");
+    throw UnknownStructure(name_ + ": chunks do not hold whole rows");
   }
   chunk_rows_ = static_cast<int64_t>(chunk[0]);
   filters_ = filters_of(properties.get(), name_);

@@ -15,27 +15,6 @@ constexpr size_t kMaxAttributeText = 64 << 10;
 constexpr size_t kMaxDatasetText = 100'000'000;  // formats 0.1: JSON text
 constexpr hssize_t kMaxAttributeValues = 64;
 
-// The innermost message of HDF5's error stack, or "".
-std::string last_message() {
-  std::string text;
-  const auto visit = [](unsigned, const H5E_error2_t* entry, void* out) -> herr_t {
-    try {
-      if (entry->desc != nullptr) *static_cast<std::string*>(out) = entry->desc;
-    } catch (...) {
-      return -1;
-    }
-    return 1;  // the first is the innermost
-  };
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, visit, &text);
-  return printable(text);
-}
-
-[[noreturn]] void fail(const std::string& doing) {
-  const std::string message = last_message();
-  H5Eclear2(H5E_DEFAULT);
-  throw Error(ErrorCode::kData, "cannot " + doing + (message.empty() ? "" : ": " + message));
-}
-
 Id text_type(size_t bytes) {
   Id type(H5Tcopy(H5T_C_S1), H5Tclose, "make a text type");
   check(H5Tset_size(type.get(), bytes), "size a text type");
@@ -105,33 +84,6 @@ void trim(std::string& text) {
 }
 
 }  // namespace
-
-Id::Id(hid_t id, Close close, const std::string& doing) : id_(id), close_(close) {
-  if (id < 0) fail(doing);
-}
-
-Id& Id::operator=(Id&& other) noexcept {
-  if (this != &other) {
-    reset();
-    id_ = std::exchange(other.id_, -1);
-    close_ = other.close_;
-  }
-  return *this;
-}
-
-void Id::reset() noexcept {
-  if (id_ >= 0) close_(std::exchange(id_, -1));
-}
-
-void enter() {
-  H5open();
-  H5PLset_loading_state(0);
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-}
-
-void check(herr_t status, const std::string& doing) {
-  if (status < 0) fail(doing);
-}
 
 Id create_file(const TemporaryFile& empty, WriteFault* fault) {
   const Id access = driver_access(fault, empty.descriptor());

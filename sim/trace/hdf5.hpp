@@ -1,12 +1,10 @@
 #pragma once
-// The HDF5 C API with ownership and exceptions. Internal to sim/trace; nothing else includes HDF5
+// What traces need of the HDF5 C API. Internal to sim/trace; nothing else includes HDF5
 // from here.
 //
 // Functions throw Error(kData) with what was done and HDF5's own innermost message; callers that
 // write turn that into Error(kRuntime) and name the file. HDF5 holds one global lock, so calls are
 // thread-safe but never parallel.
-
-#include <hdf5.h>
 
 #include <cstdint>
 #include <cstring>
@@ -14,40 +12,14 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/io/hdf5/id.hpp"
 #include "core/io/temporary.hpp"
 
 namespace spikeloom::hdf5 {
-
-// Owns one HDF5 identifier.
-class Id {
- public:
-  using Close = herr_t (*)(hid_t);
-  Id() = default;
-  // Throws Error(kData) "cannot <doing>: ..." when the identifier says that the call failed.
-  Id(hid_t id, Close close, const std::string& doing);
-  Id(Id&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
-  Id& operator=(Id&& other) noexcept;
-  ~Id() { reset(); }
-  // Closes it; what closing says is ignored.
-  void reset() noexcept;
-  hid_t get() const noexcept { return id_; }
-  explicit operator bool() const noexcept { return id_ >= 0; }
-
- private:
-  hid_t id_ = -1;
-  Close close_ = nullptr;
-};
-
-// To be called by every public entry of sim/trace, since the printer is a setting of each thread:
-// no plug-ins, no error printing.
-void enter();
-
-// Throws Error(kData) when an HDF5 call returned a negative number.
-void check(herr_t status, const std::string& doing);
 
 // errno of the first write that failed, or 0. HDF5 1.10 crashes when a file cannot be flushed at
 // close, so the driver below reports every write as done, keeps what no longer reaches the disk in
@@ -85,11 +57,20 @@ Id open_file(const std::string& path);
 // fill, -1 where one is read. Internal to hdf5.cpp and its tests.
 Id driver_access(WriteFault* fault, int descriptor = -1);
 
+// A sound structure, for all we know, that the guard does not understand: what else may read it?
+class UnknownStructure : public Error {
+ public:
+  explicit UnknownStructure(const std::string& what) : Error(ErrorCode::kData, what) {}
+  UnknownStructure within(std::string_view context) const {
+    return UnknownStructure(in(context).what());
+  }
+};
+
 // Refuses what a trace file never has and what could hurt, before HDF5 sees the file: anything that
 // hdf5_raw.hpp does not know, links out of the file, soft links, external or virtual storage, other
 // filters than deflate and shuffle, chunks or extents that the stored bytes cannot hold,
 // groups deeper than 32, more than 10^6 objects (formats 0.2). Throws Error(kData) naming the
-// object.
+// object, UnknownStructure where nothing speaks against the file but that it is not understood.
 void refuse_hostile(const std::filesystem::path& path);
 
 // Writing. Groups and datasets carry no time stamps, so that equal runs give equal bytes.

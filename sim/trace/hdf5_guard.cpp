@@ -138,10 +138,12 @@ class Walk {
       if (++objects_ > kMaxObjects) refuse("more than 1000000 objects");
       object = read_object(file_, address);
       if (object.is_group == (object.layout != RawLayout::kNone)) {
-        refuse("neither a group nor a dataset");
+        throw UnknownStructure("neither a group nor a dataset");
       }
       if (!object.is_group) return check_dataset(file_, object);
       if (depth > kMaxDepth) refuse("groups lie deeper than 32");
+    } catch (const UnknownStructure& unknown) {
+      throw path.empty() ? unknown : unknown.within(printable(path));
     } catch (const Error& error) {
       throw path.empty() ? error : error.in(printable(path));
     }

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
 #include "core/io/hint.hpp"
+#include "sim/trace/hdf5.hpp"
 #include "sim/trace/hdf5_raw.hpp"
 
 namespace spikeloom::hdf5 {
@@ -17,6 +18,10 @@ using Bytes = std::span<const std::byte>;
 
 [[noreturn]] void refuse(const std::string& why) {
   throw Error(ErrorCode::kData, why);
+}
+
+[[noreturn]] void unknown(const std::string& what) {
+  throw UnknownStructure(what);
 }
 
 // Takes values from the front; Error(kData) where they end.
@@ -55,7 +60,7 @@ std::vector<uint64_t> read_dataspace(Reader& reader) {
   const auto version = reader.take<uint8_t>(), rank = reader.take<uint8_t>(),
              flags = reader.take<uint8_t>(), kind = reader.take<uint8_t>();
   if (version != 2 || flags > 1 || kind > 1 || rank > kMaxExtents || (kind == 0) != (rank == 0)) {
-    refuse("a dataspace that traces do not have");
+    unknown("a dataspace that traces do not have");
   }
   std::vector<uint64_t> extents(rank);
   for (uint64_t& extent : extents) extent = reader.take<uint64_t>();
@@ -82,7 +87,7 @@ TypeHead read_type_head(Reader& reader) {
 void read_integer(const TypeHead& head, Reader& reader) {
   const auto offset = reader.take<uint16_t>(), precision = reader.take<uint16_t>();
   const bool whole = head.size == 1 || head.size == 2 || head.size == 4 || head.size == 8;
-  if (!whole || offset != 0 || precision != 8 * head.size) refuse("an integer of odd width");
+  if (!whole || offset != 0 || precision != 8 * head.size) unknown("an integer of odd width");
 }
 
 // float or double as IEEE 754 has them: bit offset, precision, then place and size of exponent and
@@ -96,14 +101,14 @@ void read_real(const TypeHead& head, Reader& reader) {
   const uint32_t sign = head.size == 4 ? 31 : 63;
   // Byte order, padding and normalisation as HDF5 writes them; implied leading one.
   if ((!single && !twofold) || (head.bits & ~uint32_t{1}) != (sign << 8 | 0x20)) {
-    refuse("a floating-point type other than float and double");
+    unknown("a floating-point type other than float and double");
   }
 }
 
 void read_enumeration(const TypeHead& head, Reader& reader) {
   const TypeHead base = read_type_head(reader);
   if (base.kind != kInteger || base.size != head.size || head.version != 3 || base.version > 3) {
-    refuse("an enumeration that traces do not have");
+    unknown("an enumeration that traces do not have");
   }
   read_integer(base, reader);
   const uint32_t members = head.bits & 0xffff;
@@ -125,8 +130,8 @@ uint64_t read_datatype(Reader& reader) {
     case kReal: read_real(head, reader); break;
     case kText: break;
     case kEnumeration: read_enumeration(head, reader); break;
-    case kVariable: refuse("a text or list of variable length; only fixed ones are read");
-    default: refuse("type class " + std::to_string(head.kind) + " is not allowed");
+    case kVariable: unknown("a text or list of variable length; only fixed ones are read");
+    default: unknown("type class " + std::to_string(head.kind) + " is not allowed");
   }
   return head.size;
 }
@@ -151,8 +156,13 @@ void read_attribute(Reader reader) {
   const auto version = reader.take<uint8_t>(), flags = reader.take<uint8_t>();
   const auto name_bytes = reader.take<uint16_t>(), type_bytes = reader.take<uint16_t>(),
              space_bytes = reader.take<uint16_t>();
+  if (version == 1 || version == 2) {  // the name comes at once
+    const std::string_view name = as_text(reader.take_bytes(name_bytes));
+    unknown("attribute " + printable(name.substr(0, name.find('\0'))) +
+            ": a form that traces do not have");
+  }
   const auto charset = reader.take<uint8_t>();
-  if (version != 3 || flags != 0 || charset > 1) refuse("an attribute that traces do not have");
+  if (version != 3 || flags != 0 || charset > 1) unknown("an attribute that traces do not have");
   std::string_view name = as_text(reader.take_bytes(name_bytes));
   if (!name.ends_with('\0')) refuse("an attribute without name");
   name.remove_suffix(1);
@@ -165,6 +175,8 @@ void read_attribute(Reader reader) {
     }
     if (!type.left().empty() || !space.left().empty()) refuse("surplus bytes");
     if (bytes != reader.left().size()) refuse("its value has another size than its type");
+  } catch (const UnknownStructure& reason) {
+    throw reason.within("attribute " + printable(name));
   } catch (const Error& error) {
     throw error.in("attribute " + printable(name));
   }
@@ -174,14 +186,14 @@ void read_fill_value(Reader reader) {
   const auto version = reader.take<uint8_t>();
   const auto flags = reader.take<uint8_t>();
   // Version 3 without a value of its own: bit 5 says that one follows.
-  if (version != 3 || (flags & 0x20) != 0 || flags > 0x3f) refuse("fill values are not read");
+  if (version != 3 || (flags & 0x20) != 0 || flags > 0x3f) unknown("fill values are not read");
 }
 
 void read_layout(Reader reader, RawObject& object) {
   once(object.layout != RawLayout::kNone, "layout");
   const auto version = reader.take<uint8_t>(), kind = reader.take<uint8_t>();
   if (version == 4 && kind == 3) refuse("virtual datasets are not allowed");
-  if (version != 3 || kind > 2) refuse("a layout that traces do not have");
+  if (version != 3 || kind > 2) unknown("a layout that traces do not have");
   if (kind == 0) {
     object.layout = RawLayout::kCompact;
     object.data_bytes = reader.take<uint16_t>();
@@ -202,13 +214,14 @@ void read_filters(Reader reader, RawObject& object) {
   constexpr uint8_t kMostFilters = 8;
   once(object.filtered, "list of filters");
   const auto version = reader.take<uint8_t>(), count = reader.take<uint8_t>();
+  if (version == 1) unknown("filters of the format before HDF5 1.8");
   if (version != 2 || count == 0 || count > kMostFilters) refuse("damaged filters");
   object.filtered = true;
   for (uint8_t i = 0; i < count; ++i) {
     const auto id = reader.take<uint16_t>();
     // Deflate and shuffle, which ChunkReader undoes.
     if (id != 1 && id != 2) {
-      refuse("filter " + std::to_string(id) + " is not available (allowed: 1 and 2)");
+      unknown("filter " + std::to_string(id) + " is not available (allowed: 1 and 2)");
     }
     reader.take<uint16_t>();  // flags
     const auto values = reader.take<uint16_t>();
@@ -225,7 +238,8 @@ void read_info(Reader reader, size_t order_bytes) {
   if ((flags & 1) != 0) reader.take_bytes(order_bytes);
   const int trees = (flags & 2) != 0 ? 2 : 1;
   for (int i = 0; i < 1 + trees; ++i) {
-    if (reader.take<uint64_t>() != kNoAddress) refuse("links or attributes in a heap are not read");
+    if (reader.take<uint64_t>() != kNoAddress)
+      unknown("links or attributes in a heap are not read");
   }
 }
 
@@ -263,7 +277,7 @@ void read_message(uint8_t type, std::span<const std::byte> bytes, RawObject& obj
       if (reader.take<uint8_t>() != 0) refuse("a damaged reference count");
       reader.take<uint32_t>();
       return;
-    default: refuse("header message " + std::to_string(type) + " is not allowed");
+    default: unknown("header message " + std::to_string(type) + " is not allowed");
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
+#include "sim/trace/hdf5.hpp"
 
 namespace spikeloom::hdf5 {
 namespace {
@@ -22,6 +23,10 @@ constexpr uint8_t kShared = 0x02;  // flag of a message: it lies elsewhere
 
 [[noreturn]] void refuse(const std::string& why) {
   throw Error(ErrorCode::kData, why);
+}
+
+[[noreturn]] void unknown(const std::string& what) {
+  throw UnknownStructure(what);
 }
 
 // Bytes [begin, end) hold the messages; `more` receives the continuations.
@@ -41,7 +46,7 @@ void read_messages(const Block& block, bool ordered, RawObject& object, std::vec
     const auto flags = load_le<uint8_t>(block.bytes, at + 3);
     at += prefix;
     if (size > block.end - at) refuse("a header message exceeds its header");
-    if ((flags & kShared) != 0) refuse("shared header messages are not allowed");
+    if ((flags & kShared) != 0) unknown("shared header messages are not allowed");
     const auto message = std::span(block.bytes).subspan(at, size);
     if (type == kContinuation) {
       more.push_back({load_le<uint64_t>(message, 0), load_le<uint64_t>(message, 8)});
@@ -61,7 +66,7 @@ Header read_header(RawFile& file, uint64_t address) {
   constexpr uint64_t kPrefixBytes = 6;
   const std::vector<std::byte> prefix = file.read(address, kPrefixBytes);
   if (!as_text(prefix).starts_with("OHDR") || load_le<uint8_t>(prefix, 4) != 2) {
-    refuse("an object header of the format before HDF5 1.8, which has no checksum");
+    unknown("an object header of the format before HDF5 1.8, which has no checksum");
   }
   const auto flags = load_le<uint8_t>(prefix, 5);
   const uint64_t times = (flags & 0x20) != 0 ? 16 : 0, limits = (flags & 0x10) != 0 ? 4 : 0;
@@ -128,16 +133,17 @@ uint64_t RawFile::find_signature() {
 void RawFile::read_superblock() {
   const auto version = load_le<uint8_t>(read(0, kSignature.size() + 1), kSignature.size());
   if (version != 2 && version != 3) {
-    refuse("HDF5 superblock version " + std::to_string(version) +
-           "; traces have version 2, whose structures carry checksums");
+    unknown("HDF5 superblock version " + std::to_string(version) +
+            "; traces have version 2, whose structures carry checksums");
   }
   constexpr uint64_t kBytes = 48;
   const std::vector<std::byte> block = read(0, kBytes);
   if (load_le<uint8_t>(block, 9) != 8 || load_le<uint8_t>(block, 10) != 8) {
-    refuse("HDF5 addresses or lengths of other than 8 bytes");
+    unknown("HDF5 addresses or lengths of other than 8 bytes");
   }
   if (load_le<uint64_t>(block, 12) != base_) refuse("a wrong HDF5 base address");
-  if (load_le<uint64_t>(block, 20) != kNoAddress) refuse("HDF5 superblock extensions are not read");
+  if (load_le<uint64_t>(block, 20) != kNoAddress)
+    unknown("HDF5 superblock extensions are not read");
   root_ = load_le<uint64_t>(block, 36);
 }
 

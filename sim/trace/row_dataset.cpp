@@ -67,7 +67,7 @@ RowDataset RowDataset::open(hid_t where, const std::string& name, H5T_class_t ki
   result.rows_ = static_cast<int64_t>(extent[0]);
   result.width_ = rank == 1 ? 0 : static_cast<int64_t>(extent[1]);
   if (H5Pget_layout(properties.get()) != H5D_CHUNKED) {
-    throw Error(ErrorCode::kData, name + " is not stored in chunks");
+    throw UnknownStructure(name + " is not stored in chunks");
   }
   const int64_t row_values = rank == 1 ? 1 : result.width_;
   result.chunks_ =

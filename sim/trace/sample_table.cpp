@@ -30,12 +30,13 @@ hid_t file_type(size_t column) {
   }
 }
 
-std::vector<SampleRow> read_rows(const std::array<RowDataset, 5>& columns, int64_t first,
-                                 int64_t count) {
+// `read(column, values)` fills one column of `count` rows.
+template <typename Read>
+std::vector<SampleRow> read_rows(int64_t count, Read&& read) {
   std::vector<SampleRow> rows(static_cast<size_t>(count));
   std::vector<int64_t> values(rows.size());
-  for (size_t c = 0; c < columns.size(); ++c) {
-    columns[c].read(first, count, H5T_NATIVE_INT64, values.data());
+  for (size_t c = 0; c < kSampleColumns.size(); ++c) {
+    read(c, values.data());
     for (size_t i = 0; i < rows.size(); ++i) field(rows[i], c) = values[i];
   }
   return rows;
@@ -70,20 +71,22 @@ void SampleWriter::flush() {
 }
 
 std::vector<SampleRow> SampleWriter::read(int64_t first, int64_t count) const {
-  return read_rows(columns_, first, count);
+  return read_rows(count, [&](size_t c, int64_t* values) {
+    columns_[c].read(first, count, H5T_NATIVE_INT64, values);
+  });
 }
 
-std::vector<SampleRow> read_samples(hid_t samples) {
-  std::array<RowDataset, 5> columns;
+std::vector<SampleRow> read_samples(const TraceSource& source) {
+  std::array<RowSource, kSampleColumns.size()> columns;
   int64_t count = INT64_MAX;
   for (size_t c = 0; c < columns.size(); ++c) {
     const std::string name = kSampleColumns[c];
-    columns[c] = RowDataset::open(samples, name, H5T_INTEGER, c == 0 || c == 3 ? 8 : 4);
+    columns[c] = source.rows("/spikeloom/samples/" + name, H5T_INTEGER, c == 0 || c == 3 ? 8 : 4);
     if (columns[c].width() != 0) throw Error(ErrorCode::kData, name + " is no list");
     count = std::min(count, columns[c].rows());
   }
   if (count > kMaxSamples) throw Error(ErrorCode::kData, "more than 2^22 samples");
-  return read_rows(columns, 0, count);
+  return read_rows(count, [&](size_t c, int64_t* values) { columns[c].read(0, count, values); });
 }
 
 }  // namespace spikeloom::hdf5

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sim/trace/row_dataset.hpp"
+#include "sim/trace/trace_source.hpp"
 
 namespace spikeloom::hdf5 {
 
@@ -33,7 +34,7 @@ class SampleWriter {
   std::vector<SampleRow> pending_;
 };
 
-// All columns; the shortest decides how many rows there are.
-std::vector<SampleRow> read_samples(hid_t samples);
+// All columns of /spikeloom/samples; the shortest decides how many rows there are.
+std::vector<SampleRow> read_samples(const TraceSource& source);
 
 }  // namespace spikeloom::hdf5

@@ -8,14 +8,14 @@
 #include "core/io/hint.hpp"
 #include "sim/trace/bit_packing.hpp"
 #include "sim/trace/hdf5_journal.hpp"
-#include "sim/trace/row_dataset.hpp"
 #include "sim/trace/sample_table.hpp"
+#include "sim/trace/trace_source.hpp"
 
 namespace spikeloom {
 namespace {
 
-using hdf5::Id;
-using hdf5::RowDataset;
+using hdf5::RowSource;
+using hdf5::TraceSource;
 
 // Zeros compress a thousandfold, so these, rather than the size of the file, bound the memory of a
 // reader: 128 MiB for a count per neuron or per step, 256 MiB for the places of all rows.
@@ -34,27 +34,25 @@ T need(std::optional<T> value, const std::string& attribute) {
   return *std::move(value);
 }
 
-int64_t need_integer(hid_t where, const std::string& attribute) {
-  const auto values = need(hdf5::read_integers(where, attribute), attribute);
+int64_t need_integer(const TraceSource& source, const std::string& path,
+                     const std::string& attribute) {
+  const auto values = need(source.integers(path, attribute), attribute);
   if (values.size() != 1) damaged("attribute " + attribute + " is no single number");
   return values[0];
 }
 
-Id open_group(hid_t where, const std::string& name) {
-  return Id(H5Gopen2(where, name.c_str(), H5P_DEFAULT), H5Gclose, "open " + printable(name));
-}
-
 // The attributes of /spikeloom/populations/<name>.
-void read_attributes(hid_t group, TracePopulation& population) {
-  population.shape = need(hdf5::read_integers(group, "shape"), "shape");
-  population.axes = need(hdf5::read_text(group, "axes"), "axes");
-  population.neurons = need_integer(group, "n_neurons");
-  population.index = need_integer(group, "index");
-  population.layer = need(hdf5::read_text(group, "layer"), "layer");
-  population.neuron_model = need(hdf5::read_text(group, "neuron_model"), "neuron_model");
-  population.threshold = need(hdf5::read_number(group, "threshold"), "threshold");
-  population.dt_ms = need(hdf5::read_number(group, "dt_ms"), "dt_ms");
-  population.steps_per_sample = need_integer(group, "steps_per_sample");
+void read_attributes(const TraceSource& source, TracePopulation& population) {
+  const std::string path = "/spikeloom/populations/" + population.name;
+  population.shape = need(source.integers(path, "shape"), "shape");
+  population.axes = need(source.text(path, "axes"), "axes");
+  population.neurons = need_integer(source, path, "n_neurons");
+  population.index = need_integer(source, path, "index");
+  population.layer = need(source.text(path, "layer"), "layer");
+  population.neuron_model = need(source.text(path, "neuron_model"), "neuron_model");
+  population.threshold = need(source.number(path, "threshold"), "threshold");
+  population.dt_ms = need(source.number(path, "dt_ms"), "dt_ms");
+  population.steps_per_sample = need_integer(source, path, "steps_per_sample");
   const size_t rank = population.shape.size();
   static constexpr std::array<const char*, 3> kAxes = {"C", "N,C", "H,W,C"};
   if (rank < 1 || rank > 3 || population.axes != kAxes[rank - 1]) {
@@ -72,30 +70,21 @@ void read_attributes(hid_t group, TracePopulation& population) {
 
 // Data of one population; opened once.
 struct Datasets {
-  Id activity, events_group;
-  RowDataset bits, popcount, steps, times, nodes;
+  RowSource bits, popcount, steps, times, nodes;
 };
 
 }  // namespace
 
 struct TraceFile::Impl {
-  explicit Impl(const std::filesystem::path& given) : path(given) {
-    hdf5::refuse_hostile(path);
-    file = hdf5::open_file(path.string());
+  explicit Impl(const std::filesystem::path& given) : path(given), source(given) {
     read_header();
-    own = open_group(file.get(), "spikeloom");
     read_sample_table();
-    const Id group = open_group(own.get(), "populations");
-    const Id activity = open_group(own.get(), "activity");
-    for (const hdf5::Link& link : hdf5::links_of(group.get())) {
-      add_population(group.get(), activity.get(), link.name);
-    }
+    for (const std::string& name : source.children("/spikeloom/populations")) add_population(name);
     sort_populations();
   }
 
   void read_header() {
-    const hid_t root = file.get();
-    const auto text = [&](const char* name) { return hdf5::read_text(root, name).value_or(""); };
+    const auto text = [&](const char* name) { return source.text("/", name).value_or(""); };
     header.version = text("spikeloom_trace_version");
     if (header.version.empty()) damaged("no trace: spikeloom_trace_version is missing");
     if (!header.version.starts_with("1.")) {
@@ -106,13 +95,11 @@ struct TraceFile::Impl {
     header.run_id = text("run_id");
     header.config_sha256 = text("config_sha256");
     header.signature = text("signature");
-    header.complete =
-        hdf5::read_integers(root, "complete").value_or(std::vector<int64_t>{0})[0] == 1;
+    header.complete = source.integers("/", "complete").value_or(std::vector<int64_t>{0})[0] == 1;
   }
 
   void read_sample_table() {
-    const Id group = open_group(own.get(), "samples");
-    for (const hdf5::SampleRow& row : hdf5::read_samples(group.get())) {
+    for (const hdf5::SampleRow& row : hdf5::read_samples(source)) {
       samples.push_back({row.index, row.label, row.prediction, row.first_step, row.steps});
     }
     int64_t end = 0;
@@ -126,14 +113,14 @@ struct TraceFile::Impl {
     }
   }
 
-  void add_population(hid_t group, hid_t activity, const std::string& name) {
+  void add_population(const std::string& name) {
     TracePopulation population;
     Datasets data;
     population.name = name;
     population.index = INT64_MAX;
     try {
-      read_attributes(open_group(group, name).get(), population);
-      open_activity(activity, population, data);
+      read_attributes(source, population);
+      open_activity(population, data);
       open_events(population, data);
     } catch (const Error& error) {
       population.fault = error.what();
@@ -142,19 +129,18 @@ struct TraceFile::Impl {
     datasets.push_back(std::move(data));
   }
 
-  void open_activity(hid_t activity, TracePopulation& population, Datasets& data) {
-    data.activity = open_group(activity, population.name);
-    const hid_t where = data.activity.get();
+  void open_activity(TracePopulation& population, Datasets& data) {
+    const std::string where = "/spikeloom/activity/" + population.name + "/";
     // A run killed before its first flush has no datasets yet.
-    if (!header.complete && !hdf5::has_link(where, "bits")) return;
-    data.bits = RowDataset::open(where, "bits", H5T_INTEGER, 1);
-    data.popcount = RowDataset::open(where, "popcount", H5T_INTEGER, 4);
+    if (!header.complete && !source.has(where + "bits")) return;
+    data.bits = source.rows(where + "bits", H5T_INTEGER, 1);
+    data.popcount = source.rows(where + "popcount", H5T_INTEGER, 4);
     if (data.bits.width() != packed_bytes(population.neurons) || data.popcount.width() != 0) {
       damaged("bits or popcount has another extent than the shape asks for");
     }
     population.rows = std::min(data.bits.rows(), data.popcount.rows());
-    if (hdf5::has_link(where, "steps")) {
-      data.steps = RowDataset::open(where, "steps", H5T_INTEGER, 8);
+    if (source.has(where + "steps")) {
+      data.steps = source.rows(where + "steps", H5T_INTEGER, 8);
       if (data.steps.width() != 0) damaged("steps is no list");
       population.rows = std::min(population.rows, data.steps.rows());
     } else if (!header.complete) {  // rows of a sample that was under way
@@ -170,11 +156,10 @@ struct TraceFile::Impl {
   }
 
   void open_events(TracePopulation& population, Datasets& data) {
-    const Id spikes = open_group(file.get(), "spikes");
-    if (!hdf5::has_link(spikes.get(), population.name)) return;
-    data.events_group = open_group(spikes.get(), population.name);
-    data.times = RowDataset::open(data.events_group.get(), "timestamps", H5T_FLOAT, 8);
-    data.nodes = RowDataset::open(data.events_group.get(), "node_ids", H5T_INTEGER, 8);
+    const std::string where = "/spikes/" + population.name;
+    if (!source.has(where)) return;
+    data.times = source.rows(where + "/timestamps", H5T_FLOAT, 8);
+    data.nodes = source.rows(where + "/node_ids", H5T_INTEGER, 8);
     if (data.times.width() != 0 || data.nodes.width() != 0 ||
         data.times.rows() != data.nodes.rows()) {
       damaged("timestamps and node_ids differ in length");
@@ -213,7 +198,7 @@ struct TraceFile::Impl {
   }
 
   std::filesystem::path path;
-  Id file, own;
+  TraceSource source;
   TraceHeader header;
   std::vector<TracePopulation> populations;
   std::vector<Datasets> datasets;
@@ -289,7 +274,8 @@ bool TraceFile::has_all_populations() const noexcept {
   }
   try {
     hdf5::enter();
-    return need_integer(impl_->own.get(), "n_populations") == static_cast<int64_t>(count);
+    return need_integer(impl_->source, "/spikeloom", "n_populations") ==
+           static_cast<int64_t>(count);
   } catch (const Error&) {
     return false;
   }
@@ -302,7 +288,7 @@ std::vector<uint8_t> TraceFile::bits(size_t population, int64_t row, int64_t row
       throw Error(ErrorCode::kUsage, "row " + std::to_string(row) + " of " + std::to_string(all));
     }
     std::vector<uint8_t> packed(static_cast<size_t>(rows * data.bits.width()));
-    if (rows > 0) data.bits.read(row, rows, H5T_NATIVE_UINT8, packed.data());
+    if (rows > 0) data.bits.read(row, rows, packed.data());
     return packed;
   });
 }
@@ -329,7 +315,7 @@ std::vector<uint32_t> TraceFile::popcounts(size_t population) const {
   return impl_->reading(population, [&](const Datasets& data) {
     std::vector<uint32_t> counts(static_cast<size_t>(impl_->populations[population].rows));
     if (!counts.empty()) {
-      data.popcount.read(0, static_cast<int64_t>(counts.size()), H5T_NATIVE_UINT32, counts.data());
+      data.popcount.read(0, static_cast<int64_t>(counts.size()), counts.data());
     }
     return counts;
   });
@@ -351,7 +337,7 @@ std::vector<TraceRow> TraceFile::rows(size_t population) const {
       return result;
     }
     std::vector<uint64_t> steps(count);
-    if (count > 0) data.steps.read(0, static_cast<int64_t>(count), H5T_NATIVE_UINT64, steps.data());
+    if (count > 0) data.steps.read(0, static_cast<int64_t>(count), steps.data());
     size_t s = 0;
     for (size_t i = 0; i < count; ++i) {
       if (steps[i] > INT64_MAX || (i > 0 && steps[i] <= steps[i - 1]))
@@ -378,20 +364,20 @@ TraceEvents TraceFile::events(size_t population, int64_t first, int64_t count) c
     result.times_ms.resize(static_cast<size_t>(count));
     result.nodes.resize(static_cast<size_t>(count));
     if (count == 0) return result;
-    data.times.read(first, count, H5T_NATIVE_DOUBLE, result.times_ms.data());
-    data.nodes.read(first, count, H5T_NATIVE_UINT64, result.nodes.data());
+    data.times.read(first, count, result.times_ms.data());
+    data.nodes.read(first, count, result.nodes.data());
     return result;
   });
 }
 
 std::string TraceFile::config_json() const {
   hdf5::enter();
-  return hdf5::read_text_dataset(impl_->own.get(), "config");
+  return impl_->source.text_dataset("/spikeloom/config");
 }
 
 std::string TraceFile::graph_json() const {
   hdf5::enter();
-  return hdf5::read_text_dataset(impl_->own.get(), "graph");
+  return impl_->source.text_dataset("/spikeloom/graph");
 }
 
 }  // namespace spikeloom

@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,8 @@ def missing(what):
     """Why a case cannot run here; empty: it can."""
     if what == "h5py":
         return "" if python_with_h5py() else "no h5py"
+    if what == "h5repack":
+        return missing("h5py") or ("" if shutil.which("h5repack") else "no h5repack (hdf5-tools)")
     if what == "tmpfs":
         with tempfile.TemporaryDirectory() as folder:
             mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]

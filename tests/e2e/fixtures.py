@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import struct
+import subprocess
 import sys
 import tarfile
 import zlib
@@ -308,6 +309,13 @@ def make_copy(path, source):
     shutil.copyfile(source, path)
 
 
+def make_retold(path, source, how, *options):
+    """retold TRACE HOW: the same trace as other tools leave it, see retell_trace.py (needs h5py)."""
+    import checks  # which imports this file
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "retell_trace.py")
+    subprocess.run([checks.python_with_h5py(), script, path, source, how, *options], check=True)
+
+
 def make_unpacked(path, archive, *endings):
     """unpacked ARCHIVE ENDING...: the files of a tar archive whose names end so, all in one folder."""
     os.makedirs(path)
@@ -327,4 +335,4 @@ def make(folder, words):
 
 
 MAKERS = {name[5:]: function for name, function in list(globals().items()) if name.startswith("make_")}
-TAKES_SOURCE = {"frames", "repeated", "cut", "cut_part", "flipped", "edited", "copy"}
+TAKES_SOURCE = {"frames", "repeated", "cut", "cut_part", "flipped", "edited", "copy", "retold"}

@@ -27,8 +27,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checks  # noqa: E402
 import fixtures  # noqa: E402
 
-TIMEOUT_S = 240
-MEMORY_CAP_KB = 2 << 20
+SLOWER = int(os.environ.get("SPIKELOOM_TEST_SLOWER", "1"))  # under valgrind, which takes memory as well
+TIMEOUT_S = 240 * SLOWER
+MEMORY_CAP_KB = (2 << 20) * (2 if SLOWER > 1 else 1)
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 

@@ -9,27 +9,28 @@ import subprocess
 import sys
 
 # The design's table: what a folder may include besides itself. Longest match names a file's folder.
-CORE, IO, NEURONS, GRAPH, PLAN = "core", "core/io", "neurons", "sim/graph", "sim/plan"
+CORE, IO, HDF5, NEURONS, GRAPH, PLAN = "core", "core/io", "core/io/hdf5", "neurons", "sim/graph", "sim/plan"
 BACKENDS, TRACE, MODELS, DATASETS = "sim/backends", "sim/trace", "models", "datasets"
 CHIP, REPORT = "hw_model/chip", "hw_model/report"
 ALLOWED = {
     CORE: set(),
     IO: {CORE},
+    HDF5: {CORE, IO},
     NEURONS: {CORE},
     GRAPH: {CORE, NEURONS},
     PLAN: {CORE, NEURONS, GRAPH},
     BACKENDS: {CORE, NEURONS, GRAPH, PLAN},
-    TRACE: {CORE, IO, NEURONS, GRAPH, PLAN},
+    TRACE: {CORE, IO, HDF5, NEURONS, GRAPH, PLAN},
     MODELS: {CORE, NEURONS, GRAPH},
     DATASETS: {CORE, IO},
-    CHIP: {CORE, IO, NEURONS, GRAPH, TRACE},
-    REPORT: {CORE, IO, NEURONS, GRAPH, TRACE, CHIP},
+    CHIP: {CORE, IO, HDF5, NEURONS, GRAPH, TRACE},
+    REPORT: {CORE, IO, HDF5, NEURONS, GRAPH, TRACE, CHIP},
     "cli": None,  # everything
     "tests": None,
 }
 # Libraries that may appear in some folders only.
 LIBRARIES = {
-    r"<hdf5|<H5": {IO, TRACE},
+    r"<hdf5|<H5": {HDF5, TRACE},
     r"<boost/": {"cli"},
     r"<cuda": {"sim/backends/cuda"},
     r"<hwy/": {BACKENDS},
