@@ -174,6 +174,7 @@ Experiment::Trace read_trace(Config& config) {
   trace.events = config.text_or_texts("trace.events", {"auto"});
   trace.events_auto = trace.events == std::vector<std::string>{"auto"};
   if (trace.events_auto || trace.events == std::vector<std::string>{"none"}) trace.events.clear();
+  trace.events_gzip = config.choice("trace.event_compression", "gzip", {"gzip", "none"}) == "gzip";
   return trace;
 }
 

@@ -60,6 +60,7 @@ struct Experiment {
     std::vector<int64_t> samples;  // empty: all
     bool events_auto = true;
     std::vector<std::string> events;
+    bool events_gzip = true;
 
     // Whether the file holds every spike of the run.
     bool is_whole() const { return enabled && layers.empty() && every == 1 && samples.empty(); }

@@ -72,6 +72,7 @@ std::unique_ptr<Recorder> make_recorder(const RunSetup& setup, const Network& ne
   options.samples = trace.samples;
   options.events_auto = trace.events_auto;
   options.events = trace.events;
+  options.events_gzip = trace.events_gzip;
   options.config_json = setup.config_json;
   options.graph_json = graph_to_json(network.model.graph, &network.model.weights);
   options.config_sha256 = sha256_hex(setup.config_json);

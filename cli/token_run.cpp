@@ -72,6 +72,7 @@ RecorderOptions recorder_options(const TokenSetup& setup, const Graph& graph,
   options.samples = e.trace.samples;
   options.events_auto = e.trace.events_auto;
   options.events = e.trace.events;
+  options.events_gzip = e.trace.events_gzip;
   options.config_json = setup.config_json;
   options.graph_json = graph_to_json(graph, &weights);
   options.config_sha256 = sha256_hex(setup.config_json);

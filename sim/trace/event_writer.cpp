@@ -41,7 +41,7 @@ class EventLists {
  public:
   EventLists(hid_t group, int64_t events, unsigned gzip) {
     const int64_t chunk = std::clamp<int64_t>(events, 1, kEventChunk);
-    RowFormat format{H5T_IEEE_F64LE, 0, chunk, gzip, true};
+    RowFormat format{H5T_IEEE_F64LE, 0, chunk, gzip, gzip != 0};
     times_file_ = RowDataset::create(group, "timestamps", format);
     write_text(times_file_.get(), "units", "ms");
     format.file_type = H5T_STD_U64LE;

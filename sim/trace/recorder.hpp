@@ -29,7 +29,7 @@ struct RecorderOptions {
   bool events_auto = true;
   std::vector<std::string> events;
   // Lists are shuffled and gzipped (about a tenth of the size). libsonata as built for PyPI (0.2.2)
-  // has no gzip: false leaves it out for such readers.
+  // has no gzip: false leaves filters out for such readers.
   bool events_gzip = true;
   std::string config_json, graph_json, config_sha256, run_id, generator;
   double dt_ms = 1.0;            // duration of a step

@@ -310,6 +310,14 @@ def check_event_groups(runner, trace, *names):
     require(groups.split() == list(names), groups)
 
 
+def check_event_filters(runner, trace, count):
+    """How many filters each dataset of the event lists goes through."""
+    script = ("import h5py, sys; f = h5py.File(sys.argv[1]); "
+              "print(*{d.id.get_create_plist().get_nfilters() for g in f['spikes'].values() for d in g.values()})")
+    filters = said_by_h5py("-c", script, runner.path(trace))
+    require(filters.split() == [count], filters)
+
+
 def check_sums(runner, file):
     """Energies of categories, operations, layers and cores of a chip report add up to its total."""
     with open(runner.path(file)) as text:
