@@ -54,8 +54,10 @@ class ImageFolder final : public Dataset {
                   "sample " + std::to_string(index) + " of " + std::to_string(info_.size));
     }
     const ListedImage& listed = images_[static_cast<size_t>(window_.first + index)];
-    const RgbImage image = transformed(listed);
-    Sample sample{Tensor({1, info_.height, info_.width, kChannels}), listed.label, listed.name};
+    std::vector<std::string> notes;
+    const RgbImage image = transformed(listed, notes);
+    Sample sample{Tensor({1, info_.height, info_.width, kChannels}), listed.label, listed.name,
+                  std::move(notes)};
     const auto out = sample.frames.f32();
     for (size_t i = 0; i < image.rgb.size(); ++i) {
       out[i] = normaliser_.apply(static_cast<float>(image.rgb[i]) / 255.0f, i % kChannels);
@@ -66,15 +68,12 @@ class ImageFolder final : public Dataset {
  private:
   std::filesystem::path path_of(const ListedImage& image) const { return folder_ / image.name; }
 
-  RgbImage transformed(const ListedImage& listed) const {
+  RgbImage transformed(const ListedImage& listed, std::vector<std::string>& notes) const {
     const std::filesystem::path path = path_of(listed);
     const auto bytes = read_file(path, kMaxImageBytes);
     try {
-      RgbImage image = decode_image(bytes);
-      if (size_ > 0) {
-        const ImageSize resized = short_side_size({image.width, image.height}, size_);
-        image = resize_bicubic(std::move(image), resized.width, resized.height);
-      }
+      RgbImage image =
+          size_ > 0 ? decode_resized(bytes, size_, &notes) : decode_image(bytes, &notes);
       if (crop_ > 0) image = centre_crop(image, crop_, crop_rule_);
       if (image.width != info_.width || image.height != info_.height) {
         throw Error(ErrorCode::kUsage, "an image of " + sides({image.width, image.height}) +

@@ -29,20 +29,12 @@ uint8_t to_byte(int32_t sum) {
 }
 
 RgbImage resize_columns(const RgbImage& image, int64_t width) {
-  const ResampleTaps taps = bicubic_taps(image.width, width);
+  const ColumnResizer resizer(image.width, width);
   RgbImage result{width, image.height, {}};
   result.rgb.resize(static_cast<size_t>(width * image.height * kChannels));
-  uint8_t* out = result.rgb.data();
   for (int64_t y = 0; y < image.height; ++y) {
-    const uint8_t* row = image.rgb.data() + y * image.width * kChannels;
-    for (size_t x = 0; x < taps.first.size(); ++x) {
-      const uint8_t* in = row + taps.first[x] * kChannels;
-      int32_t sum[kChannels] = {kHalf, kHalf, kHalf};
-      for (size_t k = taps.begin[x]; k < taps.begin[x + 1]; ++k) {
-        for (int c = 0; c < kChannels; ++c) sum[c] += taps.weights[k] * *in++;
-      }
-      for (const int32_t value : sum) *out++ = to_byte(value);
-    }
+    resizer.row(image.rgb.data() + y * image.width * kChannels,
+                result.rgb.data() + y * width * kChannels);
   }
   return result;
 }
@@ -114,14 +106,28 @@ ResampleTaps bicubic_taps(int64_t in, int64_t out) {
   return taps;
 }
 
-RgbImage resize_bicubic(RgbImage image, int64_t width, int64_t height) {
-  const int64_t tallest = std::max(image.height, height);
-  if (width > kMaxImageBytes / kChannels / tallest) {
-    throw Error(ErrorCode::kData,
-                "resizing " + std::to_string(image.width) + "x" + std::to_string(image.height) +
-                    " to " + std::to_string(width) + "x" + std::to_string(height) +
-                    " takes more than " + std::to_string(kMaxImageBytes) + " bytes");
+void ColumnResizer::row(const uint8_t* in, uint8_t* out) const noexcept {
+  for (size_t x = 0; x < taps_.first.size(); ++x) {
+    const uint8_t* from = in + taps_.first[x] * kChannels;
+    int32_t sum[kChannels] = {kHalf, kHalf, kHalf};
+    for (size_t k = taps_.begin[x]; k < taps_.begin[x + 1]; ++k) {
+      for (int c = 0; c < kChannels; ++c) sum[c] += taps_.weights[k] * *from++;
+    }
+    for (const int32_t value : sum) *out++ = to_byte(value);
   }
+}
+
+void check_resize(const ImageSize& from, const ImageSize& to) {
+  const int64_t tallest = std::max(from.height, to.height);
+  if (to.width <= kMaxImageBytes / kChannels / tallest) return;
+  throw Error(ErrorCode::kData,
+              "resizing " + std::to_string(from.width) + "x" + std::to_string(from.height) +
+                  " to " + std::to_string(to.width) + "x" + std::to_string(to.height) +
+                  " takes more than " + std::to_string(kMaxImageBytes) + " bytes");
+}
+
+RgbImage resize_bicubic(RgbImage image, int64_t width, int64_t height) {
+  check_resize({image.width, image.height}, {width, height});
   if (width != image.width) image = resize_columns(image, width);
   if (height != image.height) image = resize_rows(image, height);
   return image;

@@ -24,8 +24,21 @@ struct ResampleTaps {
 // half away from zero. Both lengths are at least 1.
 ResampleTaps bicubic_taps(int64_t in, int64_t out);
 
-// Columns first, rounded to bytes, then rows; an axis that keeps its length is left alone.
+// One row after the other to another number of columns, 3 bytes a pixel.
+class ColumnResizer {
+ public:
+  ColumnResizer(int64_t in, int64_t out) : taps_(bicubic_taps(in, out)) {}
+  void row(const uint8_t* in, uint8_t* out) const noexcept;
+
+ private:
+  ResampleTaps taps_;
+};
+
 // Error(kData) when the result or the image between the passes exceeds kMaxImageBytes.
+void check_resize(const ImageSize& from, const ImageSize& to);
+
+// Columns first, rounded to bytes, then rows; an axis that keeps its length is left alone.
+// Throws like check_resize.
 RgbImage resize_bicubic(RgbImage image, int64_t width, int64_t height);
 
 // The size after the short side became `size` and the long side floor(size * long / short).

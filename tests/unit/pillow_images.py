@@ -208,6 +208,33 @@ SOURCES = [(1, 1), (1, 2), (2, 1), (1, 9), (9, 1), (3, 2), (5, 5), (8, 6), (13, 
 TARGETS = [(1, 1), (1, 5), (5, 1), (2, 3), (7, 7), (16, 33), (64, 64), (65, 63), (224, 224), (340, 256), (3, 411)]
 
 
+def add_damaged(folder, generator):
+    """Small images with a few bytes changed: those that Pillow still loads."""
+    fixtures = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "images")
+    names = sorted(name for name in os.listdir(fixtures) if name.endswith((".jpg", ".png")))
+    for i in range(4000):
+        name = generator.choice(names)
+        with open(os.path.join(fixtures, name), "rb") as file:
+            data = bytearray(file.read())
+        at = generator.randrange(len(data))
+        how = generator.randrange(4)
+        if how == 0:
+            data[at] ^= 1 << generator.randrange(8)
+        elif how == 1:
+            data[at:at] = generator.randbytes(generator.randint(1, 5))
+        elif how == 2:
+            del data[at:at + generator.randint(1, 6)]
+        else:
+            data[at] = generator.choice((0, 255, 0xC0, 0xC4, 0xD0, 0xD9, 0xDA))
+        try:
+            folder.add(f"damaged-{i}-{name}", bytes(data))
+            width, height = map(int, folder.manifest[-1].split()[4:6])
+            if max(width, height) > 1000:  # we ask whether so many pixels can be there at all
+                folder.manifest.pop()
+        except Exception:  # refused
+            continue
+
+
 def make_many(path):
     folder, generator = Folder(path), random.Random(44)
     for width, height in [(1, 1), (2, 1), (1, 3), (7, 9), (8, 8), (15, 17), (16, 16), (17, 15), (33, 5), (100, 75),
@@ -233,6 +260,7 @@ def make_many(path):
             operations += [("eval", 256, 224), ("eval", 224, 224), ("eval", 32, 33)]
         for kind in ("smooth", "noise", "hard"):
             folder.save(f"{kind}-{width}x{height}.png", picture(generator, "RGB", width, height, kind), operations)
+    add_damaged(folder, generator)
     folder.save("photo.jpg", picture(generator, "RGB", 500, 375, "smooth"), [("eval", 256, 224)], quality=90)
     folder.close()
     return folder
