@@ -1,5 +1,8 @@
 #include "datasets/cifar10.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -34,25 +37,54 @@ std::vector<std::filesystem::path> files_of(const DatasetSpec& spec) {
   return files;
 }
 
-// Appends the records of one file.
-void append(const std::filesystem::path& file, ByteImages& images) {
-  std::vector<std::byte> bytes = read_file(file);
-  if (bytes.size() % kRecord != 0) {
-    throw Error(ErrorCode::kData, file.string() + ": " + std::to_string(bytes.size()) +
-                                      " bytes, expected a multiple of " + std::to_string(kRecord));
+// The records of all files as one row of them.
+class Records {
+ public:
+  explicit Records(const std::vector<std::filesystem::path>& files) {
+    for (const auto& file : files) {
+      auto opened = std::make_unique<InputFile>(file);
+      if (opened->size() % kRecord != 0) {
+        throw Error(ErrorCode::kData, file.string() + ": " + std::to_string(opened->size()) +
+                                          " bytes, expected a multiple of " +
+                                          std::to_string(kRecord));
+      }
+      const auto count = static_cast<int64_t>(opened->size() / kRecord);
+      parts_.push_back({file, std::move(opened), count_});
+      count_ += count;
+    }
   }
-  std::vector<int64_t> labels;
-  for (size_t at = 0; at < bytes.size(); at += kRecord) {
-    labels.push_back(std::to_integer<int64_t>(bytes[at]));
+  int64_t count() const { return count_; }
+  void read_image(int64_t index, std::span<std::byte> image) const { read(index, 1, image); }
+  int64_t read_label(int64_t index) const {
+    std::byte label[1];
+    const auto [part, inside] = read(index, 0, label);
+    const auto value = std::to_integer<int64_t>(label[0]);
+    check_labels({value}, kClasses, part->path, inside);
+    return value;
   }
-  check_labels(labels, kClasses, file);
-  images.labels.insert(images.labels.end(), labels.begin(), labels.end());
-  if (images.bytes.empty()) {
-    images.bytes = std::move(bytes);
-  } else {
-    images.bytes.insert(images.bytes.end(), bytes.begin(), bytes.end());
+
+ private:
+  struct Part {
+    std::filesystem::path path;
+    std::unique_ptr<InputFile> file;
+    int64_t first;  // index of its first record
+  };
+  // Returns the file and the index inside it.
+  std::pair<const Part*, int64_t> read(int64_t index, uint64_t offset,
+                                       std::span<std::byte> to) const {
+    const auto next =
+        std::upper_bound(parts_.begin(), parts_.end(), index,
+                         [](int64_t at, const Part& part) { return at < part.first; });
+    const Part& part = *std::prev(next);
+    const int64_t inside = index - part.first;
+    part.file->read_at(static_cast<uint64_t>(inside) * kRecord + offset, to);
+    part.file->check_unchanged();
+    return {&part, inside};
   }
-}
+
+  std::vector<Part> parts_;
+  int64_t count_ = 0;
+};
 
 }  // namespace
 
@@ -65,10 +97,14 @@ std::unique_ptr<Dataset> open_cifar10(const DatasetSpec& spec) {
                 "classes: cifar10 has 10, found " + std::to_string(spec.classes));
   }
   ByteImages images;
-  for (const auto& file : files_of(spec)) append(file, images);
-  images.count = static_cast<int64_t>(images.labels.size());
-  images.offset = 1;
-  images.stride = kRecord;
+  const auto records = std::make_shared<const Records>(files_of(spec));
+  images.count = records->count();
+  images.read = [records](int64_t index, std::span<std::byte> image) {
+    records->read_image(index, image);
+  };
+  const SampleWindow window = choose_window(spec, images.count);
+  for (int64_t i = 0; i < window.count; ++i)
+    images.labels.push_back(records->read_label(window.first + i));
   images.channels = kChannels;
   images.height = images.width = kSide;
   images.classes = kClasses;

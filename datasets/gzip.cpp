@@ -3,12 +3,10 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <string>
 
 #include "core/error.hpp"
-#include "core/io/file.hpp"
 
 namespace spikeloom {
 
@@ -27,19 +25,30 @@ struct MaybeGzip::Inflater {
   Inflater& operator=(const Inflater&) = delete;
 };
 
-MaybeGzip::MaybeGzip(const std::filesystem::path& path) : path_(path), bytes_(read_file(path)) {
-  const bool is_gzip =
-      bytes_.size() >= 2 && bytes_[0] == std::byte{0x1f} && bytes_[1] == std::byte{0x8b};
-  if (is_gzip) inflater_ = std::make_unique<Inflater>();
+MaybeGzip::MaybeGzip(const std::filesystem::path& path) : path_(path), file_(path) {
+  std::byte magic[2] = {};
+  if (file_.size() >= 2) file_.read_at(0, magic);
+  if (magic[0] == std::byte{0x1f} && magic[1] == std::byte{0x8b})
+    inflater_ = std::make_unique<Inflater>();
 }
 
 MaybeGzip::~MaybeGzip() = default;
 
+// The next block of a compressed file, when the last one is used up.
+void MaybeGzip::fill() {
+  constexpr uint64_t kBlock = 1 << 18;
+  if (block_at_ < block_.size()) return;
+  block_.resize(static_cast<size_t>(std::min(kBlock, file_.size() - at_)));
+  file_.read_at(at_, block_);
+  block_at_ = 0;
+}
+
 // Fewer bytes than asked for: the stream has ended.
 size_t MaybeGzip::read_some(std::span<std::byte> out) {
   if (!inflater_) {
-    const size_t count = std::min(out.size(), bytes_.size() - at_);
-    if (count > 0) std::memcpy(out.data(), bytes_.data() + at_, count);
+    const auto count = static_cast<size_t>(std::min<uint64_t>(out.size(), file_.size() - at_));
+    file_.read_at(at_, out.first(count));
+    file_.check_unchanged();
     at_ += count;
     return count;
   }
@@ -47,13 +56,15 @@ size_t MaybeGzip::read_some(std::span<std::byte> out) {
   z_stream& stream = inflater_->stream;
   size_t done = 0;
   while (done < out.size() && !inflater_->ended) {
-    stream.next_in = reinterpret_cast<Bytef*>(bytes_.data() + at_);
-    stream.avail_in = static_cast<uInt>(std::min(kChunk, bytes_.size() - at_));
+    fill();
+    stream.next_in = reinterpret_cast<Bytef*>(block_.data() + block_at_);
+    stream.avail_in = static_cast<uInt>(block_.size() - block_at_);
     stream.next_out = reinterpret_cast<Bytef*>(out.data() + done);
     stream.avail_out = static_cast<uInt>(std::min(kChunk, out.size() - done));
     const uInt in_before = stream.avail_in, out_before = stream.avail_out;
     const int result = inflate(&stream, Z_NO_FLUSH);
     at_ += in_before - stream.avail_in;
+    block_at_ += in_before - stream.avail_in;
     done += out_before - stream.avail_out;
     if (result == Z_STREAM_END) {
       inflater_->ended = true;
@@ -65,7 +76,18 @@ size_t MaybeGzip::read_some(std::span<std::byte> out) {
                       (stream.msg != nullptr ? std::string(" (") + stream.msg + ")" : ""));
     }
   }
+  if (inflater_) file_.check_unchanged();
   return done;
+}
+
+void MaybeGzip::skip(uint64_t count) {
+  if (!inflater_) {
+    at_ += std::min(count, file_.size() - at_);
+    return;
+  }
+  std::vector<std::byte> block(size_t{1} << 16);
+  for (; count > 0; count -= std::min<uint64_t>(count, block.size()))
+    read(std::span(block).first(static_cast<size_t>(std::min<uint64_t>(count, block.size()))));
 }
 
 void MaybeGzip::read(std::span<std::byte> out) {
@@ -81,14 +103,14 @@ void MaybeGzip::expect_end() {
   if (read_some(extra) != 0) {
     throw Error(ErrorCode::kData, path_.string() + ": more data than the header declares");
   }
-  if (at_ != bytes_.size()) {
-    throw Error(ErrorCode::kData, path_.string() + ": " + std::to_string(bytes_.size() - at_) +
+  if (at_ != file_.size()) {
+    throw Error(ErrorCode::kData, path_.string() + ": " + std::to_string(file_.size() - at_) +
                                       " bytes follow the gzip stream");
   }
 }
 
 void MaybeGzip::justify(uint64_t bytes) const {
-  const uint64_t stored = bytes_.size();
+  const uint64_t stored = file_.size();
   if (!inflater_) {
     if (bytes == stored - at_) return;
     throw Error(ErrorCode::kData, path_.string() + ": the header declares " +

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -14,37 +13,63 @@ namespace spikeloom {
 namespace {
 
 constexpr int64_t kMostClasses = int64_t{1} << 31;
+constexpr int64_t kLabelBlock = int64_t{1} << 16;
 
-std::vector<int64_t> read_labels(const std::filesystem::path& file, int64_t count) {
-  const Tensor tensor = load_npy(file);
-  if (tensor.shape() != Shape{count}) {
-    throw Error(ErrorCode::kData, file.string() + ": expected labels of shape " +
-                                      to_string({count}) + ", found " + to_string(tensor.shape()));
-  }
-  return integers_of(tensor, file, "labels");
+// Of the window. The number of classes is the spec's, or that of the greatest label in the file.
+struct Labels {
+  std::vector<int64_t> values;
+  int64_t classes = 0;
+};
+
+std::vector<int64_t> labels_in(const NpyFile& file, int64_t first, int64_t count, int64_t classes,
+                               const std::filesystem::path& path) {
+  std::vector<int64_t> labels = integers_of(file.part(first, count), path, "labels");
+  check_labels(labels, classes, path, first);
+  return labels;
 }
 
-Tensor read_batch(const std::filesystem::path& file) {
-  Tensor batch = load_npy(file);
-  const Shape& shape = batch.shape();
+Labels read_labels(const DatasetSpec& spec, int64_t stored, const SampleWindow& window) {
+  const NpyFile file(spec.labels);
+  if (file.shape() != Shape{stored}) {
+    throw Error(ErrorCode::kData, spec.labels.string() + ": expected labels of shape " +
+                                      to_string({stored}) + ", found " + to_string(file.shape()));
+  }
+  const int64_t most = spec.classes == 0 ? kMostClasses : spec.classes;
+  Labels labels{labels_in(file, window.first, window.count, most, spec.labels), spec.classes};
+  if (spec.classes != 0) return labels;
+  for (int64_t at = 0; at < stored; at += kLabelBlock) {
+    const auto block = labels_in(file, at, std::min(kLabelBlock, stored - at), most, spec.labels);
+    labels.classes = std::max(labels.classes, *std::max_element(block.begin(), block.end()) + 1);
+  }
+  return labels;
+}
+
+const Shape& checked_shape(const NpyFile& file, const std::filesystem::path& path) {
+  const Shape& shape = file.shape();
   if (shape.size() < 3 || shape.size() > 5) {
-    throw Error(ErrorCode::kData, file.string() + ": expected [N,C,H,W], [N,T,C,H,W] or [N,T,C], " +
+    throw Error(ErrorCode::kData, path.string() + ": expected [N,C,H,W], [N,T,C,H,W] or [N,T,C], " +
                                       "found " + to_string(shape));
   }
-  if (shape[0] > 0 && batch.size() == 0) {
+  if (shape[0] > 0 && element_count(shape) == 0)
     throw Error(ErrorCode::kData,
-                file.string() + ": samples of no values, shape " + to_string(shape));
-  }
-  return batch;
+                path.string() + ": samples of no values, shape " + to_string(shape));
+  return shape;
+}
+
+// As NumPy calls it: unsigned integers are wider in a tensor.
+std::string stored_type(const NpyHeader& header) {
+  if (header.descr.size() != 3 || header.descr[1] != 'u' || header.element_bytes == 1)
+    return std::string(name_of(*header.dtype));
+  return "uint" + std::to_string(8 * header.element_bytes);
 }
 
 class NpyBatch final : public Dataset {
  public:
-  NpyBatch(const DatasetSpec& spec, Tensor batch)
+  explicit NpyBatch(const DatasetSpec& spec)
       : path_(spec.path),
-        batch_(std::move(batch)),
-        window_(choose_window(spec, batch_.shape()[0])),
-        sample_shape_(batch_.shape().begin() + 1, batch_.shape().end()),
+        file_(spec.path),
+        window_(choose_window(spec, checked_shape(file_, path_)[0])),
+        sample_shape_(file_.shape().begin() + 1, file_.shape().end()),
         normaliser_(spec.mean, spec.std, sample_shape_[sample_shape_.size() == 3 ? 0 : 1]) {
     const bool steps = sample_shape_.size() != 3, vectors = sample_shape_.size() == 2;
     const size_t c = steps ? 1 : 0;
@@ -54,15 +79,14 @@ class NpyBatch final : public Dataset {
     info_.channels = sample_shape_[c];
     info_.height = vectors ? 0 : sample_shape_[c + 1];
     info_.width = vectors ? 0 : sample_shape_[c + 2];
-    info_.description =
-        "NumPy " + std::string(name_of(batch_.dtype())) + " " + to_string(batch_.shape());
+    info_.description = "NumPy " + stored_type(file_.header()) + " " + to_string(file_.shape());
     if (!spec.labels.empty()) {
-      labels_ = read_labels(spec.labels, batch_.shape()[0]);
-      check_labels(labels_, spec.classes == 0 ? kMostClasses : spec.classes, spec.labels);
-      if (spec.classes == 0 && !labels_.empty()) {
-        info_.classes = *std::max_element(labels_.begin(), labels_.end()) + 1;
-      }
+      Labels labels = read_labels(spec, file_.shape()[0], window_);
+      labels_ = std::move(labels.values);
+      info_.classes = labels.classes;
     }
+    // Samples are spread over the whole file: one pass for all of them.
+    if (file_.header().fortran_order) window_values_ = file_.part(window_.first, window_.count);
   }
 
   const DatasetInfo& info() const noexcept override { return info_; }
@@ -73,15 +97,13 @@ class NpyBatch final : public Dataset {
                   "sample " + std::to_string(index) + " of " + std::to_string(info_.size));
     }
     const int64_t stored = window_.first + index;
-    Tensor planes(sample_shape_, batch_.dtype());
-    std::memcpy(planes.data(), batch_.data() + stored * planes.bytes(),
-                static_cast<size_t>(planes.bytes()));
-    planes = to_f32(planes);
+    const Tensor planes = to_f32(window_values_.size() > 0 ? part_of(window_values_, index, 1)
+                                                           : file_.part(stored, 1));
     const bool vectors = info_.height == 0;
     Sample sample{Tensor(vectors ? Shape{info_.frames, info_.channels}
                                  : Shape{info_.frames, info_.height, info_.width, info_.channels}),
                   -1};
-    const auto from = std::as_const(planes).f32();
+    const auto from = planes.f32();
     const auto to = sample.frames.f32();
     const auto channels = static_cast<size_t>(info_.channels);
     const auto pixels = static_cast<size_t>(vectors ? 1 : info_.height * info_.width);
@@ -94,17 +116,18 @@ class NpyBatch final : public Dataset {
       to[(frame * pixels + pixel) * channels + c] =
           normaliser_.given() ? normaliser_.apply(from[i], c) : from[i];
     }
-    if (!labels_.empty()) sample.label = labels_[static_cast<size_t>(stored)];
+    if (!labels_.empty()) sample.label = labels_[static_cast<size_t>(index)];
     return sample;
   }
 
  private:
   std::filesystem::path path_;
-  Tensor batch_;
+  NpyFile file_;
   SampleWindow window_;
   Shape sample_shape_;
   Normaliser normaliser_;
-  std::vector<int64_t> labels_;
+  Tensor window_values_;         // Fortran order only
+  std::vector<int64_t> labels_;  // of the window
   DatasetInfo info_;
 };
 
@@ -116,7 +139,7 @@ std::unique_ptr<Dataset> open_npy_batch(const DatasetSpec& spec) {
     throw Error(ErrorCode::kUsage, "split: npy names its files by path and labels");
   if (spec.pad != 0) throw Error(ErrorCode::kUsage, "pad: npy values are used as they are");
   if (spec.classes < 0) throw Error(ErrorCode::kUsage, "classes: negative");
-  return std::make_unique<NpyBatch>(spec, read_batch(spec.path));
+  return std::make_unique<NpyBatch>(spec);
 }
 
 }  // namespace spikeloom

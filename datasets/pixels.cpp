@@ -55,8 +55,10 @@ class ByteDataset final : public Dataset {
       throw Error(ErrorCode::kInternal,
                   "sample " + std::to_string(index) + " of " + std::to_string(info_.size));
     }
-    const auto stored = static_cast<size_t>(window_.first + index);
-    const std::byte* image = images_.bytes.data() + images_.offset + stored * images_.stride;
+    const int64_t stored = window_.first + index;
+    std::vector<std::byte> image(
+        static_cast<size_t>(images_.channels * images_.height * images_.width));
+    images_.read(stored, image);
     Sample sample{Tensor({1, info_.height, info_.width, info_.channels}), -1};
     const auto out = sample.frames.f32();
     size_t at = 0;
@@ -65,12 +67,12 @@ class ByteDataset final : public Dataset {
         const bool inside = y >= 0 && y < images_.height && x >= 0 && x < images_.width;
         for (int64_t c = 0; c < images_.channels; ++c) {
           const int64_t pixel = (c * images_.height + y) * images_.width + x;
-          const int raw = inside ? std::to_integer<int>(image[pixel]) : 0;
+          const int raw = inside ? std::to_integer<int>(image[static_cast<size_t>(pixel)]) : 0;
           out[at++] = normaliser_.apply(static_cast<float>(raw) / 255.0f, static_cast<size_t>(c));
         }
       }
     }
-    if (!images_.labels.empty()) sample.label = images_.labels[stored];
+    if (!images_.labels.empty()) sample.label = images_.labels[static_cast<size_t>(index)];
     return sample;
   }
 
@@ -141,12 +143,13 @@ Normaliser::Normaliser(const std::vector<double>& mean, const std::vector<double
 }
 
 void check_labels(const std::vector<int64_t>& labels, int64_t classes,
-                  const std::filesystem::path& file) {
+                  const std::filesystem::path& file, int64_t first) {
   for (size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] < 0 || labels[i] >= classes) {
       throw Error(ErrorCode::kData, file.string() + ": label " + std::to_string(labels[i]) +
-                                        " at index " + std::to_string(i) + ", expected 0 to " +
-                                        std::to_string(classes - 1));
+                                        " at index " +
+                                        std::to_string(first + static_cast<int64_t>(i)) +
+                                        ", expected 0 to " + std::to_string(classes - 1));
     }
   }
 }

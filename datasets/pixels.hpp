@@ -1,9 +1,11 @@
 #pragma once
-// What the readers share: the window of samples, normalisation, and images of bytes held in memory.
+// What the readers share: the window of samples, normalisation, and images of bytes.
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -48,19 +50,19 @@ std::vector<int64_t> integers_of(const Tensor& tensor, const std::filesystem::pa
                                  const char* what);
 
 // Error(kData) naming the file and index of the first label outside 0..classes-1.
+// `first`: the index of the first of them in the file.
 void check_labels(const std::vector<int64_t>& labels, int64_t classes,
-                  const std::filesystem::path& file);
+                  const std::filesystem::path& file, int64_t first = 0);
 
-// Images as the file stores them: image i is channels x height x width bytes at offset + i *
-// stride.
+// Images of channels x height x width bytes, wherever they are.
 struct ByteImages {
   std::string description;
-  std::vector<std::byte> bytes;
-  size_t offset = 0;
-  size_t stride = 0;
-  int64_t count = 0;
+  int64_t count = 0;  // stored
   int64_t channels = 0, height = 0, width = 0;
-  std::vector<int64_t> labels;  // empty: none
+  // Fills `image` with the bytes of stored image `index`; asked for those of the window only, from
+  // several threads. Throws Error(kData).
+  std::function<void(int64_t index, std::span<std::byte> image)> read;
+  std::vector<int64_t> labels;  // of the window; empty: none
   int64_t classes = 0;
 };
 

@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/io/npy.hpp"
 #include "datasets/idx.hpp"
+#include "datasets/pixels.hpp"
 
 namespace spikeloom {
 namespace {
@@ -16,15 +17,12 @@ std::vector<int64_t> read_permutation(const std::filesystem::path& file, int64_t
   std::iota(order.begin(), order.end(), 0);
   if (file.empty()) return order;
   const Tensor stored = load_npy(file);
-  const bool wide = stored.dtype() == DType::kI64;
-  if (stored.shape() != Shape{pixels} || (!wide && stored.dtype() != DType::kI32)) {
-    throw Error(ErrorCode::kData, file.string() + ": expected int64 or int32 [" +
-                                      std::to_string(pixels) + "], found " +
-                                      std::string(name_of(stored.dtype())) + " " +
+  if (stored.shape() != Shape{pixels}) {
+    throw Error(ErrorCode::kData, file.string() + ": expected integers [" + std::to_string(pixels) +
+                                      "], found " + std::string(name_of(stored.dtype())) + " " +
                                       to_string(stored.shape()));
   }
-  for (size_t i = 0; i < order.size(); ++i)
-    order[i] = wide ? stored.as<int64_t>()[i] : stored.as<int32_t>()[i];
+  order = integers_of(stored, file, "numbers of pixels");
   std::vector<bool> seen(order.size());
   for (const int64_t pixel : order) {
     if (pixel < 0 || pixel >= pixels || seen[static_cast<size_t>(pixel)]) {

@@ -26,10 +26,14 @@ std::string reason(int error) {
   return std::generic_category().message(error);
 }
 
-uint64_t checked_size(int descriptor, int64_t cap, const std::string& name) {
+struct stat status_of(int descriptor, const std::string& name) {
   struct stat info {};
   if (::fstat(descriptor, &info) != 0)
     throw Error(ErrorCode::kData, name + ": cannot be read: " + reason(errno));
+  return info;
+}
+
+uint64_t checked_size(const struct stat& info, int64_t cap, const std::string& name) {
   if (S_ISDIR(info.st_mode)) throw Error(ErrorCode::kData, name + ": is a directory, not a file");
   if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::kData, name + ": is not a regular file");
   if (info.st_size > cap) {
@@ -48,7 +52,10 @@ InputFile::InputFile(const std::filesystem::path& path, int64_t cap) : name_(pat
   if (descriptor_ < 0)
     throw Error(ErrorCode::kData, name_ + ": cannot be opened: " + reason(errno));
   try {
-    size_ = checked_size(descriptor_, cap, name_);
+    const struct stat info = status_of(descriptor_, name_);
+    size_ = checked_size(info, cap, name_);
+    written_[0] = info.st_mtim.tv_sec;
+    written_[1] = info.st_mtim.tv_nsec;
   } catch (...) {
     ::close(descriptor_);
     throw;
@@ -69,6 +76,15 @@ void InputFile::read_at(uint64_t offset, std::span<std::byte> to) const {
     if (got == 0) throw Error(ErrorCode::kData, name_ + ": became shorter while it was read");
     done += static_cast<size_t>(got);
   }
+}
+
+void InputFile::check_unchanged() const {
+  const struct stat info = status_of(descriptor_, name_);
+  if (static_cast<uint64_t>(info.st_size) == size_ && info.st_mtim.tv_sec == written_[0] &&
+      info.st_mtim.tv_nsec == written_[1]) {
+    return;
+  }
+  throw Error(ErrorCode::kData, name_ + ": was changed while it was read");
 }
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, int64_t cap) {

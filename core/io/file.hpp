@@ -30,11 +30,15 @@ class InputFile {
   uint64_t size() const noexcept { return size_; }
   // Fills `to` from an offset.
   void read_at(uint64_t offset, std::span<std::byte> to) const;
+  // Error(kData) when the file has another size or was written since it was opened: what was read
+  // before and what comes are not of one file.
+  void check_unchanged() const;
 
  private:
   std::string name_;
   int descriptor_ = -1;
   uint64_t size_ = 0;
+  int64_t written_[2] = {};  // when: seconds, nanoseconds
 };
 
 // All its bytes; throws like InputFile.

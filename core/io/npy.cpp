@@ -5,6 +5,7 @@
 #include <fstream>
 #include <limits>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -130,7 +131,7 @@ constexpr NumberType kNumberTypes[] = {
     {"f4", DType::kF32, 4},  {"f8", DType::kF64, 8},    {"f2", DType::kF16, 2},
     {"i8", DType::kI64, 8},  {"i4", DType::kI32, 4},    {"i2", DType::kI16, 2},
     {"i1", DType::kI8, 1},   {"u1", DType::kU8, 1},     {"b1", DType::kBool, 1},
-    {"u2", std::nullopt, 2}, {"u4", std::nullopt, 4},   {"u8", std::nullopt, 8},
+    {"u2", DType::kI32, 2},  {"u4", DType::kI64, 4},    {"u8", DType::kI64, 8},
     {"c8", std::nullopt, 8}, {"c16", std::nullopt, 16},
 };
 
@@ -213,34 +214,152 @@ NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& 
   return header;
 }
 
+namespace {
+
+void check_data_bytes(const NpyHeader& header, uint64_t found, const std::string& what) {
+  if (static_cast<uint64_t>(header.data_bytes) != found) {
+    fail(what, "shape " + to_string(header.shape) + " of '" + header.descr + "' needs " +
+                   std::to_string(header.data_bytes) + " bytes of data, found " +
+                   std::to_string(found));
+  }
+  if (!header.dtype) fail(what, "element type '" + header.descr + "' is not supported");
+}
+
+bool is_unsigned(const NpyHeader& header) {
+  return header.descr.size() == 3 && header.descr[1] == 'u';
+}
+
+template <typename From, typename To>
+void widen(std::span<const std::byte> stored, std::span<To> to, const std::string& what) {
+  for (size_t i = 0; i < to.size(); ++i) {
+    const From value = load_le<From>(stored, i * sizeof(From));
+    if (!std::in_range<To>(value)) fail(what, std::to_string(value) + " does not fit int64");
+    to[i] = static_cast<To>(value);
+  }
+}
+
+// Elements in file order and of the file's type to those of the tensor, which has as many.
+void convert(const NpyHeader& header, std::span<std::byte> stored, Tensor& to,
+             const std::string& what) {
+  if (stored.empty()) return;
+  if (header.swapped) swap_elements(stored, header.element_bytes);
+  if (is_unsigned(header) && header.element_bytes == 2) {
+    widen<uint16_t>(stored, to.as<int32_t>(), what);
+  } else if (is_unsigned(header) && header.element_bytes == 4) {
+    widen<uint32_t>(stored, to.as<int64_t>(), what);
+  } else if (is_unsigned(header) && header.element_bytes == 8) {
+    widen<uint64_t>(stored, to.as<int64_t>(), what);
+  } else {
+    if (to.data() != stored.data()) std::memcpy(to.data(), stored.data(), stored.size());
+  }
+  if (to.dtype() == DType::kBool) {  // any byte but 0 is true, as for NumPy
+    for (uint8_t& value : to.as<uint8_t>()) value = value != 0;
+  }
+}
+
+// True when the bytes of the file and of the tensor have the same size, so that one can be read
+// into the other.
+bool same_size(const NpyHeader& header) {
+  return header.element_bytes == size_of(*header.dtype);
+}
+
+}  // namespace
+
 Tensor parse_npy(std::span<const std::byte> bytes, const std::string& what) {
   const NpyHeader header = parse_npy_header(bytes, what);
   const std::span<const std::byte> data = bytes.subspan(header.data_offset);
-  if (static_cast<uint64_t>(header.data_bytes) != data.size()) {
-    fail(what, "shape " + to_string(header.shape) + " of '" + header.descr + "' needs " +
-                   std::to_string(header.data_bytes) + " bytes of data, found " +
-                   std::to_string(data.size()));
-  }
-  if (!header.dtype) fail(what, "element type '" + header.descr + "' is not supported");
+  check_data_bytes(header, data.size(), what);
   Tensor tensor(header.shape, *header.dtype);
-  if (data.empty()) return tensor;
-  if (header.fortran_order) {
+  std::vector<std::byte> narrow(same_size(header) ? 0 : data.size());
+  const std::span<std::byte> stored =
+      same_size(header) ? std::span(tensor.data(), data.size()) : std::span(narrow);
+  if (header.fortran_order && !data.empty()) {
     std::vector<int64_t> strides;
     int64_t stride = 1;
     for (const int64_t extent : header.shape) {
       strides.push_back(stride);
       stride *= extent;
     }
-    gather_strided(data.data(), header.element_bytes, header.shape, strides, tensor.data());
+    gather_strided(data.data(), header.element_bytes, header.shape, strides, stored.data());
   } else {
-    std::memcpy(tensor.data(), data.data(), data.size());
+    std::copy(data.begin(), data.end(), stored.begin());
   }
-  if (header.swapped) swap_elements({tensor.data(), data.size()}, header.element_bytes);
+  convert(header, stored, tensor, what);
   return tensor;
 }
 
 Tensor load_npy(const std::filesystem::path& path) {
-  return parse_npy(read_file(path), path.string());
+  const NpyFile file(path);
+  if (file.shape().empty()) return parse_npy(read_file(path), path.string());
+  return file.part(0, file.shape()[0]);
+}
+
+NpyFile::NpyFile(const std::filesystem::path& path) : name_(path.string()), file_(path) {
+  std::vector<std::byte> start(std::min<uint64_t>(file_.size(), kMaxNpyHeaderBytes));
+  file_.read_at(0, start);
+  if (as_text(start).starts_with("PK\x3\x4"))
+    fail(name_, "is a .npz archive; save its array as .npy");
+  header_ = parse_npy_header(start, name_);
+  check_data_bytes(header_, file_.size() - header_.data_offset, name_);
+}
+
+Tensor NpyFile::part(int64_t first, int64_t count) const {
+  const int64_t rows = header_.shape.empty() ? 0 : header_.shape[0];
+  if (first < 0 || count < 0 || first > rows - count)
+    throw Error(ErrorCode::kInternal, name_ + ": a part outside the array");
+  if (header_.fortran_order && header_.shape.size() > 1) return part_of_columns(first, count);
+  Shape shape = header_.shape;
+  shape[0] = count;
+  Tensor tensor(shape, *header_.dtype);
+  const auto bytes = static_cast<size_t>(tensor.size() * header_.element_bytes);
+  const int64_t row_bytes = rows == 0 ? 0 : header_.data_bytes / rows;
+  const auto at = header_.data_offset + static_cast<size_t>(first * row_bytes);
+  std::vector<std::byte> narrow(same_size(header_) ? 0 : bytes);
+  const std::span<std::byte> stored =
+      same_size(header_) ? std::span(tensor.data(), bytes) : std::span(narrow);
+  file_.read_at(at, stored);
+  convert(header_, stored, tensor, name_);
+  file_.check_unchanged();
+  return tensor;
+}
+
+// Column j of a Fortran array holds, for all rows, the value whose place within a row is j read
+// with the first axis running fastest.
+Tensor NpyFile::part_of_columns(int64_t first, int64_t count) const {
+  constexpr int64_t kBlockBytes = 1 << 20, kSeekBytes = 1 << 16;
+  Shape shape = header_.shape, row(shape.begin() + 1, shape.end());
+  const int64_t rows = shape[0], columns = element_count(row), width = header_.element_bytes;
+  shape[0] = count;
+  Tensor tensor(shape, *header_.dtype);
+  const auto bytes = static_cast<size_t>(tensor.size() * width);
+  if (bytes == 0) return tensor;
+  std::vector<std::byte> narrow(same_size(header_) ? 0 : bytes);
+  const std::span<std::byte> stored =
+      same_size(header_) ? std::span(tensor.data(), bytes) : std::span(narrow);
+  std::vector<int64_t> place(row.size(), 0);
+  // Where a column is long, only its part is read.
+  const bool seek = rows * width > kSeekBytes;
+  const int64_t run = seek ? count : rows, skipped = seek ? first : 0;
+  const int64_t at_once = seek ? 1 : std::max<int64_t>(1, kBlockBytes / (rows * width));
+  std::vector<std::byte> block(static_cast<size_t>(at_once * run * width));
+  for (int64_t begin = 0; begin < columns; begin += at_once) {
+    const int64_t held = std::min(at_once, columns - begin);
+    file_.read_at(header_.data_offset + static_cast<uint64_t>((begin * rows + skipped) * width),
+                  std::span(block).first(static_cast<size_t>(held * run * width)));
+    for (int64_t j = 0; j < held; ++j) {
+      int64_t in_row = 0;
+      for (size_t axis = 0; axis < row.size(); ++axis) in_row = in_row * row[axis] + place[axis];
+      const std::byte* from = block.data() + (j * run + first - skipped) * width;
+      std::byte* to = stored.data() + in_row * width;
+      for (int64_t i = 0; i < count; ++i, from += width, to += columns * width)
+        std::memcpy(to, from, static_cast<size_t>(width));
+      for (size_t axis = 0; axis < row.size() && ++place[axis] == row[axis]; ++axis)
+        place[axis] = 0;
+    }
+  }
+  convert(header_, stored, tensor, name_);
+  file_.check_unchanged();
+  return tensor;
 }
 
 void save_npy(const std::filesystem::path& path, const Tensor& tensor) {

@@ -1,10 +1,11 @@
 #pragma once
 // NumPy's .npy arrays (formats 3.3): versions 1 to 3 in, version 1 out.
 //
-// Read: f2 f4 f8 i1 i2 i4 i8 u1 b1 of either byte order; Fortran order becomes C order. Other
-// element types throw Error(kData) by name: object arrays (pickled Python), structured types,
-// strings, complex numbers, wider unsigned integers. Sizes are checked against the bytes present
-// before anything is allocated.
+// Read: f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 of either byte order; Fortran order becomes C order.
+// Wider unsigned integers become the next signed type: u2 int32, u4 and u8 int64, where a number
+// that does not fit is an error. Other element types throw Error(kData) by name: object arrays
+// (pickled Python), structured types, strings, times, complex numbers. Sizes are checked against
+// the bytes present before anything is allocated.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,9 +21,9 @@ namespace spikeloom {
 
 struct NpyHeader {
   std::string descr;           // as written, "<f4"
-  std::optional<DType> dtype;  // empty for plain numbers a Tensor cannot hold (complex, u2, u4, u8)
-  int64_t element_bytes = 0;
-  bool swapped = false;  // big-endian
+  std::optional<DType> dtype;  // of the tensor; empty for numbers it cannot hold (complex)
+  int64_t element_bytes = 0;   // as stored, which unsigned integers are widened from
+  bool swapped = false;        // big-endian
   bool fortran_order = false;
   Shape shape;
   size_t data_offset = 0;  // bytes from the start of the file
@@ -36,6 +37,25 @@ constexpr size_t kMaxNpyHeaderBytes = (64 << 10) + 12;
 NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& what);
 Tensor parse_npy(std::span<const std::byte> bytes, const std::string& what);
 Tensor load_npy(const std::filesystem::path& path);
+
+// An array that stays in its file: parts of it are read as they are asked for. Throws Error(kData)
+// like load_npy, and for a file that changes meanwhile. Thread-safe.
+class NpyFile {
+ public:
+  explicit NpyFile(const std::filesystem::path& path);
+  const NpyHeader& header() const noexcept { return header_; }
+  const Shape& shape() const noexcept { return header_.shape; }
+  // The entries [first, first + count) of the first axis, which must lie inside. In C order only
+  // they are read; in Fortran order they are spread over the whole file.
+  Tensor part(int64_t first, int64_t count) const;
+
+ private:
+  Tensor part_of_columns(int64_t first, int64_t count) const;
+
+  std::string name_;
+  InputFile file_;
+  NpyHeader header_;
+};
 
 // C order, little-endian. bfloat16, which NumPy lacks, is written as float32 (exact).
 // Throws Error(kRuntime) when the file cannot be written.

@@ -94,6 +94,61 @@ def make_values(path, descr, *values):
     write_npy(path, descr, [len(values)], data)
 
 
+def packed(descr, values):
+    """Numbers as a .npy file holds them."""
+    letters = {"u1": "B", "u2": "H", "u4": "I", "u8": "Q", "i1": "b", "i2": "h", "i4": "i", "i8": "q", "f2": "e",
+               "f4": "f", "f8": "d"}
+    letter = letters.get(descr[1:])
+    if letter is None:  # a type that no reader takes; as many bytes as it has
+        size = {"U3": 12, "M8[D]": 8, "c8": 8, "O": 8, "V4": 4}[descr[1:]]
+        return bytes(size * len(values))
+    return struct.pack(f"{descr[0]}{len(values)}{letter}", *values)
+
+
+def make_counts(path, descr, order, *shape):
+    """counts DESCR C|F EXTENT...: whole numbers 0 to 99, the same for every type and order."""
+    shape, count = integers(shape), 1
+    for extent in shape:
+        count *= extent
+    values = [(37 * i + i // 100) % 100 for i in range(count)]
+    if order == "F":  # the first axis runs fastest
+        strides, step = [], count
+        for extent in shape:
+            step //= extent
+            strides.append(step)
+        places = [0]
+        for extent, stride in zip(shape, strides):
+            places = [place + stride * i for i in range(extent) for place in places]
+        values = [values[place] for place in places]
+    header = repr({"descr": descr, "fortran_order": order == "F", "shape": tuple(shape)}) + "\n"
+    with open(path, "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + packed(descr, values))
+
+
+def make_retyped(path, source, descr):
+    """retyped SOURCE DESCR: the integers of SOURCE in another type."""
+    _, shape, values = read_npy(source)
+    write_npy(path, descr, shape, packed(descr, values))
+
+
+def make_sparse(path, *shape):
+    """sparse EXTENT...: float32 zeros that take no room on the disk."""
+    count = 4
+    for extent in integers(shape):
+        count *= extent
+    write_npy(path, "<f4", integers(shape), b"")
+    os.truncate(path, os.path.getsize(path) + count)
+
+
+def make_spliced(path, source, found, put):
+    """spliced SOURCE HEX HEX: the last place of these bytes holds those instead."""
+    with open(source, "rb") as file:
+        data = file.read()
+    at = data.rindex(bytes.fromhex(found))
+    with open(path, "wb") as file:
+        file.write(data[:at] + bytes.fromhex(put) + data[at + len(found) // 2:])
+
+
 def make_mask(path, count, *dead):
     """mask COUNT DEAD...: a vector of COUNT bytes, 1 at the places DEAD; `all` for all of them."""
     places = range(int(count)) if dead == ("all",) else integers(dead)
@@ -335,4 +390,4 @@ def make(folder, words):
 
 
 MAKERS = {name[5:]: function for name, function in list(globals().items()) if name.startswith("make_")}
-TAKES_SOURCE = {"frames", "repeated", "cut", "cut_part", "flipped", "edited", "copy", "retold"}
+TAKES_SOURCE = {"frames", "repeated", "cut", "cut_part", "flipped", "edited", "copy", "retold", "spliced", "retyped"}

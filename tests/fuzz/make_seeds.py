@@ -124,6 +124,12 @@ def images(seeds):
     for path in glob.glob(DATA + "/images/*.png") + glob.glob(DATA + "/images/*.jpg"):
         if os.path.getsize(path) < 1500:
             seeds.add("image", os.path.basename(path), read(path))
+    jpeg, png = read(DATA + "/images/420-smooth.jpg"), read(DATA + "/images/c2-8.png")
+    for name, data in (("extraneous.jpg", jpeg.replace(b"\xff\xda", b"abcd\xff\xda", 1)), ("no_end.jpg", jpeg[:-2] + b"0000"),
+                       ("trailing.jpg", jpeg + b"0000"), ("no_iend.png", png[:-12]), ("no_adler.png", png[:-20])):
+        seeds.add("image", name, data)
+    seeds.add("image_list", "mark", b"\xef\xbb\xbfc0-1.png 0\r\n")
+    seeds.add("image_list", "utf16", "c0-1.png 0\n".encode("utf-16"))
     seeds.add("image_list", "two", b"c0-1.png 0\n# comment\n\nc2-8.png 3\n")
     seeds.add("image_list", "odd", b"c0-1.png 0\r\n../manifest.txt 1\nc0-1.png 99999999999999999999")
     seeds.add("cifar10", "two", b"".join(bytes([label]) + bytes((label + i) % 256 for i in range(3072))
@@ -131,14 +137,15 @@ def images(seeds):
     seeds.add("npy", "logits.npy", read(GOLDEN + "/logits.npy"))
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "a.npy")
-        for descr, size in (("<f4", 4), (">i2", 2), ("|u1", 1), ("<f8", 8), ("|O", 8)):
+        for descr, size in (("<f4", 4), (">i2", 2), ("|u1", 1), ("<f8", 8), ("<u2", 2), (">u4", 4), ("<u8", 8), ("|O", 8)):
             fixtures.write_npy(path, descr, (2, 1, 2, 2), bytes(range(8 * size)))
             seeds.add("npy", "batch" + descr[1:], read(path))
             seeds.add("npy", "fortran" + descr[1:], read(path).replace(b"False", b"True "))
 
 
 def wav(count, rate, channels=1, tag=1, bits=16, extra=b"", promised=None):
-    one = {8: b"\x90", 16: struct.pack("<h", 3000), 32: struct.pack("<f", 0.25)}[bits]
+    one = {8: b"\x90", 16: struct.pack("<h", 3000), 24: b"\0\x10\x20", 32: struct.pack("<f", 0.25),
+           64: struct.pack("<d", 0.25)}[bits]
     body = one * count * channels
     size = len(body) if promised is None else promised
     layout = struct.pack("<HHIIHH", tag, channels, rate, rate * channels * bits // 8, channels * bits // 8, bits)
@@ -153,6 +160,25 @@ def sounds(seeds):
                        ("other_chunk", wav(420, 16000, extra=b"LIST" + struct.pack("<I", 5) + b"INFOx\0")),
                        ("to_the_end", wav(420, 16000, promised=0xFFFFFFFF)),
                        ("truncated", wav(420, 16000, promised=90000))):
+        seeds.add("wav", name, data)
+    whole = wav(420, 16000)
+    samples = whole[44:]
+    swapped = b"".join(samples[i:i + 2][::-1] for i in range(0, len(samples), 2))
+    guid = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+    w64 = (b"fmt " + guid + struct.pack("<Q", 40) + whole[20:36] + b"data" + guid + struct.pack("<Q", 24 + len(samples))
+           + samples)
+    for name, data in (("short_by_one", whole[:-1]), ("never_written", wav(420, 16000, promised=0)),
+                       ("sox", wav(420, 16000, promised=0x7FFFF000)), ("float64", wav(420, 16000, 1, 3, 64)),
+                       ("alaw", wav(420, 8000, 1, 6, 8)), ("pcm24", wav(420, 16000, 1, 1, 24)),
+                       ("rifx", b"RIFX" + struct.pack(">I", len(whole) - 8) + b"WAVEfmt " +
+                        struct.pack(">IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16) + b"data" +
+                        struct.pack(">I", len(samples)) + swapped),
+                       ("rf64", b"RF64\xff\xff\xff\xffWAVEds64" + struct.pack("<IQQQI", 28, 0, len(samples), 420, 0) +
+                        whole[12:40] + b"\xff\xff\xff\xff" + samples),
+                       ("extensible", whole[:16] + struct.pack("<IHHIIHHHHI", 40, 0xFFFE, 1, 16000, 32000, 2, 16, 22, 16, 4) +
+                        bytes.fromhex("0100000000001000800000aa00389b71") + whole[36:]),
+                       ("w64", bytes.fromhex("726966662e91cf11a5d628db04c10000") + struct.pack("<Q", 40 + len(w64)) +
+                        b"wave" + guid + w64)):
         seeds.add("wav", name, data)
 
 
