@@ -267,8 +267,8 @@ ReportInput describe(const TokenSetup& setup, const TokenNetwork& net, const Run
 TokenRows load_rows(const TokenExperiment& e, const std::optional<Tokenizer>& tokenizer,
                     int64_t vocabulary) {
   if (e.data.kind == "text") return load_text_rows(e.data.path, *tokenizer, e.data.split);
-  if (e.data.kind == "binidx") return load_binidx_rows(e.data.path, vocabulary);
-  return load_npy_rows(e.data.path, vocabulary);
+  if (e.data.kind == "binidx") return load_binidx_rows(e.data.path, vocabulary, e.data.wanted());
+  return load_npy_rows(e.data.path, vocabulary, e.data.wanted());
 }
 
 // A GPT reads windows as long as its positions reach.
@@ -317,8 +317,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
     tokenizer = tokenizer_for(e.data.vocab, net.config.vocabulary, "dataset.vocab");
   }
   const TokenRows data = load_rows(e, tokenizer, net.config.vocabulary);
-  TokenSetup setup{
-      e, windows_of(data, e.data.window, e.data.limit), dump_json(resolved), net.hash, {}, quiet};
+  TokenSetup setup{e, windows_of(data, e.data.wanted()), dump_json(resolved), net.hash, {}, quiet};
   if (setup.windows.empty()) throw Error(ErrorCode::kData, e.data.path.string() + ": no windows");
   check_positions(net.graph, setup.windows);
   setup.identity = identity_of(net, data, setup.config_json, setup.windows);
@@ -336,7 +335,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
     TokenRun run(setup, net.graph, std::exchange(net.weights, {}), state);
     const auto rows = static_cast<int64_t>(data.rows.size());
     const int64_t tokens = tokens_in(setup.windows, planned);
-    const bool whole = tokens == rows * static_cast<int64_t>(data.rows[0].size());
+    const bool whole = !data.cut && tokens == rows * static_cast<int64_t>(data.rows[0].size());
     run.run(whole ? Shape{rows, tokens / rows} : Shape{tokens});
     net.quantized = run.quantized();
   }

@@ -62,6 +62,7 @@ void read_data(Config& config, TokenExperiment& e) {
   }
   e.data.window = config.integer("dataset.window", 1024, 0);
   e.data.limit = config.integer("dataset.limit", -1, -1);
+  e.data.skip = config.integer("dataset.skip", 0, 0);
 }
 
 // Keys of image networks whose absence deserves a reason.

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "cli/experiment.hpp"
+#include "datasets/token_rows.hpp"
 #include "datasets/tokenizer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
 
@@ -31,6 +32,8 @@ struct TokenExperiment {
     std::string vocab;      // resolved path, "bytes", or "" (no text; text of 256 tokens)
     int64_t window = 1024;  // tokens before the state is reset; 0: never
     int64_t limit = -1;     // windows; -1: all
+    int64_t skip = 0;       // windows left out at the start
+    WantedWindows wanted() const { return {window, skip, limit}; }
   } data;
   Experiment::Run run;
   Experiment::Trace trace;

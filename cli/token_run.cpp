@@ -88,13 +88,15 @@ fs::path logits_path(const TokenExperiment& e) {
 
 }  // namespace
 
-std::vector<TokenWindow> windows_of(const TokenRows& data, int64_t length, int64_t limit) {
+std::vector<TokenWindow> windows_of(const TokenRows& data, const WantedWindows& wanted) {
   std::vector<TokenWindow> windows;
+  int64_t number = data.first_window;
   for (const auto& row : data.rows) {
-    const size_t step = length == 0 ? row.size() : static_cast<size_t>(length);
+    const size_t step = wanted.length == 0 ? row.size() : static_cast<size_t>(wanted.length);
     for (size_t first = 0; first < row.size(); first += std::min(step, row.size() - first)) {
-      if (limit >= 0 && static_cast<int64_t>(windows.size()) == limit) return windows;
-      windows.push_back({&row, first, first + std::min(step, row.size() - first)});
+      if (number >= wanted.end()) return windows;
+      if (number++ >= wanted.skip)
+        windows.push_back({&row, first, first + std::min(step, row.size() - first)});
     }
   }
   return windows;

@@ -29,8 +29,8 @@ struct TokenWindow {
   size_t predictions() const noexcept { return end - first - (end == row->size() ? 1 : 0); }
 };
 
-// `length` tokens each, 0: whole rows; the first `limit`, -1: all.
-std::vector<TokenWindow> windows_of(const TokenRows& data, int64_t length, int64_t limit);
+// The wanted windows of rows that were read for them.
+std::vector<TokenWindow> windows_of(const TokenRows& data, const WantedWindows& wanted);
 // Tokens of the first `count` windows.
 int64_t tokens_in(const std::vector<TokenWindow>& windows, int64_t count);
 

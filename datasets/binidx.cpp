@@ -1,6 +1,8 @@
 #include "datasets/binidx.hpp"
 
+#include <algorithm>
 #include <array>
+#include <functional>
 #include <string_view>
 
 #include "core/error.hpp"
@@ -90,53 +92,94 @@ void check_marks(Bytes marks, const Header& header, const std::string& what) {
   }
 }
 
-}  // namespace
+// The .bin: its size, and how to fill a span from an offset.
+struct Tokens {
+  uint64_t size;
+  std::function<void(uint64_t, std::span<std::byte>)> read;
+  std::string name;
+};
 
-TokenRows parse_binidx(Bytes index, const std::string& index_name, Bytes tokens,
-                       const std::string& tokens_name, int64_t vocabulary) {
+std::vector<int32_t> read_row(const Tokens& tokens, const ElementType& type, uint64_t offset,
+                              size_t length, int64_t vocabulary, const std::string& sequence) {
+  std::vector<std::byte> stored(length * type.bytes);
+  tokens.read(offset, stored);
+  std::vector<int32_t> row;
+  row.reserve(length);
+  for (size_t i = 0; i < length; ++i) {
+    row.push_back(checked_token(type.load(stored, i * type.bytes), vocabulary, i,
+                                tokens.name + ": " + sequence));
+  }
+  return row;
+}
+
+// Where every sequence lies is checked; tokens are read of those with a wanted window.
+TokenRows read_rows(Bytes index, const std::string& index_name, const Tokens& tokens,
+                    int64_t vocabulary, const WantedWindows& wanted) {
   const Header header = read_header(index, index_name);
   const Bytes lengths = index.subspan(kHeaderBytes, header.sequences * sizeof(int32_t));
   const Bytes offsets =
       index.subspan(kHeaderBytes + lengths.size(), header.sequences * sizeof(int64_t));
   check_marks(index.last(header.marks * kMarkBytes), header, index_name);
   TokenRows result;
-  size_t left = tokens.size() / header.type.bytes;  // each may belong to one sequence
+  uint64_t left = tokens.size / header.type.bytes;  // each may belong to one sequence
+  int64_t rows = 0, window = 0;
   for (size_t s = 0; s < header.sequences; ++s) {
     const auto length = load_le<int32_t>(lengths, s * sizeof(int32_t));
     const auto offset = load_le<int64_t>(offsets, s * sizeof(int64_t));
     const std::string sequence = "sequence " + std::to_string(s);
-    if (length < 0 || offset < 0 || static_cast<size_t>(length) > left ||
-        static_cast<size_t>(offset) > tokens.size() ||
-        (tokens.size() - static_cast<size_t>(offset)) / header.type.bytes <
-            static_cast<size_t>(length)) {
+    if (length < 0 || offset < 0 || static_cast<uint64_t>(length) > left ||
+        static_cast<uint64_t>(offset) > tokens.size ||
+        (tokens.size - static_cast<uint64_t>(offset)) / header.type.bytes <
+            static_cast<uint64_t>(length)) {
       fail(index_name, sequence + ": " + std::to_string(length) + " tokens at byte " +
                            std::to_string(offset) + " do not lie in the " +
-                           std::to_string(tokens.size()) + " bytes of " + tokens_name);
+                           std::to_string(tokens.size) + " bytes of " + tokens.name);
     }
-    left -= static_cast<size_t>(length);
+    left -= static_cast<uint64_t>(length);
     if (length == 0) continue;
-    std::vector<int32_t> row;
-    for (size_t i = 0; i < static_cast<size_t>(length); ++i) {
-      const size_t at = static_cast<size_t>(offset) + i * header.type.bytes;
-      row.push_back(checked_token(header.type.load(tokens, at), vocabulary, i,
-                                  tokens_name + ": " + sequence));
+    ++rows;
+    const int64_t first = window;
+    window += wanted.in(length);
+    if (window <= wanted.skip || first >= wanted.end()) {
+      result.cut = true;
+      continue;
     }
-    result.rows.push_back(std::move(row));
+    if (result.rows.empty()) result.first_window = first;
+    result.rows.push_back(read_row(tokens, header.type, static_cast<uint64_t>(offset),
+                                   static_cast<size_t>(length), vocabulary, sequence));
   }
-  if (result.rows.empty()) fail(index_name, "holds no tokens");
-  result.description = std::string("binidx of ") + header.type.name + ", " +
-                       std::to_string(result.rows.size()) + " sequences";
+  if (rows == 0) fail(index_name, "holds no tokens");
+  result.description =
+      std::string("binidx of ") + header.type.name + ", " + std::to_string(rows) + " sequences";
   return result;
 }
 
-TokenRows load_binidx_rows(const std::filesystem::path& path, int64_t vocabulary) {
+}  // namespace
+
+TokenRows parse_binidx(Bytes index, const std::string& index_name, Bytes tokens,
+                       const std::string& tokens_name, int64_t vocabulary,
+                       const WantedWindows& wanted) {
+  const auto read = [tokens](uint64_t offset, std::span<std::byte> to) {
+    const Bytes part = tokens.subspan(static_cast<size_t>(offset), to.size());
+    std::copy(part.begin(), part.end(), to.begin());
+  };
+  return read_rows(index, index_name, {tokens.size(), read, tokens_name}, vocabulary, wanted);
+}
+
+TokenRows load_binidx_rows(const std::filesystem::path& path, int64_t vocabulary,
+                           const WantedWindows& wanted) {
   std::filesystem::path beside = path;
   beside.replace_extension(".bin");
   if (path.extension() != ".idx") {
     fail(path.string(), "expected the .idx of a pair of .idx and .bin");
   }
-  return parse_binidx(read_file(path), path.string(), read_file(beside), beside.string(),
-                      vocabulary);
+  const std::vector<std::byte> index = read_file(path);
+  const InputFile file(beside);
+  const auto read = [&file](uint64_t offset, std::span<std::byte> to) { file.read_at(offset, to); };
+  TokenRows rows =
+      read_rows(index, path.string(), {file.size(), read, beside.string()}, vocabulary, wanted);
+  file.check_unchanged();
+  return rows;
 }
 
 }  // namespace spikeloom

@@ -14,14 +14,16 @@
 
 namespace spikeloom {
 
-// One row for each sequence; empty sequences are left out. `path` is the .idx, the .bin lies beside
-// it. Throws Error(kData) for damaged or missing files, types that are no integers, sequences
-// beyond or together larger than the .bin, and tokens outside [0, vocabulary).
-TokenRows load_binidx_rows(const std::filesystem::path& path, int64_t vocabulary);
+// One row for each sequence that has a wanted window; empty sequences are left out. `path` is the
+// .idx, the .bin lies beside it. Throws Error(kData) for damaged or missing files, types that are
+// no integers, sequences beyond or together larger than the .bin, and tokens outside [0,
+// vocabulary).
+TokenRows load_binidx_rows(const std::filesystem::path& path, int64_t vocabulary,
+                           const WantedWindows& wanted = {});
 
 // The same from bytes; the names start every error message.
 TokenRows parse_binidx(std::span<const std::byte> index, const std::string& index_name,
                        std::span<const std::byte> tokens, const std::string& tokens_name,
-                       int64_t vocabulary);
+                       int64_t vocabulary, const WantedWindows& wanted = {});
 
 }  // namespace spikeloom

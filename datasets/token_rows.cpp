@@ -1,5 +1,7 @@
 #include "datasets/token_rows.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 #include "core/io/npy.hpp"
@@ -53,19 +55,53 @@ TokenRows load_text_rows(const std::filesystem::path& path, const Tokenizer& tok
                    tokenizer, split);
 }
 
-TokenRows load_npy_rows(const std::filesystem::path& path, int64_t vocabulary) {
-  const Tensor tensor = load_npy(path);
-  const Shape& shape = tensor.shape();
-  if (shape.empty() || shape.size() > 2 || tensor.size() == 0) {
+namespace {
+
+// Entries [first, first + count) of the first axis: rows, or tokens of the only one.
+struct Entries {
+  int64_t first, count;
+};
+
+Entries entries_of(const Shape& shape, const WantedWindows& wanted) {
+  const int64_t all = shape[0];
+  if (shape.size() == 2) {
+    const int64_t windows = wanted.in(shape[1]);
+    const int64_t first = std::min(all, wanted.skip / windows), end = wanted.end();
+    return {first, (end > all * windows ? all : (end + windows - 1) / windows) - first};
+  }
+  if (wanted.length == 0) return {0, all};
+  const int64_t first = wanted.skip > all / wanted.length ? all : wanted.skip * wanted.length;
+  const int64_t end = wanted.end() > all / wanted.length ? all : wanted.end() * wanted.length;
+  // The token behind the last window is what that predicts.
+  return {first, std::max<int64_t>(0, std::min(all, end + 1) - first)};
+}
+
+}  // namespace
+
+TokenRows load_npy_rows(const std::filesystem::path& path, int64_t vocabulary,
+                        const WantedWindows& wanted) {
+  const NpyFile file(path);
+  const Shape& shape = file.shape();
+  if (shape.empty() || shape.size() > 2 || element_count(shape) == 0) {
     throw Error(ErrorCode::kData,
                 path.string() + ": expected tokens [B,T] or [T], found " + to_string(shape));
   }
-  const auto ids = integers_of(tensor, path, "tokens");
-  const auto length = static_cast<size_t>(shape.back());
+  const Entries entries = entries_of(shape, wanted);
   TokenRows result;
   result.description = "tokens " + to_string(shape);
+  result.cut = entries.count < shape[0];
+  if (entries.count <= 0) return result;
+  const bool one_row = shape.size() == 1;
+  const int64_t row_length = one_row ? entries.count : shape[1];
+  const int64_t before = one_row ? entries.first : entries.first * shape[1];
+  result.first_window = one_row && wanted.length > 0 ? entries.first / wanted.length
+                        : one_row                    ? 0
+                                                     : entries.first * wanted.in(shape[1]);
+  const auto ids = integers_of(file.part(entries.first, entries.count), path, "tokens");
+  const auto length = static_cast<size_t>(row_length);
   for (size_t i = 0; i < ids.size(); ++i) {
-    const int32_t token = checked_token(ids[i], vocabulary, i, path.string());
+    const int32_t token =
+        checked_token(ids[i], vocabulary, static_cast<size_t>(before) + i, path.string());
     if (i % length == 0) result.rows.emplace_back();
     result.rows.back().push_back(token);
   }

@@ -1,6 +1,7 @@
 #pragma once
 // Token ids of a text or an array, as rows that a model reads from its initial state.
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -13,6 +14,25 @@ struct TokenRows {
   std::vector<std::vector<int32_t>> rows;  // none empty; one of a text, B of an array
   std::string description;
   int64_t unknown = 0;  // characters outside the vocabulary, replaced
+  // Windows of the file before the first of these rows; `cut`: the file holds more tokens.
+  int64_t first_window = 0;
+  bool cut = false;
+};
+
+// What a run reads of rows that are cut into windows of `length` tokens (0: whole rows).
+struct WantedWindows {
+  int64_t length = 0;
+  int64_t skip = 0;    // windows left out at the start
+  int64_t limit = -1;  // at most so many after them; -1: all
+
+  // Windows in a row of so many tokens.
+  int64_t in(int64_t tokens) const noexcept {
+    return length == 0 ? 1 : (tokens + length - 1) / length;
+  }
+  // The first window that is not wanted.
+  int64_t end() const noexcept {
+    return limit < 0 || skip > INT64_MAX - limit ? INT64_MAX : skip + limit;
+  }
 };
 
 // The parts of a text that the authors of SpikeGPT train on, validate with and test with: the first
@@ -29,9 +49,11 @@ TokenRows load_text_rows(const std::filesystem::path& path, const Tokenizer& tok
 TokenRows text_rows(std::string_view bytes, const std::string& what, const Tokenizer& tokenizer,
                     const std::string& split);
 
-// Integers [B, T] or [T] of a .npy file, each in [0, vocabulary). Throws Error(kData) naming the
-// first that is not.
-TokenRows load_npy_rows(const std::filesystem::path& path, int64_t vocabulary);
+// Integers [B, T] or [T] of a .npy file, each in [0, vocabulary); of them the rows with the wanted
+// windows, of one long row those windows and the token behind them. Throws Error(kData) naming the
+// first token that is not in the vocabulary.
+TokenRows load_npy_rows(const std::filesystem::path& path, int64_t vocabulary,
+                        const WantedWindows& wanted = {});
 
 // The id as a token. Throws Error(kData) "<what>: token <id> at place <place> is not in the
 // vocabulary ..." when it is outside [0, vocabulary).

@@ -131,6 +131,13 @@ def make_retyped(path, source, descr):
     write_npy(path, descr, shape, packed(descr, values))
 
 
+def make_sliced(path, source, first, count):
+    """sliced SOURCE FIRST COUNT: so many integers of SOURCE, in one row."""
+    descr, _, values = read_npy(source)
+    part = values[int(first):int(first) + int(count)]
+    write_npy(path, descr, [len(part)], packed(descr, part))
+
+
 def make_sparse(path, *shape):
     """sparse EXTENT...: float32 zeros that take no room on the disk."""
     count = 4
@@ -138,6 +145,12 @@ def make_sparse(path, *shape):
         count *= extent
     write_npy(path, "<f4", integers(shape), b"")
     os.truncate(path, os.path.getsize(path) + count)
+
+
+def make_long(path, count):
+    """long COUNT: int32 zeros in one row that take no room on the disk."""
+    write_npy(path, "<i4", [int(count)], b"")
+    os.truncate(path, os.path.getsize(path) + 4 * int(count))
 
 
 def make_spliced(path, source, found, put):
@@ -390,4 +403,4 @@ def make(folder, words):
 
 
 MAKERS = {name[5:]: function for name, function in list(globals().items()) if name.startswith("make_")}
-TAKES_SOURCE = {"frames", "repeated", "cut", "cut_part", "flipped", "edited", "copy", "retold", "spliced", "retyped"}
+TAKES_SOURCE = {"frames", "repeated", "cut", "cut_part", "flipped", "edited", "copy", "retold", "spliced", "retyped", "sliced"}

@@ -92,6 +92,41 @@ TEST_CASE("token arrays") {
         }).ends_with("token 50 at place 5 is not in the vocabulary of 50"));
 }
 
+TEST_CASE("of token arrays the rows with the wanted windows are read") {
+  const Scratch scratch;
+  Tensor ids({4, 6}, DType::kI32), row({24}, DType::kI32);
+  for (int32_t i = 0; i < 24; ++i) {
+    ids.as<int32_t>()[static_cast<size_t>(i)] = i;
+    row.as<int32_t>()[static_cast<size_t>(i)] = i;
+  }
+  save_npy(scratch / "a.npy", ids);
+  save_npy(scratch / "r.npy", row);
+  const auto all = load_npy_rows(scratch / "a.npy", 24, {4, 0, -1});
+  CHECK(all.rows.size() == 4);
+  CHECK(!all.cut);
+  // Windows of 4 tokens: two in a row of 6.
+  const auto some = load_npy_rows(scratch / "a.npy", 24, {4, 3, 2});
+  CHECK(some.rows ==
+        std::vector<std::vector<int32_t>>{{6, 7, 8, 9, 10, 11}, {12, 13, 14, 15, 16, 17}});
+  CHECK(some.first_window == 2);
+  CHECK(some.cut);
+  CHECK(load_npy_rows(scratch / "a.npy", 24, {0, 1, 1}).rows[0][0] == 6);
+  CHECK(load_npy_rows(scratch / "a.npy", 24, {4, 8, 1}).rows.empty());
+  CHECK(load_npy_rows(scratch / "a.npy", 24, {4, INT64_MAX, INT64_MAX}).rows.empty());
+  // Of one row the token behind the last window, too: it is what that predicts.
+  const auto part = load_npy_rows(scratch / "r.npy", 24, {4, 2, 2});
+  CHECK(part.rows == std::vector<std::vector<int32_t>>{{8, 9, 10, 11, 12, 13, 14, 15, 16}});
+  CHECK(part.first_window == 2);
+  CHECK(load_npy_rows(scratch / "r.npy", 24, {5, 4, 9}).rows ==
+        std::vector<std::vector<int32_t>>{{20, 21, 22, 23}});
+  CHECK(load_npy_rows(scratch / "r.npy", 24, {0, 0, 1}).rows[0].size() == 24);
+  // A token that is not in the vocabulary does not matter where it is not read.
+  CHECK(load_npy_rows(scratch / "r.npy", 17, {4, 2, 2}).rows.size() == 1);
+  CHECK(error_of([&] {
+          load_npy_rows(scratch / "r.npy", 16, {4, 2, 2});
+        }).ends_with("token 16 at place 16 is not in the vocabulary of 16"));
+}
+
 TEST_CASE("the golden pair of index and tokens") {
   const TokenRows rows = load_binidx_rows(kGolden + ".idx", 50277);
   CHECK(rows.rows ==
@@ -103,6 +138,14 @@ TEST_CASE("the golden pair of index and tokens") {
   CHECK(error_of([] {
           load_binidx_rows(kGolden + ".bin", 50277);
         }).ends_with("expected the .idx of a pair of .idx and .bin"));
+}
+
+TEST_CASE("of sequences those with a wanted window are read") {
+  const TokenRows rows = load_binidx_rows(kGolden + ".idx", 20, {2, 2, 1});  // 2, 1 and 3 windows
+  CHECK(rows.rows == std::vector<std::vector<int32_t>>{{1}});
+  CHECK(rows.first_window == 2);
+  CHECK(rows.cut);
+  CHECK(rows.description == "binidx of uint16, 3 sequences");
 }
 
 TEST_CASE("every element type of token files") {
