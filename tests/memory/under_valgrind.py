@@ -4,7 +4,7 @@
 usage: under_valgrind.py BUILD_DIR [-j N] [CTEST_PATTERN]
 
 Runs what ctest would run (labels, environment and skips as there). A program of C++ runs under
-valgrind itself; a Python test gets a spikeloom that does. Exit code 1 when valgrind or a test
+valgrind itself; a Python test gets a program that does. Exit code 1 when valgrind or a test
 complains; the logs of those stay in BUILD_DIR/valgrind.
 """
 import concurrent.futures
@@ -42,8 +42,8 @@ def properties_of(test):
 
 
 def write_wrapper(folder, program):
-    """A program that runs spikeloom under valgrind; what valgrind says goes to files of its own."""
-    path = os.path.join(folder, "spikeloom")
+    """A program that runs another under valgrind; what valgrind says goes to files of its own."""
+    path = os.path.join(folder, os.path.basename(program))
     with open(path, "w", encoding="utf-8") as file:
         words = " ".join(f"'{word}'" for word in OPTIONS)
         file.write(f"#!/bin/sh\nexec valgrind {words} --log-file='{folder}/%p.log' '{program}' \"$@\"\n")
@@ -59,7 +59,7 @@ def run(test, logs):
     environment = dict(os.environ, SPIKELOOM_TEST_SLOWER=str(SLOWER))
     environment.update(entry.split("=", 1) for entry in properties.get("ENVIRONMENT", []))
     for i, word in enumerate(command):
-        if i > 0 and os.path.basename(word) == "spikeloom" and os.access(word, os.X_OK):
+        if i > 0 and re.match(r"spikeloom$|test_", os.path.basename(word)) and os.access(word, os.X_OK):
             command[i] = write_wrapper(folder, word)
     if not os.path.basename(command[0]).startswith("python"):
         command = ["valgrind", *OPTIONS, f"--log-file={folder}/%p.log", *command]
