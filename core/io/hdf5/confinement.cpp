@@ -31,11 +31,12 @@ constexpr rlim_t kMemoryBytes = RLIM_INFINITY;
 constexpr rlim_t kMemoryBytes = rlim_t{512} << 20;
 #endif
 
-constexpr std::array<uint32_t, 18> kAllowed = {
-    __NR_read,    __NR_pread64, __NR_lseek,        __NR_recvfrom,       __NR_sendto,
-    __NR_write,   __NR_close,   __NR_brk,          __NR_munmap,         __NR_mremap,
-    __NR_madvise, __NR_futex,   __NR_rt_sigreturn, __NR_rt_sigprocmask, __NR_clock_gettime,
-    __NR_gettid,  __NR_exit,    __NR_exit_group,
+// The address sanitizer asks for its signal stack at every exception.
+constexpr std::array<uint32_t, 19> kAllowed = {
+    __NR_read,       __NR_pread64,        __NR_lseek,         __NR_recvfrom,    __NR_sendto,
+    __NR_write,      __NR_close,          __NR_brk,           __NR_munmap,      __NR_mremap,
+    __NR_madvise,    __NR_futex,          __NR_rt_sigreturn,  __NR_gettid,      __NR_exit,
+    __NR_exit_group, __NR_rt_sigprocmask, __NR_clock_gettime, __NR_sigaltstack,
 };
 // Allowed as long as the memory they map or change is not to be executed: argument 2 holds PROT_*.
 constexpr std::array<uint32_t, 2> kMapping = {__NR_mmap, __NR_mprotect};
