@@ -190,6 +190,19 @@ TEST_CASE("more than one answer holds is read in parts") {
   CHECK(wrong == 0);
 }
 
+TEST_CASE("chunks that every row crosses are unpacked once") {
+  use_foreign_reader(SPIKELOOM_PROGRAM);
+  const Folder folder;
+  {
+    const Id file = make_file(folder / "a.h5");
+    write_grid(file.get(), "columns", {20'000, 64}, {{20'000, 1}, {H5Z_FILTER_DEFLATE}});
+  }
+  const ForeignFile file(folder / "a.h5");
+  std::vector<int32_t> values(20'000 * 64);  // unpacked for each row, minutes
+  file.read<int32_t>(*file.find("/columns"), {0, 0}, {20'000, 64}, values);
+  CHECK(values.back() == static_cast<int32_t>((values.size() - 1) * 7919) - 100);
+}
+
 TEST_CASE("attributes and texts of every kind are handed over, or named") {
   use_foreign_reader(SPIKELOOM_PROGRAM);
   const Folder folder;

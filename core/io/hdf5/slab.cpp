@@ -104,10 +104,9 @@ struct SlabReader::Dataset {
   size_t value_bytes = 0;
   std::vector<hsize_t> chunk;  // extents; empty: not in chunks
   uint64_t chunk_bytes = 0;
-  std::vector<Filter> filters;  // in the order of writing
-  Bytes fill;                   // one value
-  std::vector<hsize_t> origin;  // of the chunk that is kept
-  Bytes kept;
+  std::vector<Filter> filters;                 // in the order of writing
+  Bytes fill;                                  // one value
+  std::map<std::vector<hsize_t>, Bytes> kept;  // unpacked chunks by their first value
 
   explicit Dataset(hid_t file, const std::string& path)
       : id(H5Dopen2(file, path.c_str(), H5P_DEFAULT), H5Dclose, "open it"),
@@ -199,11 +198,11 @@ SlabReader::Dataset& SlabReader::open(const SlabRequest& request) {
 }
 
 const Bytes& SlabReader::chunk_at(Dataset& dataset, const std::vector<hsize_t>& origin) {
-  if (dataset.origin == origin && !dataset.kept.empty()) return dataset.kept;
-  kept_ -= dataset.kept.size();
-  dataset.kept = {};
+  if (const auto found = dataset.kept.find(origin); found != dataset.kept.end()) {
+    return found->second;
+  }
   if (kept_ + dataset.chunk_bytes > kKeptBytes) {
-    for (auto& [path, other] : datasets_) other.kept = {};
+    for (auto& [path, other] : datasets_) other.kept.clear();
     kept_ = 0;
   }
   hsize_t stored = 0;
@@ -221,10 +220,8 @@ const Bytes& SlabReader::chunk_at(Dataset& dataset, const std::vector<hsize_t>& 
           "read a chunk");
     dataset.unpack(bytes, left_out);
   }
-  dataset.kept = std::move(bytes);
-  dataset.origin = origin;
-  kept_ += dataset.kept.size();
-  return dataset.kept;
+  kept_ += dataset.chunk_bytes;
+  return dataset.kept.emplace(origin, std::move(bytes)).first->second;
 }
 
 // Row by row of the innermost axis, piece by piece where it crosses chunks.

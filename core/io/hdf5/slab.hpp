@@ -11,8 +11,8 @@
 
 namespace spikeloom::hdf5 {
 
-// Keeps datasets open, and of each the chunk that was read last, up to 64 MiB of them. Throws
-// Error(kData) naming the dataset.
+// Keeps datasets open, and the chunks it unpacked, up to 64 MiB of them: a row may cross many.
+// Throws Error(kData) naming the dataset.
 //
 // Chunks are unpacked here, not by HDF5 1.10.8, which takes a chunk that inflates to fewer bytes
 // than it should for a whole one and copies what lies behind it in memory. Filters: deflate,
@@ -31,7 +31,7 @@ class SlabReader {
   void gather(Dataset& dataset, const SlabRequest& request, std::byte* out);
 
   hid_t file_;
-  uint64_t kept_ = 0;  // bytes of all kept chunks
+  uint64_t kept_ = 0;  // bytes of all chunks that are kept
   std::map<std::string, Dataset> datasets_;
 };
 
