@@ -44,15 +44,23 @@ TorchChild::TorchChild(const std::string& python, const std::string& driver,
   int in[2], out[2];
   if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0)
     throw Error(ErrorCode::kRuntime, "no pipe to " + python);
-  std::signal(SIGPIPE, SIG_IGN);  // a driver that died is an error, not the end
   std::vector<std::string> words = {python, driver}, environment = environment_of_child();
   words.insert(words.end(), arguments.begin(), arguments.end());
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-  const int error = posix_spawnp(&process_, python.c_str(), &actions, nullptr,
+  // Here a driver that died is a failed write; the driver itself has the usual signals.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t usual;
+  sigemptyset(&usual);
+  for (const int signal : {SIGPIPE, SIGXFSZ}) sigaddset(&usual, signal);
+  posix_spawnattr_setsigdefault(&attributes, &usual);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  const int error = posix_spawnp(&process_, python.c_str(), &actions, &attributes,
                                  pointers(words).data(), pointers(environment).data());
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   close(in[0]);
   close(out[1]);

@@ -1,13 +1,16 @@
 #include "cli/checkpoint.hpp"
+#include "cli/notice.hpp"
 
 #include <fmt/format.h>
 
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/json.hpp"
 #include "core/io/safetensors.hpp"
+#include "datasets/watched.hpp"
 #include "sim/trace/trace_file.hpp"
 
 namespace spikeloom {
@@ -15,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
+
+constexpr int64_t kDigestWords = sizeof(Digest) / sizeof(int64_t);
 
 // Calls visit(name, values) for every array of integers in a state; the same walk writes and reads.
 template <typename State, typename Visit>
@@ -112,6 +117,21 @@ void read_small_state(const Json& json, RunState& state) {
   });
 }
 
+Tensor inputs_tensor(const std::vector<Digest>& inputs) {
+  Tensor tensor({static_cast<int64_t>(inputs.size()), kDigestWords}, DType::kI64);
+  if (!inputs.empty()) std::memcpy(tensor.data(), inputs.data(), inputs.size() * sizeof(Digest));
+  return tensor;
+}
+
+std::vector<Digest> inputs_of(const Tensor& tensor) {
+  const Shape& shape = tensor.shape();
+  if (tensor.dtype() != DType::kI64 || shape.size() != 2 || shape[1] != kDigestWords)
+    throw Error(ErrorCode::kData, "inputs are no hashes");
+  std::vector<Digest> inputs(static_cast<size_t>(shape[0]));
+  if (!inputs.empty()) std::memcpy(inputs.data(), tensor.data(), inputs.size() * sizeof(Digest));
+  return inputs;
+}
+
 void check_identity(const std::map<std::string, std::string>& stored, const RunIdentity& identity) {
   for (const auto& [key, value] : identity) {
     const auto found = stored.find(key);
@@ -137,6 +157,7 @@ void save_checkpoint(const FolderLock& folder, const RunIdentity& identity, cons
     for (size_t i = 0; i < values.size(); ++i) to[i] = static_cast<int64_t>(values[i]);
     arrays.add(name, std::move(tensor));
   });
+  arrays.add("inputs", inputs_tensor(state.inputs));
   std::map<std::string, std::string> metadata(identity);
   metadata["state"] = dump_json(small_state(state));
   save_safetensors(checkpoint_path(folder.path()), arrays, metadata);
@@ -161,6 +182,9 @@ void load_checkpoint(const fs::path& path, const RunIdentity& identity, RunState
         values.push_back(static_cast<typename std::decay_t<decltype(values)>::value_type>(value));
       }
     });
+    state.inputs = inputs_of(file.weights.at("inputs").data);
+    if (static_cast<int64_t>(state.inputs.size()) < state.done)
+      throw Error(ErrorCode::kData, "hashes of samples are missing");
   } catch (const Error& error) {
     throw error.in(path.string());
   } catch (const Json::exception& error) {
@@ -169,7 +193,8 @@ void load_checkpoint(const fs::path& path, const RunIdentity& identity, RunState
 }
 
 void start_or_continue(const fs::path& folder, const RunIdentity& identity, bool resume,
-                       int64_t size, const char* unit, RunState& state) {
+                       int64_t size, const char* unit, RunState& state,
+                       const std::function<void(const RunState&)>& check_inputs) {
   const fs::path path = checkpoint_path(folder);
   const bool unfinished = fs::exists(path);
   if (resume && unfinished) {
@@ -178,18 +203,29 @@ void start_or_continue(const fs::path& folder, const RunIdentity& identity, bool
       throw Error(ErrorCode::kData,
                   fmt::format("{}: tells of more {}s than there are", path.string(), unit));
     }
-    fmt::print(stderr, "spikeloom: continuing after {} {} of {}\n", unit, state.done, size);
+    check_inputs(state);
+    notice("continuing after {} {} of {}", unit, state.done, size);
     return;
   }
   if (resume) {
-    fmt::print(stderr, "spikeloom: {} holds no unfinished run; starting with the first {}\n",
-               folder.string(), unit);
+    notice("{} holds no unfinished run; starting with the first {}", folder.string(), unit);
   } else if (unfinished) {
-    fmt::print(stderr,
-               "spikeloom: starting over; --resume would have continued the unfinished run in {}\n",
-               folder.string());
+    notice("starting over; --resume would have continued the unfinished run in {}",
+           folder.string());
   }
   forget_checkpoint(folder);
+}
+
+std::map<std::string, std::string> inputs_of(const RunIdentity& identity,
+                                             const std::vector<Digest>& samples) {
+  std::map<std::string, std::string> inputs;
+  for (const auto& [key, value] : identity) {
+    const bool hash = value.size() == 2 * sizeof(Digest) &&
+                      value.find_first_not_of("0123456789abcdef") == value.npos;
+    if (hash) inputs[key] = value;
+  }
+  inputs["dataset.path"] = digest_text(samples);
+  return inputs;
 }
 
 std::string no_lock_warning(const fs::path& folder) {

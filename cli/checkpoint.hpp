@@ -6,11 +6,13 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/hash.hpp"
 #include "core/io/folder_lock.hpp"
 #include "core/io/temporary.hpp"
 #include "hw_model/report/report.hpp"
@@ -46,6 +48,8 @@ struct RunState {
   int64_t predictions = 0;  // of a token model, with
   double nats = 0;          // the sum of their surprise
   double seconds = 0;
+  // What was read: of every sample that is done, or that chose the scales of the weights.
+  std::vector<Digest> inputs;
   // Where the outputs lie that do not have their names yet: final names and temporary ones.
   std::map<std::string, std::string> unnamed;
   bool outputs_final = false;  // the spiking run ended: trace and arrays have their names
@@ -74,8 +78,10 @@ void load_checkpoint(const std::filesystem::path& path, const RunIdentity& ident
 // Makes `state`, that of a run before its first sample, the one to start from: what the unfinished
 // run in the folder tells, when there is one and `resume` asks for it; says on standard error what
 // it does. Forgets the unfinished run otherwise. `size` samples, called `unit`, make a whole run.
+// `check_inputs` throws when what the unfinished run read is no longer there.
 void start_or_continue(const std::filesystem::path& folder, const RunIdentity& identity,
-                       bool resume, int64_t size, const char* unit, RunState& state);
+                       bool resume, int64_t size, const char* unit, RunState& state,
+                       const std::function<void(const RunState&)>& check_inputs);
 
 // Says when the next checkpoint is due: `seconds` after the last one, later where they are slow.
 // They take at most 1/20 of the time, unless `seconds` is 0: then one is always due.
@@ -104,6 +110,10 @@ class CheckpointPace {
 // Where an earlier process left an output: under the temporary name that `state` tells or, after
 // Ctrl-C, under its own. While this lives nothing removes it. Error(kData) when there is none.
 ClaimedFile earlier_output(const std::filesystem::path& path, const RunState& state);
+
+// Content by key, for the report: the hashes of an identity, that of the samples as dataset.path.
+std::map<std::string, std::string> inputs_of(const RunIdentity& identity,
+                                             const std::vector<Digest>& samples);
 
 // For the report of a run whose folder cannot be locked.
 std::string no_lock_warning(const std::filesystem::path& folder);

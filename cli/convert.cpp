@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/export_features.hpp"
+#include "cli/notice.hpp"
 #include "cli/options.hpp"
 #include "core/error.hpp"
 #include "core/io/safetensors.hpp"
@@ -40,7 +41,7 @@ int convert_weights(const std::string& input, const std::string& output, const s
   const Weights weights = load_weights(input, &left_out);
   const Weights converted = dtype == "fp16" ? round_to_f16(weights) : widen(weights);
   save_safetensors(output, converted, {{"format", "pt"}});
-  for (const std::string& name : left_out) fmt::print(stderr, "spikeloom: left out {}\n", name);
+  for (const std::string& name : left_out) notice("left out {}", name);
   fmt::print("{} tensors, {} bytes ({}) -> {}\n", converted.size(), converted.bytes(), dtype,
              output);
   return 0;

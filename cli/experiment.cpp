@@ -193,6 +193,7 @@ Experiment read_experiment(Config& config) {
   experiment.trace = read_trace(config);
   experiment.neurobench = config.flag("report.neurobench", false);
   experiment.output.dir = config.path_of("output.dir", "out").lexically_normal();
+  if (experiment.output.dir.empty()) throw config.error_at("output.dir", "is the empty text");
   experiment.output.features = config.text_or_texts("output.features", {});
   experiment.output.per_step = config.flag("output.per_step", false);
   experiment.output.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/interrupt.hpp"
+#include "cli/notice.hpp"
 #include "cli/progress.hpp"
 #include "core/error.hpp"
 #include "core/io/file.hpp"
@@ -62,7 +63,7 @@ void export_features(const Experiment& experiment, const fs::path& folder) {
   save_npy(folder / "labels.npy", label_row);
   write_text_file(folder / "names.txt", names);
   features.finish();
-  for (const std::string& line : left_out) fmt::print(stderr, "spikeloom: {}\n", line);
+  for (const std::string& line : left_out) notice("{}", line);
   fmt::print("{}: {} of {} samples, {} steps x {} channels -> {}\n", info.description,
              labels.size(), info.size, info.frames, info.channels, folder.string());
 }

@@ -20,7 +20,8 @@ static_assert(std::atomic<bool>::is_always_lock_free, "signal handlers may set o
 void on_signal(int signal) {
   const int error = errno;
   signal_seen = true;
-  std::signal(signal, SIG_DFL);
+  // The system repeats SIGXCPU every second until the hard limit.
+  if (signal != SIGXCPU) std::signal(signal, SIG_DFL);
   errno = error;
 }
 
@@ -31,17 +32,25 @@ void on_signal_at_once(int) {
   _exit(exit_code(ErrorCode::kInterrupted));
 }
 
+void handle(void (*handler)(int)) {
+  for (const int signal : {SIGINT, SIGTERM, SIGXCPU}) std::signal(signal, handler);
+  if (std::signal(SIGHUP, handler) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
+}
+
 }  // namespace
 
 void end_at_interrupt() {
-  std::signal(SIGINT, on_signal_at_once);
-  std::signal(SIGTERM, on_signal_at_once);
+  handle(on_signal_at_once);
   if (interrupted()) on_signal_at_once(SIGINT);
 }
 
 void install_interrupt_handler() {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  handle(on_signal);
+}
+
+void ignore_write_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 bool interrupted() noexcept {

@@ -1,9 +1,12 @@
 // spikeloom: the program. One table of commands, one place that catches errors.
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <iostream>
 #include <new>
@@ -12,6 +15,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/notice.hpp"
 #include "cli/version.hpp"
 #include "core/error.hpp"
 #include "core/io/hdf5/foreign_file.hpp"
@@ -70,18 +74,37 @@ int dispatch(const Arguments& words) {
   throw Error(ErrorCode::kUsage, "no command '" + words[0] + "'; try spikeloom --help");
 }
 
+// A file opened later must not become standard output or error. What stands in for a stream that
+// was closed refuses what the stream was for, as the closed one did.
+void open_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
+    const int opened = open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (opened >= 0 && opened != stream) {
+      dup2(opened, stream);
+      close(opened);
+    }
+  }
+}
+
+std::string output_fault() {
+  constexpr const char* kFault = "standard output cannot be written";
+  if (errno == EPIPE) return fmt::format("{}: who read it has ended", kFault);
+  return kFault;
+}
+
 // What was printed must have arrived: a full disk behind "> file" is an error.
 int flushed(int code) {
+  errno = 0;
   std::cout.flush();
-  if (!std::cout || std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    throw Error(ErrorCode::kRuntime, "standard output cannot be written");
-  }
+  if (!std::cout || std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw Error(ErrorCode::kRuntime, output_fault());
   return code;
 }
 
 int report(ErrorCode code, std::string_view message) {
   // Messages quote files: they stay on one line and cannot drive the terminal.
-  fmt::print(stderr, "spikeloom: {}\n", printable(message, message.size()));
+  notice("{}", printable(message, message.size()));
   return exit_code(code);
 }
 
@@ -90,19 +113,21 @@ int report(ErrorCode code, std::string_view message) {
 
 int main(int argc, char** argv) {
   using namespace spikeloom;
+  open_standard_streams();
   mallopt(M_MMAP_THRESHOLD, 1 << 18);  // freed weights and buffers go back to the system at once
   try {
+    ignore_write_signals();
     if (const auto code = hdf5::serve_foreign_files(argc, argv)) return *code;
     install_interrupt_handler();
     return flushed(dispatch({argv + 1, argv + argc}));
   } catch (const Error& error) {
     return report(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    return report(ErrorCode::kCapacity, "out of memory");
+    std::fputs("spikeloom: out of memory\n", stderr);
+    return exit_code(ErrorCode::kCapacity);
   } catch (const std::system_error& error) {  // of fmt::print, files or threads
-    const bool printing = std::ferror(stdout) != 0;
-    return report(ErrorCode::kRuntime,
-                  printing ? "standard output cannot be written" : error.what());
+    errno = error.code().value();
+    return report(ErrorCode::kRuntime, std::ferror(stdout) != 0 ? output_fault() : error.what());
   } catch (const std::exception& error) {
     return report(ErrorCode::kInternal,
                   std::string("internal error, please report it: ") + error.what());

@@ -1,4 +1,5 @@
 #include "cli/progress.hpp"
+#include "cli/notice.hpp"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -44,7 +45,7 @@ Progress::~Progress() {
 }
 
 void Progress::erase() {
-  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+  if (drawn_) put_on_stderr("\r\x1b[K");
   drawn_ = false;
 }
 
@@ -61,8 +62,7 @@ void Progress::update(int64_t done, const std::string& note) {
       fmt::format("{} [{}{}] {}/{}  {:.0f} s left  {}", title_, std::string(filled, '#'),
                   std::string(kBar - filled, '.'), done, total_, left, note);
   line.resize(std::min(line.size(), terminal_width() - 1));
-  fmt::print(stderr, "\r{}\x1b[K", line);
-  std::fflush(stderr);
+  put_on_stderr("\r" + line + "\x1b[K");
   drawn_ = true;
 }
 

@@ -10,8 +10,10 @@
 
 #include "cli/chip_live.hpp"
 #include "cli/experiment.hpp"
+#include "cli/inputs.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
+#include "cli/notice.hpp"
 #include "cli/options.hpp"
 #include "cli/process.hpp"
 #include "cli/progress.hpp"
@@ -23,6 +25,7 @@
 #include "core/io/json.hpp"
 #include "core/io/weights_file.hpp"
 #include "datasets/whole_sequence.hpp"
+#include "hw_model/chip/chip_spec.hpp"
 #include "hw_model/report/report.hpp"
 #include "models/ann/dense_twin.hpp"
 #include "sim/graph/fuse.hpp"
@@ -60,6 +63,7 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   input.generator = fmt::format("spikeloom {}", kVersion);
   input.config_sha256 = sha256_hex(setup.config_json);
   input.weights_sha256 = network.weights_hash;
+  input.inputs = inputs_of(setup.identity, setup.dataset.digests(state.done));
   input.weights_trained = !network.random && experiment.weights.trained;
   input.weights_random = network.random;
   input.weights_text = network.weights_note;
@@ -116,11 +120,11 @@ RunIdentity identity_of(const Experiment& experiment, const Network& network,
                         const DatasetInfo& data, const std::string& config_json,
                         const std::string& twin_hash) {
   RunIdentity identity{{"config", config_json},
-                       {"weights_sha256", network.weights_hash},
-                       {"dataset", fmt::format("{}, {} samples", data.description, data.size)},
+                       {"weights.path", network.weights_hash},
+                       {"dataset.path", fmt::format("{}, {} samples", data.description, data.size)},
                        {"version", kVersion}};
   if (!experiment.what_if.dead_neurons.empty()) {
-    identity["dead_neurons_sha256"] = sha256_hex(read_file(experiment.what_if.dead_neurons));
+    identity["what_if.dead_neurons"] = sha256_hex(read_file(experiment.what_if.dead_neurons));
   }
   if (!experiment.what_if.dead_cores.empty()) {
     std::string mask;
@@ -130,9 +134,12 @@ RunIdentity identity_of(const Experiment& experiment, const Network& network,
       mask.append(reinterpret_cast<const char*>(view.words),
                   static_cast<size_t>(view.rows * view.row_words()) * sizeof(uint64_t));
     }
-    identity["dead_cores_sha256"] = sha256_hex(mask);
+    identity["what_if.dead_cores"] = sha256_hex(mask);
   }
-  if (!twin_hash.empty()) identity["twin_weights_sha256"] = twin_hash;
+  if (experiment.chip) identity["chip.name"] = sha256_hex(chip_text(experiment.chip->name));
+  if (experiment.chip && !experiment.chip->mapping.empty())
+    identity["chip.mapping"] = sha256_hex(read_file(experiment.chip->mapping));
+  if (!twin_hash.empty()) identity["twin.weights"] = twin_hash;
   return identity;
 }
 
@@ -168,7 +175,10 @@ RunState first_state(const RunSetup& setup, const Network& network, bool resume)
         "a chip continues from the trace of the first samples, and [trace] leaves some out");
   }
   start_or_continue(setup.experiment.output.dir, setup.identity, resume, setup.dataset.info().size,
-                    "sample", state);
+                    "sample", state, [&](const RunState& earlier) {
+                      check_inputs(setup.dataset, earlier, setup.experiment.run.threads,
+                                   setup.quiet);
+                    });
   return state;
 }
 
@@ -223,11 +233,12 @@ int run_experiment(Config config, bool quiet, bool resume) {
   const Experiment experiment = read_experiment(config);
   const nlohmann::json resolved = config.resolved();
   std::optional<FolderLock> folder = FolderLock::of_existing(experiment.output.dir);
-  auto dataset = open_dataset(experiment.dataset);
-  if (experiment.model.is_kwt()) dataset = whole_sequences(std::move(dataset));
-  const int64_t size = dataset->info().size;
+  auto opened = open_dataset(experiment.dataset);
+  if (experiment.model.is_kwt()) opened = whole_sequences(std::move(opened));
+  WatchedDataset dataset(*opened);
+  const int64_t size = dataset.info().size;
   RunSetup setup{
-      experiment, *dataset, steps_of(experiment, dataset->info()), dump_json(resolved), {}, quiet,
+      experiment, dataset, steps_of(experiment, dataset.info()), dump_json(resolved), {}, quiet,
       nullptr,    nullptr};
   for (const int64_t index : experiment.trace.samples) {
     if (index >= size) {
@@ -238,10 +249,10 @@ int run_experiment(Config config, bool quiet, bool resume) {
   // Before the network is there: two networks are never in memory together.
   const std::string twin_hash =
       experiment.twin_weights.empty() ? "" : weights_hash(load_weights(experiment.twin_weights));
-  Network network = make_network(experiment, dataset->info());
+  Network network = make_network(experiment, dataset.info());
   network.dead =
       find_dead_neurons(config, experiment.what_if, experiment.chip, network.model.graph);
-  setup.identity = identity_of(experiment, network, dataset->info(), setup.config_json, twin_hash);
+  setup.identity = identity_of(experiment, network, dataset.info(), setup.config_json, twin_hash);
   std::optional<LiveChip> chip;
   if (experiment.chip) {
     chip.emplace(*experiment.chip, network.model.graph, experiment.run.threads);
@@ -249,11 +260,14 @@ int run_experiment(Config config, bool quiet, bool resume) {
   }
   if (!folder) folder.emplace(experiment.output.dir);
   setup.folder = &*folder;
-  // Created before the run, so that a folder which refuses them does so at once.
+  // What an unfinished run read is checked before anything is touched; the reports are made before
+  // the run, so that a folder which refuses them does so at once.
+  std::optional<RunState> earlier;
+  if (resume) earlier = first_state(setup, network, resume);
   OutputFile json_file(experiment.output.dir / "report.json");
   OutputFile csv_file(experiment.output.dir / "report.csv");
 
-  RunState state = first_state(setup, network, resume);
+  RunState state = earlier ? std::move(*earlier) : first_state(setup, network, resume);
   ReportInput input = execute(setup, network, state);
   const std::vector<std::string> notes = value_notes(state);
   input.warnings.insert(input.warnings.end(), notes.begin(), notes.end());
@@ -265,19 +279,19 @@ int run_experiment(Config config, bool quiet, bool resume) {
   csv_file.write(to_csv(report));
   json_file.commit();
   csv_file.commit();
-  for (const std::string& note : notes) fmt::print(stderr, "spikeloom: {}\n", note);
+  for (const std::string& note : notes) notice("{}", note);
   for (const BrokenSample& broken : state.broken) {
-    fmt::print(stderr, "spikeloom: sample {} left out: {}\n", broken.index, broken.reason);
+    notice("sample {} left out: {}", broken.index, broken.reason);
   }
   if (!quiet) {
     fmt::print("{}\noutput folder {}\nsignature {} ({})\n", emphasise_verdict(to_table(report)),
                experiment.output.dir.string(), report.input.signature, network.model.graph.form);
   }
   if (interrupted()) {
-    fmt::print(stderr,
-               "spikeloom: interrupted after {} of {} samples; what ended is in the output folder, "
-               "run --resume continues\n",
-               state.done, size);
+    notice(
+        "interrupted after {} of {} samples; what ended is in the output folder, "
+        "run --resume continues",
+        state.done, size);
     return exit_code(ErrorCode::kInterrupted);
   }
   forget_checkpoint(experiment.output.dir);

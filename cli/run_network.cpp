@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "cli/feature_writers.hpp"
+#include "cli/inputs.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/progress.hpp"
 #include "cli/sample_loop.hpp"
 #include "cli/version.hpp"
@@ -16,6 +19,7 @@
 #include "core/io/hint.hpp"
 #include "core/io/npy.hpp"
 #include "core/io/weights_file.hpp"
+#include "core/parallel.hpp"
 #include "sim/graph/step_window.hpp"
 #include "sim/trace/finite_watch.hpp"
 #include "sim/trace/graph_json.hpp"
@@ -152,6 +156,7 @@ class SpikingRun {
     collect();
     if (recorder_) {
       recorder_->set_signature(signature_.text());
+      recorder_->set_inputs(digest_text(setup_.dataset.digests(state_.done)));
       recorder_->close();
     }
     logits_.finish();
@@ -173,6 +178,8 @@ class SpikingRun {
   void collect() {
     state_.statistics = counter_.statistics();
     state_.signature = signature_.hashes();
+    const PrecisionChoice& precision = setup_.experiment.run.precision;
+    state_.inputs = setup_.dataset.digests(std::max(state_.done, precision.samples));
     if (neurobench_) state_.neurobench = neurobench_->counts();
     state_.seconds =
         earlier_seconds_ + std::chrono::duration<double>(Clock::now() - start_).count();
@@ -299,6 +306,7 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
     throw Error(ErrorCode::kData, fmt::format("none of the {} samples can be read; the first: {}",
                                               state.done, state.broken[0].reason));
   }
+  if (!interrupted()) check_again(setup.dataset, state.done, experiment.run.threads);
   run.finish();
 }
 
@@ -311,6 +319,8 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
   if (experiment.twin_weights.empty()) return info;
   Weights weights = load_for(twin, experiment.twin_weights);
   info.weights_sha256 = weights_hash(weights);
+  if (info.weights_sha256 != setup.identity.at("twin.weights"))
+    throw Error(ErrorCode::kRuntime, "twin.weights: changed while the run went on");
   const int64_t steps = setup.dense_steps();
   const int64_t chunk = steps == 1 ? 1 : chunk_steps_of(setup, twin);
   const auto plan = compile(twin, std::move(weights), make_backend(experiment.run.device),

@@ -9,13 +9,14 @@
 #include "cli/chip_live.hpp"
 #include "cli/experiment.hpp"
 #include "cli/network.hpp"
+#include "datasets/watched.hpp"
 
 namespace spikeloom {
 
 // Everything that runs need to know.
 struct RunSetup {
   const Experiment& experiment;
-  const Dataset& dataset;
+  WatchedDataset& dataset;
   int64_t steps = 1;  // per sample
   std::string config_json;
   RunIdentity identity;

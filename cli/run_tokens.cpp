@@ -7,6 +7,7 @@
 
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
+#include "cli/notice.hpp"
 #include "cli/process.hpp"
 #include "cli/token_run.hpp"
 #include "cli/version.hpp"
@@ -238,6 +239,8 @@ ReportInput describe(const TokenSetup& setup, const TokenNetwork& net, const Run
   input.version = kVersion;
   input.generator = fmt::format("spikeloom {}", kVersion);
   input.weights_sha256 = net.hash;
+  input.inputs = inputs_of(setup.identity, state.inputs);
+  if (!twin.hash.empty()) input.inputs["twin.weights"] = twin.hash;
   input.weights_random = e.weights.path.empty();
   input.weights_trained = !input.weights_random && e.weights.trained;
   input.weights_text = net.note;
@@ -288,9 +291,9 @@ RunIdentity identity_of(const TokenNetwork& net, const TokenRows& data, const st
                         const std::vector<TokenWindow>& windows) {
   const auto count = static_cast<int64_t>(windows.size());
   return {{"config", config},
-          {"weights_sha256", net.hash},
-          {"dataset", fmt::format("{}, {} tokens in {} windows", data.description,
-                                  tokens_in(windows, count), count)},
+          {"weights.path", net.hash},
+          {"dataset.path", fmt::format("{}, {} tokens in {} windows", data.description,
+                                       tokens_in(windows, count), count)},
           {"version", kVersion}};
 }
 
@@ -321,16 +324,23 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   if (setup.windows.empty()) throw Error(ErrorCode::kData, e.data.path.string() + ": no windows");
   check_positions(net.graph, setup.windows);
   setup.identity = identity_of(net, data, setup.config_json, setup.windows);
+  if (!e.data.vocab.empty() && e.data.vocab != "bytes")
+    setup.identity["dataset.vocab"] = sha256_hex(read_file(e.data.vocab));
   if (!folder) folder.emplace(e.output_dir);
   setup.folder = &*folder;
-  OutputFile json_file(e.output_dir / "report.json");
-  OutputFile csv_file(e.output_dir / "report.csv");
-
   const auto planned = static_cast<int64_t>(setup.windows.size());
   RunState state;
   state.statistics = OpCounter(net.graph).statistics();
   state.signature = Signature(net.graph).hashes();
-  start_or_continue(e.output_dir, setup.identity, resume, planned, "window", state);
+  const auto start = [&] {
+    start_or_continue(
+        e.output_dir, setup.identity, resume, planned, "window", state,
+        [&](const RunState& earlier) { check_inputs(setup.windows, earlier.inputs); });
+  };
+  if (resume) start();
+  OutputFile json_file(e.output_dir / "report.json");
+  OutputFile csv_file(e.output_dir / "report.csv");
+  if (!resume) start();
   {
     TokenRun run(setup, net.graph, std::exchange(net.weights, {}), state);
     const auto rows = static_cast<int64_t>(data.rows.size());
@@ -357,13 +367,13 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   for (const std::string& note : prediction_notes(twin.state, "dense twin: "))
     notes.push_back(note);
   input.warnings.insert(input.warnings.end(), notes.begin(), notes.end());
-  for (const std::string& note : notes) fmt::print(stderr, "spikeloom: {}\n", note);
+  for (const std::string& note : notes) notice("{}", note);
   write_report(make_report(std::move(input)), e.output_dir, quiet, json_file, csv_file);
   if (interrupted()) {
-    fmt::print(stderr,
-               "spikeloom: interrupted after {} of {} windows; what ended is in the output folder, "
-               "run --resume continues\n",
-               state.done, planned);
+    notice(
+        "interrupted after {} of {} windows; what ended is in the output folder, "
+        "run --resume continues",
+        state.done, planned);
     return exit_code(ErrorCode::kInterrupted);
   }
   forget_checkpoint(e.output_dir);

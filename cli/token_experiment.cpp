@@ -94,6 +94,7 @@ TokenExperiment read_token_experiment(Config& config) {
   e.run = read_run(config);
   e.trace = read_trace(config);
   e.output_dir = config.path_of("output.dir", "out").lexically_normal();
+  if (e.output_dir.empty()) throw config.error_at("output.dir", "is the empty text");
   e.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
   refuse_image_keys(config);
   if (config.has("chip")) {

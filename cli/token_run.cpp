@@ -13,6 +13,7 @@
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/parallel.hpp"
+#include "datasets/watched.hpp"
 #include "sim/trace/finite_watch.hpp"
 #include "sim/trace/graph_json.hpp"
 #include "sim/trace/replay.hpp"
@@ -108,6 +109,25 @@ int64_t tokens_in(const std::vector<TokenWindow>& windows, int64_t count) {
   return tokens;
 }
 
+Digest digest_of(const TokenWindow& window) {
+  const std::vector<int32_t>& row = *window.row;
+  const size_t end = std::min(window.end + 1, row.size());
+  std::vector<int32_t> tokens(row.begin() + static_cast<int64_t>(window.first),
+                              row.begin() + static_cast<int64_t>(end));
+  tokens.push_back(static_cast<int32_t>(window.end - window.first));
+  return sha256(std::as_bytes(std::span(tokens)));
+}
+
+void check_inputs(const std::vector<TokenWindow>& windows, const std::vector<Digest>& earlier) {
+  for (size_t w = 0; w < std::min(windows.size(), earlier.size()); ++w) {
+    if (digest_of(windows[w]) == earlier[w]) continue;
+    throw Error(ErrorCode::kUsage,
+                fmt::format("dataset.path: window {} is not what the unfinished run read; run "
+                            "without --resume to start over",
+                            w));
+  }
+}
+
 TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, Weights weights, RunState& state)
     : setup_(setup),
       experiment_(setup.experiment),
@@ -176,6 +196,7 @@ void TokenRun::run(const Shape& leading) {
   collect();
   if (recorder_) {
     recorder_->set_signature(signature_.text());
+    recorder_->set_inputs(digest_text(state_.inputs));
     recorder_->close();
   }
   if (logits_) logits_->finish(state_.done == size ? leading : Shape{tokens_});
@@ -297,6 +318,8 @@ std::vector<TraceSink*> TokenRun::sinks() {
 void TokenRun::collect() {
   state_.statistics = counter_.statistics();
   state_.signature = signature_.hashes();
+  for (size_t w = state_.inputs.size(); static_cast<int64_t>(w) < state_.done; ++w)
+    state_.inputs.push_back(digest_of(setup_.windows[w]));
   state_.seconds = earlier_seconds_ + std::chrono::duration<double>(Clock::now() - start_).count();
 }
 

@@ -34,6 +34,11 @@ std::vector<TokenWindow> windows_of(const TokenRows& data, const WantedWindows& 
 // Tokens of the first `count` windows.
 int64_t tokens_in(const std::vector<TokenWindow>& windows, int64_t count);
 
+// Of the tokens of a window and the one that its last predicts.
+Digest digest_of(const TokenWindow& window);
+// Throws Error(kUsage) naming the first window that is not what an unfinished run read.
+void check_inputs(const std::vector<TokenWindow>& windows, const std::vector<Digest>& earlier);
+
 struct TokenSetup {
   const TokenExperiment& experiment;
   std::vector<TokenWindow> windows;

@@ -61,7 +61,7 @@ void compress(std::array<uint32_t, 5>& state, const uint8_t* block) {
 
 // What both have in common: blocks of 64 bytes, the last with a one bit and the length in bits.
 template <size_t n>
-std::string digest(std::array<uint32_t, n> state, std::span<const std::byte> bytes) {
+std::array<uint32_t, n> digest(std::array<uint32_t, n> state, std::span<const std::byte> bytes) {
   const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
   const size_t whole = bytes.size() / 64;
   for (size_t i = 0; i < whole; ++i) compress(state, data + 64 * i);
@@ -74,23 +74,38 @@ std::string digest(std::array<uint32_t, n> state, std::span<const std::byte> byt
   const uint64_t bits = static_cast<uint64_t>(bytes.size()) * 8;
   for (size_t i = 0; i < 8; ++i) tail[tail_size - 1 - i] = static_cast<uint8_t>(bits >> (8 * i));
   for (size_t i = 0; i < tail_size; i += 64) compress(state, tail.data() + i);
-
-  std::string text;
-  for (const uint32_t word : state) text += hex64(word).substr(8);
-  return text;
+  return state;
 }
 
 }  // namespace
 
+Digest sha256(std::span<const std::byte> bytes) {
+  const auto words = digest<8>({0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f,
+                                0x9b05688c, 0x1f83d9ab, 0x5be0cd19},
+                               bytes);
+  Digest result;
+  for (size_t i = 0; i < result.size(); ++i)
+    result[i] = static_cast<uint8_t>(words[i / 4] >> (24 - 8 * (i % 4)));
+  return result;
+}
+
+std::string hex(const Digest& digest) {
+  std::string text;
+  for (const uint8_t byte : digest) text += hex64(byte).substr(14);
+  return text;
+}
+
 std::string sha256_hex(std::span<const std::byte> bytes) {
-  return digest<8>({0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-                    0x1f83d9ab, 0x5be0cd19},
-                   bytes);
+  return hex(sha256(bytes));
 }
 
 std::string sha1_hex(std::string_view text) {
-  return digest<5>({0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0},
-                   std::as_bytes(std::span(text.data(), text.size())));
+  std::string hex;
+  for (const uint32_t word : digest<5>({0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0},
+                                       std::as_bytes(std::span(text.data(), text.size())))) {
+    hex += hex64(word).substr(8);
+  }
+  return hex;
 }
 
 std::string sha256_hex(std::string_view text) {

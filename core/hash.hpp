@@ -1,6 +1,7 @@
 #pragma once
 // Content hashes: FNV-1a (run signature, formats 2.6) and SHA-256 (provenance).
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -16,6 +17,11 @@ constexpr uint64_t fnv1a(std::span<const uint8_t> bytes, uint64_t hash = kFnvSta
   return hash;
 }
 
+using Digest = std::array<uint8_t, 32>;
+
+Digest sha256(std::span<const std::byte> bytes);
+// 64 lower-case hex digits.
+std::string hex(const Digest& digest);
 // Lower-case hex of the SHA-256 of the bytes.
 std::string sha256_hex(std::span<const std::byte> bytes);
 std::string sha256_hex(std::string_view text);

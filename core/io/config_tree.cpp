@@ -299,7 +299,11 @@ ConfigNode parse_config_value(std::string_view text, size_t source) {
       throw Error(ErrorCode::kUsage, "control character in the value");
     }
   }
-  if (text.empty()) throw Error(ErrorCode::kUsage, "the value is empty (\"\" is the empty text)");
+  ConfigNode word;
+  word.kind = Kind::kText;
+  word.text = text;
+  word.place = word.key_place = {source, 0, 0};
+  if (text.empty()) return word;
   std::string message;
   try {
     ConfigNode table = parse_toml("value = " + std::string(text), "value", source);
@@ -314,10 +318,6 @@ ConfigNode parse_config_value(std::string_view text, size_t source) {
   } catch (const nlohmann::json::exception&) {
     throw Error(ErrorCode::kUsage, "the value is not valid UTF-8");
   }
-  ConfigNode word;
-  word.kind = Kind::kText;
-  word.text = text;
-  word.place = word.key_place = {source, 0, 0};
   return word;
 }
 

@@ -76,6 +76,7 @@ Json provenance_json(const ReportInput& in) {
             {"generator", in.generator},
             {"config_sha256", in.config_sha256},
             {"weights_sha256", in.weights_sha256},
+            {"inputs", in.inputs},
             {"weights_trained", in.weights_trained},
             {"weights_random", in.weights_random},
             {"weights_text", in.weights_text},

@@ -7,6 +7,7 @@
 // Integers above 2^53 stand a second time as text under `<key>_str`. Rates are fractions.
 // Thread-safe: pure functions.
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -63,7 +64,8 @@ struct ReportInput {
   nlohmann::json config;  // fully resolved
   std::string config_sha256;
   std::string weights_sha256;
-  bool weights_trained = false;  // stated by the user, never guessed
+  std::map<std::string, std::string> inputs;  // SHA-256 of what was read, by key of the experiment
+  bool weights_trained = false;               // stated by the user, never guessed
   bool weights_random = false;
   std::string weights_text;  // how and on what they were trained, or why not
   std::string backend, simd, schedule;

@@ -219,6 +219,7 @@ struct Recorder::Impl {
     write_event_lists();
     const uint8_t one = 1;
     if (!signature.empty()) hdf5::write_text(file.get(), "signature", signature);
+    if (!inputs.empty()) hdf5::write_text(file.get(), "inputs_sha256", inputs);
     const Id complete(H5Aopen(file.get(), "complete", H5P_DEFAULT), H5Aclose, "open complete");
     hdf5::check(H5Awrite(complete.get(), H5T_NATIVE_UINT8, &one), "set complete");
   }
@@ -243,7 +244,7 @@ struct Recorder::Impl {
   Id file, own, spikes, samples_group, populations_group, activity_group;
   std::optional<hdf5::SampleWriter> samples;
   std::vector<Recorded> recorded;
-  std::string signature;
+  std::string signature, inputs;
 
   hdf5::SampleRow sample;
   bool in_sample = false, wanted = false;
@@ -318,6 +319,10 @@ std::filesystem::path Recorder::temporary() const {
 
 void Recorder::set_signature(std::string signature) {
   impl_->signature = std::move(signature);
+}
+
+void Recorder::set_inputs(std::string sha256) {
+  impl_->inputs = std::move(sha256);
 }
 
 void Recorder::close() {

@@ -57,6 +57,8 @@ class Recorder final : public TraceSink {
   std::filesystem::path temporary() const;
   // The root attribute `signature`; any time before close().
   void set_signature(std::string signature);
+  // The root attribute `inputs_sha256`, what the samples were; likewise.
+  void set_inputs(std::string sha256);
   // Drops a sample that has not ended, derives the event lists, sets `complete` and gives the file
   // its name.
   void close();

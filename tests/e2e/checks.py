@@ -266,6 +266,26 @@ def check_untouched(runner, file, *words):
         raise Bad(f"{file} now holds {found[:100]!r}")
 
 
+def contents(folder):
+    """Names, bytes and inodes of the files in a folder."""
+    found = {}
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        with open(path, "rb") as file:
+            found[name] = (os.stat(path).st_ino, file.read())
+    return found
+
+
+def check_remember(runner, folder):
+    runner.remembered["files in " + folder] = contents(runner.path(folder))
+
+
+def check_unchanged(runner, folder):
+    """Every file is the one it was at `check remember`, none came or went."""
+    if contents(runner.path(folder)) != runner.remembered["files in " + folder]:
+        raise Bad(f"{folder} is not what it was: {os.listdir(runner.path(folder))}")
+
+
 def check_different_files(runner, first, second):
     with open(runner.path(first), "rb") as a, open(runner.path(second), "rb") as b:
         require(a.read() != b.read(), f"{first} and {second} are equal")

@@ -197,6 +197,8 @@ class Runner:
             os.makedirs(self.path(where), exist_ok=True)
             script = f"mount -t tmpfs -o size={size} tmpfs {shlex.quote(where)} && exec \"$@\""
             words = checks.namespace_command() + ["sh", "-c", script, "sh"] + words
+        if "shell" in options:
+            words = ["bash", "-c", options["shell"], "bash"] + words
         if "holds_lock" in options:
             held = os.open(options["holds_lock"], os.O_RDONLY)
             fcntl.flock(held, fcntl.LOCK_EX)
@@ -263,6 +265,10 @@ class Runner:
         name, seconds = (rest.split() + ["0"])[:2]
         self.before["interrupt"] = (name, float(seconds))
 
+    def do_shell(self, rest):
+        """shell SCRIPT: the next command runs as "$@" of a bash script."""
+        self.before["shell"] = rest
+
     def do_lock(self, rest):
         """lock FOLDER: somebody else writes to the folder while the next command runs."""
         self.before["holds_lock"] = self.path(rest)
@@ -291,6 +297,11 @@ class Runner:
     def do_err(self, rest):
         self.result.err_expected = True
         require(rest in self.result.err, f"not on stderr:\n{self.result.err[-2000:]}")
+
+    def do_err_any(self, _):
+        """Nothing or one line on standard error."""
+        require(len(self.result.err.splitlines()) <= 1, f"on stderr:\n{self.result.err[-2000:]}")
+        self.result.err_expected = True
 
     def do_errre(self, rest):
         self.result.err_expected = True

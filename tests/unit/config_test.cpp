@@ -227,13 +227,17 @@ TEST_CASE("an assignment beats the file and the file beats the default") {
   CHECK(config.text("data.path", "") == "sets/a-1.npy");
   CHECK(config.text("data.note", "") == "two words");
   CHECK(config.text("data.name", "") == "8x8.toml");
+  config.set("data.name=");
+  CHECK(config.has("data.name"));
+  CHECK(config.text("data.name", "none").empty());
+  config.set("data.note=a=b, \"c\" d");
+  CHECK(config.text("data.note", "") == "a=b, \"c\" d");
 }
 
 TEST_CASE("faults of an assignment name the assignment") {
   Config config = Config::parse(kExperiment, "exp.toml");
   const auto set = [&](const std::string& text) { return message_of([&] { config.set(text); }); };
   CHECK(set("run.threads") == "--set run.threads: expected key=value");
-  CHECK(set("run.threads=") == "--set run.threads=: the value is empty (\"\" is the empty text)");
   CHECK(set("run..x=1") ==
         "--set run..x=1: the key must be words of letters, digits, '_' or '-' joined by dots");
   CHECK_THAT(set("a=[1, 2"), Catch::StartsWith("--set a=[1, 2: the value is not TOML ("));
