@@ -73,9 +73,8 @@ std::function<void(int64_t, std::span<std::byte>)> image_reader(const std::files
                                                                 int64_t stored, size_t bytes) {
   if (!file.is_gzip()) {
     const auto plain = std::make_shared<const InputFile>(path);
-    const uint64_t head = kHeadBytes;
-    return [plain, head, bytes](int64_t index, std::span<std::byte> image) {
-      plain->read_at(head + static_cast<uint64_t>(index) * bytes, image);
+    return [plain, bytes](int64_t index, std::span<std::byte> image) {
+      plain->read_at(kHeadBytes + static_cast<uint64_t>(index) * bytes, image);
       plain->check_unchanged();
     };
   }
