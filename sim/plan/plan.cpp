@@ -250,6 +250,30 @@ void place_state(Plan& plan) {
   }
 }
 
+// Membranes that can be read back, over the steps for which the neuron's spikes lie there too.
+void place_membranes(Plan& plan) {
+  plan.membrane_of_unit.assign(plan.units.size(), -1);
+  for (const std::string& name : plan.options.membranes) {
+    const auto node = plan.graph.find(name);
+    const auto found =
+        std::find_if(plan.states.begin(), plan.states.end(), [&](const StateLayout& state) {
+          return node == state.node && std::holds_alternative<Neuron>(plan.graph.node(*node).op);
+        });
+    if (found == plan.states.end())
+      throw Error(ErrorCode::kUsage, "the network has no neuron '" + name + "'");
+    const Shape& shape = found->slot.shape;
+    const int64_t history = plan.values[static_cast<size_t>(*node)].history;
+    MembraneTrace trace{found - plan.states.begin(), plan.membrane_floats,
+                        rows_of(shape) * padded(channels_of(shape)), history};
+    plan.membrane_floats += trace.stride * (history + plan.options.chunk_steps);
+    for (size_t u = 0; u < plan.units.size(); ++u) {
+      if (plan.units[u].main == *node || plan.units[u].neuron == *node)
+        plan.membrane_of_unit[u] = static_cast<int64_t>(plan.membranes.size());
+    }
+    plan.membranes.push_back(trace);
+  }
+}
+
 // The length a memory wants its whole input to have, at once: a layer-major chunk of the whole
 // sample.
 int64_t whole_sequence_of(const Graph& graph, const PlanOptions& options) {
@@ -312,6 +336,7 @@ std::shared_ptr<const Plan> compile(Graph graph, Weights weights,
   }
   place_values(*plan, kept);
   place_state(*plan);
+  place_membranes(*plan);
   return plan;
 }
 

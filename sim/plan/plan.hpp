@@ -24,6 +24,9 @@ struct PlanOptions {
   // Every chunk is a whole sample. Layer-major, a unit's state then lives no longer than the unit
   // runs, and all share one place; such sessions have nothing to save.
   bool whole_samples = false;
+  // Neurons whose membrane potential behind every step of a chunk can be read back. Their units run
+  // step by step, which changes no bit.
+  std::vector<std::string> membranes = {};
 };
 
 // Where a node's value lies in a session.
@@ -43,6 +46,15 @@ struct StateLayout {
   int64_t offset = 0;  // floats; rows padded
 };
 
+// Where a session keeps the membrane potentials of one neuron: first those of `history` steps
+// before the chunk, then the chunk's.
+struct MembraneTrace {
+  int64_t state = -1;   // index into Plan::states
+  int64_t offset = 0;   // floats from the start of the traces
+  int64_t stride = 0;   // floats of a step, rows padded
+  int64_t history = 0;  // steps
+};
+
 struct Plan {
   Graph graph;
   PlanOptions options;
@@ -57,7 +69,9 @@ struct Plan {
   int64_t look_ahead = 0;              // largest delay: every value is known so many steps later
   int64_t whole_sequence = 0;          // not 0: a chunk must be a whole sample of so many steps
   int64_t most_steps = 0;              // not 0: learned positions end there
-  int64_t real_floats = 0, spike_words = 0, state_floats = 0;
+  std::vector<MembraneTrace> membranes;
+  std::vector<int64_t> membrane_of_unit;  // index into membranes, -1: not kept
+  int64_t real_floats = 0, spike_words = 0, state_floats = 0, membrane_floats = 0;
   std::vector<Population> populations;
 
   // Does a unit's state live only while the unit runs?
@@ -68,13 +82,13 @@ struct Plan {
   std::span<const StateLayout> states_of(size_t unit) const;
   // Bytes one session takes.
   int64_t session_bytes() const noexcept {
-    return 4 * (real_floats + state_floats) + 8 * spike_words;
+    return 4 * (real_floats + state_floats + membrane_floats) + 8 * spike_words;
   }
 };
 
 // `weights` must come from bind_weights (or fuse); they are not needed afterwards. Whoever gives
 // them away has every array in memory once: it goes when it is packed. Throws Error(kUsage) when a
-// kept node does not exist.
+// kept node does not exist or has no membrane.
 std::shared_ptr<const Plan> compile(Graph graph, Weights weights,
                                     std::shared_ptr<const Backend> backend, PlanOptions options);
 

@@ -29,6 +29,7 @@ Session::Session(std::shared_ptr<const Plan> plan)
     : plan_(std::move(plan)),
       real_(plan_->real_floats),
       state_(plan_->state_floats),
+      membranes_(plan_->membrane_floats),
       spikes_(plan_->spike_words),
       population_bits_(plan_->populations.size()) {
   for (const Population& population : plan_->populations) {
@@ -43,6 +44,7 @@ Session::Session(const Session& other) : Session(other.plan_) {
   };
   copy(other.real_.memory, real_.memory);
   copy(other.state_.memory, state_.memory);
+  copy(other.membranes_.memory, membranes_.memory);
   copy(other.spikes_.memory, spikes_.memory);
   steps_done_ = other.steps_done_;
   sample_ = other.sample_;
@@ -140,18 +142,41 @@ void Session::run_unit(size_t index, int64_t tick, int64_t ticks, int threads) {
     }
   }
   if (begin == end) return;
+  if (plan_->membrane_of_unit[index] >= 0) {
+    run_with_membranes(index, tick + begin, end - begin, threads);
+    return;
+  }
   if (plan_->state_is_brief()) {
     for (const StateLayout& state : plan_->states_of(index)) {
       if (!std::holds_alternative<Neuron>(plan_->graph.node(state.node).op)) start_state(state);
     }
   }
-  UnitIo io = io_of(index, tick + begin);
-  io.steps = end - begin;
-  io.steps_before = first_step + begin;
+  run_steps(index, tick + begin, end - begin, threads, plan_->state_is_brief());
+}
+
+void Session::run_steps(size_t index, int64_t tick, int64_t steps, int threads, bool brief) {
+  const Unit& unit = plan_->units[index];
+  UnitIo io = io_of(index, tick);
+  io.steps = steps;
+  io.steps_before = steps_done_ + tick - plan_->delays[static_cast<size_t>(unit.main)];
   io.sample = sample_;
-  io.brief = plan_->state_is_brief();
+  io.brief = brief;
   io.threads = threads;
   plan_->backend->run(plan_->graph, unit, plan_->prepared[index].get(), io);
+}
+
+// One step after the other, so that the membrane behind each is seen.
+void Session::run_with_membranes(size_t index, int64_t tick, int64_t steps, int threads) {
+  if (plan_->state_is_brief()) {
+    for (const StateLayout& state : plan_->states_of(index)) start_state(state);
+  }
+  const auto& trace = plan_->membranes[static_cast<size_t>(plan_->membrane_of_unit[index])];
+  const float* state = state_.data() + plan_->states[static_cast<size_t>(trace.state)].offset;
+  for (int64_t t = tick; t < tick + steps; ++t) {
+    run_steps(index, t, 1, threads, false);
+    std::copy_n(state, trace.stride,
+                membranes_.data() + trace.offset + (trace.history + t) * trace.stride);
+  }
 }
 
 void Session::clear(NodeId id, int64_t tick, int64_t ticks) {
@@ -175,6 +200,10 @@ void Session::shift_histories(int64_t ticks) {
     } else {
       shift(real_.data() + slot.offset, slot);
     }
+  }
+  for (const MembraneTrace& trace : plan_->membranes) {
+    float* first = membranes_.data() + trace.offset;
+    std::copy_n(first + ticks * trace.stride, trace.history * trace.stride, first);
   }
 }
 

@@ -29,9 +29,9 @@ class Session {
   // Steps that came in, drained ones included.
   int64_t steps_done() const noexcept { return steps_done_; }
 
-  // State as named fp32 tensors "<node>/<slot>" plus "steps_done"; load() accepts exactly what
-  // save() of a session of the same graph gives, else throws Error(kData). Not for plans of whole
-  // samples.
+  // Membranes kept for reading back are no state. State as named fp32 tensors "<node>/<slot>" plus
+  // "steps_done"; load() accepts exactly what save() of a session of the same graph gives, else
+  // throws Error(kData). Not for plans of whole samples.
   Weights save() const;
   void load(const Weights& saved);
 
@@ -49,7 +49,10 @@ class Session {
   // Value of an output or kept node at step t of last_chunk(), without padding (spikes as 0/1,
   // counts as such). Throws Error(kUsage) when the plan does not keep it.
   Tensor value(NodeId node, int64_t step) const;
-  // The same without copying, for reading, until the next call.
+  // Membrane potential of a neuron behind step t of last_chunk(), its reset done; without padding.
+  // Throws Error(kUsage) when the plan does not keep it.
+  Tensor membrane(NodeId neuron, int64_t step) const;
+  // The same as value() without copying, for reading, until the next call.
   ValueRef view(NodeId node, int64_t step) const;
   // The last chunk as a sink sees it; valid until the next call.
   SpikeChunk last_chunk() const;
@@ -63,6 +66,8 @@ class Session {
   ValueRef ref(NodeId node, int64_t tick) const;
   ValueRef empty_ref(NodeId node) const;
   void run_unit(size_t unit, int64_t tick, int64_t ticks, int threads);
+  void run_steps(size_t unit, int64_t tick, int64_t steps, int threads, bool brief);
+  void run_with_membranes(size_t unit, int64_t tick, int64_t steps, int threads);
   void run_units(int64_t ticks, int threads);
   void start_state(const StateLayout& state);
   void clear(NodeId node, int64_t tick, int64_t ticks);
@@ -82,7 +87,7 @@ class Session {
   };
 
   std::shared_ptr<const Plan> plan_;
-  Block<float> real_, state_;
+  Block<float> real_, state_, membranes_;
   Block<uint64_t> spikes_;
   int64_t steps_done_ = 0;
   int64_t sample_ = 0;

@@ -158,6 +158,17 @@ void Session::load(const Weights& saved) {
   }
 }
 
+Tensor Session::membrane(NodeId neuron, int64_t step) const {
+  for (const MembraneTrace& trace : plan_->membranes) {
+    const StateLayout& state = plan_->states[static_cast<size_t>(trace.state)];
+    if (state.node != neuron || step < 0 || step >= chunk_steps_) continue;
+    const int64_t at = trace.history + tick_of(neuron, step);
+    return unpadded(membranes_.data() + trace.offset + at * trace.stride, state.slot.shape);
+  }
+  throw Error(ErrorCode::kUsage,
+              "the membrane of " + plan_->graph.node(neuron).name + " was not kept");
+}
+
 Tensor Session::value(NodeId id, int64_t step) const {
   return copy_of(view(id, step));
 }
