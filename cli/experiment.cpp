@@ -195,6 +195,9 @@ Experiment read_experiment(Config& config) {
   experiment.output.dir = config.path_of("output.dir", "out").lexically_normal();
   if (experiment.output.dir.empty()) throw config.error_at("output.dir", "is the empty text");
   experiment.output.features = config.text_or_texts("output.features", {});
+  experiment.output.membranes = config.text_or_texts("output.membranes", {});
+  if (!config.flag("output.logits", true))
+    throw config.error_at("output.logits", "logits.npy is always written");
   experiment.output.per_step = config.flag("output.per_step", false);
   experiment.output.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
   config.reject_unknown();

@@ -68,7 +68,7 @@ struct Experiment {
   bool neurobench = false;  // also count as the NeuroBench harness does
   struct Output {
     std::filesystem::path dir;
-    std::vector<std::string> features;
+    std::vector<std::string> features, membranes;
     bool per_step = false;    // also the logits after every step
     double checkpoint_s = 1;  // shortest time between two checkpoints
   } output;

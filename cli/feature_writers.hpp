@@ -1,6 +1,7 @@
 #pragma once
-// Streams named outputs of the network to <name>.npy: float32 [samples, steps, C, H, W] for maps,
-// [samples, steps, C] for vectors.
+// Streams what a network computes to .npy files: named outputs and nodes to <name>.npy, membrane
+// potentials of neurons to <name>.v.npy. A step's values are channels first: [C, H, W] of maps, [C]
+// of vectors.
 
 #include <filesystem>
 #include <map>
@@ -14,6 +15,29 @@
 
 namespace spikeloom {
 
+// One array: the values of a node, or its membrane behind each step, its reset done.
+struct WatchedArray {
+  NodeId node = -1;
+  bool is_membrane = false;
+  std::filesystem::path path;
+  Shape row;  // of a step
+};
+
+// Outputs and nodes called `features` and neurons called `membranes`; files in `dir`. Throws
+// Error(kUsage) naming key and name for what is not there or named twice, and for "logits", which
+// has a file of its own.
+std::vector<WatchedArray> watched_arrays(const Graph& graph,
+                                         const std::vector<std::string>& features,
+                                         const std::vector<std::string>& membranes,
+                                         const std::filesystem::path& dir);
+// So that a session can tell them.
+void keep_arrays(const Graph& graph, const std::vector<WatchedArray>& arrays, PlanOptions& options);
+// Appends an array's values at a step of the last chunk.
+void append_step(const Session& session, const WatchedArray& array, int64_t step,
+                 std::vector<float>& to);
+// "<dir>/<name>.v.npy"
+std::filesystem::path membrane_path(const std::filesystem::path& dir, const std::string& name);
+
 // Where the logits of every step stand, [samples, steps, classes], until finish() writes them as
 // logits_steps.npy, [steps, samples, classes].
 std::filesystem::path step_logits_rows(const std::filesystem::path& dir);
@@ -24,11 +48,10 @@ struct FeatureOptions {
   bool per_step = false;              // also logits_steps.npy
 };
 
+// Float32 [samples, steps, ...] of every array.
 class FeatureWriters {
  public:
-  // Throws Error(kUsage) for a name that is no feature or stands twice, and for "logits", which is
-  // always written.
-  FeatureWriters(const Graph& graph, const std::vector<std::string>& names,
+  FeatureWriters(const Graph& graph, const std::vector<WatchedArray>& arrays,
                  const std::filesystem::path& dir, FeatureOptions options);
   void chunk(const Session& session);
   void end_sample();
@@ -48,14 +71,13 @@ class FeatureWriters {
 
  private:
   struct Feature {
-    NodeId node = -1;
-    std::filesystem::path path;
+    WatchedArray array;
     ClaimedFile earlier;
     int64_t row_size = 0;
     std::unique_ptr<NpyWriter> file;
     std::vector<float> row;  // of the current sample
   };
-  void add(NodeId node, std::filesystem::path path, const Shape& row, const RunState* earlier);
+  void add(const WatchedArray& array, const FeatureOptions& options);
 
   std::vector<Feature> features_;
   std::filesystem::path step_logits_;  // "": not wanted

@@ -93,6 +93,8 @@ class SpikingRun {
       : setup_(setup),
         state_(state),
         graph_(network.model.graph),
+        arrays_(watched_arrays(graph_, setup.experiment.output.features,
+                               setup.experiment.output.membranes, dir())),
         earlier_logits_(state.done > 0 ? earlier_output(dir() / "logits.npy", state)
                                        : ClaimedFile()),
         earlier_trace_(state.done > 0 && setup.experiment.trace.enabled
@@ -100,7 +102,7 @@ class SpikingRun {
                            : ClaimedFile()),
         recorder_(make_recorder(setup, network)),
         features_(
-            graph_, setup.experiment.output.features, dir(),
+            graph_, arrays_, dir(),
             {setup.steps, state.done > 0 ? &state : nullptr, setup.experiment.output.per_step}),
         logits_(dir() / "logits.npy", {setup.experiment.model.num_classes()}),
         counter_(graph_),
@@ -150,6 +152,8 @@ class SpikingRun {
     };
     return calls;
   }
+
+  const std::vector<WatchedArray>& arrays() const noexcept { return arrays_; }
 
   // Gives the files their names.
   void finish() {
@@ -229,6 +233,7 @@ class SpikingRun {
   const Graph& graph_;
   const double earlier_seconds_ = state_.seconds;
   const Clock::time_point start_ = Clock::now();
+  const std::vector<WatchedArray> arrays_;
   ClaimedFile earlier_logits_, earlier_trace_;
   std::unique_ptr<Recorder> recorder_;
   FeatureWriters features_;
@@ -293,6 +298,7 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
     for (std::string& name : FiniteWatch::watched(network.model.graph))
       options.keep.push_back(std::move(name));
   }
+  keep_arrays(network.model.graph, run.arrays(), options);
   const Experiment& experiment = setup.experiment;
   const auto plan = compile(network.model.graph, executed_weights(setup, network),
                             with_what_if(experiment.what_if, network.dead, network.model.graph,

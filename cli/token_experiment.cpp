@@ -70,9 +70,6 @@ void refuse_image_keys(Config& config) {
   if (config.flag("report.neurobench", false)) {
     throw config.error_at("report.neurobench", "a time mix has no NeuroBench count");
   }
-  if (!config.text_or_texts("output.features", {}).empty()) {
-    throw config.error_at("output.features", "token models have no feature maps");
-  }
   if (config.flag("output.per_step", false)) {
     throw config.error_at("output.per_step",
                           "of token arrays, logits.npy holds every step already");
@@ -95,6 +92,9 @@ TokenExperiment read_token_experiment(Config& config) {
   e.trace = read_trace(config);
   e.output_dir = config.path_of("output.dir", "out").lexically_normal();
   if (e.output_dir.empty()) throw config.error_at("output.dir", "is the empty text");
+  e.features = config.text_or_texts("output.features", {});
+  e.membranes = config.text_or_texts("output.membranes", {});
+  e.logits = config.flag("output.logits", e.data.kind == "tokens");
   e.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
   refuse_image_keys(config);
   if (config.has("chip")) {

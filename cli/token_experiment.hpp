@@ -38,7 +38,9 @@ struct TokenExperiment {
   Experiment::Run run;
   Experiment::Trace trace;
   std::filesystem::path output_dir;
-  double checkpoint_s = 1;  // shortest time between two checkpoints
+  std::vector<std::string> features, membranes;  // to write, besides
+  bool logits = false;                           // logits.npy
+  double checkpoint_s = 1;                       // shortest time between two checkpoints
 };
 
 // Families whose samples are token ids.

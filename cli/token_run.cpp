@@ -83,8 +83,18 @@ RecorderOptions recorder_options(const TokenSetup& setup, const Graph& graph,
   return options;
 }
 
-fs::path logits_path(const TokenExperiment& e) {
-  return e.output_dir / "logits.npy";
+// Everything a run writes a row of for every token.
+std::vector<WatchedArray> arrays_of(const TokenExperiment& e, const Graph& graph) {
+  auto arrays = watched_arrays(graph, e.features, e.membranes, e.output_dir);
+  if (!e.logits) return arrays;
+  const NodeId head = *graph.find_output("logits");
+  arrays.push_back(
+      {head, false, e.output_dir / "logits.npy", {channels_of(graph.node(head).shape)}});
+  return arrays;
+}
+
+int64_t row_bytes(const WatchedArray& array) {
+  return element_count(array.row) * static_cast<int64_t>(sizeof(float));
 }
 
 }  // namespace
@@ -139,10 +149,7 @@ TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, Weights weights,
       signature_(graph),
       pace_(experiment_.checkpoint_s) {
   const bool again = state.done > 0;
-  if (keeps_logits()) {
-    if (again) earlier_logits_ = earlier_output(logits_path(experiment_), state);
-    logits_.emplace(logits_path(experiment_), Shape{vocabulary_});
-  }
+  if (setup.keeps) open_arrays(again);
   if (experiment_.trace.enabled && setup.keeps) {
     if (again) earlier_trace_ = earlier_output(experiment_.output_dir / "trace.h5", state);
     recorder_.emplace(graph, recorder_options(setup, graph, weights));
@@ -150,16 +157,21 @@ TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, Weights weights,
   QuantizedWeights executed =
       in_precision(graph, std::move(weights), experiment_.run.precision.precision);
   quantized_ = std::move(executed.layers);
+  PlanOptions options{experiment_.run.schedule, kChunk, {}};
+  for (const Array& array : arrays_) keep_arrays(graph, {array.watched}, options);
   const auto plan =
-      compile(graph, std::move(executed.weights), make_backend(experiment_.run.device),
-              {experiment_.run.schedule, kChunk, {}});
+      compile(graph, std::move(executed.weights), make_backend(experiment_.run.device), options);
   sessions_.push_back(std::make_unique<Session>(plan));
   for (int64_t s = 1; s < side_by_side(); ++s) sessions_.push_back(std::make_unique<Session>(plan));
   if (again) resume();
 }
 
-bool TokenRun::keeps_logits() const {
-  return setup_.keeps && experiment_.data.kind == "tokens";
+void TokenRun::open_arrays(bool again) {
+  for (const WatchedArray& watched : arrays_of(experiment_, graph_)) {
+    Array array{watched, again ? earlier_output(watched.path, state_) : ClaimedFile(), nullptr};
+    array.file = std::make_unique<NpyWriter>(watched.path, watched.row);
+    arrays_.push_back(std::move(array));
+  }
 }
 
 // Windows in flight: as many as wanted, as there are, as what they leave behind has room.
@@ -171,7 +183,7 @@ int64_t TokenRun::side_by_side() const {
   auto bytes = static_cast<int64_t>(sizeof(double));
   const SpikeChunk chunk = sessions_[0]->last_chunk();
   for (const int64_t words : chunk.words) bytes += words * static_cast<int64_t>(sizeof(uint64_t));
-  if (logits_) bytes += vocabulary_ * static_cast<int64_t>(sizeof(float));
+  for (const Array& array : arrays_) bytes += row_bytes(array.watched);
   const int64_t room = kMaxKeptBytes / (bytes * longest->tokens());
   const auto windows = static_cast<int64_t>(setup_.windows.size());
   return std::max<int64_t>(1, std::min({experiment_.run.batch, windows, room}));
@@ -199,7 +211,7 @@ void TokenRun::run(const Shape& leading) {
     recorder_->set_inputs(digest_text(state_.inputs));
     recorder_->close();
   }
-  if (logits_) logits_->finish(state_.done == size ? leading : Shape{tokens_});
+  for (Array& array : arrays_) array.file->finish(state_.done == size ? leading : Shape{tokens_});
   state_.unnamed.clear();
   if (setup_.keeps && state_.done < size) {
     save_checkpoint(*setup_.folder, setup_.identity, state_);
@@ -209,6 +221,7 @@ void TokenRun::run(const Shape& leading) {
 // Results go to their places as they come.
 void TokenRun::run_alone(const TokenWindow& window) {
   Session& session = *sessions_[0];
+  std::vector<float> row;
   begin_window();
   feed(
       session, window, experiment_.run.threads,
@@ -217,7 +230,11 @@ void TokenRun::run_alone(const TokenWindow& window) {
       },
       [&](size_t at, int64_t step) {
         const float* logits = session.view(head_, step).real_row(0, 0);
-        if (logits_) logits_->append({logits, static_cast<size_t>(vocabulary_)});
+        for (Array& array : arrays_) {
+          row.clear();
+          append_step(session, array.watched, step, row);
+          array.file->append(row);
+        }
         if (at + 1 == window.row->size()) return;
         count_prediction(surprise_of(session, logits, vocabulary_, (*window.row)[at + 1]));
       });
@@ -250,7 +267,9 @@ TokenRun::Kept TokenRun::room_for(const TokenWindow& window) const {
     kept.bits.emplace_back().reserve(tokens * static_cast<size_t>(words));
   }
   kept.surprises.reserve(tokens);
-  if (logits_) kept.logits.reserve(tokens * static_cast<size_t>(vocabulary_));
+  for (const Array& array : arrays_)
+    kept.arrays.emplace_back().reserve(tokens *
+                                       static_cast<size_t>(element_count(array.watched.row)));
   return kept;
 }
 
@@ -266,7 +285,8 @@ void TokenRun::run_kept(Session& session, const TokenWindow& window, Kept& kept)
       },
       [&](size_t at, int64_t step) {
         const float* logits = session.view(head_, step).real_row(0, 0);
-        if (logits_) kept.logits.insert(kept.logits.end(), logits, logits + vocabulary_);
+        for (size_t a = 0; a < arrays_.size(); ++a)
+          append_step(session, arrays_[a].watched, step, kept.arrays[a]);
         if (at + 1 == window.row->size()) return;
         kept.surprises.push_back(surprise_of(session, logits, vocabulary_, (*window.row)[at + 1]));
       });
@@ -285,7 +305,7 @@ void TokenRun::hand_on(const TokenWindow& window, const Kept& kept) {
   for (TraceSink* sink : sinks()) {
     sink->chunk({plan.populations, 0, window.tokens(), bits, words});
   }
-  if (logits_) logits_->append(kept.logits);
+  for (size_t a = 0; a < arrays_.size(); ++a) arrays_[a].file->append(kept.arrays[a]);
   for (const auto& nats : kept.surprises) count_prediction(nats);
   end_window(window);
 }
@@ -327,13 +347,15 @@ void TokenRun::collect() {
 void TokenRun::checkpoint() {
   collect();
   if (recorder_) recorder_->flush();
-  if (logits_) logits_->flush();
-  if (logits_) add_unnamed(state_.unnamed, logits_->file().path(), logits_->file().temporary());
+  for (Array& array : arrays_) {
+    array.file->flush();
+    add_unnamed(state_.unnamed, array.watched.path, array.file->file().temporary());
+  }
   if (recorder_)
     add_unnamed(state_.unnamed, experiment_.output_dir / "trace.h5", recorder_->temporary());
   save_checkpoint(*setup_.folder, setup_.identity, state_);
   if (recorder_) recorder_->keep_partial();
-  if (logits_) logits_->keep_partial();
+  for (Array& array : arrays_) array.file->keep_partial();
 }
 
 // Takes over what an earlier process wrote. Until the new files hold all of it, the old ones stay
@@ -342,10 +364,10 @@ void TokenRun::resume() {
   counter_.restore(state_.statistics);
   signature_.restore(state_.signature);
   tokens_ = tokens_in(setup_.windows, state_.done);
-  if (logits_) logits_->copy_rows(earlier_logits_.path(), tokens_);
+  for (Array& array : arrays_) array.file->copy_rows(array.earlier.path(), tokens_);
   if (recorder_) replay(TraceFile(earlier_trace_.path()), graph_, state_.done, *recorder_);
   checkpoint();
-  earlier_logits_ = ClaimedFile();
+  for (Array& array : arrays_) array.earlier = ClaimedFile();
   earlier_trace_ = ClaimedFile();
   remove_leftovers(experiment_.output_dir);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/checkpoint.hpp"
+#include "cli/feature_writers.hpp"
 #include "cli/token_experiment.hpp"
 #include "core/io/npy.hpp"
 #include "datasets/token_rows.hpp"
@@ -45,7 +46,7 @@ struct TokenSetup {
   std::string config_json, weights_sha256;
   RunIdentity identity;
   bool quiet = false;
-  bool keeps = true;  // trace, logits and checkpoints; a dense twin leaves nothing but its state
+  bool keeps = true;  // trace, arrays and checkpoints; a dense twin leaves nothing but its state
   const FolderLock* folder = nullptr;  // of the outputs
 };
 
@@ -54,8 +55,8 @@ class TokenRun {
   // `state` says what an earlier process did (nothing: done is 0) and is kept up to date.
   TokenRun(const TokenSetup& setup, const Graph& graph, Weights weights, RunState& state);
 
-  // Every window that is left, until Ctrl-C, at least one; then gives the files their names,
-  // logits.npy the extents `leading` in front of the vocabulary when all are done.
+  // Every window that is left, until Ctrl-C, at least one; then gives the files their names, arrays
+  // the extents `leading` in front of a token's when all are done.
   void run(const Shape& leading);
   // Layers whose weights are rounded, by run.precision.
   const std::vector<QuantizedLayer>& quantized() const noexcept { return quantized_; }
@@ -65,8 +66,15 @@ class TokenRun {
   struct Kept {
     std::vector<std::vector<uint64_t>> bits;       // by population, all steps
     std::vector<std::optional<double>> surprises;  // nothing: logits that are no numbers
-    std::vector<float> logits;
+    std::vector<std::vector<float>> arrays;        // by array
     bool executed = false;
+  };
+
+  // A row for every token.
+  struct Array {
+    WatchedArray watched;
+    ClaimedFile earlier;
+    std::unique_ptr<NpyWriter> file;
   };
 
   void resume();
@@ -81,7 +89,7 @@ class TokenRun {
   void collect();
   void checkpoint();
   int64_t side_by_side() const;
-  bool keeps_logits() const;
+  void open_arrays(bool again);
   std::vector<TraceSink*> sinks();
 
   const TokenSetup& setup_;
@@ -90,14 +98,14 @@ class TokenRun {
   const double earlier_seconds_ = state_.seconds;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   const Graph& graph_;
-  ClaimedFile earlier_logits_, earlier_trace_;
+  ClaimedFile earlier_trace_;
   std::vector<std::unique_ptr<Session>> sessions_;
   NodeId head_;
   int64_t vocabulary_;
   OpCounter counter_;
   Signature signature_;
   std::optional<Recorder> recorder_;
-  std::optional<NpyWriter> logits_;
+  std::vector<Array> arrays_;
   int64_t tokens_ = 0;  // of the windows that ended
   CheckpointPace pace_;
   std::vector<QuantizedLayer> quantized_;
