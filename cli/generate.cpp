@@ -1,4 +1,4 @@
-// spikeloom generate: text from a SpikeGPT, token by token.
+// spikeloom generate: text from a token model, token by token.
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
@@ -13,18 +15,14 @@
 #include "cli/precision.hpp"
 #include "cli/token_experiment.hpp"
 #include "cli/token_input.hpp"
+#include "cli/token_network.hpp"
+#include "cli/token_stream.hpp"
 #include "core/error.hpp"
-#include "core/io/safetensors.hpp"
-#include "core/io/weights_file.hpp"
+#include "core/io/json.hpp"
 #include "core/parallel.hpp"
 #include "datasets/utf8.hpp"
 #include "hw_model/report/energy.hpp"
 #include "models/ann/rwkv4.hpp"
-#include "models/spikegpt/sampling.hpp"
-#include "sim/graph/value_bounds.hpp"
-#include "sim/plan/session.hpp"
-#include "sim/trace/finite_watch.hpp"
-#include "sim/trace/op_counter.hpp"
 
 namespace spikeloom {
 namespace {
@@ -32,21 +30,14 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kChunk = 16;  // tokens of a prompt that share one pass over the weights
-
 struct Settings {
-  fs::path weights, state;  // state "": forgotten at the end
-  std::string prompt, vocab;
+  TokenExperiment network;
+  fs::path state;           // "": forgotten at the end
+  std::string prompt, ids;  // one of them, or none behind a state
   int64_t tokens = 0;
-  double temperature = 1, top_p = 0.7, top_p_newline = 0.9;
-  uint64_t seed = 0;
-  int threads = 1;
-  std::optional<bool> binary_embedding;
-  int64_t rescale_every = 0;
-  float tau = 2, v_threshold = 1;
-  std::string device;
-  Precision precision = Precision::kF32;
-  bool quiet = false;
+  Sampling sampling;
+  double top_p_newline = 0.9;
+  bool quiet = false, json = false;
 };
 
 double seconds_since(Clock::time_point start) {
@@ -82,209 +73,168 @@ class TextOutput {
   bool terminal_ = ::isatty(STDOUT_FILENO) == 1;
 };
 
-// A session with what it takes to go on: the token that was chosen last and not yet run.
-class Stream {
- public:
-  Stream(const Settings& settings, std::shared_ptr<const Plan> plan, std::string weights_sha256)
-      : settings_(settings),
-        session_(std::move(plan)),
-        counter_(session_.plan().graph),
-        head_(*session_.plan().graph.find_output("logits")),
-        weights_sha256_(std::move(weights_sha256)) {
-    counter_.begin_sample({});
-  }
-
-  bool resume() {
-    if (settings_.state.empty() || !fs::exists(settings_.state)) return false;
-    const std::string what = settings_.state.string();
-    const SafetensorsFile file = read_safetensors(settings_.state);
-    const auto of = [&](const char* key) {
-      const auto found = file.metadata.find(key);
-      return found == file.metadata.end() ? std::string() : found->second;
-    };
-    if (of("weights_sha256") != weights_sha256_) {
-      throw Error(ErrorCode::kData, what + ": is the state of another network");
-    }
-    try {
-      session_.load(file.weights);
-    } catch (const Error& error) {
-      throw error.in(what);
-    }
-    const std::string token = of("pending_token");
-    const int64_t vocabulary = channels_of(session_.plan().graph.node(head_).shape);
-    if (token.empty() || token.size() > 8 ||
-        token.find_first_not_of("0123456789") != std::string::npos ||
-        std::stoll(token) >= vocabulary) {
-      throw Error(ErrorCode::kData, what + ": has no token to go on with");
-    }
-    pending_ = {static_cast<int32_t>(std::stoll(token))};
-    return true;
-  }
-
-  void push(const std::vector<int32_t>& ids) {
-    pending_.insert(pending_.end(), ids.begin(), ids.end());
-  }
-
-  // Runs what is pending and chooses the next token, which is then pending; `never` says by id
-  // which are not chosen.
-  int32_t next(const Sampling& sampling, const std::vector<bool>& never) {
-    int64_t last = 0;
-    for (size_t first = 0; first < pending_.size(); first += kChunk) {
-      const auto count = std::min<int64_t>(kChunk, static_cast<int64_t>(pending_.size() - first));
-      Tensor tokens({count, 1});
-      for (int64_t t = 0; t < count; ++t) {
-        tokens.f32()[static_cast<size_t>(t)] =
-            static_cast<float>(pending_[first + static_cast<size_t>(t)]);
-      }
-      session_.run_chunk(tokens, count, settings_.threads);
-      SpikeChunk chunk = session_.last_chunk();
-      chunk.first_step = 0;  // counts by step would grow with the stream
-      counter_.chunk(chunk);
-      last = count - 1;
-    }
-    Tensor logits = session_.value(head_, last);
-    const std::string node = all_finite(logits.f32()) ? session_.not_finite_state() : "logits";
-    if (!node.empty()) {
-      throw Error(ErrorCode::kRuntime,
-                  fmt::format("{} after {} tokens are not finite: there is nothing to choose from",
-                              node, session_.steps_done()));
-    }
-    for (size_t id = 0; id < never.size(); ++id) {
-      if (never[id]) logits.f32()[id] = -999999999.0f;
-    }
-    pending_ = {sample_token(logits.f32(), sampling, session_.steps_done())};
-    return pending_[0];
-  }
-
-  void save() const {
-    if (settings_.state.empty() || pending_.size() != 1) return;
-    save_safetensors(
-        settings_.state, session_.save(),
-        {{"weights_sha256", weights_sha256_}, {"pending_token", std::to_string(pending_[0])}});
-  }
-
-  const std::vector<int32_t>& pending() const { return pending_; }
-  const RunStatistics& statistics() const { return counter_.statistics(); }
-  const Graph& graph() const { return session_.plan().graph; }
-
- private:
-  const Settings& settings_;
-  Session session_;
-  OpCounter counter_;
-  NodeId head_;
-  std::string weights_sha256_;
-  std::vector<int32_t> pending_;
+struct TokenEnergy {
+  std::string name;
+  double total_uJ = 0, without_head_uJ = 0;
 };
 
-double line_energy(const SchemeReport& report, const std::string& layer) {
-  double sum = 0;
-  for (const EnergyLine& line : report.lines) sum += line.layer == layer ? line.energy_pJ : 0;
-  return sum;
+TokenEnergy token_energy(const char* name, const SchemeReport& energy, double runs) {
+  double head = 0;
+  for (const EnergyLine& line : energy.lines) head += line.layer == "head" ? line.energy_pJ : 0;
+  return {name, energy.total_pJ / runs / 1e6, (energy.total_pJ - head) / runs / 1e6};
 }
 
 // Energy of one token, as built and of RWKV-4 of the same shape, from the counts of this run.
-void print_energy(const Stream& stream, const SpikeGptConfig& config) {
+std::vector<TokenEnergy> token_energies(const TokenStream& stream, const Settings& settings,
+                                        const SpikeGptConfig& config) {
   const auto tokens = static_cast<double>(stream.statistics().evaluations);
-  const auto report = [&](const char* name, const SchemeReport& energy, double runs) {
-    const double total = energy.total_pJ / runs / 1e6,
-                 head = line_energy(energy, "head") / runs / 1e6;
-    fmt::print("{:<28} {:>10.3f} uJ per token, {:.3f} without the output head\n", name, total,
-               total - head);
-  };
-  report("SpikeGPT as built",
-         as_built_energy(count_run(stream.graph(), stream.statistics()), Arithmetic::kFp32),
-         tokens);
-  report("RWKV-4 of the same shape",
-         dense_energy("dense_twin", count_dense_run(build_rwkv4(config), 1), Arithmetic::kFp32, 1),
-         1);
-  report("RWKV-4 with as many zeros",
-         dense_energy("dense_twin_skipping", count_run(build_rwkv4(config), stream.statistics()),
-                      Arithmetic::kFp32, 1),
-         tokens);
+  const SchemeReport own =
+      as_built_energy(count_run(stream.graph(), stream.statistics()), Arithmetic::kFp32);
+  if (!settings.network.spikes())
+    return {token_energy(settings.network.family == "gpt" ? "GPT as it ran" : "RWKV-4 as it ran",
+                         own, tokens)};
+  return {token_energy("SpikeGPT as built", own, tokens),
+          token_energy("RWKV-4 of the same shape",
+                       dense_energy("dense_twin", count_dense_run(build_rwkv4(config), 1),
+                                    Arithmetic::kFp32, 1),
+                       1),
+          token_energy("RWKV-4 with as many zeros",
+                       dense_energy("dense_twin_skipping",
+                                    count_run(build_rwkv4(config), stream.statistics()),
+                                    Arithmetic::kFp32, 1),
+                       tokens)};
+}
+
+// What was asked for; a character model's prompt is cleaned first, unless it continues a text.
+std::vector<int32_t> prompt_ids(const Settings& settings, const std::optional<Tokenizer>& tokenizer,
+                                int64_t vocabulary, bool resumed) {
+  if (!settings.ids.empty()) return read_token_ids(settings.ids, vocabulary);
+  if (!tokenizer) return {};
+  const bool clean = std::holds_alternative<CharTokenizer>(*tokenizer) && !resumed;
+  const std::string text = clean ? refine_prompt(settings.prompt) : settings.prompt;
+  return encode_exactly(*tokenizer, text, "--prompt").ids;
+}
+
+// Rows of the network without a token of a text: padding, the end of a text.
+std::vector<bool> never_chosen(const std::optional<Tokenizer>& tokenizer, int64_t vocabulary) {
+  std::vector<bool> never;
+  for (int64_t id = 0; id < vocabulary; ++id)
+    never.push_back(tokenizer && !is_text_token(*tokenizer, static_cast<int32_t>(id)));
+  if (std::count(never.begin(), never.end(), false) == 0)
+    throw Error(ErrorCode::kData, "the vocabulary has no token that a text may hold");
+  return never;
+}
+
+// What came out, and how fast.
+struct Generated {
+  std::vector<int32_t> prompt, ids;
+  std::string bytes;
+  double prompt_seconds = 0, seconds = 0;  // up to the first token, behind it
+
+  double tokens_per_second() const { return static_cast<double>(ids.size() - 1) / seconds; }
+};
+
+// Ids where there is no tokenizer.
+std::string text_of(const std::optional<Tokenizer>& tokenizer, int32_t id) {
+  return tokenizer ? decode(*tokenizer, {id}, false) : fmt::format("{} ", id);
+}
+
+Generated generate_tokens(const Settings& settings, const std::optional<Tokenizer>& tokenizer,
+                          TokenStream& stream) {
+  const std::vector<bool> never = never_chosen(tokenizer, stream.vocabulary());
+  const bool is_char = tokenizer && std::holds_alternative<CharTokenizer>(*tokenizer);
+  Generated made{stream.pending(), {}, "", 0, 0};
+  TextOutput output;
+  Sampling sampling = settings.sampling;
+  auto start = Clock::now();
+  // A token of the prompt may be padding, which stands for nothing.
+  std::string last = is_char && stream.pending().back() < vocabulary_of(*tokenizer)
+                         ? decode(*tokenizer, {stream.pending().back()})
+                         : "";
+  const auto wanted = static_cast<size_t>(settings.tokens);
+  while (made.ids.size() < wanted && !interrupted()) {
+    sampling.top_p = is_char && last == "\n" ? settings.top_p_newline : settings.sampling.top_p;
+    made.ids.push_back(stream.next(sampling, never));
+    last = text_of(tokenizer, made.ids.back());
+    if (settings.json) made.bytes += last;
+    if (!settings.json) output.add(last);
+    if (made.ids.size() > 1) continue;
+    made.prompt_seconds = seconds_since(start);
+    start = Clock::now();
+  }
+  made.seconds = seconds_since(start);
+  output.finish();
+  return made;
+}
+
+void print_figures(const Settings& settings, const Generated& made, const SpikeGptConfig& config,
+                   const std::vector<TokenEnergy>& energies) {
+  fmt::print("\n\n{} tokens", made.ids.size());
+  if (made.ids.size() > 1) fmt::print(", {:.1f} tokens/s", made.tokens_per_second());
+  fmt::print(" (first after {} tokens in {:.3f} s), seed {}", made.prompt.size(),
+             made.prompt_seconds, settings.sampling.seed);
+  if (settings.network.spikes()) {
+    fmt::print(", embedding {}, rescaling {}", config.binary_embedding ? "binary" : "real",
+               config.rescale_every == 0 ? "off" : fmt::format("every {}", config.rescale_every));
+  }
+  fmt::print("\n");
+  for (const TokenEnergy& energy : energies) {
+    fmt::print("{:<28} {:>10.3f} uJ per token, {:.3f} without the output head\n", energy.name,
+               energy.total_uJ, energy.without_head_uJ);
+  }
   fmt::print(
       "  fp32 MACs of 45 nm (Horowitz 2014), exact zeros of relu^2 skipped; every product has a "
       "real "
       "operand.\n  Not priced: neurons, WKV, normalisation, memory, routing.\n");
 }
 
-// The ids of the prompt; a character model's is cleaned first, unless it continues a text.
-std::vector<int32_t> prompt_ids(const Settings& settings, const Tokenizer& tokenizer,
-                                bool resumed) {
-  const bool clean = std::holds_alternative<CharTokenizer>(tokenizer) && !resumed;
-  const std::string text = clean ? refine_prompt(settings.prompt) : settings.prompt;
-  return encode_exactly(tokenizer, text, "--prompt").ids;
-}
-
-// Rows of the network without a token of a text: padding, the end of a text.
-std::vector<bool> never_chosen(const Tokenizer& tokenizer, int64_t vocabulary) {
-  std::vector<bool> never;
-  for (int64_t id = 0; id < vocabulary; ++id)
-    never.push_back(!is_text_token(tokenizer, static_cast<int32_t>(id)));
-  if (std::count(never.begin(), never.end(), false) == 0)
-    throw Error(ErrorCode::kData, "the vocabulary has no token that a text may hold");
-  return never;
+void print_json(const Settings& settings, const Generated& made, const TokenNetwork& net,
+                bool has_text, const std::vector<TokenEnergy>& energies) {
+  nlohmann::json json{{"prompt_ids", made.prompt},
+                      {"ids", made.ids},
+                      {"text", nullptr},
+                      {"seed", settings.sampling.seed},
+                      {"weights", lossy_utf8(net.note)},
+                      {"first_token_s", made.prompt_seconds},
+                      {"tokens_per_second", nullptr},
+                      {"interrupted", interrupted()}};
+  if (has_text) json["text"] = lossy_utf8(made.bytes);
+  if (made.ids.size() > 1) json["tokens_per_second"] = made.tokens_per_second();
+  for (const TokenEnergy& energy : energies) {
+    json["energy_per_token"].push_back({{"network", energy.name},
+                                        {"total_uJ", energy.total_uJ},
+                                        {"without_head_uJ", energy.without_head_uJ}});
+  }
+  fmt::print("{}\n", json.dump());
 }
 
 int generate(const Settings& settings) {
-  Weights stored = load_weights(settings.weights);
-  SpikeGptConfig config;
-  Weights weights;
-  Graph graph;
-  try {
-    config = spikegpt_config_of(stored);
-    config.binary_embedding = settings.binary_embedding.value_or(config.binary_embedding);
-    config.rescale_every = settings.rescale_every;
-    config.tau = settings.tau;
-    config.v_threshold = settings.v_threshold;
-    graph = build_spikegpt(config);
-    check_memory(graph, 1);
-    weights = bind_weights(graph, std::move(stored));
-    value_gains(graph, weights);
-  } catch (const Error& error) {
-    throw error.in(settings.weights.string());
-  }
-  const Tokenizer tokenizer = tokenizer_for(settings.vocab, config.vocabulary, "--vocab");
+  const TokenExperiment& e = settings.network;
+  TokenNetwork net = make_token_network(e);
+  std::optional<Tokenizer> tokenizer;
+  const int64_t vocabulary = net.config.vocabulary;
+  if (settings.ids.empty() || !e.data.vocab.empty() || vocabulary == 256)
+    tokenizer = tokenizer_for(e.data.vocab, vocabulary, "--vocab");
   // A state belongs to the weights that made it.
-  std::string hash = weights_hash(weights);
-  if (settings.precision != Precision::kF32) hash += " " + std::string(name_of(settings.precision));
-  weights = in_precision(graph, std::move(weights), settings.precision).weights;
-  Stream stream(settings,
-                compile(graph, std::move(weights), make_backend(settings.device),
-                        {Schedule::kLayerMajor, kChunk, {}}),
-                std::move(hash));
-  stream.push(prompt_ids(settings, tokenizer, stream.resume()));
+  std::string hash = net.hash;
+  const Precision precision = e.run.precision.precision;
+  if (precision != Precision::kF32) hash += " " + std::string(name_of(precision));
+  Weights weights = in_precision(net.graph, std::move(net.weights), precision).weights;
+  TokenStream stream(compile(net.graph, std::move(weights), make_backend(e.run.device),
+                             {e.run.schedule, TokenStream::kChunk, {}}),
+                     e.run.threads, settings.state, std::move(hash));
+  const bool resumed = stream.resume();
+  stream.push(prompt_ids(settings, tokenizer, vocabulary, resumed));
   if (stream.pending().empty()) {
     throw Error(ErrorCode::kUsage, "--prompt is needed: there is no text to go on with");
   }
-
-  const std::vector<bool> never = never_chosen(tokenizer, config.vocabulary);
-  const bool is_char = std::holds_alternative<CharTokenizer>(tokenizer);
-  const auto fed = static_cast<double>(stream.pending().size());
-  TextOutput output;
-  Sampling sampling{settings.temperature, settings.top_p, settings.seed};
-  auto start = Clock::now();
-  double prompt_seconds = 0;
-  int64_t made = 0;
-  std::string last = decode(tokenizer, {stream.pending().back()});
-  for (; made < settings.tokens && !interrupted(); ++made) {
-    sampling.top_p = is_char && last == "\n" ? settings.top_p_newline : settings.top_p;
-    last = decode(tokenizer, {stream.next(sampling, never)}, false);
-    output.add(last);
-    if (made == 0) {
-      prompt_seconds = seconds_since(start);
-      start = Clock::now();
-    }
-  }
-  output.finish();
+  const Generated made = generate_tokens(settings, tokenizer, stream);
   stream.save();
-  if (!settings.quiet) {
-    const double rate = static_cast<double>(made - 1) / seconds_since(start);
-    fmt::print("\n\n{} tokens", made);
-    if (made > 1) fmt::print(", {:.1f} tokens/s", rate);
-    fmt::print(" (first after {:.0f} tokens in {:.3f} s), seed {}, embedding {}, rescaling {}\n",
-               fed, prompt_seconds, settings.seed, config.binary_embedding ? "binary" : "real",
-               config.rescale_every == 0 ? "off" : fmt::format("every {}", config.rescale_every));
-    print_energy(stream, config);
+  if (settings.json) {
+    print_json(settings, made, net, tokenizer.has_value(),
+               token_energies(stream, settings, net.config));
+  } else if (!settings.quiet) {
+    print_figures(settings, made, net.config, token_energies(stream, settings, net.config));
   }
   return interrupted() ? exit_code(ErrorCode::kInterrupted) : 0;
 }
@@ -301,7 +251,10 @@ T in_range(const options::variables_map& values, const char* name, T low, T high
 
 void add_options(CommandLine& line) {
   const auto text = [] { return options::value<std::string>()->default_value(""); };
-  line.named.add_options()("weights", options::value<std::string>()->required(), "checkpoint")(
+  line.named.add_options()("weights", text(), "checkpoint of a SpikeGPT")(
+      "experiment", text(),
+      "an experiment of a token model: network, weights, vocabulary and precision are its own "
+      "unless options here say otherwise")(
       "prompt", text(),
       "text to go on with; \\n, \\t, \\r, \\\\, \\xHH (a byte) and \\uHHHH or \\u{H..} (a "
       "character) are escapes")("tokens", options::value<int64_t>()->default_value(100),
@@ -322,43 +275,82 @@ void add_options(CommandLine& line) {
       "rescale-every", options::value<int64_t>()->default_value(0), "6: as the authors' run-time")(
       "tau", options::value<double>()->default_value(2.0), "of the neurons, steps")(
       "v-threshold", options::value<double>()->default_value(1.0), "of the neurons")(
-      "quiet,q", "nothing but the text");
+      "json", "print one JSON object at the end, nothing else")("quiet,q", "nothing but the text");
+  add_set_option(line);
+  line.hidden.add_options()("ids", text());
+  line.words.add("ids", 1);
+}
+
+// What the command line says about the network; of an experiment, only what was said.
+void override_network(const options::variables_map& values, bool all, TokenExperiment& e) {
+  const auto said = [&](const char* name) {
+    return values.count(name) > 0 && (all || !values[name].defaulted());
+  };
+  if (said("weights")) e.weights.path = values["weights"].as<std::string>();
+  if (said("vocab")) e.data.vocab = values["vocab"].as<std::string>();
+  if (said("threads")) {
+    e.run.threads = static_cast<int>(in_range<int64_t>(values, "threads", 0, 1024));
+    if (e.run.threads == 0) e.run.threads = available_threads();
+  }
+  if (said("device")) e.run.device = values["device"].as<std::string>();
+  if (e.run.device != "cpu" && e.run.device != "reference") {
+    throw Error(ErrorCode::kUsage, "--device is cpu or reference, not '" + e.run.device + "'");
+  }
+  if (said("precision"))
+    e.run.precision.precision = precision_named(values["precision"].as<std::string>());
+  if (said("binary-embedding")) e.binary_embedding = values["binary-embedding"].as<bool>();
+  if (said("rescale-every")) e.rescale_every = in_range<int64_t>(values, "rescale-every", 0, 1000);
+  if (said("tau")) e.tau = static_cast<float>(in_range(values, "tau", 1.0, 1e6));
+  if (said("v-threshold"))
+    e.v_threshold = static_cast<float>(in_range(values, "v-threshold", 1e-6, 1e6));
+}
+
+TokenExperiment network_of(const options::variables_map& values) {
+  const auto experiment = values["experiment"].as<std::string>();
+  TokenExperiment e;
+  e.family = "spikegpt";
+  if (!experiment.empty()) {
+    Config config = load_experiment(experiment, values);
+    e = read_token_experiment(config);
+  } else if (values["weights"].as<std::string>().empty()) {
+    throw Error(ErrorCode::kUsage, "--weights or --experiment is needed");
+  } else if (values.count("set") > 0) {
+    throw Error(ErrorCode::kUsage, "--set overrides a key of an --experiment");
+  }
+  override_network(values, experiment.empty(), e);
+  return e;
 }
 
 }  // namespace
 
 int command_generate(const Arguments& arguments) {
   CommandLine line;
-  line.usage = "spikeloom generate --weights FILE --prompt TEXT [--tokens N] [--state FILE]";
+  line.usage =
+      "spikeloom generate [IDS.npy|-] --weights FILE|--experiment EXPERIMENT.toml [--prompt TEXT] "
+      "[--tokens N] [--state FILE] [--json]";
   line.about =
-      "Continues a text with a SpikeGPT checkpoint and prints it as it is made, then tokens per "
-      "second and\nenergy per token. The same seed gives the same text on every machine.";
+      "Continues a text with a SpikeGPT checkpoint or the token model of an experiment and prints "
+      "it as it is\nmade, then tokens per second and energy per token. Token ids may stand for the "
+      "prompt: a .npy array [T],\nor ids as spikeloom tokenize prints them; - is standard input. "
+      "The same seed gives the same text on every\nmachine.";
   add_options(line);
   const auto parsed = parse(line, arguments);
   if (!parsed) return 0;
   const options::variables_map& values = *parsed;
   Settings s;
-  s.weights = values["weights"].as<std::string>();
+  s.network = network_of(values);
   s.prompt = unescaped(values["prompt"].as<std::string>(), "--prompt");
-  s.vocab = values["vocab"].as<std::string>();
+  s.ids = values["ids"].as<std::string>();
+  if (!s.ids.empty() && !s.prompt.empty())
+    throw Error(ErrorCode::kUsage, "--prompt and token ids exclude each other");
   s.state = values["state"].as<std::string>();
   s.tokens = in_range<int64_t>(values, "tokens", 1, int64_t{1} << 40);
-  s.temperature = in_range(values, "temperature", 1e-3, 1e3);
-  s.top_p = in_range(values, "top-p", 0.0, 1.0);
+  s.sampling.temperature = in_range(values, "temperature", 1e-3, 1e3);
+  s.sampling.top_p = in_range(values, "top-p", 0.0, 1.0);
   s.top_p_newline = in_range(values, "top-p-newline", 0.0, 1.0);
-  s.seed = static_cast<uint64_t>(in_range<int64_t>(values, "seed", 0, INT64_MAX));
-  s.threads = static_cast<int>(in_range<int64_t>(values, "threads", 0, 1024));
-  if (s.threads == 0) s.threads = available_threads();
-  s.device = values["device"].as<std::string>();
-  if (s.device != "cpu" && s.device != "reference") {
-    throw Error(ErrorCode::kUsage, "--device is cpu or reference, not '" + s.device + "'");
-  }
-  s.precision = precision_named(values["precision"].as<std::string>());
-  if (values.count("binary-embedding")) s.binary_embedding = values["binary-embedding"].as<bool>();
-  s.rescale_every = in_range<int64_t>(values, "rescale-every", 0, 1000);
-  s.tau = static_cast<float>(in_range(values, "tau", 1.0, 1e6));
-  s.v_threshold = static_cast<float>(in_range(values, "v-threshold", 1e-6, 1e6));
+  s.sampling.seed = static_cast<uint64_t>(in_range<int64_t>(values, "seed", 0, INT64_MAX));
   s.quiet = values.count("quiet") > 0;
+  s.json = values.count("json") > 0;
   return generate(s);
 }
 

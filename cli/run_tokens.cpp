@@ -9,6 +9,7 @@
 #include "cli/network.hpp"
 #include "cli/notice.hpp"
 #include "cli/process.hpp"
+#include "cli/token_network.hpp"
 #include "cli/token_run.hpp"
 #include "cli/version.hpp"
 #include "core/error.hpp"
@@ -21,105 +22,11 @@
 #include "models/ann/rwkv4.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/random_weights.hpp"
-#include "sim/graph/value_bounds.hpp"
 
 namespace spikeloom {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct TokenNetwork {
-  SpikeGptConfig config;  // its dimensions, of every family
-  Graph graph;
-  Weights weights;
-  std::string note, hash;
-  std::vector<QuantizedLayer> quantized;
-};
-
-void require_same(const char* key, int64_t wanted, int64_t found) {
-  if (wanted != 0 && wanted != found) {
-    throw Error(ErrorCode::kUsage,
-                fmt::format("model.{} is {}, the checkpoint has {}", key, wanted, found));
-  }
-}
-
-SpikeGptConfig config_from(const TokenExperiment& e, const Weights* stored) {
-  SpikeGptConfig net;
-  if (stored != nullptr) {
-    net = spikegpt_config_of(*stored);
-    require_same("layers", e.layers, net.layers);
-    require_same("width", e.width, net.width);
-    require_same("vocabulary", e.vocabulary, net.vocabulary);
-  } else {
-    net.layers = e.layers;
-    net.width = e.width;
-    net.vocabulary = e.vocabulary;
-    net.ffn_pre = e.ffn_pre;
-  }
-  net.binary_embedding = e.binary_embedding.value_or(net.binary_embedding);
-  net.rescale_every = e.rescale_every;
-  net.tau = e.tau;
-  net.v_threshold = e.v_threshold;
-  net.reset = e.reset;
-  return net;
-}
-
-// A GPT of these dimensions; 0: heads of 64 channels, a context of one window.
-GptConfig gpt_of(const SpikeGptConfig& net, int64_t heads, int64_t context) {
-  return {net.layers, net.width, net.vocabulary,
-          heads > 0 ? heads : std::max<int64_t>(1, net.width / 64), context};
-}
-
-GptConfig gpt_from(const TokenExperiment& e, const Weights* stored) {
-  if (stored == nullptr) {
-    return {e.layers, e.width, e.vocabulary,
-            e.heads > 0 ? e.heads : std::max<int64_t>(1, e.width / 64),
-            e.context > 0 ? e.context : std::max<int64_t>(e.data.window, 1)};
-  }
-  GptConfig net = gpt_config_of(*stored);
-  require_same("layers", e.layers, net.layers);
-  require_same("width", e.width, net.width);
-  require_same("vocabulary", e.vocabulary, net.vocabulary);
-  require_same("context", e.context, net.context);
-  if (e.heads > 0) net.heads = e.heads;
-  return net;
-}
-
-void build(const TokenExperiment& e, const Weights* stored, TokenNetwork& net) {
-  if (e.family == "gpt") {
-    const GptConfig gpt = gpt_from(e, stored);
-    net.config.layers = gpt.layers;
-    net.config.width = gpt.width;
-    net.config.vocabulary = gpt.vocabulary;
-    net.graph = build_gpt(gpt);
-    return;
-  }
-  net.config = config_from(e, stored);
-  net.graph = e.spikes() ? build_spikegpt(net.config) : build_rwkv4(net.config);
-}
-
-TokenNetwork make_token_network(const TokenExperiment& e) {
-  TokenNetwork net;
-  if (e.weights.path.empty()) {
-    build(e, nullptr, net);
-    check_memory(net.graph, 1);
-    const auto seed = static_cast<uint64_t>(e.weights.random_seed);
-    net.weights = random_weights(net.graph, seed);
-    net.note = fmt::format("random weights, seed {}", seed);
-  } else {
-    Weights stored = load_weights(e.weights.path);
-    try {
-      build(e, &stored, net);
-      net.weights = bind_weights(net.graph, std::move(stored));
-      value_gains(net.graph, net.weights);
-    } catch (const Error& error) {
-      throw error.in(e.weights.path.string());
-    }
-    net.note = e.weights.note.empty() ? e.weights.path.filename().string() : e.weights.note;
-  }
-  net.hash = weights_hash(net.weights);
-  return net;
-}
 
 int64_t characters_in(const std::string& utf8) {
   return std::count_if(utf8.begin(), utf8.end(), [](char c) { return (c & 0xC0) != 0x80; });
@@ -345,7 +252,8 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
     TokenRun run(setup, net.graph, std::exchange(net.weights, {}), state);
     const auto rows = static_cast<int64_t>(data.rows.size());
     const int64_t tokens = tokens_in(setup.windows, planned);
-    const bool whole = !data.cut && tokens == rows * static_cast<int64_t>(data.rows[0].size());
+    const bool whole = e.data.kind == "tokens" && !data.cut &&
+                       tokens == rows * static_cast<int64_t>(data.rows[0].size());
     run.run(whole ? Shape{rows, tokens / rows} : Shape{tokens});
     net.quantized = run.quantized();
   }

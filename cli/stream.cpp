@@ -1,4 +1,4 @@
-// spikeloom stream: one sound, frame by frame, and the decision as it forms.
+// spikeloom stream: one sound or sequence, frame by frame, and the decision as it forms.
 
 #include <fmt/format.h>
 
@@ -6,15 +6,20 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "cli/experiment.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
 #include "cli/options.hpp"
+#include "cli/token_input.hpp"
 #include "core/error.hpp"
 #include "core/io/file.hpp"
+#include "core/io/npy.hpp"
 #include "datasets/audio/wav.hpp"
+#include "datasets/utf8.hpp"
 #include "sim/plan/session.hpp"
 #include "sim/trace/finite_watch.hpp"
 
@@ -27,19 +32,23 @@ constexpr double kFrameMs = 1000.0 * kFrameShift / kSampleRate,
                  kWindowMs = 1000.0 * kFrameSamples / kSampleRate;
 
 struct StreamOptions {
+  bool json = false;  // a JSON object a line, nothing else
+  bool sound = true;  // frames of 10 ms
   int64_t every = 1;
   double decide = 2;  // probability that ends the stream; above 1: never
   std::vector<std::string> labels;
 };
 
+// Where frames come from. The next one, as the network reads it, into [1, C]; false at the end.
+using NextFrame = std::function<bool(Tensor&)>;
+
 // Frames of a sound as it comes; holds one window and one block.
-class Frames {
+class SoundFrames {
  public:
-  explicit Frames(WavReader reader) : reader_(std::move(reader)) {
+  explicit SoundFrames(WavReader reader) : reader_(std::move(reader)) {
     // Blocks of one frame shift: a live source must not wait for more.
     block_ = std::max<int64_t>(1, reader_.rate() * kFrameShift / kSampleRate);
   }
-  // The next frame, normalised, into [1, 128]; false at the end.
   bool next(Tensor& frame) {
     while (static_cast<int64_t>(samples_.size()) < kFrameSamples) {
       if (!reader_.read(block_, samples_)) return false;
@@ -57,6 +66,38 @@ class Frames {
   std::vector<float> samples_;
   LogMel front_end_;
   std::vector<double> values_ = std::vector<double>(kMelBins);
+};
+
+// Rows of an array [T, C] or [1, T, C], read as they are.
+class ArrayFrames {
+ public:
+  ArrayFrames(const Tensor& array, int64_t channels) : values_(to_f32(array)) {
+    const Shape& shape = array.shape();
+    const size_t axes = shape.size();
+    const bool fits = (axes == 2 || (axes == 3 && shape[0] == 1)) && shape[axes - 1] == channels;
+    if (!fits || array.size() == 0) {
+      throw Error(ErrorCode::kData,
+                  fmt::format("expected frames [T,{}], found {}", channels, to_string(shape)));
+    }
+    for (size_t i = 0; i < values_.f32().size(); ++i) {
+      if (!std::isfinite(values_.f32()[i])) {
+        throw Error(ErrorCode::kData, fmt::format("frame {} holds a value that is not finite",
+                                                  i / static_cast<size_t>(channels)));
+      }
+    }
+  }
+  bool next(Tensor& frame) {
+    const auto to = frame.f32();
+    const auto values = values_.f32();
+    if (at_ == values.size()) return false;
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(at_), to.size(), to.begin());
+    at_ += to.size();
+    return true;
+  }
+
+ private:
+  Tensor values_;
+  size_t at_ = 0;
 };
 
 struct Decision {
@@ -83,18 +124,25 @@ class Stream {
                              .weights,
                          make_backend(experiment.run.device), {Schedule::kStepMajor, 1, {}})),
         logits_(*network.model.graph.find_output("logits")),
+        channels_(network.model.graph.node(0).shape.back()),
         threads_(experiment.run.threads) {}
 
-  void run(Frames frames) {
-    Tensor frame({1, kMelBins});
+  void run(const NextFrame& next) {
+    Tensor frame({1, channels_});
     const int64_t look_ahead = session_.plan().look_ahead;
-    fmt::print("step    time  answer            probability  computed in\n");
-    while (!over() && frames.next(frame)) tick(frame, 0);
+    if (!options_.json) {
+      fmt::print("step  {}answer            probability  computed in\n",
+                 options_.sound ? "  time  " : "");
+    }
+    while (!over() && next(frame)) tick(frame, 0);
     if (session_.steps_done() == 0)
       throw Error(ErrorCode::kData, "is shorter than one frame of 25 ms");
     for (int64_t i = 0; i < look_ahead && !over(); ++i) tick(frame, 1);
-    summary(look_ahead);
-    for (const std::string& note : frames.notes()) fmt::print("note: {}\n", note);
+    if (options_.json) {
+      print_final(look_ahead);
+    } else {
+      summary(look_ahead);
+    }
   }
 
  private:
@@ -130,10 +178,39 @@ class Stream {
   }
 
   void print(int64_t step, double ms) const {
-    fmt::print("{:4}  {:4.2f} s  {:<16}  {:11.3f}  {:8.3f} ms\n", step,
-               static_cast<double>(step) * kFrameMs / 1000, name(last_.answer), last_.probability,
-               ms);
+    const double seconds = static_cast<double>(step) * kFrameMs / 1000;
+    if (options_.json) {
+      nlohmann::json line{{"step", step},
+                          {"answer", last_.answer},
+                          {"label", lossy_utf8(name(last_.answer))},
+                          {"probability", last_.probability},
+                          {"computed_ms", ms},
+                          {"same_since", since_},
+                          {"decided", decided_}};
+      if (options_.sound) line["time_s"] = seconds;
+      fmt::print("{}\n", line.dump());
+    } else {
+      fmt::print("{:4}  {}{:<16}  {:11.3f}  {:8.3f} ms\n", step,
+                 options_.sound ? fmt::format("{:4.2f} s  ", seconds) : "", name(last_.answer),
+                 last_.probability, ms);
+    }
     std::fflush(stdout);
+  }
+
+  // What holds at the end.
+  void print_final(int64_t look_ahead) const {
+    nlohmann::json line{{"final", true},
+                        {"step", last_step_},
+                        {"answer", last_.answer},
+                        {"label", last_.answer < 0 ? "" : lossy_utf8(name(last_.answer))},
+                        {"probability", last_.probability},
+                        {"same_since", since_},
+                        {"decided", decided_},
+                        {"look_ahead", look_ahead},
+                        {"mean_ms", total_ms_ / static_cast<double>(session_.steps_done())},
+                        {"worst_ms", worst_ms_},
+                        {"interrupted", interrupted()}};
+    fmt::print("{}\n", line.dump());
   }
 
   void summary(int64_t look_ahead) const {
@@ -143,16 +220,23 @@ class Stream {
       fmt::print("{}: {} after step {}, the same answer since step {}\n",
                  decided_ ? "decided" : "answer", name(last_.answer), last_step_, since_);
     }
+    const std::string wait =
+        options_.sound
+            ? fmt::format(
+                  "{:.0f} ms until {} frames of look-ahead are there, {:.0f} ms analysis "
+                  "window\nreal time: {:.1f}x",
+                  static_cast<double>(look_ahead) * kFrameMs, look_ahead, kWindowMs,
+                  kFrameMs / mean)
+            : fmt::format("{} frames of look-ahead", look_ahead);
     fmt::print(
-        "latency per frame: {:.3f} ms computed (mean; {:.3f} ms at most) on {} thread{}, {:.0f} ms "
-        "until {} frames of look-ahead are there, {:.0f} ms analysis window\nreal time: {:.1f}x\n",
-        mean, worst_ms_, threads_, threads_ == 1 ? "" : "s",
-        static_cast<double>(look_ahead) * kFrameMs, look_ahead, kWindowMs, kFrameMs / mean);
+        "latency per frame: {:.3f} ms computed (mean; {:.3f} ms at most) on {} thread{}, {}\n",
+        mean, worst_ms_, threads_, threads_ == 1 ? "" : "s", wait);
   }
 
   StreamOptions options_;
   Session session_;
   NodeId logits_;
+  int64_t channels_;
   int threads_;
   Decision last_;
   bool decided_ = false;
@@ -167,28 +251,69 @@ std::vector<std::string> words_of(const std::string& text) {
   return words;
 }
 
+constexpr std::string_view kNpyMagic("\x93NUMPY");
+
+// What the first argument names.
+struct FrameSource {
+  std::string start;  // of standard input: bytes that were read to tell what it is
+  bool is_array = false;
+  std::shared_ptr<const InputFile> file;  // null: standard input
+};
+
+FrameSource open_input(const std::string& path) {
+  FrameSource input;
+  if (path == "-") {
+    input.start = read_start_of_standard_input(kNpyMagic.size());
+  } else {
+    input.file = std::make_shared<const InputFile>(path);  // names itself
+    input.start.resize(std::min<uint64_t>(kNpyMagic.size(), input.file->size()));
+    input.file->read_at(0, std::as_writable_bytes(std::span(input.start)));
+  }
+  input.is_array = input.start == kNpyMagic;
+  return input;
+}
+
+void stream_sound(Stream& stream, const FrameSource& input, bool notes) {
+  SoundFrames frames(input.file ? WavReader(input.file) : WavReader::standard_input(input.start));
+  stream.run([&](Tensor& frame) { return frames.next(frame); });
+  for (const std::string& note : frames.notes()) {
+    if (notes) fmt::print("note: {}\n", note);
+  }
+}
+
+void stream_array(Stream& stream, const FrameSource& input, const std::string& path,
+                  int64_t channels) {
+  const auto load = [&] {
+    if (input.file) return load_npy(path);
+    const std::string bytes = input.start + read_standard_input();
+    return parse_npy(std::as_bytes(std::span(bytes)), "array");
+  };
+  ArrayFrames frames(load(), channels);
+  stream.run([&](Tensor& frame) { return frames.next(frame); });
+}
+
 }  // namespace
 
 int command_stream(const Arguments& arguments) {
   CommandLine line;
   line.usage =
-      "spikeloom stream FILE.wav|- --experiment EXPERIMENT.toml [--set key=value]... [--labels "
-      "A,B,..] "
-      "[--every N] [--decide P]";
+      "spikeloom stream FILE.wav|FILE.npy|- --experiment EXPERIMENT.toml [--set key=value]... "
+      "[--labels A,B,..] [--every N] [--decide P] [--json]";
   line.about =
       "Feeds a sound, of a file or from standard input as it comes, to the network of an "
       "experiment, one\n"
       "frame of 10 ms after the other, and prints the answer as it forms: the mean over the steps "
-      "so far.";
+      "so far.\nA .npy array holds frames [T, C] as the network reads them.";
   line.named.add_options()("experiment", options::value<std::string>()->required(),
-                           "an experiment of family lmuformer with in_channels = 128")(
+                           "an experiment of family lmuformer; for sounds with in_channels = 128")(
       "labels", options::value<std::string>()->default_value(""), "names of the classes, in order")(
       "every", options::value<int64_t>()->default_value(1), "print every Nth step")(
       "decide", options::value<double>()->default_value(2),
-      "stop when the answer has this probability (softmax); above 1: at the end of the sound");
+      "stop when the answer has this probability (softmax); above 1: at the end of the sound")(
+      "json", "print a JSON object a line for every step printed, nothing else");
   add_set_option(line);
-  line.hidden.add_options()("sound", options::value<std::string>()->required());
-  line.words.add("sound", 1);
+  line.hidden.add_options()("input", options::value<std::string>()->required());
+  line.words.add("input", 1);
   const auto values = parse(line, arguments);
   if (!values) return 0;
   Config config = load_experiment((*values)["experiment"].as<std::string>(), *values);
@@ -196,25 +321,35 @@ int command_stream(const Arguments& arguments) {
   if (config.has("what_if")) throw config.error_at("what_if", "only spikeloom run asks what if");
   // A step takes microseconds, less than waking a second thread.
   if (!config.has("run.threads")) experiment.run.threads = 1;
-  if (!experiment.model.is_lmuformer() || experiment.model.lmuformer.in_channels != kMelBins)
-    throw config.error_at("model.family", "stream needs lmuformer with in_channels = 128");
-  StreamOptions stream_options{(*values)["every"].as<int64_t>(), (*values)["decide"].as<double>(),
+  if (!experiment.model.is_lmuformer())
+    throw config.error_at("model.family", "stream needs lmuformer");
+  StreamOptions stream_options{values->count("json") > 0, true, (*values)["every"].as<int64_t>(),
+                               (*values)["decide"].as<double>(),
                                words_of((*values)["labels"].as<std::string>())};
   if (stream_options.every < 1) throw Error(ErrorCode::kUsage, "--every must be positive");
-  const std::string sound = (*values)["sound"].as<std::string>();
+  const std::string path = (*values)["input"].as<std::string>();
+  const int64_t channels = experiment.model.lmuformer.in_channels;
+  const bool piped = path == "-";
+  const FrameSource input = open_input(path);
+  if (!input.is_array && channels != kMelBins)
+    throw config.error_at("model.family", "stream needs in_channels = 128 for sounds");
+  stream_options.sound = !input.is_array;
   DatasetInfo frames;
   frames.size = 1;
-  frames.channels = kMelBins;
+  frames.channels = channels;
   frames.frames = experiment.model.lmuformer.seq_len;
   const Network network = make_network(experiment, frames);
   Stream stream(experiment, network, stream_options);
-  const bool piped = sound == "-";
-  const auto file = piped ? nullptr : std::make_shared<const InputFile>(sound);  // names itself
   try {
-    stream.run(Frames(piped ? WavReader::standard_input() : WavReader(file)));
+    if (input.is_array) {
+      stream_array(stream, input, path, channels);
+    } else {
+      stream_sound(stream, input, !stream_options.json);
+    }
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kData) throw;
-    throw error.in(piped ? "standard input" : sound);
+    const bool named = std::string_view(error.what()).starts_with(path);
+    if (error.code() != ErrorCode::kData || named) throw;
+    throw error.in(piped ? "standard input" : path);
   }
   return interrupted() ? exit_code(ErrorCode::kInterrupted) : 0;
 }

@@ -1,8 +1,10 @@
 #include "cli/token_input.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 
@@ -100,6 +102,20 @@ std::string read_standard_input() {
   }
   if (std::ferror(stdin) != 0) throw Error(ErrorCode::kData, "standard input: cannot be read");
   return text;
+}
+
+std::string read_start_of_standard_input(size_t count) {
+  std::string start(count, '\0');
+  size_t done = 0;
+  while (done < count) {
+    const ssize_t got = ::read(STDIN_FILENO, start.data() + done, count - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Error(ErrorCode::kData, "standard input: cannot be read");
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  start.resize(done);
+  return start;
 }
 
 std::string unescaped(const std::string& text, const char* what) {

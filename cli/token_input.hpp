@@ -13,6 +13,9 @@ namespace spikeloom {
 // All of standard input. Throws Error(kData) beyond 1 GiB.
 std::string read_standard_input();
 
+// Its first `count` bytes, fewer where it is shorter; what is read otherwise goes on behind them.
+std::string read_start_of_standard_input(size_t count);
+
 // \n, \t, \r, \\, \xHH (a byte) and \uHHHH or \u{H..} (a character) as what they stand for. Throws
 // Error(kUsage) "<what>: ..." for any other backslash.
 std::string unescaped(const std::string& text, const char* what);

@@ -55,9 +55,13 @@ ByteSource source_of(std::shared_ptr<const InputFile> file) {
   };
 }
 
-ByteSource standard_input_source() {
-  return [](std::span<std::byte> to) {
-    size_t done = 0;
+ByteSource standard_input_source(std::string first) {
+  return [first, at = size_t{0}](std::span<std::byte> to) mutable {
+    size_t done = std::min(to.size(), first.size() - at);
+    std::transform(first.begin() + static_cast<std::ptrdiff_t>(at),
+                   first.begin() + static_cast<std::ptrdiff_t>(at + done), to.begin(),
+                   [](char c) { return static_cast<std::byte>(c); });
+    at += done;
     while (done < to.size()) {
       const ssize_t got = ::read(STDIN_FILENO, to.data() + done, to.size() - done);
       if (got < 0 && errno == EINTR) continue;
@@ -176,9 +180,9 @@ WavReader::WavReader(std::shared_ptr<const InputFile> file) : state_(std::make_u
   open();
 }
 
-WavReader WavReader::standard_input() {
+WavReader WavReader::standard_input(std::string first) {
   WavReader reader(std::make_unique<State>());
-  reader.state_->source = standard_input_source();
+  reader.state_->source = standard_input_source(std::move(first));
   reader.open();
   return reader;
 }

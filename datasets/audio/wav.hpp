@@ -28,7 +28,8 @@ class WavReader {
  public:
   explicit WavReader(std::span<const std::byte> bytes);  // must outlive the reader
   explicit WavReader(std::shared_ptr<const InputFile> file);
-  static WavReader standard_input();
+  // `first`: bytes of it that somebody has read already.
+  static WavReader standard_input(std::string first = {});
   ~WavReader();
   WavReader(WavReader&&) noexcept;
   WavReader& operator=(WavReader&&) = delete;

@@ -115,6 +115,16 @@ def check_npy(runner, file, *shape):
     require(all(abs(v) < 1e30 for v in values), "values that are not finite")
 
 
+def check_json_lines(runner, count, *keys):
+    """Standard output is so many JSON objects, a line each, the keys in all of them."""
+    def refuse(constant):
+        raise Bad(f"{constant} is no JSON")
+    with open(runner.path(".stdout")) as text:
+        lines = [json.loads(line, parse_constant=refuse) for line in text]
+    require(len(lines) == int(count), f"{len(lines)} lines")
+    require(all(key in line for line in lines for key in keys), f"not in all: {keys}")
+
+
 def check_counts(runner, report, opcounts):
     """Every layer and attention product of both forms, and all totals, as integers."""
     with open(runner.path(report)) as text:
