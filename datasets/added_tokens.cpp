@@ -110,7 +110,7 @@ void AddedTokens::split(std::string_view text, std::vector<int32_t>& ids,
     }
     if (done < begin) plain(text.substr(done, begin - done));
     ids.push_back(token->id);
-    done = std::max(done, end);
+    done = end;  // perhaps before the white space that the token before took, as in the original
   }
   if (done < text.size()) plain(text.substr(done));
 }

@@ -35,7 +35,7 @@ TEXTS = [
     "\U0001F600\U0001F468\u200d\U0001F469\u200d\U0001F467 \U0001F1E9\U0001F1EA\u2764\ufe0f!!", "\u200b\ufeff\u00ad\u2060",
     "\u00a0\u2003\u3000x\u2028y\u2029z\u0085", "a\u0000b\u0001\u001f\u007f", "!!!???...---___", "(a)[b]{c}<d>", "$5 €6 £7 +x ^y `z` ~",
     "<|endoftext|>", "a<|endoftext|>b", " <|endoftext|> ", "<|endoftext|><|endoftext|>", "<|endoftext", "<s>x</s>  <mask>  y",
-    "<mask>", "a <mask> b", "<mask><mask> <mask>", "word wordy sword word. word_ éword word", "tok tokk  tok  \n tok",
+    "<mask>", "a<|endoftext|>   \n  x  tok    y", "a <mask> b", "<mask><mask> <mask>", "word wordy sword word. word_ éword word", "tok tokk  tok  \n tok",
     "Éa ÉA éa", "<one> <onetwo> <onetwothree>", "[INST] hi [/INST]", "<0x41> <0xE4> <unk>", "▁▁ x ▁y", "the" * 50, " the" * 50,
     " " * 100, " " * 37 + "x", "\n" * 50, "x" + " " * 20 + "\n" + " " * 20 + "y", "1" * 40, "." * 40 + "\n" * 3, "é" * 30,
     "for (int i = 0; i < 10; ++i) {\n    printf(\"%d\\n\", i);\n}\n", "https://example.org/a_b?c=d&e=f#g", "snake_case camelCase",
