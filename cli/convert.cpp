@@ -6,26 +6,20 @@
 #include "cli/notice.hpp"
 #include "cli/options.hpp"
 #include "core/error.hpp"
+#include "core/io/hint.hpp"
 #include "core/io/safetensors.hpp"
 #include "core/io/weights_file.hpp"
 
 namespace spikeloom {
 namespace {
 
-// Float tensors as fp32, others unchanged.
-Weights widen(const Weights& weights) {
-  Weights result;
-  for (const std::string& name : weights.names()) {
-    const Tensor& tensor = weights.at(name).data;
-    result.add(name, is_float(tensor.dtype()) ? to_f32(tensor) : clone(tensor));
-  }
-  return result;
-}
-
 int convert_features(const std::string& input, const std::string& output,
                      const options::variables_map& values) {
-  if (!values["dtype"].defaulted())
-    throw Error(ErrorCode::kUsage, "--dtype: an option of weights; features are fp32");
+  for (const char* option : {"dtype", "select"}) {
+    if (values[option].defaulted()) continue;
+    throw Error(ErrorCode::kUsage,
+                fmt::format("--{}: an option of weights; features are fp32", option));
+  }
   Config config = load_experiment(input, values);
   if (config.text("model.family", "") == "spikegpt")
     throw config.error_at("model.family", "--features: token networks read no features");
@@ -33,17 +27,44 @@ int convert_features(const std::string& input, const std::string& output,
   return 0;
 }
 
-int convert_weights(const std::string& input, const std::string& output, const std::string& dtype) {
-  if (dtype != "fp32" && dtype != "fp16") {
-    throw Error(ErrorCode::kUsage, "--dtype is fp32 or fp16, not '" + dtype + "'");
+DType float_type_named(const std::string& dtype) {
+  if (dtype == "fp32") return DType::kF32;
+  if (dtype == "fp16") return DType::kF16;
+  if (dtype == "bf16") return DType::kBF16;
+  throw Error(ErrorCode::kUsage, "--dtype is fp32, fp16 or bf16, not '" + dtype + "'");
+}
+
+// Tensor by tensor: a checkpoint in shards may be larger than the memory.
+int convert_weights(const std::string& input, const std::string& output,
+                    const options::variables_map& values) {
+  const std::string dtype = values["dtype"].as<std::string>();
+  const DType to = float_type_named(dtype);
+  WeightsRequest request;
+  request.select = values["select"].as<std::string>();
+  const WeightsFile file = open_weights(input);
+  const ChosenTensors chosen = choose_tensors(file, request);
+  const std::vector<StoredTensor>& stored = file.groups[chosen.group].tensors;
+  std::vector<TensorOutline> outlines;
+  std::vector<size_t> indices;
+  int64_t bytes = 0;
+  for (const ChosenTensor& tensor : chosen.tensors) {
+    const StoredTensor& from = stored[tensor.index];
+    if (!from.dtype) {
+      notice("left out {} ({})", printable(tensor.name, 80), from.type);
+      continue;
+    }
+    outlines.push_back({tensor.name, is_float(*from.dtype) ? to : *from.dtype, from.shape});
+    indices.push_back(tensor.index);
+    bytes += element_count(from.shape) * size_of(outlines.back().dtype);
   }
-  std::vector<std::string> left_out;
-  const Weights weights = load_weights(input, &left_out);
-  const Weights converted = dtype == "fp16" ? round_to_f16(weights) : widen(weights);
-  save_safetensors(output, converted, {{"format", "pt"}});
-  for (const std::string& name : left_out) notice("left out {}", name);
-  fmt::print("{} tensors, {} bytes ({}) -> {}\n", converted.size(), converted.bytes(), dtype,
-             output);
+  Tensor current;
+  write_safetensors(output, outlines, {{"format", "pt"}}, [&](size_t i) -> const Tensor& {
+    current = {};  // before the next one comes
+    current = to_float_type(file.read(chosen.group, indices[i]), to, outlines[i].name);
+    return current;
+  });
+  for (const std::string& note : chosen.notes) fmt::print("{}\n", note);
+  fmt::print("{} tensors, {} bytes ({}) -> {}\n", outlines.size(), bytes, dtype, output);
   return 0;
 }
 
@@ -52,16 +73,22 @@ int convert_weights(const std::string& input, const std::string& output, const s
 int command_convert(const Arguments& arguments) {
   CommandLine line;
   line.usage =
-      "spikeloom convert WEIGHTS OUTPUT.safetensors [--dtype fp32|fp16], or spikeloom convert "
+      "spikeloom convert WEIGHTS OUTPUT.safetensors [--dtype fp32|fp16|bf16] [--select SET], or "
+      "spikeloom convert "
       "EXPERIMENT.toml FOLDER --features [--set key=value]...";
   line.about =
       "Reads PyTorch (.pth, zip or legacy; never executed), NumPy (.npz) or safetensors weights, "
-      "told apart by\n"
-      "content, and writes safetensors. With --features: the sequences of an experiment's data "
+      "or "
+      "the\nindex.json of their shards, told apart by content, and writes safetensors tensor by "
+      "tensor. What wrappers\n"
+      "put in front of all names (\"module.\", \"model.\", ...) goes. With --features: the "
+      "sequences of an experiment's data "
       "set, as its\n"
       "network reads them, as features.npy, labels.npy and names.txt, to train on.";
   line.named.add_options()("dtype", options::value<std::string>()->default_value("fp32"),
-                           "element type of float tensors: fp32 or fp16 (to nearest even)")(
+                           "element type of float tensors: fp32, fp16 or bf16 (to nearest even)")(
+      "select", options::value<std::string>()->default_value(""),
+      "dict or prefix of the checkpoint to take, as weights.select")(
       "features", "export the data set of an experiment file instead of weights");
   add_set_option(line);
   line.hidden.add_options()("input", options::value<std::string>()->required())(
@@ -74,7 +101,7 @@ int command_convert(const Arguments& arguments) {
   if (values->count("features")) return convert_features(input, output, *values);
   if (values->count("set"))
     throw Error(ErrorCode::kUsage, "--set: an option of --features; weights have no keys");
-  return convert_weights(input, output, (*values)["dtype"].as<std::string>());
+  return convert_weights(input, output, *values);
 }
 
 }  // namespace spikeloom

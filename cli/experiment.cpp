@@ -108,6 +108,8 @@ Experiment::Model read_model(Config& config) {
 Experiment::WeightSource read_weights(Config& config) {
   Experiment::WeightSource weights;
   weights.path = config.path_of("weights.path", "");
+  weights.select = config.text("weights.select", "");
+  weights.ignore = config.text_or_texts("weights.ignore", {});
   weights.random_seed = config.integer("weights.random_seed", 1, 0);
   weights.trained = config.flag("weights.trained", false);
   weights.note = config.text("weights.note", "");

@@ -36,10 +36,19 @@ struct Experiment {
     }
   } model;
   struct WeightSource {
-    std::filesystem::path path;  // "": random
+    std::filesystem::path path;       // "": random
+    std::string select;               // of several sets of weights in a file
+    std::vector<std::string> ignore;  // patterns of names to leave out
     int64_t random_seed = 1;
     bool trained = false;
     std::string note;  // where they come from, for the report
+
+    // Of the dense twin's file.
+    WeightSource for_twin() const {
+      WeightSource twin;
+      twin.ignore = ignore;
+      return twin;
+    }
   } weights;
   std::filesystem::path twin_weights;  // "": the twin is counted, not executed
   DatasetSpec dataset;

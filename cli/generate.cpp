@@ -195,6 +195,7 @@ void print_json(const Settings& settings, const Generated& made, const TokenNetw
                       {"text", nullptr},
                       {"seed", settings.sampling.seed},
                       {"weights", lossy_utf8(net.note)},
+                      {"warnings", net.notes},
                       {"first_token_s", made.prompt_seconds},
                       {"tokens_per_second", nullptr},
                       {"interrupted", interrupted()}};
@@ -235,6 +236,7 @@ int generate(const Settings& settings) {
                token_energies(stream, settings, net.config));
   } else if (!settings.quiet) {
     print_figures(settings, made, net.config, token_energies(stream, settings, net.config));
+    for (const std::string& note : net.notes) fmt::print("{}\n", note);
   }
   return interrupted() ? exit_code(ErrorCode::kInterrupted) : 0;
 }
@@ -252,6 +254,7 @@ T in_range(const options::variables_map& values, const char* name, T low, T high
 void add_options(CommandLine& line) {
   const auto text = [] { return options::value<std::string>()->default_value(""); };
   line.named.add_options()("weights", text(), "checkpoint of a SpikeGPT")(
+      "select", text(), "dict or prefix of the checkpoint to take, as weights.select")(
       "experiment", text(),
       "an experiment of a token model: network, weights, vocabulary and precision are its own "
       "unless options here say otherwise")(
@@ -287,6 +290,7 @@ void override_network(const options::variables_map& values, bool all, TokenExper
     return values.count(name) > 0 && (all || !values[name].defaulted());
   };
   if (said("weights")) e.weights.path = values["weights"].as<std::string>();
+  if (said("select")) e.weights.select = values["select"].as<std::string>();
   if (said("vocab")) e.data.vocab = values["vocab"].as<std::string>();
   if (said("threads")) {
     e.run.threads = static_cast<int>(in_range<int64_t>(values, "threads", 0, 1024));

@@ -39,10 +39,12 @@ std::shared_ptr<const Backend> make_backend(const std::string& device, Accumulat
   return make_chosen_cpu_backend(simd == nullptr ? "" : simd);
 }
 
-Weights load_for(const Graph& graph, const std::filesystem::path& path) {
-  Weights stored = load_weights(path);
+Weights load_for(const Graph& graph, const std::filesystem::path& path,
+                 const Experiment::WeightSource& source, std::vector<std::string>& notes,
+                 std::span<const ExtentHint> hints) {
+  StoredWeights stored = load_weights(path, {source.select, source.ignore, array_names(graph)});
   try {
-    Weights bound = bind_weights(graph, std::move(stored));
+    Weights bound = bind_weights(graph, std::move(stored), &notes, hints);
     value_gains(graph, bound);
     return bound;
   } catch (const Error& error) {
@@ -96,6 +98,20 @@ Graph graph_for(const Experiment& experiment, const DatasetInfo& data) {
   return spikeformer_for(experiment, data);
 }
 
+// Extents that tell which key of the model differs from the file.
+std::vector<ExtentHint> hints_of(const Experiment::Model& model) {
+  if (model.is_kwt() || model.is_lmuformer()) {
+    return {{"head.weight", 0, 1, "model.num_classes"},
+            {"classifier.weight", 0, 1, "model.num_classes"}};
+  }
+  return {{"downsample1_2.encode_conv.weight", 0, 1, "model.embed_dim[0]"},
+          {"downsample2.encode_conv.weight", 0, 1, "model.embed_dim[1]"},
+          {"downsample3.encode_conv.weight", 0, 1, "model.embed_dim[2]"},
+          {"downsample4.encode_conv.weight", 0, 1, "model.embed_dim[3]"},
+          {"downsample1_1.encode_conv.weight", 1, 1, "model.in_channels"},
+          {"head.weight", 0, 1, "model.num_classes"}};
+}
+
 }  // namespace
 
 Network make_network(const Experiment& experiment, const DatasetInfo& data) {
@@ -104,8 +120,10 @@ Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   check_memory(network.as_written, std::min(experiment.run.batch, data.size));
   network.random = experiment.weights.path.empty();
   const auto seed = static_cast<uint64_t>(experiment.weights.random_seed);
-  Weights weights = network.random ? random_weights(network.as_written, seed)
-                                   : load_for(network.as_written, experiment.weights.path);
+  Weights weights = network.random
+                        ? random_weights(network.as_written, seed)
+                        : load_for(network.as_written, experiment.weights.path, experiment.weights,
+                                   network.notes, hints_of(experiment.model));
   network.weights_hash = weights_hash(weights);
   network.weights_note =
       network.random ? fmt::format("random weights, seed {}", seed) : experiment.weights.note;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct Network {
   std::vector<QuantizedLayer> quantized;  // layers that run with other weights than model.weights
   DeadNeurons dead;                       // of a what-if with dead cores
   std::string weights_hash, weights_note;
+  std::vector<std::string> notes;  // what was chosen and left out of the weights' file
   bool random = false;
   // No input up to this takes a value of the model out of fp32; infinity: its logits would show it.
   double safe_input = 0;
@@ -39,9 +41,12 @@ struct Network {
 std::shared_ptr<const Backend> make_backend(const std::string& device,
                                             AccumulatorLimits limits = {});
 
-// The arrays of a file that the graph needs. Throws Error(kData) naming the file and every fault,
+// The arrays of a file that the graph needs (core/io/weights_file.hpp, bind_weights); `path` of
+// `source` aside, which may be that of a twin. Throws Error(kData) naming the file and the faults,
 // scales that leave fp32 among them.
-Weights load_for(const Graph& graph, const std::filesystem::path& path);
+Weights load_for(const Graph& graph, const std::filesystem::path& path,
+                 const Experiment::WeightSource& source, std::vector<std::string>& notes,
+                 std::span<const ExtentHint> hints = {});
 
 // Refuses what cannot fit before anything is allocated: memory that is merely promised ends in the
 // hands of the system's out-of-memory killer. Throws Error(kCapacity).

@@ -79,6 +79,7 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   input.rate_source =
       fmt::format("spikes of this run, {} samples x {} steps", state.ended(), setup.steps);
   input.wall_seconds = state.seconds;
+  input.warnings = network.notes;
   if (state.done < data.size) {
     input.warnings.push_back(
         fmt::format("interrupted after {} of {} samples", state.done, data.size));
@@ -222,6 +223,9 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
   if (!twin) return input;
   input.counts.dense_twin = count_dense_run(*twin, state.ended(), setup.dense_steps());
   if (!interrupted()) input.twin = run_twin(setup, *twin, state);
+  if (input.twin) {
+    for (const std::string& note : input.twin->notes) input.warnings.push_back("twin " + note);
+  }
   if (interrupted() && !setup.experiment.twin_weights.empty()) {
     input.warnings.push_back("interrupted: the dense twin saw only a part of the samples");
     save_checkpoint(*setup.folder, setup.identity, state);

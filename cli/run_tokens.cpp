@@ -61,13 +61,14 @@ struct TwinRun {
   Graph graph;
   RunState state;
   std::string hash;  // "": no weights, not executed
+  std::vector<std::string> notes;
 };
 
 TwinRun run_twin(const TokenSetup& setup, const TokenNetwork& net, int64_t windows) {
   const TokenExperiment& e = setup.experiment;
-  TwinRun twin{build_rwkv4(net.config), {}, ""};
+  TwinRun twin{build_rwkv4(net.config), {}, "", {}};
   if (e.twin_weights.empty() || interrupted()) return twin;
-  Weights weights = load_for(twin.graph, e.twin_weights);
+  Weights weights = load_for(twin.graph, e.twin_weights, e.weights.for_twin(), twin.notes);
   twin.hash = weights_hash(weights);
   TokenSetup own{e, setup.windows, {}, twin.hash, {}, setup.quiet, false};
   own.windows.resize(static_cast<size_t>(windows));
@@ -121,7 +122,9 @@ std::vector<std::string> prediction_notes(const RunState& state, const char* who
 }
 
 void add_warnings(const TokenSetup& setup, const TokenNetwork& net, const RunState& state,
-                  ReportInput& input) {
+                  const TwinRun& twin, ReportInput& input) {
+  input.warnings.insert(input.warnings.end(), net.notes.begin(), net.notes.end());
+  for (const std::string& note : twin.notes) input.warnings.push_back("twin " + note);
   const auto planned = static_cast<int64_t>(setup.windows.size());
   if (state.done < planned) {
     input.warnings.push_back(
@@ -170,7 +173,7 @@ ReportInput describe(const TokenSetup& setup, const TokenNetwork& net, const Run
   signature.restore(state.signature);
   input.signature = signature.text();
   input.wall_seconds = state.seconds;
-  add_warnings(setup, net, state, input);
+  add_warnings(setup, net, state, twin, input);
   return input;
 }
 

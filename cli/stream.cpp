@@ -339,6 +339,7 @@ int command_stream(const Arguments& arguments) {
   frames.channels = channels;
   frames.frames = experiment.model.lmuformer.seq_len;
   const Network network = make_network(experiment, frames);
+  for (const std::string& note : network.notes) fmt::print("{}\n", note);
   Stream stream(experiment, network, stream_options);
   try {
     if (input.is_array) {

@@ -81,10 +81,12 @@ TokenNetwork make_token_network(const TokenExperiment& e) {
     net.weights = random_weights(net.graph, seed);
     net.note = fmt::format("random weights, seed {}", seed);
   } else {
-    Weights stored = load_weights(e.weights.path);
+    StoredWeights stored =
+        load_weights(e.weights.path, {e.weights.select, e.weights.ignore,
+                                      e.family == "gpt" ? gpt_landmarks() : spikegpt_landmarks()});
     try {
-      build(e, &stored, net);
-      net.weights = bind_weights(net.graph, std::move(stored));
+      build(e, &stored.tensors, net);
+      net.weights = bind_weights(net.graph, std::move(stored), &net.notes);
       value_gains(net.graph, net.weights);
     } catch (const Error& error) {
       throw error.in(e.weights.path.string());

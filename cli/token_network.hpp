@@ -16,6 +16,7 @@ struct TokenNetwork {
   Graph graph;
   Weights weights;
   std::string note, hash;
+  std::vector<std::string> notes;  // on the weights' file
   std::vector<QuantizedLayer> quantized;
 };
 

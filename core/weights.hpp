@@ -44,4 +44,13 @@ class Weights {
   std::map<std::string, Shared, std::less<>> tensors_;
 };
 
+// What a file holds of a network.
+struct StoredWeights {
+  Weights tensors;  // under the network's names
+  // Tensors of element types that a Tensor cannot hold: name, type in the words of the format.
+  std::map<std::string, std::string, std::less<>> unsupported;
+  // What was chosen, renamed or left out on the way, a sentence each.
+  std::vector<std::string> notes;
+};
+
 }  // namespace spikeloom

@@ -14,6 +14,9 @@ constexpr size_t kMaxBytes = size_t{256} << 20;
 constexpr size_t kMaxDepth = 4'000'000;
 constexpr size_t kMaxItems = 16'000'000;
 constexpr size_t kMaxString = 1 << 20;
+constexpr size_t kMaxSymbol = 1024;
+// Symbols are put together from two texts, which may be named again and again.
+constexpr size_t kMaxSymbolBytes = 16 << 20;
 constexpr uint32_t kMaxMemoIndex = 1 << 24;
 // Values that every pickle shares.
 constexpr PickleRef kNoneRef = 0;
@@ -25,40 +28,25 @@ struct OpcodeName {
   uint8_t opcode;
   std::string_view name;
 };
-// What protocols 0 to 5 have besides the accepted subset, by the names of Python's pickletools.
+// What protocols 0 to 5 have besides the accepted subset, by the names of Python's pickletools:
+// text forms of protocol 0, extensions of the interpreter, buffers outside of the pickle.
 constexpr OpcodeName kRefused[] = {{'I', "INT"},
                                    {'L', "LONG"},
-                                   {0x8b, "LONG4"},
                                    {'S', "STRING"},
-                                   {'T', "BINSTRING"},
-                                   {'B', "BINBYTES"},
-                                   {'C', "SHORT_BINBYTES"},
-                                   {0x8e, "BINBYTES8"},
-                                   {0x96, "BYTEARRAY8"},
                                    {0x97, "NEXT_BUFFER"},
                                    {0x98, "READONLY_BUFFER"},
                                    {'V', "UNICODE"},
-                                   {0x8c, "SHORT_BINUNICODE"},
-                                   {0x8d, "BINUNICODE8"},
                                    {'F', "FLOAT"},
                                    {'l', "LIST"},
                                    {'d', "DICT"},
-                                   {0x90, "ADDITEMS"},
-                                   {0x91, "FROZENSET"},
-                                   {'0', "POP"},
                                    {'2', "DUP"},
-                                   {'1', "POP_MARK"},
                                    {'g', "GET"},
                                    {'p', "PUT"},
-                                   {0x94, "MEMOIZE"},
                                    {0x82, "EXT1"},
                                    {0x83, "EXT2"},
                                    {0x84, "EXT4"},
-                                   {0x93, "STACK_GLOBAL"},
                                    {'i', "INST"},
                                    {'o', "OBJ"},
-                                   {0x92, "NEWOBJ_EX"},
-                                   {0x95, "FRAME"},
                                    {'P', "PERSID"},
                                    {0x80, "PROTO"}};
 
@@ -82,10 +70,10 @@ class Machine {
 
   Pickle run() {
     const std::string_view start = as_text(bytes_).substr(0, 2);
-    if (start.size() < 2 || start[0] != '\x80') fail("not a pickle of protocol 2");
-    if (start[1] != 2) {
+    if (start.size() < 2 || start[0] != '\x80') fail("not a pickle of protocol 2 to 5");
+    if (start[1] < 2 || start[1] > 5) {
       fail("pickle protocol " + std::to_string(static_cast<uint8_t>(start[1])) +
-           "; only protocol 2 is read, which torch.save writes unless told otherwise");
+           "; protocols 2 to 5 are read");
     }
     at_ = 2;
     while (true) {
@@ -193,8 +181,16 @@ class Machine {
       case 'J': push_integer(take<int32_t>()); return true;
       case 0x8a: push_long(take_bytes(take<uint8_t>())); return true;
       case 'G': push_float(); return true;
-      case 'X': push_unicode(); return true;
+      case 'X': push_unicode(take<uint32_t>()); return true;
+      case 0x8c: push_unicode(take<uint8_t>()); return true;
+      case 0x8d: push_unicode(take<uint64_t>()); return true;
+      case 'C': push_bytes(take<uint8_t>()); return true;
+      case 'B': push_bytes(take<uint32_t>()); return true;
+      case 0x8e:
+      case 0x96: push_bytes(take<uint64_t>()); return true;
+      case 0x8b: push_long(take_bytes(take<uint32_t>())); return true;
       case 'U': push_text(PickleKind::kString, take_text(take<uint8_t>())); return true;
+      case 'T': push_text(PickleKind::kString, take_text(take<uint32_t>())); return true;
       case 'c': push_symbol(); return true;
       default: return false;
     }
@@ -218,6 +214,11 @@ class Machine {
       case 'e': extend(PickleKind::kList, pop_to_mark()); return true;
       case 's': extend(PickleKind::kDict, pop_many(2)); return true;
       case 'u': extend(PickleKind::kDict, pop_to_mark()); return true;
+      case 0x90: extend(PickleKind::kSet, pop_to_mark()); return true;
+      case 0x91:
+        pop_to_mark();
+        push(make(PickleKind::kSet));
+        return true;
       default: return false;
     }
   }
@@ -226,6 +227,15 @@ class Machine {
     switch (opcode) {
       case 'R':
       case 0x81: call(); return true;
+      case 0x92:  // keyword arguments mean nothing to a call that is never made
+        pop();
+        call();
+        return true;
+      case 0x93: push_stack_symbol(); return true;
+      case 0x94: remember(static_cast<uint32_t>(memo_.size())); return true;
+      case 0x95: take<uint64_t>(); return true;  // FRAME: its length helps to read ahead
+      case '0': discard(); return true;
+      case '1': pop_to_mark(); return true;
       case 'b': build(); return true;
       case 'Q': {
         push_items(PickleKind::kPersistent, pop_many(1));
@@ -240,7 +250,7 @@ class Machine {
     }
   }
 
-  // Two's complement, any length up to 255 bytes.
+  // Two's complement, any length.
   void push_long(std::string_view bytes) {
     if (bytes.size() > 8) return push(make(PickleKind::kBigInt));
     uint64_t bits = !bytes.empty() && (bytes.back() & 0x80) != 0 ? ~uint64_t{0} : 0;
@@ -254,25 +264,56 @@ class Machine {
     push(ref);
   }
 
-  void push_unicode() {
-    std::string text = take_text(take<uint32_t>());
+  void push_unicode(uint64_t length) {
+    std::string text = take_text(length);
     if (!is_utf8(text)) fail("string is not UTF-8");
     push_text(PickleKind::kString, std::move(text));
   }
 
+  // Bytes are data of other objects: arrays, numbers, states of generators.
+  void push_bytes(uint64_t length) {
+    take_bytes(length);
+    push(make(PickleKind::kBytes));
+  }
+
   void push_symbol() {
-    std::string symbol(take_line());
-    symbol += '.';
-    symbol += take_line();
+    const std::string_view module = take_line();
+    add_symbol(module, take_line());
+  }
+
+  void push_stack_symbol() {
+    const PickleRef name = pop(), module = pop();
+    if (value(name).kind != PickleKind::kString || value(module).kind != PickleKind::kString) {
+      fail("a symbol of something that is not two texts");
+    }
+    add_symbol(value(module).text, value(name).text);
+  }
+
+  void add_symbol(std::string_view module, std::string_view name) {
+    if (module.size() + name.size() >= kMaxSymbol) fail("symbol of more than 1024 bytes");
+    std::string symbol(module);
+    symbol.append(".").append(name);
     check_name(symbol, what_);
+    symbol_bytes_ += symbol.size();
+    if (symbol_bytes_ > kMaxSymbolBytes) fail("symbols of more than 16 MiB");
     symbols_.insert(symbol);
     push_text(PickleKind::kSymbol, std::move(symbol));
+  }
+
+  // POP, which also takes a mark away.
+  void discard() {
+    if (!marks_.empty() && marks_.back() == stack_.size()) {
+      marks_.pop_back();
+    } else {
+      pop();
+    }
   }
 
   // APPEND(S) and SETITEM(S). A call stays opaque: what is stored into its result is dropped.
   void extend(PickleKind kind, std::vector<PickleRef> items) {
     PickleValue& target = value(top());
-    if (target.kind == PickleKind::kCall) return;
+    if (target.kind == PickleKind::kCall || (target.kind == kind && kind == PickleKind::kSet))
+      return;
     if (target.kind != kind) fail("items for something that is neither list nor dict");
     if (kind == PickleKind::kDict && items.size() % 2 != 0) fail("dict key without value");
     target.items.insert(target.items.end(), items.begin(), items.end());
@@ -330,6 +371,7 @@ class Machine {
   const std::string& what_;
   size_t at_ = 0;
   size_t items_ = 0;
+  size_t symbol_bytes_ = 0;
   Pickle result_;
   std::vector<PickleRef> stack_;
   std::vector<size_t> marks_;

@@ -1,9 +1,11 @@
 #pragma once
-// A pickle (protocol 2) decoded to plain values. Nothing is imported, called or executed: a symbol
-// is a name, a call of any symbol is a value that records the call (formats 3.2, safe evaluation).
+// A pickle (protocols 2 to 5) decoded to plain values. Nothing is imported, called or executed: a
+// symbol is a name, a call of any symbol is a value that records the call (formats 3.2, safe
+// evaluation).
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,7 +23,8 @@ enum class PickleKind : uint8_t {
   kTuple,       // items
   kList,        // items
   kDict,        // items: key, value, key, value, ... (also collections.OrderedDict)
-  kSet,         // always empty: protocol 2 fills sets by calls
+  kBytes,       // the value is dropped
+  kSet,         // its items are dropped
   kSymbol,      // text: "module.name"
   kPersistent,  // items[0]: the persistent id
   kCall,        // items: callable, arguments; never carried out
@@ -40,7 +43,7 @@ struct PickleValue {
 };
 
 struct Pickle {
-  std::vector<PickleValue> values;
+  std::deque<PickleValue> values;  // grows without a second copy
   PickleRef root = 0;
   size_t consumed = 0;                // bytes up to and including STOP
   std::vector<std::string> symbols;   // every symbol named, sorted, once each
@@ -52,7 +55,8 @@ struct Pickle {
 };
 
 // Decodes one pickle at the start of the bytes. Limits: 256 MiB of bytes, 4x10^6 stack entries,
-// marks, memo entries and values, 16x10^6 container items, 1 MiB per string, memo index 2^24.
+// marks, memo entries and values, 16x10^6 container items, 1 MiB per string, 1 KiB per symbol and
+// 16 MiB for all of them, memo index 2^24.
 // Throws Error(kData) starting with `what` on damage, a limit, another protocol or an opcode
 // outside the subset. Thread-safe.
 Pickle parse_pickle(std::span<const std::byte> bytes, const std::string& what);

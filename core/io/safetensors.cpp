@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <numeric>
 #include <unordered_set>
 #include <vector>
 
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
+#include "core/io/element_types.hpp"
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 
@@ -21,25 +22,41 @@ constexpr uint64_t kMaxHeaderBytes = 100'000'000;
 constexpr size_t kMaxTensors = 1'000'000;
 constexpr const char* kMetadataKey = "__metadata__";
 
-// In the order in which the official writer lays tensors out.
 struct StoredType {
   std::string_view name;
-  DType dtype;
+  int64_t bits;
+  ElementType element;
 };
-constexpr std::array<StoredType, 10> kStoredTypes = {{{"I64", DType::kI64},
-                                                      {"F64", DType::kF64},
-                                                      {"F32", DType::kF32},
-                                                      {"I32", DType::kI32},
-                                                      {"BF16", DType::kBF16},
-                                                      {"F16", DType::kF16},
-                                                      {"I16", DType::kI16},
-                                                      {"I8", DType::kI8},
-                                                      {"U8", DType::kU8},
-                                                      {"BOOL", DType::kBool}}};
+constexpr std::array<StoredType, 22> kStoredTypes = {
+    {// Those that are written, in the order in which the official writer lays tensors out.
+     {"I64", 64, {DType::kI64, 8}},
+     {"F64", 64, {DType::kF64, 8}},
+     {"F32", 32, {DType::kF32, 4}},
+     {"I32", 32, {DType::kI32, 4}},
+     {"BF16", 16, {DType::kBF16, 2}},
+     {"F16", 16, {DType::kF16, 2}},
+     {"I16", 16, {DType::kI16, 2}},
+     {"I8", 8, {DType::kI8, 1}},
+     {"U8", 8, {DType::kU8, 1}},
+     {"BOOL", 8, {DType::kBool, 1}},
+     // Those that are widened.
+     {"U32", 32, {DType::kI64, 4, Widening::kU32}},
+     {"U16", 16, {DType::kI32, 2, Widening::kU16}},
+     {"F8_E4M3", 8, {DType::kF16, 1, Widening::kE4M3}},
+     {"F8_E5M2", 8, {DType::kF16, 1, Widening::kE5M2}},
+     // Those that no Tensor holds.
+     {"U64", 64, {std::nullopt, 8}},
+     {"C64", 64, {std::nullopt, 8}},
+     {"F8_E8M0", 8, {std::nullopt, 1}},
+     {"F8_E4M3FNUZ", 8, {std::nullopt, 1}},
+     {"F8_E5M2FNUZ", 8, {std::nullopt, 1}},
+     {"F4", 4, {}},
+     {"F6_E2M3", 6, {}},
+     {"F6_E3M2", 6, {}}}};
 
 size_t rank_of(DType dtype) {
   size_t i = 0;
-  while (kStoredTypes[i].dtype != dtype) ++i;
+  while (kStoredTypes[i].element.dtype != dtype) ++i;
   return i;
 }
 
@@ -49,7 +66,7 @@ size_t rank_of(DType dtype) {
 
 struct Entry {
   std::string name;
-  std::optional<DType> dtype;
+  const StoredType* type = nullptr;
   Shape shape;
   std::vector<uint64_t> offsets;
   bool has_shape = false;
@@ -84,7 +101,8 @@ class HeaderReader final : public nlohmann::json_sax<json> {
       if (metadata.contains(key)) repeated(key);
     } else {
       const Entry& entry = entries.back();
-      const bool seen = (key == "dtype" && entry.dtype) || (key == "shape" && entry.has_shape) ||
+      const bool seen = (key == "dtype" && entry.type != nullptr) ||
+                        (key == "shape" && entry.has_shape) ||
                         (key == "data_offsets" && entry.has_offsets);
       if (seen) repeated(key);
       if (key != "dtype" && key != "shape" && key != "data_offsets") {
@@ -99,7 +117,7 @@ class HeaderReader final : public nlohmann::json_sax<json> {
     if (place_ == Place::kTop) return go(Place::kDone);
     if (place_ == Place::kEntry) {
       const Entry& entry = entries.back();
-      if (!entry.dtype || !entry.has_shape || !entry.has_offsets) {
+      if (entry.type == nullptr || !entry.has_shape || !entry.has_offsets) {
         fail(what_, "tensor '" + entry.name + "' needs dtype, shape and data_offsets");
       }
     }
@@ -128,9 +146,9 @@ class HeaderReader final : public nlohmann::json_sax<json> {
     if (place_ != Place::kEntry || key_ != "dtype") refuse("a string");
     Entry& entry = entries.back();
     for (const StoredType& type : kStoredTypes) {
-      if (type.name == value) entry.dtype = type.dtype;
+      if (type.name == value) entry.type = &type;
     }
-    if (!entry.dtype) {
+    if (entry.type == nullptr) {
       fail(what_, "dtype '" + printable(value, 80) + "' of '" + entry.name + "' is not supported");
     }
     return true;
@@ -202,7 +220,8 @@ void check_layout(std::vector<Entry>& entries, uint64_t data_bytes, const std::s
                      std::to_string(end));
     }
     const std::string where = what + ": tensor '" + entry.name + "'";
-    const int64_t need = checked_bytes(entry.shape, size_of(*entry.dtype), where);
+    const int64_t bits = checked_bytes(entry.shape, entry.type->bits, where);
+    const int64_t need = bits / 8 + (bits % 8 != 0 ? 1 : 0);
     end = entry.offsets[1];
     if (static_cast<uint64_t>(need) != end - entry.offsets[0]) {
       fail(what, "tensor '" + entry.name + "' of shape " + to_string(entry.shape) + " needs " +
@@ -225,7 +244,7 @@ std::string quoted(const std::string& text) {
   }
 }
 
-std::string make_header(const Weights& weights, const std::vector<std::string>& names,
+std::string make_header(std::span<const TensorOutline> outlines, std::span<const size_t> order,
                         const std::map<std::string, std::string>& metadata) {
   std::string text = "{";
   if (!metadata.empty()) {
@@ -235,15 +254,15 @@ std::string make_header(const Weights& weights, const std::vector<std::string>& 
     text += ',';
   }
   int64_t offset = 0;
-  for (const std::string& name : names) {
-    const Tensor& tensor = weights.at(name).data;
-    text += quoted(name) + ":{\"dtype\":\"";
-    text += kStoredTypes[rank_of(tensor.dtype())].name;
+  for (const size_t i : order) {
+    const TensorOutline& tensor = outlines[i];
+    text += quoted(tensor.name) + ":{\"dtype\":\"";
+    text += kStoredTypes[rank_of(tensor.dtype)].name;
     text += "\",\"shape\":[";
-    for (const int64_t extent : tensor.shape()) text += std::to_string(extent) + ",";
-    if (!tensor.shape().empty()) text.pop_back();
+    for (const int64_t extent : tensor.shape) text += std::to_string(extent) + ",";
+    if (!tensor.shape.empty()) text.pop_back();
     text += "],\"data_offsets\":[" + std::to_string(offset) + ",";
-    offset += tensor.bytes();
+    offset += element_count(tensor.shape) * size_of(tensor.dtype);
     text += std::to_string(offset) + "]},";
   }
   if (text.back() == ',') text.pop_back();
@@ -252,9 +271,17 @@ std::string make_header(const Weights& weights, const std::vector<std::string>& 
   return text;
 }
 
-// read(offset, to) fills `to` from an offset of the file.
-template <typename F>
-SafetensorsFile read_tensors(uint64_t size, const F& read, const std::string& what) {
+// Fills `to` from an offset of the file.
+using ReadAt = std::function<void(uint64_t offset, std::span<std::byte> to)>;
+
+// What a file holds and where its data begin.
+struct Contents {
+  std::vector<Entry> entries;
+  std::map<std::string, std::string> metadata;
+  uint64_t begin = 0;
+};
+
+Contents read_contents(uint64_t size, const ReadAt& read, const std::string& what) {
   if (size < 8) fail(what, "the file has only " + std::to_string(size) + " bytes");
   std::array<std::byte, 8> first;
   read(0, first);
@@ -269,28 +296,71 @@ SafetensorsFile read_tensors(uint64_t size, const F& read, const std::string& wh
   if (!text.starts_with('{')) fail(what, "does not start with '{'");
   // nlohmann takes a NUL for the end of its input and checks UTF-8 only inside strings.
   if (text.find('\0') != std::string_view::npos || !is_utf8(text)) fail(what, "is not UTF-8 text");
-  const uint64_t begin = 8 + length;
-  HeaderReader header(what, size - begin);
+  Contents contents;
+  contents.begin = 8 + length;
+  HeaderReader header(what, size - contents.begin);
   json::sax_parse(text.begin(), text.end(), &header);
-  check_layout(header.entries, size - begin, what);
+  check_layout(header.entries, size - contents.begin, what);
+  contents.entries = std::move(header.entries);
+  contents.metadata = std::move(header.metadata);
+  return contents;
+}
 
+Tensor read_entry(const Contents& contents, const Entry& entry, const ReadAt& read) {
+  const ElementType& element = entry.type->element;
+  Tensor tensor(entry.shape, *element.dtype);
+  const uint64_t offset = contents.begin + entry.offsets[0];
+  if (element.widening == Widening::kNone) {
+    read(offset, {tensor.data(), static_cast<size_t>(tensor.bytes())});
+  } else {
+    std::vector<std::byte> stored(entry.offsets[1] - entry.offsets[0]);
+    read(offset, stored);
+    widen_elements(stored, element.widening, tensor);
+  }
+  return tensor;
+}
+
+SafetensorsFile read_tensors(uint64_t size, const ReadAt& read, const std::string& what) {
+  Contents contents = read_contents(size, read, what);
   SafetensorsFile file;
-  file.metadata = std::move(header.metadata);
-  for (Entry& entry : header.entries) {
-    Tensor tensor(std::move(entry.shape), *entry.dtype);
-    read(begin + entry.offsets[0], {tensor.data(), static_cast<size_t>(tensor.bytes())});
+  for (Entry& entry : contents.entries) {
+    if (!entry.type->element.dtype) {
+      fail(what, "dtype '" + std::string(entry.type->name) + "' of '" + entry.name +
+                     "' is not supported");
+    }
+    Tensor tensor = read_entry(contents, entry, read);
     file.weights.add(std::move(entry.name), std::move(tensor));
   }
+  file.metadata = std::move(contents.metadata);
   return file;
+}
+
+WeightsFile open_contents(uint64_t size, ReadAt read, const std::string& what) {
+  const auto contents = std::make_shared<const Contents>(read_contents(size, read, what));
+  WeightsFile file;
+  file.what = what;
+  file.groups.resize(1);
+  for (const Entry& entry : contents->entries) {
+    const auto place = static_cast<int64_t>(file.groups[0].tensors.size());
+    file.groups[0].tensors.push_back(
+        {entry.name, std::string(entry.type->name), entry.type->element.dtype, entry.shape, place});
+  }
+  file.read = [contents, read = std::move(read)](size_t, size_t tensor) {
+    return read_entry(*contents, contents->entries[tensor], read);
+  };
+  return file;
+}
+
+ReadAt from_bytes(std::span<const std::byte> bytes) {
+  return [bytes](uint64_t offset, std::span<std::byte> to) {
+    std::copy_n(bytes.begin() + static_cast<int64_t>(offset), to.size(), to.begin());
+  };
 }
 
 }  // namespace
 
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::string& what) {
-  const auto copy = [&](uint64_t offset, std::span<std::byte> to) {
-    std::copy_n(bytes.begin() + static_cast<int64_t>(offset), to.size(), to.begin());
-  };
-  return read_tensors(bytes.size(), copy, what);
+  return read_tensors(bytes.size(), from_bytes(bytes), what);
 }
 
 // Every tensor straight into its place: the file is never in memory as a whole.
@@ -300,35 +370,64 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
   return read_tensors(file.size(), read, path.string());
 }
 
+WeightsFile open_safetensors(std::span<const std::byte> bytes, const std::string& what) {
+  return open_contents(bytes.size(), from_bytes(bytes), what);
+}
+
+WeightsFile open_safetensors(const std::filesystem::path& path) {
+  const auto file = std::make_shared<const InputFile>(path);
+  const auto read = [file](uint64_t offset, std::span<std::byte> to) { file->read_at(offset, to); };
+  return open_contents(file->size(), read, path.string());
+}
+
 Weights load_safetensors(const std::filesystem::path& path) {
   return read_safetensors(path).weights;
 }
 
-void save_safetensors(const std::filesystem::path& path, const Weights& weights,
-                      const std::map<std::string, std::string>& metadata) {
-  std::vector<std::string> names = weights.names();
-  for (const std::string& name : names) {
-    const std::string where = path.string() + ": tensor '" + printable(name, 80) + "'";
-    if (name.empty() || name == kMetadataKey || !is_utf8(name)) {
-      throw Error(ErrorCode::kInternal, where + " has a name that safetensors cannot hold");
-    }
-    if (weights.at(name).scale.size() > 0 || !weights.at(name).scale.shape().empty()) {
-      throw Error(ErrorCode::kInternal, where + " has a scale, which cannot be stored yet");
-    }
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorOutline> outlines,
+                       const std::map<std::string, std::string>& metadata,
+                       const std::function<const Tensor&(size_t)>& tensor) {
+  std::vector<size_t> order(outlines.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  for (const TensorOutline& outline : outlines) {
+    if (!outline.name.empty() && outline.name != kMetadataKey && is_utf8(outline.name)) continue;
+    throw Error(ErrorCode::kData, path.string() + ": tensor '" + printable(outline.name, 80) +
+                                      "' has a name that safetensors cannot hold");
   }
-  std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
-    return rank_of(weights.at(a).data.dtype()) < rank_of(weights.at(b).data.dtype());
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const auto key = [&](size_t i) {
+      return std::pair(rank_of(outlines[i].dtype), std::string_view(outlines[i].name));
+    };
+    return key(a) < key(b);
   });
-  const std::string header = make_header(weights, names, metadata);
+  const std::string header = make_header(outlines, order, metadata);
   const uint64_t length = header.size();
   OutputFile file(path);
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(header);
-  for (const std::string& name : names) {
-    const Tensor& tensor = weights.at(name).data;
-    file.write({tensor.data(), static_cast<size_t>(tensor.bytes())});
+  for (const size_t i : order) {
+    const Tensor& values = tensor(i);
+    if (values.shape() != outlines[i].shape || values.dtype() != outlines[i].dtype) {
+      throw Error(ErrorCode::kInternal, "tensor '" + outlines[i].name + "' is not its outline");
+    }
+    file.write({values.data(), static_cast<size_t>(values.bytes())});
   }
   file.commit();
+}
+
+void save_safetensors(const std::filesystem::path& path, const Weights& weights,
+                      const std::map<std::string, std::string>& metadata) {
+  std::vector<TensorOutline> outlines;
+  for (const std::string& name : weights.names()) {
+    const WeightTensor& tensor = weights.at(name);
+    if (tensor.scale.size() > 0 || !tensor.scale.shape().empty()) {
+      throw Error(ErrorCode::kInternal, path.string() + ": tensor '" + printable(name, 80) +
+                                            "' has a scale, which cannot be stored yet");
+    }
+    outlines.push_back({name, tensor.data.dtype(), tensor.data.shape()});
+  }
+  write_safetensors(path, outlines, metadata,
+                    [&](size_t i) -> const Tensor& { return weights.at(outlines[i].name).data; });
 }
 
 }  // namespace spikeloom

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
 #include "core/io/hint.hpp"
+#include "core/weight_names.hpp"
 
 namespace spikeloom {
 namespace {
@@ -14,38 +17,54 @@ namespace {
   throw Error(ErrorCode::kData, what + ": " + why);
 }
 
-struct StorageType {
+struct NamedType {
   std::string_view name;
-  std::optional<DType> dtype;
-  int64_t bytes;
+  ElementType element;
 };
-constexpr std::array<StorageType, 17> kStorageTypes = {{
-    {"DoubleStorage", DType::kF64, 8},
-    {"FloatStorage", DType::kF32, 4},
-    {"HalfStorage", DType::kF16, 2},
-    {"BFloat16Storage", DType::kBF16, 2},
-    {"LongStorage", DType::kI64, 8},
-    {"IntStorage", DType::kI32, 4},
-    {"ShortStorage", DType::kI16, 2},
-    {"CharStorage", DType::kI8, 1},
-    {"ByteStorage", DType::kU8, 1},
-    {"BoolStorage", DType::kBool, 1},
-    {"ComplexFloatStorage", std::nullopt, 8},
-    {"ComplexDoubleStorage", std::nullopt, 16},
-    {"QInt8Storage", std::nullopt, 1},
-    {"QUInt8Storage", std::nullopt, 1},
-    {"QInt32Storage", std::nullopt, 4},
-    {"UntypedStorage", std::nullopt, 1},
-    {"_UntypedStorage", std::nullopt, 1},
-}};
+constexpr std::array<NamedType, 17> kStorageTypes = {{{"DoubleStorage", {DType::kF64, 8}},
+                                                      {"FloatStorage", {DType::kF32, 4}},
+                                                      {"HalfStorage", {DType::kF16, 2}},
+                                                      {"BFloat16Storage", {DType::kBF16, 2}},
+                                                      {"LongStorage", {DType::kI64, 8}},
+                                                      {"IntStorage", {DType::kI32, 4}},
+                                                      {"ShortStorage", {DType::kI16, 2}},
+                                                      {"CharStorage", {DType::kI8, 1}},
+                                                      {"ByteStorage", {DType::kU8, 1}},
+                                                      {"BoolStorage", {DType::kBool, 1}},
+                                                      {"ComplexFloatStorage", {std::nullopt, 8}},
+                                                      {"ComplexDoubleStorage", {std::nullopt, 16}},
+                                                      {"QInt8Storage", {std::nullopt, 1}},
+                                                      {"QUInt8Storage", {std::nullopt, 1}},
+                                                      {"QInt32Storage", {std::nullopt, 4}},
+                                                      {"UntypedStorage", {std::nullopt, 1}},
+                                                      {"_UntypedStorage", {std::nullopt, 1}}}};
 
-constexpr std::array<std::string_view, 20> kTorchTypeNames = {
-    "float16", "float32", "float64",   "half",       "float", "double", "bfloat16",
-    "int8",    "int16",   "int32",     "int64",      "uint8", "uint16", "uint32",
-    "uint64",  "bool",    "complex64", "complex128", "qint8", "quint8"};
+// Element types of tensors over untyped storages (_rebuild_tensor_v3).
+constexpr std::array<NamedType, 18> kTorchTypes = {
+    {{"float16", {DType::kF16, 2}},
+     {"bfloat16", {DType::kBF16, 2}},
+     {"float32", {DType::kF32, 4}},
+     {"float64", {DType::kF64, 8}},
+     {"int8", {DType::kI8, 1}},
+     {"int16", {DType::kI16, 2}},
+     {"int32", {DType::kI32, 4}},
+     {"int64", {DType::kI64, 8}},
+     {"uint8", {DType::kU8, 1}},
+     {"bool", {DType::kBool, 1}},
+     {"uint16", {DType::kI32, 2, Widening::kU16}},
+     {"uint32", {DType::kI64, 4, Widening::kU32}},
+     {"float8_e4m3fn", {DType::kF16, 1, Widening::kE4M3}},
+     {"float8_e5m2", {DType::kF16, 1, Widening::kE5M2}},
+     {"uint64", {std::nullopt, 8}},
+     {"float8_e4m3fnuz", {std::nullopt, 1}},
+     {"float8_e5m2fnuz", {std::nullopt, 1}},
+     {"float8_e8m0fnu", {std::nullopt, 1}}}};
+constexpr std::array<std::string_view, 8> kOtherTypes = {
+    "half", "float", "double", "complex32", "complex64", "complex128", "qint8", "quint8"};
 
-constexpr std::array<std::string_view, 6> kWrappers = {"model", "state_dict", "model_state_dict",
-                                                       "net",   "model_ema",  "module"};
+constexpr size_t kMostDicts = 64;      // of tensors
+constexpr size_t kMostVisited = 4096;  // dicts looked into
+constexpr size_t kLongestKey = 256;    // of a storage
 
 constexpr std::string_view kRebuild = "torch._utils._rebuild_";
 
@@ -57,16 +76,25 @@ bool is_rebuild_symbol(std::string_view symbol) {
   return symbol.starts_with(kRebuild) || symbol == "torch._tensor._rebuild_from_type_v2";
 }
 
+const ElementType* torch_type(std::string_view name) {
+  for (const NamedType& type : kTorchTypes) {
+    if (type.name == name) return &type.element;
+  }
+  return nullptr;
+}
+
 bool has_meaning(std::string_view symbol) {
   if (is_storage_symbol(symbol) || is_rebuild_symbol(symbol)) return true;
-  for (const std::string_view known : {"collections.OrderedDict", "torch.Size", "torch.device",
-                                       "torch.serialization._get_layout"}) {
+  for (const std::string_view known :
+       {"collections.OrderedDict", "torch.Size", "torch.device", "torch.serialization._get_layout",
+        "torch.nn.parameter.Parameter"}) {
     if (symbol == known) return true;
   }
   constexpr std::string_view kTorch = "torch.";
   return symbol.starts_with(kTorch) &&
-         std::find(kTorchTypeNames.begin(), kTorchTypeNames.end(), symbol.substr(kTorch.size())) !=
-             kTorchTypeNames.end();
+         (torch_type(symbol.substr(kTorch.size())) != nullptr ||
+          std::find(kOtherTypes.begin(), kOtherTypes.end(), symbol.substr(kTorch.size())) !=
+              kOtherTypes.end());
 }
 
 // The symbol that is called, or "" when the value is not the call of a symbol.
@@ -109,41 +137,80 @@ std::vector<int64_t> integers_of(const Pickle& pickle, PickleRef ref, const std:
   return result;
 }
 
-// Follows _rebuild_parameter(tensor, ...) to the call that makes the tensor.
-const PickleValue& unwrap_parameter(const Pickle& pickle, const PickleValue& value,
-                                    const std::string& where) {
+// A call that makes a tensor, by its symbol and its arguments.
+struct Rebuild {
+  std::string_view symbol;
+  const PickleValue* arguments;
+};
+
+// Follows _rebuild_parameter(tensor, ...) and _rebuild_from_type_v2(function, type, arguments,
+// state) to the call that makes the tensor.
+Rebuild find_rebuild(const Pickle& pickle, const PickleValue& value, const std::string& where) {
   constexpr int kDeepest = 8;
   const PickleValue* call = &value;
   for (int depth = 0; depth < kDeepest; ++depth) {
     const std::string_view symbol = called_symbol(pickle, *call);
     if (!is_rebuild_symbol(symbol)) fail(where, "is a parameter without a tensor");
-    if (!symbol.starts_with("torch._utils._rebuild_parameter")) return *call;
     const PickleValue& arguments = pickle.at(call->items[1]);
+    if (symbol == "torch._tensor._rebuild_from_type_v2" && arguments.items.size() == 4) {
+      const PickleValue& function = pickle.at(arguments.items[0]);
+      const PickleValue& inner = pickle.at(arguments.items[2]);
+      if (function.kind == PickleKind::kSymbol && inner.kind == PickleKind::kTuple) {
+        return {function.text, &inner};
+      }
+    }
+    if (!symbol.starts_with("torch._utils._rebuild_parameter")) return {symbol, &arguments};
     if (arguments.items.empty()) fail(where, "is a parameter without a tensor");
     call = &pickle.at(arguments.items[0]);
   }
   fail(where, "is a parameter of a parameter of a parameter");
 }
 
-TorchTensor read_tensor(const Pickle& pickle, const PickleValue& value, const std::string& name,
-                        const std::string& what) {
-  const std::string where = what + ": tensor '" + name + "'";
+// Storages by the persistent id that describes them: tensors share them.
+using Storages = std::unordered_map<PickleRef, std::shared_ptr<const TorchStorage>>;
+
+std::shared_ptr<const TorchStorage> storage_of(const Pickle& pickle, PickleRef ref,
+                                               Storages& storages, const std::string& where) {
+  std::shared_ptr<const TorchStorage>& storage = storages[ref];
+  if (!storage) {
+    storage =
+        std::make_shared<const TorchStorage>(read_torch_storage(pickle, pickle.at(ref), where));
+  }
+  return storage;
+}
+
+// The element type that _rebuild_tensor_v3 names.
+void read_type(const PickleValue& symbol, TorchTensor& tensor) {
+  constexpr std::string_view kTorch = "torch.";
+  tensor.type = symbol.kind == PickleKind::kSymbol ? symbol.text : "unknown type";
+  tensor.element = {};
+  if (symbol.kind != PickleKind::kSymbol || !symbol.text.starts_with(kTorch)) return;
+  const ElementType* known = torch_type(std::string_view(symbol.text).substr(kTorch.size()));
+  if (known != nullptr) tensor.element = *known;
+}
+
+TorchTensor read_tensor(const Pickle& pickle, const PickleValue& value, std::string name,
+                        Storages& storages, const std::string& what) {
+  const std::string where = what + ": tensor '" + printable(name, 80) + "'";
   TorchTensor tensor;
-  tensor.name = name;
-  const PickleValue& call = unwrap_parameter(pickle, value, where);
-  const std::string_view symbol = called_symbol(pickle, call);
-  const bool with_grad = symbol == "torch._utils._rebuild_tensor_v2";
-  if (!with_grad && symbol != "torch._utils._rebuild_tensor") {
-    tensor.unsupported = symbol;
+  tensor.name = std::move(name);
+  const Rebuild rebuild = find_rebuild(pickle, value, where);
+  const bool typed = rebuild.symbol == "torch._utils._rebuild_tensor_v3";
+  const bool with_grad = typed || rebuild.symbol == "torch._utils._rebuild_tensor_v2";
+  if (!with_grad && rebuild.symbol != "torch._utils._rebuild_tensor") {
+    tensor.type = rebuild.symbol;
     return tensor;
   }
-  const std::vector<PickleRef>& arguments = pickle.at(call.items[1]).items;
-  if (arguments.size() < (with_grad ? 6 : 4)) fail(where, "is built from too few values");
-  tensor.storage = read_torch_storage(pickle, pickle.at(arguments[0]), where);
-  if (!tensor.storage.dtype) {
-    tensor.unsupported = tensor.storage.type;
-    return tensor;
+  const std::vector<PickleRef>& arguments = rebuild.arguments->items;
+  if (arguments.size() < (typed ? 7 : with_grad ? 6 : 4)) {
+    fail(where, "is built from too few values");
   }
+  tensor.storage = storage_of(pickle, arguments[0], storages, where);
+  tensor.type = tensor.storage->type;
+  tensor.element = tensor.storage->element;
+  if (typed) read_type(pickle.at(arguments[6]), tensor);
+  if (!tensor.element.dtype) return tensor;
+  tensor.readable = true;
   tensor.offset = integer_of(pickle.at(arguments[1]), where);
   tensor.shape = integers_of(pickle, arguments[2], where);
   tensor.strides = integers_of(pickle, arguments[3], where);
@@ -151,33 +218,84 @@ TorchTensor read_tensor(const Pickle& pickle, const PickleValue& value, const st
   return tensor;
 }
 
-const PickleValue& state_dict_of(const Pickle& pickle, const std::string& what) {
-  const PickleValue& root = pickle.at(pickle.root);
-  if (root.kind == PickleKind::kCall || root.kind == PickleKind::kPersistent) {
-    const std::string symbol = printable(called_symbol(pickle, root));
-    fail(what, "holds one object (" + symbol + "), no state dict; save model.state_dict() instead");
+struct FoundDict {
+  std::string path;
+  PickleRef ref;
+};
+
+// The dicts of tensors, breadth first; one that stands under several keys under its first.
+std::vector<FoundDict> find_dicts(const Pickle& pickle) {
+  constexpr size_t kDeepest = 2;
+  std::vector<FoundDict> level = {{"", pickle.root}}, result;
+  std::unordered_set<PickleRef> seen = {pickle.root};
+  for (size_t depth = 0; depth <= kDeepest && !level.empty(); ++depth) {
+    std::vector<FoundDict> next;
+    for (FoundDict& dict : level) {
+      const PickleValue& value = pickle.at(dict.ref);
+      if (value.kind != PickleKind::kDict) continue;
+      for (size_t i = 0; depth < kDeepest && i + 1 < value.items.size(); i += 2) {
+        const PickleValue& key = pickle.at(value.items[i]);
+        const PickleRef inner = value.items[i + 1];
+        if (key.kind != PickleKind::kString || key.text.size() > kLongestKey ||
+            !is_utf8(key.text) || pickle.at(inner).kind != PickleKind::kDict ||
+            seen.size() == kMostVisited || !seen.insert(inner).second) {
+          continue;
+        }
+        next.push_back({dict.path.empty() ? key.text : dict.path + "." + key.text, inner});
+      }
+      if (holds_tensor(pickle, value)) result.push_back(std::move(dict));
+    }
+    level = std::move(next);
   }
-  for (const std::string_view key : kWrappers) {
-    const PickleValue* inner = pickle.find(root, key);
-    if (inner != nullptr && holds_tensor(pickle, *inner)) return *inner;
-  }
-  if (holds_tensor(pickle, root)) return root;
-  fail(what,
-       "holds no state dict: neither the root nor model, state_dict, model_state_dict, net, "
-       "model_ema or module is a dict of tensors");
+  std::stable_sort(result.begin(), result.end(), [](const FoundDict& a, const FoundDict& b) {
+    return rank_of_path(a.path) < rank_of_path(b.path);
+  });
+  if (result.size() > kMostDicts) result.resize(kMostDicts);
+  return result;
 }
 
-void strip_common_prefixes(std::vector<TorchTensor>& tensors) {
-  constexpr std::array<std::string_view, 2> kPrefixes = {"module.", "_orig_mod."};
-  for (size_t misses = 0, i = 0; misses < kPrefixes.size(); i = 1 - i) {
-    const std::string_view prefix = kPrefixes[i];
-    const bool common = std::all_of(tensors.begin(), tensors.end(), [&](const TorchTensor& t) {
-      return t.name.size() > prefix.size() && t.name.starts_with(prefix);
-    });
-    misses = common ? 0 : misses + 1;
-    if (!common) continue;
-    for (TorchTensor& tensor : tensors) tensor.name.erase(0, prefix.size());
+TorchDict read_dict(const Pickle& pickle, const FoundDict& found, Storages& storages,
+                    const std::string& what) {
+  const PickleValue& dict = pickle.at(found.ref);
+  TorchDict result;
+  result.path = found.path;
+  std::unordered_map<std::string_view, PickleRef> last;
+  std::vector<std::string_view> order;
+  for (size_t i = 0; i + 1 < dict.items.size(); i += 2) {
+    const PickleValue& key = pickle.at(dict.items[i]);
+    if (key.kind != PickleKind::kString || !is_tensor(pickle, pickle.at(dict.items[i + 1])))
+      continue;
+    if (last.insert_or_assign(key.text, dict.items[i + 1]).second) order.push_back(key.text);
   }
+  for (const std::string_view name : order) {
+    check_name(name, what);
+    result.tensors.push_back(
+        read_tensor(pickle, pickle.at(last.at(name)), std::string(name), storages, what));
+  }
+  return result;
+}
+
+void refuse_object(const Pickle& pickle, const std::string& what) {
+  const PickleValue& root = pickle.at(pickle.root);
+  if (root.kind != PickleKind::kCall && root.kind != PickleKind::kPersistent) return;
+  const std::string symbol = printable(called_symbol(pickle, root), 80);
+  fail(what, "holds one object (" + symbol + "), no state dict; save model.state_dict() instead");
+}
+
+// The keys of the root whose values are objects: a model that was pickled whole.
+std::string objects_of(const Pickle& pickle) {
+  const PickleValue& root = pickle.at(pickle.root);
+  if (root.kind != PickleKind::kDict) return {};
+  for (size_t i = 0; i + 1 < root.items.size(); i += 2) {
+    const PickleValue& key = pickle.at(root.items[i]);
+    if (key.kind != PickleKind::kString || rank_of_path(key.text).kind > PathClass::kAverage)
+      continue;
+    const std::string_view symbol = called_symbol(pickle, pickle.at(root.items[i + 1]));
+    if (symbol.empty()) continue;
+    return "; " + in_quotes(key.text) + " is one object (" + printable(symbol, 80) +
+           "), save its state_dict() instead";
+  }
+  return {};
 }
 
 }  // namespace
@@ -199,14 +317,13 @@ TorchStorage read_torch_storage(const Pickle& pickle, const PickleValue& persist
     fail(what, "storage type is not understood");
   }
   storage.type = type.text.substr(type.text.rfind('.') + 1);
-  for (const StorageType& known : kStorageTypes) {
-    if (known.name != storage.type) continue;
-    storage.dtype = known.dtype;
-    storage.element_bytes = known.bytes;
+  for (const NamedType& known : kStorageTypes) {
+    if (known.name == storage.type) storage.element = known.element;
   }
   const PickleValue& key = pickle.at(id.items[2]);
   if (key.kind != PickleKind::kString) fail(what, "storage key is not a string");
   check_name(key.text, what);
+  if (key.text.size() > kLongestKey) fail(what, "storage key of more than 256 bytes");
   storage.key = key.text;
   storage.count = integer_of(pickle.at(id.items[4]), what + ": storage size");
   storage.view_count = storage.count;
@@ -223,19 +340,26 @@ TorchStorage read_torch_storage(const Pickle& pickle, const PickleValue& persist
   return storage;
 }
 
-std::vector<TorchTensor> find_state_dict(const Pickle& pickle, const std::string& what) {
-  const PickleValue& dict = state_dict_of(pickle, what);
-  std::vector<TorchTensor> tensors;
-  for (size_t i = 0; i + 1 < dict.items.size(); i += 2) {
-    const PickleValue& key = pickle.at(dict.items[i]);
-    const PickleValue& value = pickle.at(dict.items[i + 1]);
-    if (key.kind != PickleKind::kString || !is_tensor(pickle, value)) continue;
-    check_name(key.text, what);
-    tensors.push_back(read_tensor(pickle, value, key.text, what));
+std::vector<TorchDict> find_state_dicts(const Pickle& pickle, const std::string& what) {
+  refuse_object(pickle, what);
+  const std::vector<FoundDict> found = find_dicts(pickle);
+  std::vector<TorchDict> result;
+  Storages storages;
+  for (const FoundDict& dict : found) {
+    try {
+      result.push_back(read_dict(pickle, dict, storages, what));
+    } catch (const Error&) {
+      // An optimizer's state, say, may be beyond us; what would be run may not.
+      if (rank_of_path(dict.path).kind != PathClass::kUnknown || found.size() == 1) throw;
+    }
   }
-  if (tensors.empty()) fail(what, "the state dict has no tensor under a string key");
-  strip_common_prefixes(tensors);
-  return tensors;
+  if (result.empty()) {
+    fail(what,
+         "holds no state dict: neither its root nor any dict up to two keys below it holds "
+         "tensors" +
+             objects_of(pickle));
+  }
+  return result;
 }
 
 std::vector<std::string> opaque_symbols(const Pickle& pickle) {

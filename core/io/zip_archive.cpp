@@ -96,20 +96,27 @@ ZipArchive::ZipArchive(std::span<const std::byte> bytes, std::string what)
     : what_(std::move(what)) {
   zip_error_t error;
   zip_error_init(&error);
-  const auto refuse = [&] {
-    const std::string why = zip_error_strerror(&error);
-    zip_error_fini(&error);
-    fail(what_, "not a readable zip archive: " + why);
-  };
-  zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error);
-  if (source == nullptr) refuse();
-  archive_.reset(zip_open_from_source(source, ZIP_RDONLY, &error));
+  open(zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error), &error,
+       static_cast<int64_t>(bytes.size()));
+}
+
+ZipArchive::ZipArchive(const std::filesystem::path& path) : what_(path.string()) {
+  const auto size = static_cast<int64_t>(InputFile(path).size());
+  zip_error_t error;
+  zip_error_init(&error);
+  open(zip_source_file_create(path.c_str(), 0, size, &error), &error, size);
+}
+
+void ZipArchive::open(zip_source* source, zip_error* error, int64_t archive_bytes) {
+  if (source != nullptr) archive_.reset(zip_open_from_source(source, ZIP_RDONLY, error));
   if (!archive_) {
-    zip_source_free(source);
-    refuse();
+    const std::string why = zip_error_strerror(error);
+    if (source != nullptr) zip_source_free(source);
+    zip_error_fini(error);
+    fail(what_, "not a readable zip archive: " + why);
   }
-  zip_error_fini(&error);
-  read_directory(static_cast<int64_t>(bytes.size()));
+  zip_error_fini(error);
+  read_directory(archive_bytes);
 }
 
 void ZipArchive::read_directory(int64_t archive_bytes) {

@@ -1,5 +1,5 @@
 #pragma once
-// Read access to a zip archive in memory (libzip). Used for .npz and .pth.
+// Read access to a zip archive in memory or in a file (libzip). Used for .npz and .pth.
 //
 // Everything is checked before memory is allocated: names, duplicate names, encryption, methods
 // other than stored and deflate, stored sizes that exceed the archive (overlapping entries),
@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,6 +16,8 @@
 #include <vector>
 
 struct zip;
+struct zip_error;
+struct zip_source;
 
 namespace spikeloom {
 
@@ -35,6 +38,8 @@ class ZipArchive {
  public:
   // The bytes must outlive the archive. `what` (the path) starts every error message.
   ZipArchive(std::span<const std::byte> bytes, std::string what);
+  // A file that stays open; entries are read from it when they are asked for.
+  explicit ZipArchive(const std::filesystem::path& path);
 
   // In the order of the central directory.
   const std::vector<ZipEntry>& entries() const noexcept { return entries_; }
@@ -51,6 +56,7 @@ class ZipArchive {
   struct Close {
     void operator()(zip* archive) const noexcept;
   };
+  void open(zip_source* source, zip_error* error, int64_t archive_bytes);
   void read_directory(int64_t archive_bytes);
 
   std::string what_;

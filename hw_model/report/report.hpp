@@ -41,7 +41,8 @@ struct TwinInfo {
   Accuracy accuracy;
   std::string weights_sha256;  // empty: no weights, counted only
   std::optional<LanguageScore> language = {};
-  std::vector<ZeroCount> zeros = {};  // among what its layers read, where it was executed
+  std::vector<ZeroCount> zeros = {};    // among what its layers read, where it was executed
+  std::vector<std::string> notes = {};  // on its weights' file, for the warnings
 };
 
 // A sample that could not be read: it was left out of every figure.

@@ -78,6 +78,10 @@ GptConfig gpt_config_of(const Weights& weights) {
   return config;
 }
 
+NameSet gpt_landmarks() {
+  return {"tok_emb.weight", "pos_emb", "blocks.0.ln1.weight", "head.weight"};
+}
+
 Graph build_gpt(const GptConfig& config) {
   return Builder(config).build();
 }

@@ -24,6 +24,8 @@ struct GptConfig {
 // Dimensions of a checkpoint but for the heads, which no tensor tells: width / 64, at least 1.
 // Throws Error(kData) when the tensors are no GPT's.
 GptConfig gpt_config_of(const Weights& weights);
+// Names of arrays that every GPT has, to find them in a file by.
+NameSet gpt_landmarks();
 
 // Throws Error(kUsage) for impossible dimensions.
 Graph build_gpt(const GptConfig& config);

@@ -152,6 +152,10 @@ SpikeGptConfig spikegpt_config_of(const Weights& weights) {
   return config;
 }
 
+NameSet spikegpt_landmarks() {
+  return {"emb.weight", "blocks.0.ln1.weight", "ln_out.weight", "head.weight"};
+}
+
 Graph build_spikegpt(const SpikeGptConfig& config) {
   return Builder(config).build();
 }

@@ -51,6 +51,8 @@ SpikeGptConfig spikegpt_preset(std::string_view name);
 // of the 20B tokenizer (50,277), on otherwise. Throws Error(kData) when the tensors are no
 // SpikeGPT's.
 SpikeGptConfig spikegpt_config_of(const Weights& weights);
+// Names of arrays that every SpikeGPT and RWKV-4 has, to find them in a file by.
+NameSet spikegpt_landmarks();
 
 // Throws Error(kUsage) for impossible dimensions.
 Graph build_spikegpt(const SpikeGptConfig& config);

@@ -192,6 +192,14 @@ std::optional<NodeId> mask_of(const Graph& graph, NodeId value) {
   return {};
 }
 
+NameSet array_names(const Graph& graph) {
+  NameSet names;
+  for (const Node& node : graph.nodes()) {
+    for (const Parameter& parameter : parameters_of(node.op)) names.insert(parameter.name);
+  }
+  return names;
+}
+
 int64_t parameter_count(const Graph& graph) {
   std::set<std::string> seen;
   int64_t sum = 0;
@@ -217,67 +225,6 @@ Affine affine_of(const BatchNorm& op, const Weights& weights) {
     result.shift.push_back(static_cast<double>(beta[c]) - static_cast<double>(mean[c]) * scale);
   }
   return result;
-}
-
-namespace {
-
-// What is wrong with the values of one array, or "".
-std::string value_fault(const std::string& name, const Tensor& tensor) {
-  for (const float value : tensor.f32()) {
-    if (!std::isfinite(value)) return "holds NaN or infinity";
-    if (value < 0 && name.ends_with(".running_var")) return "holds a negative variance";
-  }
-  return "";
-}
-
-}  // namespace
-
-Weights bind_weights(const Graph& graph, Weights weights) {
-  Weights bound;
-  std::vector<std::string> faults;
-  for (const Node& node : graph.nodes()) {
-    for (const Parameter& parameter : parameters_of(node.op)) {
-      if (bound.contains(parameter.name)) continue;
-      if (!weights.contains(parameter.name)) {
-        faults.push_back(fmt::format("missing {} {}", parameter.name, to_string(parameter.shape)));
-        continue;
-      }
-      const Tensor& stored = weights.at(parameter.name).data;
-      if (stored.shape() != parameter.shape) {
-        faults.push_back(fmt::format("{} has shape {}, the network needs {}", parameter.name,
-                                     to_string(stored.shape()), to_string(parameter.shape)));
-        continue;
-      }
-      if (!is_float(stored.dtype())) {
-        faults.push_back(fmt::format("{} is {}, the network needs a float type", parameter.name,
-                                     name_of(stored.dtype())));
-        continue;
-      }
-      if (stored.dtype() == DType::kF32) {
-        bound.share(parameter.name, weights);
-      } else {
-        bound.add(parameter.name, to_f32(stored));
-      }
-      weights.erase(parameter.name);
-      const std::string fault = value_fault(parameter.name, bound.at(parameter.name).data);
-      if (!fault.empty()) faults.push_back(parameter.name + " " + fault);
-    }
-  }
-  check_lmu_tables(graph, weights, faults);
-  std::set<std::string> needed;
-  for (const Node& node : graph.nodes()) {
-    for (const Parameter& parameter : parameters_of(node.op)) needed.insert(parameter.name);
-  }
-  for (const std::string& name : weights.names()) {
-    if (!needed.count(name) && !name.ends_with("num_batches_tracked") && !is_lmu_table(graph, name))
-      faults.push_back("surplus " + name);
-  }
-  if (!faults.empty()) {
-    std::string text = fmt::format("weights do not fit the network, {} faults: ", faults.size());
-    for (size_t i = 0; i < faults.size(); ++i) text += (i == 0 ? "" : "; ") + faults[i];
-    throw Error(ErrorCode::kData, text);
-  }
-  return bound;
 }
 
 std::vector<Population> populations_of(const Graph& graph) {

@@ -3,11 +3,13 @@
 // once built.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "core/weight_names.hpp"
 #include "core/weights.hpp"
 #include "sim/graph/op.hpp"
 
@@ -85,11 +87,25 @@ std::optional<NodeId> mask_of(const Graph& graph, NodeId value);
 // Sum of the sizes of all distinct trainable arrays (running statistics excluded).
 int64_t parameter_count(const Graph& graph);
 
-// Checks that `weights` holds every array the graph needs with its shape, that all values are
-// finite, and nothing else (names ending in "num_batches_tracked" are ignored). Returns exactly the
-// needed arrays as fp32; those stored as such are shared, and whoever gives `weights` away never
-// has the others twice. Throws one Error(kData) that lists every missing, surplus, misshapen and
-// non-finite array.
+// The names of all arrays the graph reads.
+NameSet array_names(const Graph& graph);
+
+// An extent of an array that a key of the model decides, for errors: "model.num_classes".
+struct ExtentHint {
+  std::string array;
+  size_t axis = 0;
+  int64_t factor = 1;  // the key's value is the extent times this
+  std::string key;
+};
+
+// Checks that `stored` holds every array the graph needs with its shape, that all values are
+// finite, and nothing else. Left out are what training tools keep beside the arrays (counts of
+// batches, of thop, membranes; is_bookkeeping), told in `notes`. Returns exactly the needed arrays
+// as fp32; those stored as such are shared, and whoever gives `stored` away never has the others
+// twice. Throws one Error(kData) that counts the missing, surplus, misshapen and non-finite arrays,
+// lists the first of them, and says what the cause may be.
+Weights bind_weights(const Graph& graph, StoredWeights stored, std::vector<std::string>* notes,
+                     std::span<const ExtentHint> hints = {});
 Weights bind_weights(const Graph& graph, Weights weights);
 
 // Scale and shift of a batch normalisation, computed in double and rounded to fp32 once.

@@ -13,6 +13,8 @@ import sys
 import tarfile
 import zlib
 
+from checkpoints import make_checkpoint, make_float8, make_network_weights, make_renamed, make_shards
+
 
 class Bad(Exception):
     pass
@@ -404,3 +406,4 @@ def make(folder, words):
 
 MAKERS = {name[5:]: function for name, function in list(globals().items()) if name.startswith("make_")}
 TAKES_SOURCE = {"frames", "repeated", "cut", "cut_part", "flipped", "edited", "copy", "retold", "spliced", "retyped", "sliced"}
+TAKES_SOURCE |= {"checkpoint", "shards", "renamed"}

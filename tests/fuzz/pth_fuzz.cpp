@@ -13,6 +13,6 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return fuzz::errors_only([&] {
     const Pickle pickle = parse_pickle(fuzz::bytes(data, size), "a.pkl");
     opaque_symbols(pickle);
-    find_state_dict(pickle, "a.pkl");
+    find_state_dicts(pickle, "a.pkl");
   });
 }

@@ -141,37 +141,21 @@ TEST_CASE("every pickle opcode outside the subset is refused by name and does no
   const std::string command = "posix\nsystem\n(X\x1b\0\0\0touch spikeloom_hostile_ran\n"s;
   const std::vector<Refused> all = {{'I', "INT", "1\n"},
                                     {'L', "LONG", "1L\n"},
-                                    {0x8b, "LONG4", "\1\0\0\0\1"s},
                                     {'S', "STRING", "'a'\n"},
-                                    {'T', "BINSTRING", "\1\0\0\0a"s},
-                                    {'B', "BINBYTES", "\1\0\0\0a"s},
-                                    {'C', "SHORT_BINBYTES", "\1a"},
-                                    {0x8e, "BINBYTES8", "\1\0\0\0\0\0\0\0a"s},
-                                    {0x96, "BYTEARRAY8", "\xff\xff\xff\xff\xff\xff\xff\x7f"},
                                     {0x97, "NEXT_BUFFER", ""},
                                     {0x98, "READONLY_BUFFER", ""},
                                     {'V', "UNICODE", "a\n"},
-                                    {0x8c, "SHORT_BINUNICODE", "\1a"},
-                                    {0x8d, "BINUNICODE8", "\1\0\0\0\0\0\0\0a"s},
                                     {'F', "FLOAT", "1.5\n"},
                                     {'l', "LIST", ""},
                                     {'d', "DICT", ""},
-                                    {0x90, "ADDITEMS", ""},
-                                    {0x91, "FROZENSET", ""},
-                                    {'0', "POP", ""},
                                     {'2', "DUP", ""},
-                                    {'1', "POP_MARK", ""},
                                     {'g', "GET", "0\n"},
                                     {'p', "PUT", "0\n"},
-                                    {0x94, "MEMOIZE", ""},
                                     {0x82, "EXT1", "\1"},
                                     {0x83, "EXT2", "\1\0"s},
                                     {0x84, "EXT4", "\1\0\0\0"s},
-                                    {0x93, "STACK_GLOBAL", ""},
                                     {'i', "INST", command},
                                     {'o', "OBJ", ""},
-                                    {0x92, "NEWOBJ_EX", ""},
-                                    {0x95, "FRAME", "\1\0\0\0\0\0\0\0"s},
                                     {'P', "PERSID", "a\n"},
                                     {0x80, "PROTO", "\5"}};
   // What precedes it would let the opcode work: a mark, a callable, arguments.
@@ -186,11 +170,11 @@ TEST_CASE("every pickle opcode outside the subset is refused by name and does no
         "opcode " + std::to_string(entry.opcode) + " (" + entry.name + ") is not accepted");
     refused.insert(entry.opcode);
   }
-  // Every other byte is no opcode at all or one of the 34 that are accepted.
+  // Every other byte is no opcode at all or one of the 49 that are accepted.
   const std::string accepted =
       ".N\x88\x89KMJ\x8aGXUc()]}\x8ft\x85\x86\x87"
       "aesuR\x81"
-      "bQqrhj";
+      "bQqrhj01TBC\x8b\x8c\x8d\x8e\x90\x91\x92\x93\x94\x95\x96";
   for (unsigned opcode = 0; opcode < 256; ++opcode) {
     const auto byte = static_cast<char>(opcode);
     if (refused.count(opcode) != 0 || accepted.find(byte) != std::string::npos) continue;

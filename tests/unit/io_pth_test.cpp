@@ -174,9 +174,20 @@ TEST_CASE("pickled numbers and texts have the values Python gives them") {
 
 TEST_CASE("pickles outside the subset or its limits are refused") {
   has(pickle_error(""), "not a pickle");
-  has(pickle_error("\x80\x04."), "pickle protocol 4");
-  has(pickle_error("\x80\x05."), "pickle protocol 5");
-  has(pickle_error("\x80\x02\x95."), "opcode 149 (FRAME) is not accepted");
+  has(pickle_error("\x80\x01."), "pickle protocol 1; protocols 2 to 5 are read");
+  has(pickle_error("\x80\x06."), "pickle protocol 6");
+  has(pickle_error("\x80\x04\x95."), "ends early");
+  has(pickle_error("\x80\x04NN\x93."), "not two texts");
+  has(pickle_error("\x80\x04\x8c\x01"
+                   "aN\x93."),
+      "not two texts");
+  has(pickle_error("\x80\x05\x96\xff\xff\xff\xff\xff\xff\xff\x7f."), "ends early");
+  has(pickle_error("\x80\x04\x94."), "stack is empty");
+  has(pickle_error("\x80\x04(\x90."), "stack is empty");
+  has(pickle_error("\x80\x04N(N\x90."), "neither list nor dict");
+  has(pickle_error("\x80\x04" + text_op(std::string(600, 'm')) + text_op(std::string(600, 'n')) +
+                   "\x93."),
+      "symbol of more than 1024 bytes");
   has(pickle_error(kStart + "I1\n."), "opcode 73");
   has(pickle_error(kStart + "."), "stack is empty");
   has(pickle_error(kStart + "N"), "ends early");
@@ -246,10 +257,32 @@ TEST_CASE("the zip layout of PyTorch is checked") {
   CHECK_NOTHROW(pth(wrong_crc));
 }
 
+TEST_CASE("later protocols hold the same tensors") {
+  CHECK(floats(load_pth(data_file("protocol4.pth")).weights, "w") == ramp(2));
+  const auto value = [](const std::string& ops) {
+    const Pickle pickle = pickle_of("\x80\x05\x95\x01\0\0\0\0\0\0\0"s + ops + ".");
+    return pickle.at(pickle.root);
+  };
+  CHECK(value("\x8c\x03"
+              "abc\x94")
+            .text == "abc");
+  CHECK(value("\x8d\x02\0\0\0\0\0\0\0ab"s).text == "ab");
+  CHECK(value("\x8c\x01m\x8c\x01n\x93").text == "m.n");
+  CHECK(value("C\x02\xff\xfe").kind == PickleKind::kBytes);
+  CHECK(value("B\x01\0\0\0\xff"s).text.empty());  // data of other objects are not kept
+  CHECK(value("\x96\x01\0\0\0\0\0\0\0\xff"s).kind == PickleKind::kBytes);
+  CHECK(value("\x8f(K\x01\x90").kind == PickleKind::kSet);
+  CHECK(value("(K\x01K\x02\x91").kind == PickleKind::kSet);
+  CHECK(value("K\x07N0").integer == 7);
+  CHECK(value("K\x07(NN1").integer == 7);
+  CHECK(value("\x8c\x01m\x8c\x01n\x93)}\x92").kind == PickleKind::kCall);
+  CHECK(value("K\x05\x94K\x06\x94h\x00\x86"s).items.size() == 2);  // the first one remembered
+  CHECK(value("\x8b\x01\0\0\0\xff"s).integer == -1);
+}
+
 TEST_CASE("files without a state dict say what to do") {
   has(error_of([] { load_pth(data_file("torchscript.pth")); }), "save the state dict instead");
-  has(error_of([] { load_pth(data_file("protocol4.pth")); }), "pickle protocol 4");
-  has(error_of([] { load_weights(data_file("protocol4_bare.pth")); }), "pickle protocol 4");
+  has(error_of([] { load_weights(data_file("protocol4_bare.pth")); }), "bare pickle of protocol 4");
   std::string tar(512, '\0');
   tar.replace(257, 5, "ustar");
   has(error_of([&] { parse_weights(bytes_of(tar), "t"); }), "tar archive");

@@ -320,7 +320,9 @@ TEST_CASE("each violated safetensors rule is an error") {
   has(refused(entry(R"("shape":[2],"data_offsets":[0,8])")), "needs dtype");
   has(refused(entry(R"("dtype":"F32","data_offsets":[0,8])")), "needs dtype");
   has(refused(entry(R"("dtype":"F32","shape":[2])")), "needs dtype");
-  has(refused(entry(R"("dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8])")), "'F8_E4M3' of 'w'");
+  has(refused(entry(R"("dtype":"C64","shape":[1],"data_offsets":[0,8])")), "'C64' of 'w'");
+  has(refused(entry(R"("dtype":"F8_E4M3","shape":[7],"data_offsets":[0,8])")), "needs 7 bytes");
+  has(refused(entry(R"("dtype":"F4","shape":[15],"data_offsets":[0,8])")), "'F4' of 'w'");
   has(refused(entry(R"("dtype":"f32","shape":[2],"data_offsets":[0,8])")), "'f32'");
   has(refused(entry(R"("dtype":3,"shape":[2],"data_offsets":[0,8])")), "unexpected a number");
   has(refused(entry(R"("dtype":"F32","shape":[-2],"data_offsets":[0,8])")), "negative");
