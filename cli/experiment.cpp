@@ -109,6 +109,10 @@ Experiment::WeightSource read_weights(Config& config) {
   Experiment::WeightSource weights;
   weights.path = config.path_of("weights.path", "");
   weights.select = config.text("weights.select", "");
+  if (weights.path.empty() && !weights.select.empty()) {
+    throw config.error_at("weights.select",
+                          "random weights are one set; weights.path names a file");
+  }
   weights.ignore = config.text_or_texts("weights.ignore", {});
   weights.random_seed = config.integer("weights.random_seed", 1, 0);
   weights.trained = config.flag("weights.trained", false);

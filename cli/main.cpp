@@ -103,8 +103,16 @@ int flushed(int code) {
 }
 
 int report(ErrorCode code, std::string_view message) {
-  // Messages quote files: they stay on one line and cannot drive the terminal.
-  notice("{}", printable(message, message.size()));
+  // Messages quote files: they stay on one line, of which the start tells where and the end what,
+  // and cannot drive the terminal.
+  constexpr size_t kLongest = 389, kEnd = 190;  // with "spikeloom: " 400 bytes
+  std::string line = printable(message, message.size());
+  if (line.size() > kLongest) {
+    size_t end = line.size() - kEnd;
+    while (end < line.size() && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) ++end;
+    line = printable(line, kLongest - kEnd - 3) + line.substr(end);
+  }
+  notice("{}", line);
   return exit_code(code);
 }
 

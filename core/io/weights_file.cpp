@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
@@ -150,11 +150,13 @@ std::string weights_hash(const Weights& weights) {
 
 Tensor to_float_type(Tensor tensor, DType dtype, const std::string& name) {
   if (!is_float(tensor.dtype()) || tensor.dtype() == dtype) return tensor;
-  Tensor wide = to_f32(tensor);
+  Tensor wide;
+  if (tensor.dtype() != DType::kF32) wide = to_f32(tensor);
   if (dtype == DType::kF32) return wide;
   const bool half = dtype == DType::kF16;
   Tensor narrow(tensor.shape(), dtype);
-  const auto from = wide.f32();
+  const auto from =
+      tensor.dtype() == DType::kF32 ? std::as_const(tensor).f32() : std::as_const(wide).f32();
   const auto to = narrow.as<uint16_t>();
   for (size_t i = 0; i < to.size(); ++i) {
     to[i] = half ? float_to_half(from[i]) : float_to_bfloat16(from[i]);

@@ -325,6 +325,12 @@ def check_memory(runner, most):
     require(now <= first + int(most) * 1024, f"{now} KB of memory, the first run took {first}")
 
 
+def check_cpu_seconds(runner, most):
+    """The run took at most so much of a processor: other programs do not count."""
+    now = runner.result.cpu_seconds
+    require(now <= float(most), f"{now:.1f} s of CPU time")
+
+
 def check_event_lines(runner, report, layer):
     """As many lines of events on standard output as the report counts spikes."""
     with open(runner.path(report)) as text:

@@ -13,6 +13,7 @@ import sys
 import tarfile
 import zlib
 
+from bombs import make_bomb
 from checkpoints import make_checkpoint, make_float8, make_network_weights, make_renamed, make_shards
 
 

@@ -212,6 +212,7 @@ class Runner:
         text = [open(p, errors="replace").read() if os.path.isfile(p) else ""
                 for p in (stdout, self.path(".stderr"))]
         self.result = Result(shown, code, text[0], text[1], usage.ru_maxrss)
+        self.result.cpu_seconds = usage.ru_utime + usage.ru_stime
 
     def input(self, options):
         """Standard input: a pipe that a file comes through, or nothing."""

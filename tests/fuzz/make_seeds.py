@@ -16,6 +16,7 @@ import zipfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests/e2e"))
+import checkpoints  # noqa: E402
 import fixtures  # noqa: E402
 
 GOLDEN = os.path.join(ROOT, "tests/golden/meta_spikeformer")
@@ -82,6 +83,29 @@ c = [1, 2.5, +inf, 0x1F, 1_000, 1979-05-27T07:32:00Z, """long""", true]
             fixtures.make_binidx(folder + "/t.idx", str(code), "5,6", "7", "", "9,10,11")
             seeds.add("binidx", str(code), bytes([6 * size]) + read(folder + "/t.bin") + read(folder + "/t.idx"))
     seeds.add("json", "meta.json", json.dumps(trim(json.load(open(GOLDEN + "/meta.json"))))[:2000].encode())
+
+
+def checkpoints_of_tools(seeds):
+    """Every form of tests/e2e/checkpoints.py around two small arrays, and the protocols of pickle."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, path = os.path.join(folder, "a.safetensors"), os.path.join(folder, "a")
+        header = {"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+                  "head.bias": {"dtype": "F32", "shape": [1], "data_offsets": [8, 12]}}
+        checkpoints.write_safetensors(source, header, bytes(12))
+        for form in sorted(set(checkpoints.FORMS) - {"long_name", "another_net", "float8"}):
+            checkpoints.make_checkpoint(path, source, form, "4" if len(form) % 2 else "2")
+            seeds.add("weights", form, read(path))
+        for protocol in ("3", "5", "legacy2", "legacy5"):
+            checkpoints.make_checkpoint(path, source, "plain", protocol)
+            seeds.add("weights", "protocol_" + protocol, read(path))
+        checkpoints.make_float8(path)
+        seeds.add("weights", "float8", read(path))
+        checkpoints.make_renamed(path, source, "module._orig_mod.")
+        seeds.add("weights", "prefix", read(path))
+        for fault in ("", "outside", "number", "no_map", "key_twice"):
+            checkpoints.make_shards(path + "s", source, "safetensors", fault)
+            seeds.add("weights", "index_" + (fault or "right"),
+                      read(os.path.join(path + "s", "model.safetensors.index.json")))
 
 
 def weights(seeds):
@@ -211,6 +235,7 @@ def main():
     seeds = Seeds(sys.argv[2])
     texts(seeds)
     weights(seeds)
+    checkpoints_of_tools(seeds)
     images(seeds)
     sounds(seeds)
     build = os.path.abspath(sys.argv[1])

@@ -1,9 +1,11 @@
 // core/io: zip archives, .npz, any weight file; damage to all of them.
 
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <random>
 
+#include "core/io/element_types.hpp"
 #include "core/io/npz.hpp"
 #include "core/io/safetensors.hpp"
 #include "core/io/weights_file.hpp"
@@ -162,6 +164,48 @@ TEST_CASE("rounding to float16 touches float tensors only and refuses to overflo
   CHECK(same(half.at("i").data, weights.at("i").data));
   weights.add("g", tensor_of<double>({1}, DType::kF64, {1e300}));
   has(error_of([&] { round_to_f16(weights); }), "tensor 'g', element 0: value exceeds");
+}
+
+TEST_CASE("float8 is read exactly") {
+  for (int bits = 0; bits < 256; ++bits) {
+    INFO(bits);
+    const int exponent = bits >> 3 & 15, mantissa = bits & 7;
+    const float value = half_to_float(e4m3_to_half(static_cast<uint8_t>(bits)));
+    if ((bits & 127) == 127) {
+      CHECK(std::isnan(value));
+      continue;
+    }
+    const double magnitude =
+        exponent == 0 ? std::ldexp(mantissa, -9) : std::ldexp(8 + mantissa, exponent - 10);
+    CHECK(value == (bits < 128 ? magnitude : -magnitude));
+    CHECK(std::signbit(value) == (bits >= 128));
+  }
+  const std::vector<std::byte> stored = {std::byte{0x3c}, std::byte{0xc0}, std::byte{0x01},
+                                         std::byte{0x7c}};
+  Tensor tensor({4}, DType::kF16);
+  widen_elements(stored, Widening::kE5M2, tensor);
+  CHECK(values_of<float>(to_f32(tensor)) == std::vector<float>{1, -2, 0x1p-16f, INFINITY});
+  Tensor words({2}, DType::kI32);
+  widen_elements(std::vector<std::byte>(4, std::byte{0xff}), Widening::kU16, words);
+  CHECK(values_of<int32_t>(words) == std::vector<int32_t>{65535, 65535});
+  Tensor longs({1}, DType::kI64);
+  widen_elements(std::vector<std::byte>(4, std::byte{0xff}), Widening::kU32, longs);
+  CHECK(values_of<int64_t>(longs) == std::vector<int64_t>{4294967295});
+}
+
+TEST_CASE("bfloat16 is rounded to nearest even and keeps infinity") {
+  const auto bits = [](float value) {
+    Tensor tensor({1});
+    tensor.f32()[0] = value;
+    return to_float_type(std::move(tensor), DType::kBF16, "w").as<uint16_t>()[0];
+  };
+  CHECK(bits(1) == 0x3f80);
+  CHECK(bits(std::bit_cast<float>(0x3f808000u)) == 0x3f80);  // a tie to even, down
+  CHECK(bits(std::bit_cast<float>(0x3f818000u)) == 0x3f82);  // a tie to even, up
+  CHECK(bits(std::bit_cast<float>(0x3f808001u)) == 0x3f81);
+  CHECK(bits(INFINITY) == 0x7f80);
+  has(error_of([&] { bits(3.4e38f); }),
+      "tensor 'w', element 0: value exceeds the range of bfloat16");
 }
 
 TEST_CASE("no truncation and no flipped bit of a weight file crashes a reader") {
