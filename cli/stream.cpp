@@ -339,7 +339,9 @@ int command_stream(const Arguments& arguments) {
   frames.channels = channels;
   frames.frames = experiment.model.lmuformer.seq_len;
   const Network network = make_network(experiment, frames);
-  for (const std::string& note : network.notes) fmt::print("{}\n", note);
+  for (const std::string& note : network.notes) {
+    if (!stream_options.json) fmt::print("{}\n", note);
+  }
   Stream stream(experiment, network, stream_options);
   try {
     if (input.is_array) {
