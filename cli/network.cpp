@@ -92,11 +92,15 @@ Graph kwt_for(const Experiment& experiment, const DatasetInfo& data) {
   return build_kwt(config);
 }
 
+}  // namespace
+
 Graph graph_for(const Experiment& experiment, const DatasetInfo& data) {
   if (experiment.model.is_lmuformer()) return lmuformer_for(experiment, data);
   if (experiment.model.is_kwt()) return kwt_for(experiment, data);
   return spikeformer_for(experiment, data);
 }
+
+namespace {
 
 // Extents that tell which key of the model differs from the file.
 std::vector<ExtentHint> hints_of(const Experiment::Model& model) {

@@ -52,6 +52,10 @@ Weights load_for(const Graph& graph, const std::filesystem::path& path,
 // hands of the system's out-of-memory killer. Throws Error(kCapacity).
 void check_memory(const Graph& graph, int64_t sessions);
 
+// The network as it is written, without weights. Throws Error(kUsage) when model and dataset do not
+// fit.
+Graph graph_for(const Experiment& experiment, const DatasetInfo& data);
+
 // Throws Error(kUsage) when model and dataset do not fit, Error(kCapacity) when the machine is too
 // small, Error(kData) for weights that do not fit.
 Network make_network(const Experiment& experiment, const DatasetInfo& data);

@@ -146,7 +146,7 @@ RunIdentity identity_of(const Experiment& experiment, const Network& network,
 
 // The network's dense twin, where it has one: of a sequence network the authors' own that does not
 // spike.
-std::optional<Graph> twin_of(const RunSetup& setup, const Network& network) {
+std::optional<Graph> twin_of(const RunSetup& setup, const Graph& as_written) {
   if (setup.experiment.model.is_lmuformer()) {
     LmuformerConfig config = setup.experiment.model.lmuformer;
     if (!config.spiking) return std::nullopt;
@@ -155,7 +155,18 @@ std::optional<Graph> twin_of(const RunSetup& setup, const Network& network) {
     return build_lmuformer(config);
   }
   if (setup.experiment.model.is_kwt() || setup.dataset.info().frames != 1) return std::nullopt;
-  return dense_twin(network.as_written);
+  return dense_twin(as_written);
+}
+
+// Identity of the arrays the twin reads, whatever else its file holds; "": no weights.
+std::string twin_hash_of(const RunSetup& setup) {
+  const Experiment& experiment = setup.experiment;
+  if (experiment.twin_weights.empty()) return "";
+  const auto twin = twin_of(setup, graph_for(experiment, setup.dataset.info()));
+  if (!twin) return weights_hash(load_weights(experiment.twin_weights));
+  std::vector<std::string> notes;
+  return weights_hash(
+      load_for(*twin, experiment.twin_weights, experiment.weights.for_twin(), notes));
 }
 
 // The state to start from: nothing, or that of the unfinished run in the folder.
@@ -167,7 +178,8 @@ RunState first_state(const RunSetup& setup, const Network& network, bool resume)
     state.neurobench = NeuroBenchCounter(network.model.graph, network.model.weights).counts();
   }
   if (!setup.experiment.twin_weights.empty()) {
-    if (const auto twin = twin_of(setup, network)) state.twin_zeros = ZeroCounter(*twin).counts();
+    if (const auto twin = twin_of(setup, network.as_written))
+      state.twin_zeros = ZeroCounter(*twin).counts();
   }
   if (resume && setup.chip != nullptr && !setup.experiment.trace.is_whole() &&
       fs::exists(checkpoint_path(setup.experiment.output.dir))) {
@@ -219,7 +231,7 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
   ReportInput input = describe_run(setup, network, state);
   if (setup.chip != nullptr) input.hardware = setup.chip->price();
   count_kwt(setup, state.ended(), input.counts);
-  const std::optional<Graph> twin = twin_of(setup, network);
+  const std::optional<Graph> twin = twin_of(setup, network.as_written);
   if (!twin) return input;
   input.counts.dense_twin = count_dense_run(*twin, state.ended(), setup.dense_steps());
   if (!interrupted()) input.twin = run_twin(setup, *twin, state);
@@ -251,8 +263,7 @@ int run_experiment(Config config, bool quiet, bool resume) {
     }
   }
   // Before the network is there: two networks are never in memory together.
-  const std::string twin_hash =
-      experiment.twin_weights.empty() ? "" : weights_hash(load_weights(experiment.twin_weights));
+  const std::string twin_hash = twin_hash_of(setup);
   Network network = make_network(experiment, dataset.info());
   network.dead =
       find_dead_neurons(config, experiment.what_if, experiment.chip, network.model.graph);
