@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -38,6 +39,11 @@ class Reader {
     if (!std::isfinite(number) || number < least)
       fail(pointer, least < 0 ? "is not a finite number" : "is not a finite, non-negative number");
     return number;
+  }
+  // 0 and `known` false for null.
+  double number_or_unknown(const std::string& pointer, bool& known) const {
+    known = !need(pointer).is_null();
+    return known ? number(pointer) : 0;
   }
   int64_t count(const std::string& pointer, int64_t least = 0) const {
     const Json& value = need(pointer);
@@ -95,6 +101,29 @@ ChipRun::Verdict read_verdict(const Reader& read, const std::string& at) {
   return verdict;
 }
 
+// Of a report older than 1.2: unknown; what stood as 0 without a price is not known either.
+void read_coverage(const Reader& read, const std::string& at, ChipRun& run) {
+  for (size_t i = 0; i < read.list(at + "/host").size(); ++i) {
+    ChipRun::HostWork work;
+    work.name = read.text(at + "/host/" + std::to_string(i) + "/name");
+    run.host.push_back(std::move(work));
+  }
+  if (read.has(at + "/synaptic_work")) {
+    run.coverage = {read.number(at + "/synaptic_work/on_chip"),
+                    read.number(at + "/synaptic_work/priced")};
+    return;
+  }
+  run.coverage = {std::nan(""), std::nan("")};
+  const auto listed = [&](const char* what) {
+    return std::find(run.unpriced.begin(), run.unpriced.end(), what) != run.unpriced.end();
+  };
+  run.known.time = run.latency_s > 0;
+  run.known.static_j = !listed("static power") && run.known.time;
+  run.known.idle_j = run.idle_j > 0;
+  run.known.sync_j = !listed("energy of barriers") && run.known.time;
+  run.known.host_j = run.host.empty() || run.host_j > 0;
+}
+
 // What the table shows of a run.
 ChipRun read_run(const Reader& read, const std::string& at) {
   ChipRun run;
@@ -109,20 +138,25 @@ ChipRun read_run(const Reader& read, const std::string& at) {
   run.mapper = read.text(at + "/mapping/mapper");
   run.cores_used = read.count(at + "/used/cores");
   run.chips_used = read.count(at + "/used/chips");
-  run.utilisation = read.number(at + "/used/utilisation");
+  bool in_use_known = true;
+  run.utilisation = read.number_or_unknown(at + "/used/utilisation", in_use_known);
   const std::string energy = at + "/energy_per_inference", time = at + "/time_per_inference";
-  for (const auto& [category, joules] : read.object(energy + "/by_category_j").items())
-    run.dynamic.push_back({printable(category), read.number_of(joules, energy + "/by_category_j")});
+  for (const auto& [category, joules] : read.object(energy + "/by_category_j").items()) {
+    const std::string name = printable(category);
+    if (joules.is_null()) run.known.no_price.push_back(name);
+    run.dynamic.push_back(
+        {name, joules.is_null() ? 0 : read.number_of(joules, energy + "/by_category_j")});
+  }
   run.dynamic_j = read.number(energy + "/dynamic_j");
-  run.static_j = read.number(energy + "/static_j");
-  run.idle_j = read.number(energy + "/idle_j");
-  run.sync_j = read.number(energy + "/sync_j");
-  run.host_j = read.number(energy + "/host_j");
-  run.reload_j = read.number(energy + "/reload_j");
+  run.static_j = read.number_or_unknown(energy + "/static_j", run.known.static_j);
+  run.idle_j = read.number_or_unknown(energy + "/idle_j", run.known.idle_j);
+  run.sync_j = read.number_or_unknown(energy + "/sync_j", run.known.sync_j);
+  run.host_j = read.number_or_unknown(energy + "/host_j", run.known.host_j);
+  run.reload_j = read.number_or_unknown(energy + "/reload_j", run.known.reload_j);
   run.total_j = read.number(energy + "/total_priced_j");
-  run.latency_s = read.number(time + "/latency_s");
-  run.step_s = read.number(time + "/step_s");
-  run.throughput = read.number(time + "/inferences_per_s");
+  run.latency_s = read.number_or_unknown(time + "/latency_s", run.known.time);
+  run.step_s = read.number_or_unknown(time + "/step_s", run.known.time);
+  run.throughput = read.number_or_unknown(time + "/inferences_per_s", run.known.time);
   run.totals.messages = read.count(at + "/totals/packets");
   run.totals.hops = read.count(at + "/totals/hops");
   run.totals.events = read.count(at + "/totals/synaptic_events");
@@ -133,6 +167,7 @@ ChipRun read_run(const Reader& read, const std::string& at) {
   if (name_of(run.level) != level) read.fail(at + "/level", "is no level");
   run.weakest = read_mark(read, at);
   run.unpriced = read_unpriced(read, at);
+  read_coverage(read, at, run);
   for (size_t i = 0; i < read.list(at + "/break_even/verdicts").size(); ++i)
     run.break_even.verdicts.push_back(
         read_verdict(read, at + "/break_even/verdicts/" + std::to_string(i)));
@@ -144,7 +179,8 @@ AcceleratorRow read_accelerator(const Reader& read, const std::string& at) {
   row.name = read.text(at + "/name");
   row.network = read.text(at + "/network");
   row.joules = read.number(at + "/joules");
-  row.seconds = read.number(at + "/seconds");
+  bool timed = true;
+  row.seconds = read.number_or_unknown(at + "/seconds", timed);
   row.weakest = read_mark(read, at);
   row.unpriced = read_unpriced(read, at);
   return row;
@@ -172,7 +208,8 @@ ChipReport chips_of(const std::vector<NamedReport>& reports) {
   ChipReport all;
   for (size_t r = 0; r < reports.size(); ++r) {
     const Reader read(reports[r]);
-    if (read.text("/schema_version") != "1.1") read.fail("/schema_version", "is unknown");
+    const std::string version = read.text("/schema_version");
+    if (version != "1.1" && version != "1.2") read.fail("/schema_version", "is unknown");
     for (size_t i = 0; i < read.list("/runs").size(); ++i) {
       ChipRun run = read_run(read, "/runs/" + std::to_string(i));
       run.label = fmt::format("[{}] {}", r + 1, run.label);
@@ -204,15 +241,18 @@ ComparisonResult compare_chips(const std::vector<NamedReport>& reports) {
     samples.push_back(std::to_string(run.samples));
     mappers.push_back(run.mapper);
   }
-  const double base = base_j(all);
   for (const ChipRun& run : all.runs) {
     Json row = {{"label", run.label}, {"chip", run.chip}};
     if (!run.refused.empty()) {
       row["refused"] = run.refused;
     } else {
       row["total_priced_j"] = run.total_j;
-      row["ratio"] = base > 0 ? Json(run.total_j / base) : Json();
-      row["latency_s"] = run.latency_s;
+      const double ratio = ratio_of(all, run);
+      row["ratio"] = ratio > 0 ? Json(ratio) : Json();
+      const auto share = [](double value) { return std::isnan(value) ? Json() : Json(value); };
+      row["synaptic_work"] = {{"on_chip", share(run.coverage.on_chip)},
+                              {"priced", share(run.coverage.priced)}};
+      row["latency_s"] = run.known.time ? Json(run.latency_s) : Json();
       row["unpriced"] = run.unpriced;
     }
     rows.push_back(std::move(row));
@@ -227,6 +267,13 @@ ComparisonResult compare_chips(const std::vector<NamedReport>& reports) {
   for (size_t r = 0; r < reports.size(); ++r)
     result.text += fmt::format("[{}] {}\n", r + 1, printable(reports[r].name));
   result.text += "\n" + chip_table(all);
+  for (size_t r = 0; r < reports.size(); ++r) {
+    if (Reader(reports[r]).text("/schema_version") == "1.1")
+      result.text +=
+          wrap(fmt::format("[{}] is of schema 1.1: it does not say which share of the "
+                           "synaptic work is on the chip and priced",
+                           r + 1));
+  }
   if (!differences.text.empty()) result.text += "\ndifferent assumptions\n" + differences.text;
   result.json = {{"reports", names}, {"runs", rows}, {"differences", differences.json}};
   return result;

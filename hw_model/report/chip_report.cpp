@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <set>
@@ -33,6 +34,12 @@ class HostMacs {
     }
   }
 
+  int64_t all() const {
+    int64_t sum = 0;
+    for (const auto& [name, macs] : by_name_) sum += macs;
+    return sum;
+  }
+
   int64_t of(const Node& node) const {
     const std::string attention = attention_name(node.name);
     if (std::holds_alternative<KtV>(node.op)) return at(attention + " k^t v");
@@ -51,10 +58,57 @@ class HostMacs {
   std::map<std::string, int64_t> by_name_;
 };
 
-void add_host(const LoweredNetwork& lowered, const ChipSpec& chip,
-              const std::vector<int64_t>& sample_steps, ChipRun& run) {
+// Events of synapses, multipliers and outer products, and those that have a price.
+std::pair<double, double> synaptic_events(const ChipRun& run) {
+  double all = 0, priced = 0;
+  for (const ChipRun::Operation& op : run.operations) {
+    const bool synaptic =
+        op.category == "synapse" || op.category == "multiply" || op.category == "outer_product";
+    if (!synaptic || op.name.ends_with(".slots")) continue;
+    all += static_cast<double>(op.count);
+    priced += op.priced ? static_cast<double>(op.count) : 0.0;
+  }
+  return {all, priced};
+}
+
+void add_coverage(const ChipSpec& chip, const HostMacs& macs, ChipRun& run) {
+  double host = 0;
+  for (const ChipRun::HostWork& work : run.host) host += static_cast<double>(work.macs);
+  const auto all = static_cast<double>(macs.all());
+  const double off_chip = all > 0 ? std::min(1.0, host / all) : 0;
+  const auto [events, priced] = synaptic_events(run);
+  run.coverage.on_chip = 1 - off_chip;
+  run.coverage.priced = run.coverage.on_chip * (events > 0 ? priced / events : 1);
+  if (chip.host_mac_pj) run.coverage.priced += off_chip;
+}
+
+// What there is no price for must not look like 0.
+void add_known(const ChipSpec& chip, ChipRun& run) {
+  ChipRun::Known& known = run.known;
+  known.time = run.level != Level::kCounts && run.totals.time_ns > 0;
+  known.static_j = known.time && (chip.power.static_w || chip.power.static_w_per_core);
+  known.idle_j = known.time && chip.power.idle_w_per_mhz && chip.power.clock_hz;
+  known.sync_j = known.time && (chip.sync.mode != SyncMode::kBarrier || chip.sync.energy_pj);
+  const bool host_macs = std::any_of(run.host.begin(), run.host.end(),
+                                     [](const ChipRun::HostWork& work) { return work.macs > 0; });
+  known.host_j = run.host.empty() || (host_macs && chip.host_mac_pj);
+  for (const ChipEnergy::Term& term : run.dynamic) {
+    const auto of_term = [&](const ChipRun::Operation& op) { return op.category == term.name; };
+    const auto with_price = [&](const ChipRun::Operation& op) {
+      return of_term(op) && (op.priced || op.count == 0);
+    };
+    const auto used = [&](const ChipRun::Operation& op) { return of_term(op) && op.count > 0; };
+    const bool any_used = std::any_of(run.operations.begin(), run.operations.end(), used);
+    const bool none_priced =
+        std::none_of(run.operations.begin(), run.operations.end(),
+                     [&](const ChipRun::Operation& op) { return used(op) && with_price(op); });
+    if (any_used && none_priced) known.no_price.push_back(term.name);
+  }
+}
+
+void add_host(const LoweredNetwork& lowered, const ChipSpec& chip, const HostMacs& macs,
+              ChipRun& run) {
   if (lowered.host.empty()) return;
-  const HostMacs macs(lowered.graph, sample_steps);
   int64_t counted = 0;
   for (const HostOperation& operation : lowered.host) {
     const Node& node = lowered.graph.node(operation.node);
@@ -194,6 +248,42 @@ void add_energy(const ChipSpec& chip, const ReplayResult& result, ChipRun& run) 
 
 }  // namespace
 
+bool ChipRun::has_price(const std::string& category) const {
+  return std::find(known.no_price.begin(), known.no_price.end(), category) == known.no_price.end();
+}
+
+bool same_work(const ChipRun& a, const ChipRun& b) {
+  const auto names = [](const ChipRun& run) {
+    std::set<std::string> host;
+    for (const ChipRun::HostWork& work : run.host) host.insert(work.name);
+    return host;
+  };
+  // Of other samples there are other events, whatever the chip.
+  const bool same_events = a.samples != b.samples || a.totals.events == b.totals.events;
+  const bool same_share = a.coverage.priced == b.coverage.priced ||
+                          (std::isnan(a.coverage.priced) && std::isnan(b.coverage.priced));
+  return same_events && names(a) == names(b) && same_share;
+}
+
+const ChipRun* base_of(const ChipReport& report) {
+  for (const ChipRun& run : report.runs) {
+    if (run.refused.empty()) return &run;
+  }
+  return nullptr;
+}
+
+double ratio_of(const ChipReport& report, const ChipRun& run) {
+  const ChipRun* base = base_of(report);
+  if (base == nullptr || base->total_j <= 0 || !same_work(*base, run)) return 0;
+  return run.total_j / base->total_j;
+}
+
+double ratio_of(const ChipReport& report, const AcceleratorRow& row) {
+  const ChipRun* base = base_of(report);
+  if (base == nullptr || base->total_j <= 0 || !base->coverage.whole()) return 0;
+  return row.joules / base->total_j;
+}
+
 std::string_view name_of(Level level) noexcept {
   constexpr std::string_view kNames[] = {"counts", "bottleneck", "event"};
   return kNames[static_cast<size_t>(level)];
@@ -240,7 +330,10 @@ ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const Rep
     if (chip.sync.mode == SyncMode::kBarrier && !chip.sync.energy_pj)
       run.unpriced.emplace_back("energy of barriers");
   }
-  add_host(lowered, chip, sample_steps, run);
+  const HostMacs macs(lowered.graph, sample_steps);
+  add_host(lowered, chip, macs, run);
+  add_coverage(chip, macs, run);
+  add_known(chip, run);
   run.total_j = run.dynamic_j + run.static_j + run.idle_j + run.sync_j + run.host_j;
   add_break_even(lowered, chip, result, sample_steps, baselines, run);
   return run;

@@ -67,6 +67,20 @@ struct ChipRun {
     std::vector<Layer> layers;
   };
 
+  // How much of the network's synaptic work, as multiply-accumulates of a dense pass, is on the
+  // chip, and how much has a price there or on the host. NaN: a report that does not say.
+  struct Coverage {
+    double on_chip = 1, priced = 1;
+    bool whole() const { return on_chip >= 1 && priced >= 1; }
+  };
+  // Of what the total leaves out; a figure that is not known stands as 0 in its place.
+  struct Known {
+    bool time = true, static_j = true, idle_j = true, sync_j = true, host_j = true, reload_j = true,
+         reload_s = true;
+    std::vector<std::string> no_price;  // categories of operations without any price
+    bool all_but_dynamic() const { return static_j && sync_j && host_j && reload_j; }
+  };
+
   std::string label;                                          // chip and what was set for this run
   std::string chip, chip_source, mapper, refused;             // refused: why there is nothing else
   std::vector<std::pair<std::string, std::string>> settings;  // of the sweep
@@ -93,8 +107,18 @@ struct ChipRun {
   int64_t loads = 0, loaded_bytes = 0, spike_bytes = 0;  // over the whole run
   double reload_j = 0, reload_s = 0;                     // bytes that move between turns
   std::vector<std::string> unpriced;
+  Coverage coverage;
+  Known known;
   BreakEven break_even;
+
+  // Static, idle, synchronisation, host, moving: energy that is no event's.
+  double other_j() const { return total_j - dynamic_j; }
+  bool has_price(const std::string& category) const;
 };
+
+// Whether both had the same synaptic work to do and priced the same part of it: only then is there
+// a ratio.
+bool same_work(const ChipRun& a, const ChipRun& b);
 
 // A row that another model priced, next to the chips.
 struct AcceleratorRow {
@@ -142,8 +166,11 @@ std::string chip_csv(const ChipReport& report);
 // One row per run.
 std::string sweep_csv(const ChipReport& report);
 
-// Energy of the first run that was not refused, to which ratios refer; 0 when there is none.
-double base_j(const ChipReport& report);
+// The first run that was not refused, to which ratios refer; null when there is none.
+const ChipRun* base_of(const ChipReport& report);
+// total / that of the base; 0 where there is none: other work, nothing priced.
+double ratio_of(const ChipReport& report, const ChipRun& run);
+double ratio_of(const ChipReport& report, const AcceleratorRow& row);
 
 std::string_view name_of(Level level) noexcept;  // "counts", "bottleneck", "event"
 

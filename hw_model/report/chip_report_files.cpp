@@ -57,10 +57,17 @@ Json cores_json(const ChipRun& run) {
 
 Json energy_json(const ChipRun& run) {
   Json categories = Json::object();
-  for (const ChipEnergy::Term& term : run.dynamic) categories[term.name] = term.joules;
-  return {{"dynamic_j", run.dynamic_j}, {"by_category_j", categories},  {"static_j", run.static_j},
-          {"idle_j", run.idle_j},       {"sync_j", run.sync_j},         {"host_j", run.host_j},
-          {"reload_j", run.reload_j},   {"total_priced_j", run.total_j}};
+  const auto known = [](bool is, double joules) { return is ? Json(joules) : Json(); };
+  for (const ChipEnergy::Term& term : run.dynamic)
+    categories[term.name] = known(run.has_price(term.name), term.joules);
+  return {{"dynamic_j", run.dynamic_j},
+          {"by_category_j", categories},
+          {"static_j", known(run.known.static_j, run.static_j)},
+          {"idle_j", known(run.known.idle_j, run.idle_j)},
+          {"sync_j", known(run.known.sync_j, run.sync_j)},
+          {"host_j", known(run.known.host_j, run.host_j)},
+          {"reload_j", known(run.known.reload_j, run.reload_j)},
+          {"total_priced_j", run.total_j}};
 }
 
 Json totals_json(const ChipRun& run) {
@@ -125,13 +132,18 @@ Json run_json(const ChipRun& run) {
                      {"neurons", run.neurons},
                      {"projections", run.projections},
                      {"weight_bits", run.weight_bits}};
-  json["used"] = {{"cores", run.cores_used},    {"cores_of_chip", run.cores},
-                  {"tiles", run.tiles_used},    {"chips", run.chips_used},
-                  {"chips_of_chip", run.chips}, {"utilisation", run.utilisation}};
+  json["used"] = {{"cores", run.cores_used},
+                  {"cores_of_chip", run.cores},
+                  {"tiles", run.tiles_used},
+                  {"chips", run.chips_used},
+                  {"chips_of_chip", run.chips},
+                  {"utilisation", run.known.time ? Json(run.utilisation) : Json()}};
   json["energy_per_inference"] = energy_json(run);
-  json["time_per_inference"] = {{"latency_s", run.latency_s},
-                                {"step_s", run.step_s},
-                                {"inferences_per_s", run.throughput},
+  json["synaptic_work"] = {{"on_chip", run.coverage.on_chip}, {"priced", run.coverage.priced}};
+  const auto timed = [&](double value) { return run.known.time ? Json(value) : Json(); };
+  json["time_per_inference"] = {{"latency_s", timed(run.latency_s)},
+                                {"step_s", timed(run.step_s)},
+                                {"inferences_per_s", timed(run.throughput)},
                                 {"critical", run.critical},
                                 {"busiest_link", run.busiest_link}};
   json["totals"] = totals_json(run);
@@ -144,6 +156,11 @@ Json run_json(const ChipRun& run) {
   json["unpriced"] = run.unpriced;
   json["break_even"] = break_even_json(run.break_even);
   return json;
+}
+
+// Empty where it is not known.
+std::string cell(bool known, double value) {
+  return known ? fmt::format("{}", value) : "";
 }
 
 // RFC 4180.
@@ -162,17 +179,24 @@ nlohmann::json chip_run_json(const ChipRun& run) {
 
 std::string chip_json(const ChipReport& report) {
   Json runs = Json::array(), dense = Json::array();
-  for (const ChipRun& run : report.runs) runs.push_back(run_json(run));
+  for (const ChipRun& run : report.runs) {
+    runs.push_back(run_json(run));
+    if (!run.refused.empty()) continue;
+    const double ratio = ratio_of(report, run);
+    runs.back()["ratio_to_first"] = ratio > 0 ? Json(ratio) : Json();
+  }
   for (const AcceleratorRow& row : report.dense) {
-    dense.push_back({{"name", row.name},
-                     {"network", row.network},
-                     {"joules", row.joules},
-                     {"seconds", row.seconds},
-                     {"weakest_evidence", std::string(1, row.weakest)},
-                     {"unpriced", row.unpriced}});
+    dense.push_back(
+        {{"name", row.name},
+         {"network", row.network},
+         {"joules", row.joules},
+         {"seconds", row.seconds > 0 ? Json(row.seconds) : Json()},
+         {"ratio_to_first", ratio_of(report, row) > 0 ? Json(ratio_of(report, row)) : Json()},
+         {"weakest_evidence", std::string(1, row.weakest)},
+         {"unpriced", row.unpriced}});
   }
   return dump_json({{"kind", "chip"},
-                    {"schema_version", "1.1"},
+                    {"schema_version", "1.2"},
                     {"trace", report.trace},
                     {"signature", report.signature},
                     {"form", report.form},
@@ -212,19 +236,25 @@ std::string sweep_csv(const ChipReport& report) {
   csv +=
       ",energy_j,dynamic_j,static_j,idle_j,sync_j,host_j,reload_j,latency_s,step_s,"
       "inferences_per_s,cores,tiles,chips,utilisation,packets,hops,synaptic_events,weakest_"
-      "evidence,unpriced,refused\n";
+      "evidence,unpriced,refused,weight_bits,on_chip,priced,ratio\n";
   for (const ChipRun& run : report.runs) {
     csv += quoted(run.chip);
     for (const auto& [key, value] : run.settings) csv += "," + quoted(value);
     if (!run.refused.empty()) {
-      csv += std::string(20, ',') + quoted(run.refused) + "\n";
+      csv += std::string(20, ',') + quoted(run.refused) + ",,,,\n";
       continue;
     }
-    csv += fmt::format(",{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},\n", run.total_j,
-                       run.dynamic_j, run.static_j, run.idle_j, run.sync_j, run.host_j,
-                       run.reload_j, run.latency_s, run.step_s, run.throughput, run.cores_used,
-                       run.tiles_used, run.chips_used, run.utilisation, run.totals.messages,
-                       run.totals.hops, run.totals.events, run.weakest, run.unpriced.size());
+    const ChipRun::Known& known = run.known;
+    csv += fmt::format(",{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},,{},{},{},{}\n",
+                       run.total_j, run.dynamic_j, cell(known.static_j, run.static_j),
+                       cell(known.idle_j, run.idle_j), cell(known.sync_j, run.sync_j),
+                       cell(known.host_j, run.host_j), cell(known.reload_j, run.reload_j),
+                       cell(known.time, run.latency_s), cell(known.time, run.step_s),
+                       cell(known.time, run.throughput), run.cores_used, run.tiles_used,
+                       run.chips_used, cell(known.time, run.utilisation), run.totals.messages,
+                       run.totals.hops, run.totals.events, run.weakest, run.unpriced.size(),
+                       run.weight_bits, run.coverage.on_chip, run.coverage.priced,
+                       cell(ratio_of(report, run) > 0, ratio_of(report, run)));
   }
   return csv;
 }

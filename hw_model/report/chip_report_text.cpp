@@ -9,6 +9,8 @@ namespace {
 
 constexpr double kPjPerJoule = 1e12;
 
+constexpr const char* kNotPriced = "not priced";
+
 std::string joules_text(double joules) {
   return energy_text(joules * kPjPerJoule);
 }
@@ -19,6 +21,17 @@ std::string seconds_text(double seconds) {
   if (seconds < 1e-3) return fmt::format("{:.4g} us", seconds * 1e6);
   if (seconds < 1) return fmt::format("{:.4g} ms", seconds * 1e3);
   return fmt::format("{:.4g} s", seconds);
+}
+
+// Energy that is no event's: a bound where a part of it has no price.
+std::string other_text(const ChipRun& run) {
+  if (run.known.all_but_dynamic()) return joules_text(run.other_j());
+  return run.other_j() > 0 ? ">= " + joules_text(run.other_j()) : kNotPriced;
+}
+
+std::string coverage_line(const ChipRun& run) {
+  return fmt::format("synaptic work: {} on the chip, {} priced\n", share_text(run.coverage.on_chip),
+                     share_text(run.coverage.priced));
 }
 
 // "group: a, b, c; alone", groups in the order of their first member and cut to `kListed`.
@@ -60,16 +73,23 @@ std::string layer_table(const ChipRun& run) {
 std::string energy_table(const ChipRun& run) {
   std::vector<std::vector<std::string>> rows = {{"energy per inference", ""}};
   for (const ChipEnergy::Term& term : run.dynamic) {
+    if (!run.has_price(term.name)) rows.push_back({"  " + term.name, kNotPriced});
     if (term.joules > 0) rows.push_back({"  " + term.name, joules_text(term.joules)});
   }
   rows.push_back({"dynamic", joules_text(run.dynamic_j)});
-  const std::pair<const char*, double> others[] = {{"static", run.static_j},
-                                                   {"idle", run.idle_j},
-                                                   {"synchronisation", run.sync_j},
-                                                   {"host", run.host_j},
-                                                   {"moving weights and spikes", run.reload_j}};
-  for (const auto& [name, joules] : others) {
-    if (joules > 0) rows.push_back({name, joules_text(joules)});
+  struct Other {
+    const char* name;
+    double joules;
+    bool known;
+  };
+  // Few chips have an idle clock beside their static power: it is shown where there is one.
+  const Other others[] = {{"static", run.static_j, run.known.static_j},
+                          {"idle", run.idle_j, true},
+                          {"synchronisation", run.sync_j, run.known.sync_j},
+                          {"host", run.host_j, run.known.host_j},
+                          {"moving weights and spikes", run.reload_j, run.known.reload_j}};
+  for (const auto& [name, joules, known] : others) {
+    if (joules > 0 || !known) rows.push_back({name, known ? joules_text(joules) : kNotPriced});
   }
   rows.push_back({"total of what is priced", joules_text(run.total_j)});
   return columns(rows);
@@ -107,9 +127,10 @@ std::string one_run(const ChipRun& run) {
   std::string text =
       fmt::format("{}: {} inferences, {} steps, level {}, mapper {}, {}-bit weights\n", run.label,
                   run.samples, run.steps, name_of(run.level), run.mapper, run.weight_bits);
-  text += fmt::format("{} of {} cores on {} tiles, {} of {} chips; {} neurons, {} projections\n\n",
+  text += fmt::format("{} of {} cores on {} tiles, {} of {} chips; {} neurons, {} projections\n",
                       run.cores_used, run.cores, run.tiles_used, run.chips_used, run.chips,
                       run.neurons, run.projections);
+  text += coverage_line(run) + "\n";
   text += turns_table(run) + layer_table(run) + "\n" + energy_table(run) + "\n";
   std::vector<std::vector<std::string>> rows = {
       {"per inference", ""},
@@ -156,6 +177,7 @@ std::string chip_summary(const ChipRun& run) {
   text += energy_table(run);
   text +=
       fmt::format("latency {}, weakest evidence {}\n", seconds_text(run.latency_s), run.weakest);
+  text += coverage_line(run);
   return text + unpriced_text(run) + break_even_line(run);
 }
 
@@ -163,31 +185,61 @@ namespace {
 
 constexpr size_t kWide = 1000;  // labels of sweeps are not cut
 
+std::string times(double ratio) {
+  return ratio > 0 ? ratio_text(ratio, 1) : "-";
+}
+
+// Why some rows have no ratio.
+std::string missing_ratios(const ChipReport& report) {
+  const ChipRun* base = base_of(report);
+  std::vector<std::string> unlike;
+  for (const ChipRun& run : report.runs) {
+    if (run.refused.empty() && base != nullptr && !same_work(*base, run))
+      unlike.push_back(run.label);
+  }
+  std::string text;
+  if (!unlike.empty()) {
+    text +=
+        wrap(fmt::format("no ratio to {}: {} did other work (events, what is left to a host, "
+                         "share that is priced)",
+                         base->label, fmt::join(unlike, ", ")));
+  }
+  if (!report.dense.empty() && base != nullptr && !base->coverage.whole()) {
+    text +=
+        wrap(fmt::format("no ratio of an accelerator to {}, which prices {} of the synaptic work",
+                         base->label, share_text(base->coverage.priced)));
+  }
+  return text;
+}
+
 std::string many_runs(const ChipReport& report) {
-  const double base = base_j(report);
   std::vector<std::vector<std::string>> rows = {{"per inference", "energy*", "ratio", "dynamic",
-                                                 "other", "latency", "cores", "chips", "used",
-                                                 "hops", "events", "mark"}};
+                                                 "other", "on chip", "priced", "latency", "cores",
+                                                 "chips", "used", "hops", "events", "mark"}};
   for (const ChipRun& run : report.runs) {
     if (!run.refused.empty()) {
-      rows.push_back({run.label, "refused", "", "", "", "", "", "", "", "", "", ""});
+      rows.push_back({run.label, "refused"});
       continue;
     }
-    rows.push_back({run.label, joules_text(run.total_j), ratio_text(run.total_j, base),
-                    joules_text(run.dynamic_j), joules_text(run.total_j - run.dynamic_j),
-                    seconds_text(run.latency_s), std::to_string(run.cores_used),
-                    std::to_string(run.chips_used),
+    rows.push_back({run.label, joules_text(run.total_j), times(ratio_of(report, run)),
+                    joules_text(run.dynamic_j), other_text(run), share_text(run.coverage.on_chip),
+                    share_text(run.coverage.priced), seconds_text(run.latency_s),
+                    std::to_string(run.cores_used), std::to_string(run.chips_used),
                     run.latency_s > 0 ? percent_text(run.utilisation) : "-",
                     per_inference(run.totals.hops, run), per_inference(run.totals.events, run),
                     std::string(1, run.weakest)});
   }
   for (const AcceleratorRow& row : report.dense) {
-    rows.push_back({row.label(), joules_text(row.joules), ratio_text(row.joules, base), "", "",
-                    seconds_text(row.seconds), "", "", "", "", "", std::string(1, row.weakest)});
+    rows.push_back({row.label(), joules_text(row.joules), times(ratio_of(report, row)), "", "", "",
+                    "", seconds_text(row.seconds), "", "", "", "", "",
+                    std::string(1, row.weakest)});
   }
-  std::string text = columns(rows, kWide) +
-                     "\n* of what is priced; other: static, idle, "
-                     "synchronisation, host, moving weights and spikes\n";
+  std::string text =
+      columns(rows, kWide) +
+      "\n* of what is priced; other: static, idle, "
+      "synchronisation, host, moving weights and spikes (>=: a part has no price); on "
+      "chip, priced: share of the network's synaptic work\n" +
+      missing_ratios(report);
   for (const ChipRun& run : report.runs) {
     text += run.label + "\n  " +
             (run.refused.empty() ? unpriced_text(run) : wrap("refused: " + run.refused, 4)) +
@@ -205,13 +257,6 @@ std::string accuracy_text(const ChipReport& report) {
 }
 
 }  // namespace
-
-double base_j(const ChipReport& report) {
-  for (const ChipRun& run : report.runs) {
-    if (run.refused.empty()) return run.total_j;
-  }
-  return 0;
-}
 
 std::string chip_table(const ChipReport& report) {
   std::string text = accuracy_text(report);

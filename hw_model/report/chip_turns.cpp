@@ -55,6 +55,9 @@ ChipRun price_turns(const LoweredNetwork& lowered, const ChipSpec& chip, const I
   }
   run.total_j = run.dynamic_j + run.static_j + run.idle_j + run.sync_j + run.host_j + run.reload_j;
   run.unpriced.insert(run.unpriced.end(), turns.unpriced.begin(), turns.unpriced.end());
+  run.known.reload_j = turns.loads == 0 || turns.outside_j.has_value();
+  run.known.reload_s =
+      run.level != Level::kCounts && (turns.loads == 0 || turns.outside_ns.has_value());
   run.loads = turns.loads;
   run.loaded_bytes = turns.loaded_bytes;
   run.spike_bytes = turns.spike_bytes;
@@ -100,7 +103,8 @@ nlohmann::json turns_json(const ChipRun& run) {
   return {{"loads", run.loads},
           {"loaded_bytes", run.loaded_bytes},
           {"spike_bytes", run.spike_bytes},
-          {"reload_s_per_inference", run.reload_s},
+          {"reload_s_per_inference",
+           run.known.reload_s ? nlohmann::json(run.reload_s) : nlohmann::json()},
           {"groups", std::move(groups)}};
 }
 

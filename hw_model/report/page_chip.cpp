@@ -10,6 +10,7 @@
 #include "hw_model/report/chip_break_even.hpp"
 #include "hw_model/report/html.hpp"
 #include "hw_model/report/svg.hpp"
+#include "hw_model/report/text.hpp"
 
 namespace spikeloom {
 namespace {
@@ -151,7 +152,15 @@ std::string energy_section(const ChipRun& run) {
   chart.unit = "J";
   chart.mono = false;
   figure.table.header = {"category", "energy per inference"};
-  const auto add = [&](const std::string& name, double joules, int color) {
+  const auto add = [&](const std::string& name, double joules, int color, bool known = true) {
+    if (!known) {
+      BarRow row;
+      row.label = name;
+      row.bars.push_back({{}, "not priced", 0, false});
+      chart.rows.push_back(std::move(row));
+      figure.table.rows.push_back({name, "not priced"});
+      return;
+    }
     if (joules <= 0) return;
     BarRow row;
     row.label = name;
@@ -159,11 +168,12 @@ std::string energy_section(const ChipRun& run) {
     chart.rows.push_back(std::move(row));
     figure.table.rows.push_back({name, si_text(joules, "J")});
   };
-  for (const ChipEnergy::Term& term : run.dynamic) add(term.name, term.joules, 0);
-  add("static", run.static_j, 6);
+  for (const ChipEnergy::Term& term : run.dynamic)
+    add(term.name, term.joules, 0, run.has_price(term.name));
+  add("static", run.static_j, 6, run.known.static_j);
   add("idle clock", run.idle_j, 6);
-  add("barriers and ticks", run.sync_j, 6);
-  add("host", run.host_j, 1);
+  add("barriers and ticks", run.sync_j, 6, run.known.sync_j);
+  add("host", run.host_j, 1, run.known.host_j);
   if (chart.rows.empty()) return "";
   choose_axis(chart, "energy per inference", 100);
   figure.legend = {{0, "dynamic: per event"}, {6, "per second the chip is on"}};
@@ -241,11 +251,16 @@ std::string chip_page(const std::string& trace, const ChipRun& run, const ChipSp
                                     run.unpriced.size()));
   }
   body += fact_boxes({
-      {"energy per inference", si_text(run.total_j, "J"), "of what has a price"},
-      {"latency", si_text(run.latency_s, "s"), std::string(name_of(run.level)) + " level"},
+      {"energy per inference", si_text(run.total_j, "J"),
+       fmt::format("of what has a price, {}-bit weights", run.weight_bits)},
+      {"synaptic work", share_text(run.coverage.priced),
+       fmt::format("priced, {} on the chip", share_text(run.coverage.on_chip))},
+      {"latency", run.known.time ? si_text(run.latency_s, "s") : "not known",
+       std::string(name_of(run.level)) + " level"},
       {"cores", grouped(run.cores_used),
        fmt::format("of {}; {} of {} chips in use", run.cores, run.chips_used, run.chips)},
-      {"utilisation", percent_or_text(run.utilisation), "of the cores in use"},
+      {"utilisation", run.known.time ? percent_or_text(run.utilisation) : "not known",
+       "of the cores in use"},
       {"weakest evidence", std::string(1, run.weakest), run.chip_source},
   });
   if (!run.critical.empty())

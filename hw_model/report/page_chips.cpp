@@ -11,6 +11,7 @@
 #include "hw_model/report/page_chip_lines.hpp"
 #include "hw_model/report/report_view.hpp"
 #include "hw_model/report/svg.hpp"
+#include "hw_model/report/text.hpp"
 
 namespace spikeloom {
 namespace {
@@ -48,6 +49,15 @@ std::vector<ChipEnergy::Term> terms_of(const ChipRun& run) {
   return terms;
 }
 
+bool is_known(const ChipRun& run, const std::string& term) {
+  if (term == "static") return run.known.static_j;
+  if (term == "idle") return run.known.idle_j;
+  if (term == "sync") return run.known.sync_j;
+  if (term == "host") return run.known.host_j;
+  if (term == "moving") return run.known.reload_j;
+  return run.has_price(term);
+}
+
 void add_bar(BarChart& chart, const std::string& label, const std::string& text,
              std::vector<BarSegment> segments) {
   BarRow row;
@@ -63,33 +73,43 @@ void note_cut(HtmlFigure& figure, size_t all) {
 }
 
 std::string energy_figure(const ChipReport& report) {
-  const double base = base_j(report);
   HtmlFigure figure;
   figure.id = "energy";
   figure.heading = "Energy per inference, run by run";
-  figure.table.header = {"run", "energy", "ratio"};
+  figure.table.header = {"run", "energy", "ratio", "on chip", "priced"};
   BarChart chart;
   chart.title = figure.heading;
   chart.unit = "J";
   chart.mono = false;
-  const auto add = [&](const std::string& label, double joules, int color) {
-    const std::string value = si_text(joules, "J"), ratio = times_text(joules, base);
-    figure.table.rows.push_back({label, value, ratio});
-    if (chart.rows.size() < kMostBars)
-      add_bar(chart, label, value + " (" + ratio + ")", {{joules, color}});
+  bool unlike = false;
+  const auto add = [&](const std::string& label, double joules, double ratio, int color,
+                       const std::string& on_chip, const std::string& priced) {
+    const std::string value = si_text(joules, "J"), times = ratio > 0 ? times_text(ratio, 1) : "-";
+    figure.table.rows.push_back({label, value, times, on_chip, priced});
+    unlike = unlike || ratio <= 0;
+    std::string text = ratio > 0 ? value + " (" + times + ")" : value;
+    if (!priced.empty() && priced != "100 %") text += ", " + priced + " priced";
+    if (chart.rows.size() < kMostBars) add_bar(chart, label, text, {{joules, color}});
   };
   for (const ChipRun& run : report.runs) {
     if (run.refused.empty()) {
-      add(run.label, run.total_j, 0);
+      add(run.label, run.total_j, ratio_of(report, run), 0, share_text(run.coverage.on_chip),
+          share_text(run.coverage.priced));
     } else {
-      figure.table.rows.push_back({run.label, "refused", "-"});
+      figure.table.rows.push_back({run.label, "refused", "-", "-", "-"});
       if (chart.rows.size() < kMostBars) add_bar(chart, run.label, "refused", {});
     }
   }
-  for (const AcceleratorRow& row : report.dense) add(row.label(), row.joules, kAcceleratorColor);
+  for (const AcceleratorRow& row : report.dense)
+    add(row.label(), row.joules, ratio_of(report, row), kAcceleratorColor, "", "");
   figure.notes = {
       "What has a price, and in brackets its ratio to the first run. A total without the list of "
-      "what is not priced (below) says little."};
+      "what is not priced (below) says little. On chip, priced: share of the synaptic work of the "
+      "network."};
+  if (unlike)
+    figure.notes.push_back(
+        "No ratio: that run did other work than the first (events, what is left to a host, share "
+        "that is priced), or the first prices only a part.");
   note_cut(figure, figure.table.rows.size());
   figure.legend = {{0, "chips"}};
   if (!report.dense.empty()) figure.legend.push_back({kAcceleratorColor, "dense accelerators"});
@@ -124,7 +144,8 @@ std::string categories_figure(const ChipReport& report) {
     std::map<std::string, double> joules;
     for (const ChipEnergy::Term& term : terms_of(run)) joules[term.name] += term.joules;
     std::vector<std::string> cells{run.label};
-    for (const std::string& category : categories) cells.push_back(si_text(joules[category], "J"));
+    for (const std::string& category : categories)
+      cells.push_back(is_known(run, category) ? si_text(joules[category], "J") : "not priced");
     figure.table.rows.push_back(std::move(cells));
     std::vector<BarSegment> segments;
     for (size_t i = 0; i < shares().size(); ++i) {

@@ -43,6 +43,13 @@ std::string percent_text(double fraction) {
   return fmt::format("{:.2f} %", fraction * 100);
 }
 
+std::string share_text(double share) {
+  if (std::isnan(share)) return "unknown";
+  if (share >= 1) return "100 %";
+  // Never rounded up to all of it.
+  return fmt::format("{:.2f} %", std::min(99.99, 100 * share));
+}
+
 std::string ratio_text(double value, double base) {
   return base > 0 ? fmt::format("{:#.3g}x", value / base) : "-";
 }

@@ -15,6 +15,7 @@ std::string energy_text(double pJ);
 std::string count_text(double count);
 // 0.1423 -> "14.23 %"
 std::string percent_text(double fraction);
+std::string share_text(double share);  // "100 %", "98.76 %", "unknown"
 // Three digits: 0.6352 -> "0.635x", 1 -> "1.00x"; "-" when the base is not positive.
 std::string ratio_text(double value, double base);
 
