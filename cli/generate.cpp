@@ -74,26 +74,32 @@ class TextOutput {
 };
 
 struct TokenEnergy {
-  std::string name;
+  std::string name, precision;
+  Evidence evidence;
   double total_uJ = 0, without_head_uJ = 0;
 };
 
-TokenEnergy token_energy(const char* name, const SchemeReport& energy, double runs) {
+TokenEnergy token_energy(const char* name, const SchemeReport& energy, double runs,
+                         Evidence evidence = Evidence::kEstimated) {
   double head = 0;
   for (const EnergyLine& line : energy.lines) head += line.layer == "head" ? line.energy_pJ : 0;
-  return {name, energy.total_pJ / runs / 1e6, (energy.total_pJ - head) / runs / 1e6};
+  return {name, std::string(name_of(energy.pricing.precision)), evidence,
+          energy.total_pJ / runs / 1e6, (energy.total_pJ - head) / runs / 1e6};
 }
 
 // Energy of one token, as built and of RWKV-4 of the same shape, from the counts of this run.
 std::vector<TokenEnergy> token_energies(const TokenStream& stream, const Settings& settings,
                                         const SpikeGptConfig& config) {
   const auto tokens = static_cast<double>(stream.statistics().evaluations);
+  const Precision precision = settings.network.run.precision.precision;
+  const Pricing pricing =
+      precision == Precision::kF32 ? Arithmetic::kFp32 : Pricing(arithmetic_of(precision), true);
   const SchemeReport own =
-      as_built_energy(count_run(stream.graph(), stream.statistics()), Arithmetic::kFp32);
+      as_built_energy(count_run(stream.graph(), stream.statistics(), precision), pricing);
   if (!settings.network.spikes())
     return {token_energy(settings.network.family == "gpt" ? "GPT as it ran" : "RWKV-4 as it ran",
-                         own, tokens)};
-  return {token_energy("SpikeGPT as built", own, tokens),
+                         own, tokens, Evidence::kRan)};
+  return {token_energy("SpikeGPT as built", own, tokens, Evidence::kRan),
           token_energy("RWKV-4 of the same shape",
                        dense_energy("dense_twin", count_dense_run(build_rwkv4(config), 1),
                                     Arithmetic::kFp32, 1),
@@ -179,13 +185,16 @@ void print_figures(const Settings& settings, const Generated& made, const SpikeG
   }
   fmt::print("\n");
   for (const TokenEnergy& energy : energies) {
-    fmt::print("{:<28} {:>10.3f} uJ per token, {:.3f} without the output head\n", energy.name,
-               energy.total_uJ, energy.without_head_uJ);
+    fmt::print("{:<28} {:>10.3f} uJ per token, {:.3f} without the output head ({}, {})\n",
+               energy.name, energy.total_uJ, energy.without_head_uJ, energy.precision,
+               name_of(energy.evidence));
   }
   fmt::print(
-      "  fp32 MACs of 45 nm (Horowitz 2014), exact zeros of relu^2 skipped; every product has a "
-      "real "
-      "operand.\n  Not priced: neurons, WKV, normalisation, memory, routing.\n");
+      "  fp32 MACs of 45 nm (Horowitz 2014), to which narrow weights are widened; exact zeros of\n "
+      " "
+      "relu^2 skipped; every product has a real operand. Not priced: neurons, WKV, "
+      "normalisation,\n  "
+      "memory, routing.\n");
 }
 
 void print_json(const Settings& settings, const Generated& made, const TokenNetwork& net,
@@ -203,6 +212,8 @@ void print_json(const Settings& settings, const Generated& made, const TokenNetw
   if (made.ids.size() > 1) json["tokens_per_second"] = made.tokens_per_second();
   for (const TokenEnergy& energy : energies) {
     json["energy_per_token"].push_back({{"network", energy.name},
+                                        {"precision", energy.precision},
+                                        {"evidence", name_of(energy.evidence)},
                                         {"total_uJ", energy.total_uJ},
                                         {"without_head_uJ", energy.without_head_uJ}});
   }

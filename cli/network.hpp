@@ -24,6 +24,7 @@ struct Network {
   Graph as_written;
   Model model;
   AccumulatorLimits limits;
+  int64_t calibrated = 0;                 // samples whose spikes chose the scales of int8 weights
   std::vector<QuantizedLayer> quantized;  // layers that run with other weights than model.weights
   DeadNeurons dead;                       // of a what-if with dead cores
   std::string weights_hash, weights_note;

@@ -58,7 +58,7 @@ PrecisionChoice read_precision(Config& config) {
 }
 
 InputRates measure_input_rates(const Model& model, std::shared_ptr<const Backend> backend,
-                               const RateRun& run) {
+                               const RateRun& run, int64_t& measured) {
   const auto plan = compile(model.graph, model.weights, std::move(backend),
                             {Schedule::kLayerMajor, run.chunk_steps, {}, true});
   Session session(plan);
@@ -81,6 +81,7 @@ InputRates measure_input_rates(const Model& model, std::shared_ptr<const Backend
     session.run_chunk(sample.frames, steps, run.threads, plan->look_ahead);
     counter.add(session.last_chunk());
   }
+  measured = seen;
   const auto by_population = counter.rates();
   InputRates rates;
   for (NodeId id = 0; id < model.graph.size() && seen > 0; ++id) {

@@ -22,14 +22,14 @@ struct PrecisionChoice {
 PrecisionChoice read_precision(Config& config);
 
 // Firing rates of the inputs of every layer that reads spikes, over the first `samples` samples
-// that can be read, in fp32.
+// that can be read, in fp32; `measured`: how many there were.
 struct RateRun {
   const Dataset& dataset;
   int64_t samples = 0, steps = 1, chunk_steps = 1;
   int threads = 1;
 };
 InputRates measure_input_rates(const Model& model, std::shared_ptr<const Backend> backend,
-                               const RateRun& run);
+                               const RateRun& run, int64_t& measured);
 
 // `weights` in the precision chosen. Throws Error(kUsage) where that changes no layer.
 QuantizedWeights in_precision(const Graph& graph, Weights weights, Precision precision,

@@ -72,8 +72,9 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   input.simd = backend->simd();
   input.schedule = experiment.run.schedule == Schedule::kLayerMajor ? "layer-major" : "step-major";
   input.threads = experiment.run.threads;
-  input.precision = {std::string(name_of(experiment.run.precision.precision)),
-                     experiment.run.precision.samples, network.quantized};
+  const Precision precision = experiment.run.precision.precision;
+  input.precision = {std::string(name_of(precision)), network.calibrated, network.quantized};
+  input.counts.precision = precision;
   input.batch = experiment.run.batch;
   input.dataset = data.description;
   input.rate_source =
@@ -93,8 +94,8 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
                                          note.samples == 1 ? "" : "s", note.text, note.first));
   }
   input.broken = state.broken;
-  input.counts.as_written = count_run(network.as_written, state.statistics);
-  input.counts.fused = count_run(fuse(network.as_written), state.statistics);
+  input.counts.as_written = count_run(network.as_written, state.statistics, precision);
+  input.counts.fused = count_run(fuse(network.as_written), state.statistics, precision);
   input.counts.dense_same = count_dense_run(network.as_written, state.ended(), setup.dense_steps());
   input.counts.executed_form = network.model.graph.form;
   input.counts.steps = setup.steps;
@@ -228,6 +229,7 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
     replay(TraceFile(setup.experiment.output.dir / "trace.h5"), network.model.graph, state.ended(),
            *setup.chip);
   }
+  if (network.quantized.empty()) note_precision(setup, network);  // of an earlier process
   ReportInput input = describe_run(setup, network, state);
   if (setup.chip != nullptr) input.hardware = setup.chip->price();
   count_kwt(setup, state.ended(), input.counts);
@@ -238,6 +240,7 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
   if (input.twin) {
     for (const std::string& note : input.twin->notes) input.warnings.push_back("twin " + note);
   }
+  input.counts.twin_ran = state.twin_done > 0;
   if (interrupted() && !setup.experiment.twin_weights.empty()) {
     input.warnings.push_back("interrupted: the dense twin saw only a part of the samples");
     save_checkpoint(*setup.folder, setup.identity, state);

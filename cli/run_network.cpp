@@ -262,7 +262,8 @@ Weights executed_weights(const RunSetup& setup, Network& network) {
   if (run.precision.precision == Precision::kInt8 && run.precision.samples > 0) {
     rates = measure_input_rates(network.model, make_backend(run.device),
                                 {setup.dataset, run.precision.samples, setup.steps,
-                                 chunk_steps_of(setup, network.model.graph), run.threads});
+                                 chunk_steps_of(setup, network.model.graph), run.threads},
+                                network.calibrated);
   }
   QuantizedWeights quantized =
       in_precision(network.model.graph, std::exchange(network.model.weights, {}),
@@ -286,6 +287,10 @@ std::vector<std::string> value_notes(const RunState& state) {
   note(state.not_finite, "", state.ended());
   note(state.twin_not_finite, "dense twin: ", state.twin_done);
   return notes;
+}
+
+void note_precision(const RunSetup& setup, Network& network) {
+  executed_weights(setup, network);
 }
 
 void run_network(const RunSetup& setup, Network& network, RunState& state) {

@@ -37,6 +37,9 @@ std::vector<std::string> value_notes(const RunState& state);
 void run_network(const RunSetup& setup, Network& network, RunState& state);
 
 // Executes the dense twin where weights exist, from state.twin_done on.
+// Sets what the precision of the run makes of the weights, where another process ran the network.
+void note_precision(const RunSetup& setup, Network& network);
+
 TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state);
 
 }  // namespace spikeloom

@@ -163,9 +163,12 @@ ReportInput describe(const TokenSetup& setup, const TokenNetwork& net, const Run
   input.dataset = fmt::format("{}, {} windows", data.description, state.done);
   const RunStatistics statistics = by_token(state.statistics);
   input.rate_source = fmt::format("spikes of this run, {} tokens", statistics.samples);
-  input.counts.as_written = count_run(net.graph, statistics);
-  input.counts.fused = count_run(fuse(net.graph), statistics);
+  const Precision precision = e.run.precision.precision;
+  input.counts.as_written = count_run(net.graph, statistics, precision);
+  input.counts.has_fused = false;
   input.counts.executed_form = "as_written";
+  input.counts.precision = precision;
+  input.counts.twin_ran = twin.state.done > 0;
   input.counts.steps = 1;
   count_baselines(setup, net, twin, statistics, input.counts);
   if (e.spikes()) input.twin = TwinInfo{"RWKV-4 of the same shape", {}, twin.hash};

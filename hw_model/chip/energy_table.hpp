@@ -12,6 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include "core/dtype.hpp"
+#include "sim/graph/quantize.hpp"
+
 namespace spikeloom {
 
 struct Price {
@@ -35,10 +38,12 @@ struct EnergyTable {
 // 2014.
 EnergyTable horowitz45();
 
-// Number format a network is priced at. kQnnEquiv: 8-bit weights, activations of as many bits as T
-// steps of a rate code can tell apart (Yan et al., arXiv 2409.08290).
-enum class Arithmetic { kFp32, kInt8, kQnnEquiv };
-std::string_view name_of(Arithmetic precision) noexcept;  // "fp32", "int8", "qnn_equiv"
+// Number format a network is priced at: those of sim/graph/quantize.hpp under the same names, and
+// kQnnEquiv: 8-bit weights, activations of as many bits as T steps of a rate code can tell apart
+// (Yan et al., arXiv 2409.08290).
+enum class Arithmetic { kFp32, kInt16, kInt8, kBf16, kQnnEquiv };
+Arithmetic arithmetic_of(Precision precision) noexcept;
+std::string_view name_of(Arithmetic precision) noexcept;
 
 // ceil(log2(steps + 1)), at least 1: T = 1 -> 1, 3 -> 2, 4 -> 3, 15 -> 4.
 int activation_bits(int64_t steps) noexcept;
@@ -48,8 +53,12 @@ struct ArithmeticPrices {
   Price mac;
   Price ac;
 };
-// fp32: 3.7 + 0.9 and 0.9. int8: 0.2 + 0.1 (sums in 32 bits) and 0.1. qnn_equiv: 0.2 * bits/8 +
-// 0.1, mark E. `steps` matters to qnn_equiv only.
+// fp32: 3.7 + 0.9 and 0.9. int8: 0.2 + 0.1 (sums in 32 bits) and 0.1. int16: 0.8 + 0.1, mark E, and
+// 0.05 (sums in 16 bits). bf16: as fp32, weights alone are narrow. qnn_equiv: 0.2 * bits/8 + 0.1,
+// mark E. `steps` matters to qnn_equiv only.
 ArithmeticPrices arithmetic_prices(Arithmetic precision, int64_t steps);
+// A multiply-accumulate as this engine runs it where weights are narrow and everything else is
+// fp32: the weight is widened, so that the price is that of fp32.
+Price widened_mac(DType weights);
 
 }  // namespace spikeloom

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -9,6 +10,7 @@
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
+#include "hw_model/report/report_view.hpp"
 #include "hw_model/report/text.hpp"
 
 namespace spikeloom {
@@ -64,6 +66,13 @@ void check_schema(const NamedReport& report) {
   }
 }
 
+// Form, precision, evidence and share of a scheme: "fused, int8, ran". A ratio stands only between
+// figures of one precision and share of the work.
+struct Basis {
+  std::vector<std::string> lines;  // "fused, int8", "ran", "98.87 % priced"
+  std::string work;
+};
+
 // One line of figures: how it is read, and how it is shown.
 struct Row {
   std::string name;
@@ -71,25 +80,47 @@ struct Row {
   std::function<double(const NamedReport&)> read;
   std::function<std::string(double)> show;
   bool with_ratio = true;
+  // What a figure stands for, below it. Empty: nothing to say.
+  std::function<Basis(const NamedReport&)> basis = {};
 };
 
-Row counts_row(const std::string& name, const std::string& form, const std::string& total) {
+Row counts_row(const std::string& name, const std::string& form, const std::string& total,
+               bool required = true) {
   return {fmt::format("{}, {}", name, form), "per sample",
           [=](const NamedReport& report) {
             const double samples = number(report, "/run/samples");
             if (samples < 1) fail(report, "/run/samples", "is not positive");
-            return number(report, "/counts/" + form + "/totals/" + total) / samples;
+            const std::string key = "/counts/" + form + "/totals/" + total;
+            return (required ? number(report, key) : optional_number(report, key)) / samples;
           },
           count_text};
 }
 
+Basis basis_of(const NamedReport& report, const std::string& scheme, const Json& json) {
+  const SchemeEntry entry = scheme_entry(json, scheme, report.json);
+  const bool forms = !scheme.starts_with("dense_") && !entry.form.empty();
+  Basis basis{{forms ? entry.form + ", " + entry.precision : entry.precision, entry.evidence},
+              entry.precision};
+  if (entry.priced_share < 1) {
+    basis.lines.push_back(share_text(entry.priced_share) + " priced");
+    basis.work += fmt::format(" {}", entry.priced_share);
+  }
+  return basis;
+}
+
 Row energy_row(const std::string& name, const std::string& pointer, bool required) {
-  return {name, "pJ per sample",
+  Row row{name, "pJ per sample",
           [=](const NamedReport& report) {
             const std::string key = "/energy/" + pointer + "/per_sample_nJ";
             return 1e3 * (required ? number(report, key) : optional_number(report, key));
           },
           energy_text};
+  row.basis = [=](const NamedReport& report) {
+    const Json* json = find(report, "/energy/" + pointer);
+    if (json == nullptr || !json->is_object()) return Basis{};
+    return basis_of(report, pointer.substr(0, pointer.find('/')), *json);
+  };
+  return row;
 }
 
 std::vector<Row> all_rows() {
@@ -110,16 +141,17 @@ std::vector<Row> all_rows() {
        [](double value) { return fmt::format("{:.4g}", value); }},
   };
   for (const char* form : {"as_written", "fused"}) {
-    rows.push_back(counts_row("dense MACs", form, "dense_macs"));
-    rows.push_back(counts_row("exact additions", form, "event_adds"));
-    rows.push_back(counts_row("MACs besides the stem", form, "real_macs_without_stem"));
+    const bool required = std::string_view(form) == "as_written";  // not all networks can be fused
+    rows.push_back(counts_row("dense MACs", form, "dense_macs", required));
+    rows.push_back(counts_row("exact additions", form, "event_adds", required));
+    rows.push_back(counts_row("MACs besides the stem", form, "real_macs_without_stem", required));
   }
   rows.push_back(counts_row("neuron updates", "as_written", "neuron_updates"));
   rows.push_back(counts_row("spikes", "as_written", "spikes"));
-  rows.push_back(energy_row("energy paper, fused", "paper", true));
+  rows.push_back(energy_row("energy paper", "paper", true));
   rows.push_back(energy_row("energy as_built, as run", "as_built", true));
   rows.push_back(energy_row("energy as_built, as_written", "as_built/forms/as_written", true));
-  rows.push_back(energy_row("energy as_built, fused", "as_built/forms/fused", true));
+  rows.push_back(energy_row("energy as_built, fused", "as_built/forms/fused", false));
   rows.push_back(energy_row("energy event, as run", "event", true));
   rows.push_back(energy_row("energy event_decomposed, as run", "event_decomposed", false));
   rows.push_back(energy_row("energy neurobench, as run", "neurobench", false));
@@ -208,18 +240,24 @@ Json differences(const std::vector<NamedReport>& reports) {
 struct ShownRow {
   Json json;
   std::vector<std::string> cells;
+  std::vector<std::vector<std::string>> basis;  // lines below it
 };
 
 ShownRow compare_row(const Row& row, const std::vector<NamedReport>& reports) {
   ShownRow shown;
   shown.cells.push_back("  " + row.name);
-  Json values = Json::array(), ratios = Json::array();
+  Json values = Json::array(), ratios = Json::array(), basis = Json::array();
   double first = std::nan("");
+  std::string first_work;
   for (size_t i = 0; i < reports.size(); ++i) {
     const double value = row.read(reports[i]);
     const bool known = !std::isnan(value);
+    const Basis stands_for = row.basis && known ? row.basis(reports[i]) : Basis{};
     if (i == 0) first = value;
-    const bool comparable = row.with_ratio && known && first > 0;
+    if (i == 0) first_work = stands_for.work;
+    basis.push_back(stands_for.lines);
+    const bool alike = first_work == stands_for.work;
+    const bool comparable = row.with_ratio && known && first > 0 && alike;
     values.push_back(known ? Json(value) : Json(nullptr));
     ratios.push_back(comparable ? Json(value / first) : Json(nullptr));
     std::string cell = known ? row.show(value) : "not known";
@@ -227,6 +265,18 @@ ShownRow compare_row(const Row& row, const std::vector<NamedReport>& reports) {
     shown.cells.push_back(std::move(cell));
   }
   shown.json = {{"name", row.name}, {"unit", row.unit}, {"values", values}, {"ratios", ratios}};
+  if (!row.basis) return shown;
+  shown.json["basis"] = basis;
+  for (size_t line = 0; line < 3; ++line) {
+    std::vector<std::string> cells{""};
+    bool any = false;
+    for (const Json& lines : basis) {
+      const bool has = line < lines.size() && lines[line] != "";
+      any = any || has;
+      cells.push_back(has ? printable(lines[line].get<std::string>(), 24) : "");
+    }
+    if (any) shown.basis.push_back(std::move(cells));
+  }
   return shown;
 }
 
@@ -258,18 +308,24 @@ ComparisonResult compare(const std::vector<NamedReport>& reports) {
     const Json* verdict = find(reports[i], "/verdict");
     if (verdict != nullptr && verdict->is_array() && !verdict->empty() &&
         verdict->front().is_string()) {
-      result.text += wrap("    " + printable(verdict->front().get<std::string>()), 4);
+      result.text += wrap("    " + printable(verdict->front().get<std::string>(), 800), 4);
     }
     cells[0].push_back(fmt::format("[{}]", i + 1));
+    const std::string lacks = lacks_of(reports[i].json);
+    result.json["lacks"].push_back(lacks);
+    if (!lacks.empty()) result.text += wrap("    this report is of " + printable(lacks, 300), 4);
   }
   for (const Row& row : all_rows()) {
     ShownRow shown = compare_row(row, reports);
     result.json["rows"].push_back(std::move(shown.json));
     cells.push_back(std::move(shown.cells));
+    for (auto& line : shown.basis) cells.push_back(std::move(line));
   }
   result.json["differences"] = differences(reports);
   result.text += '\n' + columns(cells) + '\n';
-  result.text += differences_text(result.json["differences"], reports.size());
+  result.text += wrap(
+      "ratios are to [1], between figures of one precision that price the same share of the work");
+  result.text += '\n' + differences_text(result.json["differences"], reports.size());
   return result;
 }
 

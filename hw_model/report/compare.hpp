@@ -17,9 +17,9 @@ struct NamedReport {
 };
 
 struct ComparisonResult {
-  std::string text;  // at most 100 columns while four reports or fewer are compared
-  nlohmann::json
-      json;  // {reports, rows: [{name, unit, values, ratios}], differences: [{key, values}]}
+  std::string text;     // at most 100 columns while four reports or fewer are compared
+  nlohmann::json json;  // {reports, lacks, rows: [{name, unit, values, ratios, basis}],
+                        // differences: [{key, values}]}
 };
 
 // Throws Error(kUsage) for fewer than two reports, Error(kData) for a report without the keys it

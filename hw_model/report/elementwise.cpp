@@ -87,9 +87,10 @@ ElementwiseCounts count_elementwise(const Graph& graph, const RunStatistics& run
   return sum;
 }
 
-CountedGraph count_run(const Graph& graph, const RunStatistics& statistics) {
+CountedGraph count_run(const Graph& graph, const RunStatistics& statistics, Precision precision) {
   return {count_operations(graph, statistics), count_elementwise(graph, statistics),
-          count_syops(graph, statistics), count_residual_stream(graph, statistics)};
+          count_syops(graph, statistics), count_residual_stream(graph, statistics),
+          narrow_layers(graph, precision)};
 }
 
 CountedGraph count_dense_run(const Graph& graph, int64_t samples, int64_t steps) {

@@ -6,10 +6,13 @@
 // counted at every step, like the stem in `paper` and `as_built`). Thread-safe: pure functions.
 
 #include <cstdint>
+#include <map>
+#include <string>
 
 #include "hw_model/report/residual_stream.hpp"
 #include "hw_model/report/syops.hpp"
 #include "sim/graph/op_counts.hpp"
+#include "sim/graph/quantize.hpp"
 
 namespace spikeloom {
 
@@ -44,10 +47,12 @@ struct CountedGraph {
   ElementwiseCounts elementwise;
   std::vector<SyopsLine> syops = {};          // of spiking graphs
   std::optional<ResidualStream> stream = {};  // of SpikeGPT
+  std::map<std::string, DType> narrow = {};   // layers that ran with other weights than fp32
 };
 
-// A spiking graph after a run; throws like count_operations().
-CountedGraph count_run(const Graph& graph, const RunStatistics& statistics);
+// A spiking graph after a run in `precision`; throws like count_operations().
+CountedGraph count_run(const Graph& graph, const RunStatistics& statistics,
+                       Precision precision = Precision::kF32);
 // A dense baseline: one pass over `samples` samples of `steps` steps (1: images), or over the steps
 // of a run.
 CountedGraph count_dense_run(const Graph& graph, int64_t samples, int64_t steps = 1);

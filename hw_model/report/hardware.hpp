@@ -13,6 +13,7 @@
 namespace spikeloom {
 
 extern const char* const kHardwareFormula;
+std::string weight_text(const ChipRun& run);  // "8-bit weights"
 
 // Null without a chip. Beside the keys of the other schemes: chip, level, mapper, evidence,
 // latency, and under `run` what chip.json says of it, but for the cores.

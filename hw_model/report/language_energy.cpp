@@ -7,7 +7,7 @@ HeadSplit split(const SchemeReport& scheme, const std::string& head) {
   double left_out = 0;
   for (const EnergyLine& line : scheme.lines) left_out += line.layer == head ? line.energy_pJ : 0;
   const auto samples = static_cast<double>(scheme.samples);
-  return {scheme.scheme, scheme.precision, scheme.total_pJ / samples,
+  return {scheme.scheme, scheme.pricing, scheme.evidence, scheme.total_pJ / samples,
           (scheme.total_pJ - left_out) / samples};
 }
 
@@ -18,12 +18,18 @@ std::optional<LanguageEnergy> language_energy(const EnergyReport& energy, const 
   if (!stream || !run.dense_twin) return std::nullopt;
   LanguageEnergy result;
   result.head = stream->head;
-  for (const Arithmetic precision : {Arithmetic::kFp32, Arithmetic::kInt8}) {
-    const HeadSplit twin = split(*energy.find("dense_twin", precision), result.head);
-    std::vector<std::string> schemes{"paper", "as_built", "event_decomposed", "dense_twin"};
-    for (const DenseBaseline& other : run.other_baselines) schemes.push_back(other.scheme);
+  std::vector<std::string> schemes{"paper", "as_built", "event_decomposed", "dense_twin"};
+  for (const DenseBaseline& other : run.other_baselines) schemes.push_back(other.scheme);
+  std::vector<Pricing> pricings{Arithmetic::kFp32, Arithmetic::kInt8};
+  if (energy.executed_precision != Arithmetic::kFp32)
+    pricings.insert(pricings.begin(), {energy.executed_precision, true});
+  for (const Pricing pricing : pricings) {
+    const Pricing dense = pricing.as_run ? Pricing(Arithmetic::kFp32) : pricing;
+    const HeadSplit twin = split(*energy.find("dense_twin", dense), result.head);
     for (const std::string& scheme : schemes) {
-      HeadSplit row = split(*energy.find(scheme, precision), result.head);
+      const SchemeReport* priced = energy.find(scheme, pricing);
+      if (priced == nullptr) continue;  // a baseline, of which no layer ran narrow
+      HeadSplit row = split(*priced, result.head);
       row.times_with_head = twin.with_head_pJ / row.with_head_pJ;
       row.times_without_head = twin.without_head_pJ / row.without_head_pJ;
       result.rows.push_back(std::move(row));

@@ -1,8 +1,10 @@
 #pragma once
 // Energies of SpikeGPT with and without its output head, beside the published claim.
 //
-// Per sample (token). `times` says how many times less than the dense twin at the same precision,
-// the direction the literature reports; below 1 the row costs more. Thread-safe: pure functions.
+// Per sample (token). `times` says how many times less than the dense twin at the same precision
+// (with narrow weights and everything else fp32, as they run in this engine, that is the twin in
+// fp32: its products cost what those of fp32 cost), the direction the literature reports; below 1
+// the row costs more. Thread-safe: pure functions.
 
 #include <optional>
 #include <string>
@@ -14,7 +16,8 @@ namespace spikeloom {
 
 struct HeadSplit {
   std::string scheme;
-  Arithmetic precision = Arithmetic::kFp32;
+  Pricing pricing = Arithmetic::kFp32;
+  Evidence evidence = Evidence::kEstimated;
   double with_head_pJ = 0, without_head_pJ = 0;
   double times_with_head = 0, times_without_head = 0;
 };

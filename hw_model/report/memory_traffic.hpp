@@ -23,14 +23,17 @@ struct MemoryLine {
 struct MemoryTraffic {
   std::string scheme;  // "as_built", "dense_same", "dense_twin"
   std::string form;
+  Arithmetic precision = Arithmetic::kFp32;
   std::vector<MemoryLine> lines;
 };
 
 // Event-driven: one weight read per operation (nothing reused), one state read and write per neuron
-// update, weights once per sample from DRAM.
-MemoryTraffic spiking_traffic(const OpCounts& counts);
-// As above, without states; every input element of a layer read once. `bits` 32 or 8.
-MemoryTraffic dense_traffic(const std::string& scheme, const OpCounts& counts, int bits);
+// update, weights once per sample from DRAM; a line for each width of weights that ran.
+MemoryTraffic spiking_traffic(const CountedGraph& counted, Arithmetic precision);
+// As above, without states; every input element of a layer read once. kFp32, kInt16, kInt8, or
+// kBf16 (values of 32 bits).
+MemoryTraffic dense_traffic(const std::string& scheme, const OpCounts& counts,
+                            Arithmetic precision);
 
 std::vector<MemoryTraffic> memory_traffic(const RunCounts& run);
 

@@ -7,6 +7,7 @@
 
 #include "hw_model/report/page.hpp"
 #include "hw_model/report/svg.hpp"
+#include "hw_model/report/text.hpp"
 
 namespace spikeloom {
 namespace {
@@ -38,13 +39,14 @@ using Values = std::vector<std::optional<double>>;
 // A row of bars, one per report, each behind the first with its ratio to the first; the same texts
 // as cells of the table.
 BarRow group(const std::string& label, const Values& values, const Show& show, bool with_ratio,
-             std::vector<std::string>& cells) {
+             const std::vector<std::string>& remarks, std::vector<std::string>& cells) {
   BarRow row;
   row.label = label;
   const double first = values[0].value_or(std::nan(""));
   for (size_t i = 0; i < values.size(); ++i) {
     std::string text = values[i] ? show(*values[i]) : "absent";
     const bool known = values[i] && std::isfinite(*values[i]);
+    if (known && i < remarks.size() && !remarks[i].empty()) text += " " + remarks[i];
     if (with_ratio && i > 0 && known && first > 0)
       text += " (" + times_text(*values[i], first) + ")";
     Bar bar;
@@ -58,9 +60,9 @@ BarRow group(const std::string& label, const Values& values, const Show& show, b
 }
 
 void add_group(HtmlFigure& figure, BarChart& chart, const std::string& label, const Values& values,
-               const Show& show, bool with_ratio) {
+               const Show& show, bool with_ratio, const std::vector<std::string>& remarks = {}) {
   std::vector<std::string> cells{label};
-  BarRow row = group(label, values, show, with_ratio, cells);
+  BarRow row = group(label, values, show, with_ratio, remarks, cells);
   if (chart.rows.size() < kMostRows) chart.rows.push_back(std::move(row));
   figure.table.rows.push_back(std::move(cells));
 }
@@ -107,7 +109,9 @@ std::string accuracy_section(const Reports& reports) {
 
 struct Variant {
   std::string scheme, form, precision;
-  Values values;  // J per sample
+  Values values;                      // J per sample
+  std::vector<std::string> evidence;  // by report
+  std::vector<double> priced;         // share of the synaptic work
 };
 
 // Every priced variant of any report, in the order of the first that has it.
@@ -120,20 +124,41 @@ std::vector<Variant> variants_of(const Reports& reports) {
         return v.scheme == entry.scheme && v.form == form && v.precision == entry.precision;
       });
       if (found == variants.end())
-        found = variants.insert(
-            variants.end(), Variant{entry.scheme, form, entry.precision, Values(reports.size())});
-      if (entry.has_energy) found->values[i] = entry.per_sample_J;
+        found = variants.insert(variants.end(),
+                                Variant{entry.scheme, form, entry.precision, Values(reports.size()),
+                                        std::vector<std::string>(reports.size()),
+                                        std::vector<double>(reports.size(), std::nan(""))});
+      if (!entry.has_energy) continue;
+      found->values[i] = entry.per_sample_J;
+      found->evidence[i] = entry.evidence;
+      found->priced[i] = entry.priced_share;
     }
   }
   return variants;
+}
+
+// Older reports do not say: they are taken to be alike, a note says so.
+bool same_share(const std::vector<double>& priced) {
+  double first = std::nan("");
+  for (const double share : priced) {
+    if (std::isnan(share)) continue;
+    if (std::isnan(first)) first = share;
+    if (share != first) return false;
+  }
+  return true;
 }
 
 std::string energy_comparison(const Reports& reports) {
   HtmlFigure figure = new_figure("energy", "Energy per sample by scheme", reports);
   figure.table.header = header_of({"scheme"}, reports);
   figure.notes = {
-      "In brackets: the ratio to report [1], below 1 is cheaper. Absent: the report does not price "
-      "this form at this precision."};
+      "In brackets: the ratio to report [1], below 1 is cheaper; none where the reports price "
+      "unlike shares of the synaptic work. Absent: the report does not price this form at this "
+      "precision. \"throughout\": every operation at that precision."};
+  for (size_t i = 0; i < reports.size(); ++i) {
+    if (const std::string lacks = lacks_of(reports[i].json); !lacks.empty())
+      figure.notes.push_back(tag(i) + " is of " + lacks + ".");
+  }
   BarChart chart;
   chart.title = "Energy per sample by scheme and precision";
   chart.unit = "J";
@@ -153,7 +178,8 @@ std::string energy_comparison(const Reports& reports) {
       if (v.precision != precision) continue;
       const std::string label = v.form.empty() ? v.scheme : v.scheme + ", " + v.form;
       add_group(
-          figure, chart, label, v.values, [](double x) { return si_text(x, "J"); }, true);
+          figure, chart, label, v.values, [](double x) { return si_text(x, "J"); },
+          same_share(v.priced), v.evidence);
       if (!precision.empty()) figure.table.rows.back()[0] += ", " + precision;
     }
   }

@@ -43,6 +43,11 @@ Fact language_fact(const char* name, const Json& network) {
   return {name, "not measured", ""};
 }
 
+std::string precision_text(const Json& report) {
+  const std::string name = text_in(report, {"provenance", "precision", "name"});
+  return name.empty() ? "fp32" : name;
+}
+
 std::vector<Fact> report_facts(const Json& report) {
   const Json* counts = find_in(report, {"accuracy_counts"});
   const Json* twin = find_in(report, {"dense_twin"});
@@ -62,7 +67,7 @@ std::vector<Fact> report_facts(const Json& report) {
       {"samples × steps",
        fmt::format("{:.0f} × {:.0f}", number_in(report, {"run", "samples"}),
                    number_in(report, {"run", "steps"})),
-       "form " + text_in(report, {"run", "form"})},
+       fmt::format("form {}, {}", text_in(report, {"run", "form"}), precision_text(report))},
       {"weights", weights_state(report), text_in(report, {"provenance", "weights_text"})},
       {"signature", text_in(report, {"signature"}), "hash of all spike counts", true}};
   facts.insert(facts.end(), others.begin(), others.end());

@@ -40,10 +40,17 @@ std::string times(double value) {
 
 std::string energies(const Json& report) {
   HtmlTable table;
-  table.header = {"scheme", "precision", "with head", "/ twin", "without head", "/ twin"};
-  table.text_columns = 2;
+  table.header = {"scheme", "precision",    "evidence", "with head",
+                  "/ twin", "without head", "/ twin"};
+  table.text_columns = 3;
   for (const Json& row : list_in(report, {"language_energy", "per_token"})) {
-    table.rows.push_back({text_in(row, {"scheme"}), text_in(row, {"precision"}),
+    const Json* throughout = find_in(row, {"throughout"});
+    const std::string precision = text_in(row, {"precision"}),
+                      evidence = text_in(row, {"evidence"});
+    const bool all = throughout != nullptr && *throughout == true && precision != "fp32" &&
+                     !text_in(row, {"scheme"}).starts_with("dense_");
+    table.rows.push_back({text_in(row, {"scheme"}), all ? precision + " throughout" : precision,
+                          evidence.empty() ? "unknown" : evidence,
                           si_text(number_in(row, {"with_head_nJ"}) * 1e-9, "J"),
                           times(number_in(row, {"times_less_with_head"})),
                           si_text(number_in(row, {"without_head_nJ"}) * 1e-9, "J"),

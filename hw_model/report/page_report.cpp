@@ -6,6 +6,7 @@
 
 #include "hw_model/report/page.hpp"
 #include "hw_model/report/svg.hpp"
+#include "hw_model/report/text.hpp"
 
 namespace spikeloom {
 namespace {
@@ -43,8 +44,9 @@ std::string line_list(const Json& scheme) {
 
 // Scalars of a scheme that no table above shows, so that a scheme without energies is told too.
 std::string other_figures(const Json& scheme) {
-  static const std::vector<std::string> kShown = {"scheme",   "form",     "precision",    "formula",
-                                                  "total_pJ", "total_nJ", "per_sample_nJ"};
+  static const std::vector<std::string> kShown = {
+      "scheme",   "form",          "precision", "formula",    "total_pJ",
+      "total_nJ", "per_sample_nJ", "evidence",  "throughout", "priced_share"};
   HtmlTable table;
   table.header = {"figure", "value"};
   for (const auto& [key, value] : scheme.items()) {
@@ -83,14 +85,16 @@ int index_of(std::vector<std::string>& names, const std::string& name) {
 }
 
 std::string energy_text_of(const SchemeEntry& entry) {
-  return entry.has_energy ? si_text(entry.per_sample_J, "J") : "no energy in this scheme";
+  if (!entry.has_energy) return "no energy in this scheme";
+  const std::string text = si_text(entry.per_sample_J, "J");
+  return entry.priced_share < 1 ? text + ", " + share_text(entry.priced_share) + " priced" : text;
 }
 
 BarRow energy_row(const SchemeEntry& entry, std::vector<std::string>& operands) {
   BarRow row;
   row.label = entry.scheme;
-  if (!entry.baseline && !entry.form.empty())
-    row.label += ", " + entry.form + (entry.ran ? " (ran)" : "");
+  if (!entry.baseline && !entry.form.empty()) row.label += ", " + entry.form;
+  if (entry.evidence == "ran") row.label += " (ran)";
   row.tip = entry.label();
   Bar bar;
   bar.text = energy_text_of(entry);
@@ -101,10 +105,20 @@ BarRow energy_row(const SchemeEntry& entry, std::vector<std::string>& operands) 
   return row;
 }
 
+std::string or_unknown(const std::string& text) {
+  return text.empty() ? "unknown" : text;
+}
+
 std::vector<std::string> energy_cells(const SchemeEntry& entry,
                                       const std::vector<std::string>& operands) {
-  std::vector<std::string> cells{entry.scheme, entry.baseline ? "dense" : "spiking", entry.form,
-                                 entry.precision, energy_text_of(entry)};
+  std::vector<std::string> cells{
+      entry.scheme,
+      entry.baseline ? "dense" : "spiking",
+      entry.form,
+      entry.precision,
+      or_unknown(entry.evidence),
+      share_text(entry.priced_share),
+      entry.has_energy ? si_text(entry.per_sample_J, "J") : energy_text_of(entry)};
   for (const std::string& operand : operands) {
     const auto found = std::find_if(entry.operands.begin(), entry.operands.end(),
                                     [&](const auto& part) { return part.first == operand; });
@@ -168,6 +182,13 @@ std::string operations_section(const Json& report) {
   return render(figure);
 }
 
+std::string ran_note(const Json& report) {
+  const std::string precision = text_in(report, {"provenance", "precision", "name"});
+  return fmt::format("This run: form {}, precision {}.",
+                     or_unknown(text_in(report, {"run", "form"})),
+                     precision.empty() ? "fp32" : precision);
+}
+
 std::string energy_section(const Json& report) {
   const std::vector<SchemeEntry> entries = scheme_entries(report);
   if (entries.empty()) return "";
@@ -184,8 +205,9 @@ std::string energy_section(const Json& report) {
   chart.title = "Energy per sample by scheme and precision";
   chart.unit = "J";
   chart.mono = false;
-  figure.table.header = {"scheme", "kind", "form", "precision", "energy per sample"};
-  figure.table.text_columns = 4;
+  figure.table.header = {"scheme",           "kind", "form", "precision", "evidence", "priced",
+                         "energy per sample"};
+  figure.table.text_columns = 5;
   for (const std::string& operand : operands) figure.table.header.push_back("of it " + operand);
   for (const std::string& precision : precisions) {
     BarRow head;
@@ -206,12 +228,15 @@ std::string energy_section(const Json& report) {
   for (size_t i = 0; i < operands.size(); ++i)
     figure.legend.push_back({static_cast<int>(i), "operand: " + operands[i]});
   figure.notes = {
-      "Spiking schemes first, then the dense baselines (one pass), at each precision of weights "
-      "and "
-      "prices. The network that ran is fp32; other precisions price the same counts and are "
-      "estimates. Energies of arithmetic, not of a chip (but for `hardware`, where it is there): "
-      "see "
-      "what is not priced."};
+      "Spiking schemes first, then the dense baselines (one pass), at each precision. (ran): "
+      "counted on the network, form and precision that were executed; everything else is an "
+      "estimate: another form, other prices for the same counts, rates, or a network that was not "
+      "executed. \"throughout\": every operation at that precision; without the word, layers as "
+      "they ran. Energies of arithmetic, not of a chip (but for `hardware`, where it is there): "
+      "see what is not priced.",
+      ran_note(report)};
+  if (const std::string lacks = lacks_of(report); !lacks.empty())
+    figure.notes.push_back("This report is of " + lacks + ".");
   figure.table_name = "Energies of every scheme";
   set_chart(figure, chart);
   return render(figure);
@@ -236,19 +261,26 @@ std::string memory_section(const Json& report) {
     head.heading = true;
     const auto& lines = list_in(bound, {"lines"});
     const double bits = lines.empty() ? std::nan("") : number_in(lines[0], {"bits"});
+    const std::string precision = text_in(bound, {"precision"});
     head.label = text_in(bound, {"scheme"}) + ", " + text_in(bound, {"form"});
-    if (std::isfinite(bits)) head.label += fmt::format(", {:.0f} bits", bits);
+    if (!precision.empty()) {
+      head.label += ", " + precision;
+    } else if (std::isfinite(bits)) {
+      head.label += fmt::format(", {:.0f} bits", bits);
+    }
     if (chart.rows.size() < kMostRows) chart.rows.push_back(head);
     for (const Json& line : lines) {
       const double low = number_in(line, {"low_pJ"}) * 1e-12 / samples;
       const double high = number_in(line, {"high_pJ"}) * 1e-12 / samples;
       BarRow row;
-      row.label = text_in(line, {"what"});
+      row.label =
+          fmt::format("{} ({:.0f} bits)", text_in(line, {"what"}), number_in(line, {"bits"}));
       const std::string text = si_text(low, "J") + " to " + si_text(high, "J");
       row.bars.push_back({{{high, 0}}, text, low, false});
       if (chart.rows.size() < kMostRows) chart.rows.push_back(row);
-      figure.table.rows.push_back({text_in(bound, {"scheme"}), text_in(bound, {"form"}), row.label,
-                                   text_in(line, {"low_price"}), text_in(line, {"high_price"}),
+      figure.table.rows.push_back({text_in(bound, {"scheme"}), text_in(bound, {"form"}),
+                                   text_in(line, {"what"}), text_in(line, {"low_price"}),
+                                   text_in(line, {"high_price"}),
                                    fmt::format("{:.0f}", number_in(line, {"bits"})),
                                    count_or_dash(number_in(line, {"accesses"}) / samples),
                                    si_text(low, "J"), si_text(high, "J")});

@@ -1,5 +1,7 @@
 #include "hw_model/report/report.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "hw_model/report/report_json.hpp"
 
@@ -19,8 +21,10 @@ Json memory_json(const std::vector<MemoryTraffic>& all) {
       put(entry, "accesses", line.accesses);
       lines.push_back(std::move(entry));
     }
-    json.push_back(
-        {{"scheme", traffic.scheme}, {"form", traffic.form}, {"lines", std::move(lines)}});
+    json.push_back({{"scheme", traffic.scheme},
+                    {"form", traffic.form},
+                    {"precision", name_of(traffic.precision)},
+                    {"lines", std::move(lines)}});
   }
   return {{"note", "bounds for information; in no total"}, {"bounds", std::move(json)}};
 }
@@ -55,6 +59,18 @@ Json break_even_json(const BreakEvenReport& report) {
   return json;
 }
 
+// Of the widest weights that meet spikes.
+int spike_weight_bits(const CountedGraph& counted) {
+  int bits = 0;
+  for (const LayerCount& layer : counted.ops.layers) {
+    if (!layer.spike_operand) continue;
+    const auto narrow = counted.narrow.find(layer.name);
+    const DType type = narrow == counted.narrow.end() ? DType::kF32 : narrow->second;
+    bits = std::max(bits, 8 * static_cast<int>(size_of(type)));
+  }
+  return bits > 0 ? bits : 32;
+}
+
 Json fraction_or_null(const Accuracy& accuracy) {
   return accuracy.known ? Json(accuracy.fraction()) : Json(nullptr);
 }
@@ -67,7 +83,7 @@ Json precision_json(const RunPrecision& precision) {
                               {"relative_error", layer.relative_error}});
     if (layer.bits > 0) json["layers"].back()["bits"] = layer.bits;
   }
-  put(json, "calibration_samples", precision.name == "int8" ? precision.calibration_samples : 0);
+  put(json, "calibration_samples", precision.calibration_samples);
   return json;
 }
 
@@ -181,11 +197,13 @@ Report make_report(ReportInput input) {
     throw Error(ErrorCode::kInternal, "report: no samples or no steps were run");
   }
   report.energy = price_run(report.input.counts);
-  report.break_even = break_even(report.executed().ops, report.input.counts.value_steps(), 32);
+  report.break_even = break_even(report.executed().ops, report.input.counts.value_steps(),
+                                 spike_weight_bits(report.executed()));
   report.memory = memory_traffic(report.input.counts);
   report.language = language_energy(report.energy, report.input.counts);
   const Accuracy twin = report.input.twin ? report.input.twin->accuracy : Accuracy{};
-  report.verdict = judge(report.energy, report.break_even, report.input.accuracy, twin);
+  report.verdict = judge(report.energy, report.break_even,
+                         {report.input.accuracy, twin, report.input.weights_random});
   if (report.executed().ops.neurons.empty())
     report.verdict.headline = "NOT SPIKING: this network has no neurons; its energy stands below";
   return report;
@@ -204,6 +222,7 @@ nlohmann::json to_json(const Report& report) {
                  {"steps", in.counts.steps},
                  {"evaluations", executed.evaluations},
                  {"form", in.counts.executed_form},
+                 {"precision", name_of(in.counts.precision)},
                  {"mean_rate", report.break_even.network.rate}};
   put(json["run"], "spikes", totals.spikes);
   put(json["run"], "neuron_updates", totals.neuron_updates);
@@ -225,14 +244,14 @@ nlohmann::json to_json(const Report& report) {
   json["what_if"] = in.what_if;
   json["warnings"] = in.warnings;
   json["counts"] = {{"as_written", counts_json(in.counts.as_written)},
-                    {"fused", counts_json(in.counts.fused)},
+                    {"fused", in.counts.has_fused ? counts_json(in.counts.fused) : Json()},
                     {"dense_same", counts_json(in.counts.dense_same)}};
   if (in.counts.dense_twin) json["counts"]["dense_twin"] = counts_json(*in.counts.dense_twin);
   for (const DenseBaseline& other : in.counts.other_baselines)
     json["counts"][other.scheme] = counts_json(other.counted);
   json["neurobench"] = neurobench_json(report);
   json["energy"] = energy_json(report);
-  json["unpriced"] = unpriced_json(report.energy.find("as_built", Arithmetic::kFp32)->unpriced);
+  json["unpriced"] = unpriced_json(report.energy.of_run("as_built")->unpriced);
   if (!in.lmu_forms.empty()) json["lmu_memory"] = lmu_json(in);
   json["memory_traffic"] = memory_json(report.memory);
   json["break_even"] = break_even_json(report.break_even);

@@ -111,8 +111,9 @@ nlohmann::json to_json(const Report& report);
 nlohmann::json to_json(const ReportInput& input);
 
 // A fixed header, then for each form the layers, attention products and populations. Energies are
-// fp32 pJ. With a chip its layers follow (kind "hardware": dynamic energy by population), then what
-// else it needs.
+// pJ at the precision of the run, `evidence` says whether the form ran (paper_pJ and syops_pJ are
+// always estimates). With a chip its layers follow (kind "hardware": dynamic energy by population),
+// then what else it needs.
 std::string to_csv(const Report& report);
 
 // At most 100 columns of ASCII without colour: verdict first, then accuracy, rates, operations of

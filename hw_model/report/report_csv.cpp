@@ -34,7 +34,9 @@ constexpr const char* kColumns[] = {"form",
                                     "event_decomposed_pJ",
                                     "neurobench_pJ",
                                     "syops_pJ",
-                                    "hardware_pJ"};
+                                    "hardware_pJ",
+                                    "precision",
+                                    "evidence"};
 
 using Row = std::map<std::string, std::string>;  // by column; absent cells stay empty
 
@@ -62,7 +64,7 @@ class LineEnergies {
  public:
   LineEnergies(const EnergyReport& energy, const std::string& form) {
     for (const char* scheme : kSpikingSchemes) {
-      const SchemeReport* report = energy.find(scheme, Arithmetic::kFp32, form);
+      const SchemeReport* report = energy.of_run(scheme, form);
       if (report == nullptr) continue;
       for (const EnergyLine& line : report->lines) {
         by_name_[line.layer][fmt::format("{}_pJ", scheme)] += line.energy_pJ;
@@ -123,6 +125,9 @@ void write_form(std::string& csv, const Report& report, const OpCounts& counts) 
   const LineEnergies energies(report.energy, counts.form);
   const auto emit = [&](Row row) {
     row["form"] = counts.form;
+    row["precision"] = name_of(report.energy.executed_precision);
+    row["evidence"] =
+        name_of(counts.form == report.energy.executed_form ? Evidence::kRan : Evidence::kEstimated);
     energies.add(row, row["name"]);
     write(csv, row);
   };
@@ -148,14 +153,16 @@ std::string to_csv(const Report& report) {
   for (const char* column : kColumns) header[column] = column;
   std::string csv;
   write(csv, header);
-  write_form(csv, report, report.input.counts.as_written.ops);
-  write_form(csv, report, report.input.counts.fused.ops);
+  for (const CountedGraph* counted : report.input.counts.forms())
+    write_form(csv, report, counted->ops);
   if (!report.input.hardware) return csv;
   for (const auto& [name, joules] : hardware_parts(*report.input.hardware)) {
     write(csv, {{"form", "fused"},
                 {"kind", "hardware"},
                 {"name", name},
-                {"hardware_pJ", fmt::format("{}", joules * 1e12)}});
+                {"hardware_pJ", fmt::format("{}", joules * 1e12)},
+                {"precision", weight_text(*report.input.hardware)},
+                {"evidence", std::string(name_of(Evidence::kEstimated))}});
   }
   return csv;
 }

@@ -139,7 +139,10 @@ Json scheme_json(const SchemeReport& scheme) {
   }
   return {{"scheme", scheme.scheme},
           {"form", scheme.form},
-          {"precision", name_of(scheme.precision)},
+          {"precision", name_of(scheme.pricing.precision)},
+          {"throughout", !scheme.pricing.as_run},
+          {"evidence", name_of(scheme.evidence)},
+          {"priced_share", scheme.priced_share},
           {"formula", scheme.formula},
           {"prices", std::move(prices)},
           {"lines", std::move(lines)},
@@ -149,23 +152,30 @@ Json scheme_json(const SchemeReport& scheme) {
           {"unpriced", unpriced_json(scheme.unpriced)}};
 }
 
-// A spiking scheme: its fp32 figures, those of every form, and the same counts at int8 prices; null
-// when it was not counted.
+// A spiking scheme: its figures at the precision of the run, those of every form, and the same
+// counts with everything at one precision; null when it was not counted.
 Json spiking_json(const EnergyReport& energy, const std::string& name) {
-  if (energy.find(name, Arithmetic::kFp32) == nullptr) return nullptr;
-  Json json = scheme_json(*energy.find(name, Arithmetic::kFp32));
+  const SchemeReport* ran = energy.of_run(name);
+  if (ran == nullptr) return nullptr;
+  Json json = scheme_json(*ran);
   for (const char* form : {"as_written", "fused"}) {
-    const SchemeReport* scheme = energy.find(name, Arithmetic::kFp32, form);
+    const SchemeReport* scheme = energy.of_run(name, form);
     if (scheme != nullptr) json["forms"][form] = scheme_json(*scheme);
   }
-  json["int8_estimate"] = scheme_json(*energy.find(name, Arithmetic::kInt8));
+  for (const Arithmetic precision :
+       {energy.executed_precision, Arithmetic::kFp32, Arithmetic::kInt8}) {
+    const SchemeReport* scheme = energy.find(name, precision);
+    if (scheme != nullptr && scheme != ran)
+      json[std::string(name_of(precision)) + "_estimate"] = scheme_json(*scheme);
+  }
   return json;
 }
 
 Json dense_json(const EnergyReport& energy, const std::string& name) {
   if (energy.find(name, Arithmetic::kFp32) == nullptr) return nullptr;
   Json json = scheme_json(*energy.find(name, Arithmetic::kFp32));
-  for (const Arithmetic precision : {Arithmetic::kFp32, Arithmetic::kInt8, Arithmetic::kQnnEquiv}) {
+  for (const Arithmetic precision :
+       {Arithmetic::kFp32, energy.executed_precision, Arithmetic::kInt8, Arithmetic::kQnnEquiv}) {
     const SchemeReport* scheme = energy.find(name, precision);
     if (scheme != nullptr) {
       json["precisions"][std::string(name_of(precision))] = scheme_json(*scheme);
@@ -190,11 +200,16 @@ nlohmann::json energy_json(const Report& report) {
   for (const Duel& duel : duels(report.energy)) {
     json["comparisons"].push_back({{"scheme", duel.spiking->scheme},
                                    {"form", duel.spiking->form},
-                                   {"precision", name_of(duel.spiking->precision)},
+                                   {"precision", name_of(duel.spiking->pricing.precision)},
+                                   {"throughout", !duel.spiking->pricing.as_run},
+                                   {"evidence", name_of(duel.spiking->evidence)},
                                    {"baseline", duel.dense->scheme},
-                                   {"baseline_precision", name_of(duel.dense->precision)},
-                                   {"ratio", duel.ratio()},
-                                   {"wins", duel.wins()}});
+                                   {"baseline_precision", name_of(duel.dense->pricing.precision)},
+                                   {"baseline_evidence", name_of(duel.dense->evidence)},
+                                   {"equal_precision", duel.equal_precision()},
+                                   {"equal_evidence", duel.equal_evidence()},
+                                   {"ratio", duel.same_work() ? Json(duel.ratio()) : Json()},
+                                   {"wins", duel.same_work() ? Json(duel.wins()) : Json()}});
   }
   return json;
 }
@@ -203,7 +218,9 @@ nlohmann::json language_energy_json(const LanguageEnergy& language) {
   Json rows = Json::array();
   for (const HeadSplit& row : language.rows) {
     rows.push_back({{"scheme", row.scheme},
-                    {"precision", name_of(row.precision)},
+                    {"precision", name_of(row.pricing.precision)},
+                    {"throughout", !row.pricing.as_run},
+                    {"evidence", name_of(row.evidence)},
                     {"with_head_nJ", row.with_head_pJ / 1e3},
                     {"without_head_nJ", row.without_head_pJ / 1e3},
                     {"times_less_with_head", row.times_with_head},

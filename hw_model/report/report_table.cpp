@@ -100,12 +100,15 @@ std::string rates_block(const Report& report) {
 }
 
 std::string operations_block(const Report& report) {
-  const OpCounts& written = report.input.counts.as_written.ops;
-  const OpCounts& fused = report.input.counts.fused.ops;
-  Rows rows{{"operations per sample", "as_written", "fused"}};
+  std::vector<const OpCounts*> forms;
+  Rows rows{{"operations per sample"}};
+  for (const CountedGraph* counted : report.input.counts.forms()) {
+    forms.push_back(&counted->ops);
+    rows[0].push_back(counted->ops.form + (counted == &report.executed() ? " (ran)" : ""));
+  }
   const auto add = [&](const char* name, auto member) {
     std::vector<std::string> row{std::string("  ") + name};
-    for (const OpCounts* counts : {&written, &fused}) {
+    for (const OpCounts* counts : forms) {
       const double samples = static_cast<double>(std::max<int64_t>(1, counts->samples));
       row.push_back(count_text(static_cast<double>(counts->totals.*member) / samples));
     }
@@ -123,71 +126,90 @@ std::string operations_block(const Report& report) {
   add("attention Q(K^T V), gated by Q", &CountTotals::qkv_q_gated_adds);
   add("neuron updates", &CountTotals::neuron_updates);
   add("spikes", &CountTotals::spikes);
-  rows.push_back({"  synaptic weights stored",
-                  count_text(static_cast<double>(written.totals.weights)),
-                  count_text(static_cast<double>(fused.totals.weights))});
+  rows.push_back({"  synaptic weights stored"});
+  for (const OpCounts* counts : forms)
+    rows.back().push_back(count_text(static_cast<double>(counts->totals.weights)));
   return columns(rows);
 }
 
-std::vector<Arithmetic> dense_precisions(const Report& report) {
-  std::vector<Arithmetic> all{Arithmetic::kFp32, Arithmetic::kInt8};
-  if (report.energy.find("dense_same", Arithmetic::kQnnEquiv) != nullptr)
-    all.push_back(Arithmetic::kQnnEquiv);
-  return all;
+// The cheapest dense row, by which the last column divides.
+const SchemeReport* best_dense(const Report& report) {
+  return contest_of(report.energy).best.dense;
 }
 
-// One scheme: its energy, and how many times that of each baseline of the same precision or of fp32
-// and int8.
+std::string ratio_to(const SchemeReport& row, const SchemeReport* dense) {
+  if (dense == nullptr || row.priced_share < 1 || dense->priced_share < 1) return "-";
+  return ratio_text(row.per_sample_pJ(), dense->per_sample_pJ());
+}
+
+// One scheme: what it stands for, its energy, and how many times that of each baseline at the same
+// precision and of the cheapest.
 std::vector<std::string> energy_row(const Report& report, const SchemeReport& scheme) {
-  const bool spiking = !scheme.scheme.starts_with("dense");
-  const bool estimate = scheme.precision == Arithmetic::kQnnEquiv ||
-                        (spiking && scheme.precision == Arithmetic::kInt8);
-  std::string name =
-      fmt::format("  {} {}{}", scheme.scheme,
-                  scheme.precision == Arithmetic::kQnnEquiv ? "qnn" : name_of(scheme.precision),
-                  estimate ? "*" : "");
-  std::string form = spiking ? scheme.form : "-";
-  if (spiking && scheme.scheme != "paper" && scheme.form == report.energy.executed_form)
-    form += " (ran)";
-  std::vector<std::string> row{std::move(name), std::move(form),
-                               energy_text(scheme.per_sample_pJ())};
+  const bool dense = scheme.is_dense();
+  const bool starred =
+      !dense && !scheme.pricing.as_run && scheme.pricing.precision != Arithmetic::kFp32;
+  std::vector<std::string> row{
+      "  " + scheme.scheme,
+      fmt::format("{}{}", name_of(scheme.pricing.precision), starred ? "*" : ""),
+      dense ? "-" : scheme.form,
+      std::string(name_of(scheme.evidence)),
+      energy_text(scheme.per_sample_pJ()),
+      share_text(scheme.priced_share)};
   for (const char* baseline : {"dense_same", "dense_twin"}) {
-    for (const Arithmetic precision : dense_precisions(report)) {
-      const SchemeReport* dense = report.energy.find(baseline, precision);
-      row.push_back(dense == nullptr ? "-"
-                                     : ratio_text(scheme.per_sample_pJ(), dense->per_sample_pJ()));
-    }
+    const SchemeReport* at_equal =
+        scheme.pricing.as_run ? nullptr : report.energy.find(baseline, scheme.pricing);
+    row.push_back(ratio_to(scheme, at_equal));
   }
+  row.push_back(ratio_to(scheme, best_dense(report)));
   return row;
 }
 
-std::string energy_block(const Report& report) {
-  Rows rows{{"energy per sample", "form", "energy"}, {"", "", ""}};
-  const std::vector<Arithmetic> precisions = dense_precisions(report);
-  for (const char* baseline : {"same", "twin"}) {
-    for (const Arithmetic precision : precisions) {
-      rows[0].push_back(precision == Arithmetic::kFp32 ? fmt::format("/ {}", baseline) : baseline);
-      rows[1].push_back(precision == Arithmetic::kQnnEquiv ? "qnn*"
-                                                           : std::string(name_of(precision)));
+std::string rows_note(const Report& report) {
+  const SchemeReport* best = best_dense(report);
+  const Arithmetic ran = report.energy.executed_precision;
+  std::string note =
+      "  ran: counted on the form and precision that were executed; estimated: another form or "
+      "precision, rates, or a network that was not executed. priced: share of the synaptic "
+      "operations. / same, / twin: divided by dense_same, dense_twin at the same precision; / "
+      "best: by the cheapest dense row";
+  if (best != nullptr)
+    note += fmt::format(", {} {}", best->scheme, name_of(best->pricing.precision));
+  note += " (below 1x the row is cheaper); no ratio where less than all work is priced.";
+  if (ran != Arithmetic::kFp32)
+    note += fmt::format(
+        " {}: layers with such weights as they ran, everything else fp32, as no dense row is.",
+        name_of(ran));
+  note += " * every operation at this precision, which did not run.";
+  if (report.energy.find("dense_same", Arithmetic::kQnnEquiv) != nullptr)
+    note += fmt::format(" qnn_equiv has {}-bit activations.",
+                        activation_bits(report.input.counts.value_steps()));
+  return wrap(note + " The accuracy of dense rows that did not run was not measured.");
+}
+
+std::vector<Price> prices_of(const EnergyReport& energy) {
+  std::vector<Price> prices;
+  for (const SchemeReport& row : energy.schemes) {
+    for (const Price& price : row.prices) {
+      const bool known = std::any_of(prices.begin(), prices.end(),
+                                     [&](const Price& p) { return p.name == price.name; });
+      if (!known) prices.push_back(price);
     }
   }
+  return prices;
+}
+
+std::string energy_block(const Report& report) {
+  Rows rows{{"energy per sample", "", "form", "evidence", "energy", "priced", "/ same", "/ twin",
+             "/ best"}};
   for (const SchemeReport& scheme : report.energy.schemes)
     rows.push_back(energy_row(report, scheme));
   const std::optional<ChipRun>& chip = report.input.hardware;
   if (chip) {
-    std::vector<std::string> row{"  hardware", "fused", energy_text(chip->total_j * 1e12)};
-    row.resize(rows[0].size(), "-");
-    rows.push_back(std::move(row));
+    rows.push_back({"  hardware", fmt::format("int{}", chip->weight_bits), "fused", "estimated",
+                    energy_text(chip->total_j * 1e12), share_text(chip->coverage.priced), "-", "-",
+                    "-"});
   }
-  std::string out = columns(rows);
-  out += wrap(fmt::format(
-      "  columns: energy divided by that of the dense baseline (same = "
-      "dense_same, twin = dense_twin; below 1x the row "
-      "is cheaper). * estimate: int8 rows price this fp32 run at int8{}. Dense "
-      "rows are priced, not executed: accuracy below fp32 was not measured.",
-      precisions.size() < 3 ? ""
-                            : fmt::format("; qnn has {}-bit activations",
-                                          activation_bits(report.input.counts.value_steps()))));
+  std::string out = columns(rows) + rows_note(report);
   for (const DenseBaseline& other : report.input.counts.other_baselines)
     out += wrap(fmt::format("  {}: {}", other.scheme, other.description), 4);
   std::vector<const char*> schemes(std::begin(kSpikingSchemes), std::end(kSpikingSchemes));
@@ -201,13 +223,10 @@ std::string energy_block(const Report& report) {
                 4);
   }
   if (chip) out += wrap(fmt::format("  hardware, on {}: {}", chip->chip, kHardwareFormula), 4);
-  for (const Arithmetic precision : precisions) {
-    const ArithmeticPrices prices = arithmetic_prices(precision, report.input.counts.value_steps());
-    out += wrap(fmt::format("  prices {}: E_MAC {:.4g} pJ ({}), E_AC {:.4g} pJ ({}) [marks {}, {}]",
-                            name_of(precision), prices.mac.value_pJ, prices.mac.source,
-                            prices.ac.value_pJ, prices.ac.source, prices.mac.mark, prices.ac.mark),
+  for (const Price& price : prices_of(report.energy))
+    out += wrap(fmt::format("  price {}: {:.4g} pJ ({}) [mark {}]", price.name, price.value_pJ,
+                            price.source, price.mark),
                 4);
-  }
   return out;
 }
 
@@ -253,8 +272,7 @@ std::string unpriced_block(const Report& report) {
     return wrap(fmt::format("  {}: {}", title, list.empty() ? "nothing" : list), 4);
   };
   std::string out = "not priced, per sample (these energies are of arithmetic only)\n";
-  out += one("spiking, " + report.energy.executed_form,
-             report.energy.find("as_built", Arithmetic::kFp32));
+  out += one("spiking, " + report.energy.executed_form, report.energy.of_run("as_built"));
   out += one("dense_same", report.energy.find("dense_same", Arithmetic::kFp32));
   const SchemeReport* twin = report.energy.find("dense_twin", Arithmetic::kFp32);
   if (twin != nullptr) out += one("dense_twin", twin);
@@ -264,13 +282,12 @@ std::string unpriced_block(const Report& report) {
 std::string language_block(const Report& report) {
   if (!report.language) return "";
   const LanguageEnergy& language = *report.language;
-  Rows rows{{"energy per token", "", "with head", "/ twin", "without", "/ twin"}};
+  Rows rows{{"energy per token", "", "evidence", "with head", "/ twin", "without", "/ twin"}};
   for (const HeadSplit& row : language.rows) {
-    const bool estimate = row.precision != Arithmetic::kFp32 && !row.scheme.starts_with("dense_");
-    rows.push_back(
-        {"  " + row.scheme, fmt::format("{}{}", name_of(row.precision), estimate ? "*" : ""),
-         energy_text(row.with_head_pJ), fmt::format("1/{:.3g}", row.times_with_head),
-         energy_text(row.without_head_pJ), fmt::format("1/{:.3g}", row.times_without_head)});
+    rows.push_back({"  " + row.scheme, row.pricing.text(row.scheme.starts_with("dense_")),
+                    std::string(name_of(row.evidence)), energy_text(row.with_head_pJ),
+                    fmt::format("1/{:.3g}", row.times_with_head), energy_text(row.without_head_pJ),
+                    fmt::format("1/{:.3g}", row.times_without_head)});
   }
   const PublishedClaim& claim = language.claim;
   std::string out = '\n' + columns(rows);
@@ -287,7 +304,7 @@ std::string lmu_block(const Report& report) {
   const auto& forms = report.input.lmu_forms;
   if (forms.empty()) return "";
   const auto samples = static_cast<double>(report.executed().ops.samples);
-  Rows rows{{"Legendre memory per sample", "additions", "real MACs", "fp32", "int8", "stored"}};
+  Rows rows{{"Legendre memory per sample", "additions", "real MACs", "fp32", "int8*", "stored"}};
   for (const LmuFormCost& cost : forms) {
     rows.push_back({fmt::format("  {}{}", cost.form, cost.executed ? " (ran)" : ""),
                     count_text(static_cast<double>(cost.additions) / samples),
@@ -296,18 +313,24 @@ std::string lmu_block(const Report& report) {
                     count_text(static_cast<double>(cost.stored_values))});
   }
   return '\n' + columns(rows) +
-         wrap("  from the spikes of this run; fft needs the whole sequence before its first answer",
-              2);
+         wrap(
+             "  from the spikes of this run; the form that ran did so in fp32, whatever the "
+             "precision "
+             "of other layers, and int8* is an estimate; fft needs the whole sequence before its "
+             "first answer",
+             2);
 }
 
 std::string memory_block(const Report& report) {
   Rows rows{{"memory traffic per sample (bounds, in no total)", "accesses", "bits", "low", "high"}};
   for (const MemoryTraffic& traffic : report.memory) {
     const bool spiking = traffic.scheme == "as_built";
+    const std::string name =
+        fmt::format("{} {}", spiking ? "spiking" : traffic.scheme, name_of(traffic.precision));
     if (spiking && traffic.form != report.energy.executed_form) continue;
     const double samples = static_cast<double>(report.executed().ops.samples);
     for (const MemoryLine& line : traffic.lines) {
-      rows.push_back({fmt::format("  {}: {}", spiking ? "spiking" : traffic.scheme, line.what),
+      rows.push_back({fmt::format("  {}: {}", name, line.what),
                       count_text(static_cast<double>(line.accesses) / samples),
                       fmt::format("{}", line.bits), energy_text(line.low_pJ / samples),
                       energy_text(line.high_pJ / samples)});

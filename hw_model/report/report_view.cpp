@@ -63,21 +63,31 @@ std::vector<std::pair<std::string, double>> operand_shares(const Json& scheme, d
              : std::vector<std::pair<std::string, double>>{};
 }
 
+// "fp32" where a report does not say.
+std::string run_precision(const Json& report) {
+  const std::string name = text_in(report, {"provenance", "precision", "name"});
+  return name.empty() ? "fp32" : name;
+}
+
+// Older reports: what of their fp32 figures ran.
+std::string evidence_of(const Json& value, const std::string& scheme, const Json& report) {
+  if (const std::string stated = text_in(value, {"evidence"}); !stated.empty()) return stated;
+  if (lacks_of(report).empty()) return "";  // 1.5: the scheme has none
+  const bool counted = scheme == "as_built" || scheme == "event" || scheme == "neurobench";
+  const bool as_executed = text_in(value, {"form"}) == text_in(report, {"run", "form"}) &&
+                           text_in(value, {"precision"}) == "fp32" &&
+                           run_precision(report) == "fp32";
+  return counted && as_executed ? "ran" : "estimated";
+}
+
 void add_entries(const Json& value, const std::string& name, const Json& report, int depth,
                  std::vector<SchemeEntry>& out) {
   if (!value.is_object() || depth > 3) return;
   if (value.contains("formula") || value.contains("per_sample_nJ") || depth == 0) {
-    SchemeEntry entry;
-    entry.scheme = name;
-    entry.form = text_in(value, {"form"});
-    entry.precision = text_in(value, {"precision"});
-    entry.ran = entry.form == text_in(report, {"run", "form"});
-    entry.has_energy = value.contains("per_sample_nJ");
-    entry.per_sample_J = number_in(value, {"per_sample_nJ"}) * 1e-9;
-    entry.operands = operand_shares(value, number_in(report, {"run", "samples"}));
-    entry.json = &value;
+    SchemeEntry entry = scheme_entry(value, name, report);
     const bool known = std::any_of(out.begin(), out.end(), [&](const SchemeEntry& other) {
-      return other.scheme == name && other.form == entry.form && other.precision == entry.precision;
+      return other.scheme == name && other.form == entry.form &&
+             other.precision == entry.precision && other.evidence == entry.evidence;
     });
     if (!known) out.push_back(std::move(entry));
   }
@@ -160,10 +170,41 @@ std::vector<std::pair<std::string, std::string>> flatten_json(const Json& value)
 
 std::string SchemeEntry::label() const {
   std::string text = scheme;
-  for (const std::string& part : {form, precision}) {
+  for (const std::string& part : {form, precision, evidence}) {
     if (!part.empty()) text += ", " + part;
   }
   return text;
+}
+
+std::string lacks_of(const Json& report) {
+  const std::string version = text_in(report, {"schema_version"});
+  const size_t dot = version.find('.');
+  const bool old =
+      dot != version.npos && version.substr(dot + 1).size() == 1 && version[dot + 1] < '5';
+  if (!old) return "";
+  const std::string ran = run_precision(report);
+  return "schema " + version + ": no row says whether it ran or which share of the work it prices" +
+         (ran == "fp32" ? ""
+                        : ", and the energies of this " + ran + " run are those of fp32 or of " +
+                              "int8 throughout, not of what ran");
+}
+
+SchemeEntry scheme_entry(const Json& value, const std::string& name, const Json& report) {
+  SchemeEntry entry;
+  entry.scheme = name;
+  entry.form = text_in(value, {"form"});
+  entry.precision = text_in(value, {"precision"});
+  entry.evidence = evidence_of(value, name, report);
+  const Json* throughout = find_in(value, {"throughout"});
+  const bool all = throughout != nullptr && throughout->is_boolean() && throughout->get<bool>();
+  if (all && !name.starts_with("dense_") && entry.precision != "fp32")
+    entry.precision += " throughout";
+  entry.priced_share = number_in(value, {"priced_share"});
+  entry.has_energy = value.contains("per_sample_nJ");
+  entry.per_sample_J = number_in(value, {"per_sample_nJ"}) * 1e-9;
+  entry.operands = operand_shares(value, number_in(report, {"run", "samples"}));
+  entry.json = &value;
+  return entry;
 }
 
 std::vector<SchemeEntry> scheme_entries(const Json& report) {

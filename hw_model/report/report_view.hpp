@@ -34,18 +34,27 @@ std::vector<std::pair<std::string, std::string>> flatten_json(const nlohmann::js
 
 // One priced variant: a scheme in a form at a precision.
 struct SchemeEntry {
-  std::string scheme, form, precision;
+  std::string scheme, form;
+  std::string precision;    // "int8 throughout" where every operation is taken to be of it
+  std::string evidence;     // "ran", "estimated"; of older reports as far as they tell, else ""
+  double priced_share = 0;  // of the synaptic work; NaN: an older report
   bool baseline = false;
-  bool ran = false;         // of the form that ran
   bool has_energy = false;  // the scheme knows energies; per_sample_J may still be NaN
   double per_sample_J = 0;
   std::vector<std::pair<std::string, double>> operands;  // J per sample by operand; may be empty
   const nlohmann::json* json = nullptr;
 
-  // "as_built, fused, int8" without what is empty.
+  // "as_built, fused, int8, ran" without what is empty.
   std::string label() const;
 };
 
+// Before 1.5 every spiking energy was that of fp32, whatever ran: what such a report lacks, as a
+// sentence without its name; "" for newer ones.
+std::string lacks_of(const nlohmann::json& report);
+
+// One object under `energy`; `name`: the scheme it belongs to.
+SchemeEntry scheme_entry(const nlohmann::json& value, const std::string& name,
+                         const nlohmann::json& report);
 // All variants: schemes in the order in which the report compares them, then the others by name;
 // of each scheme first its own figures. Pointers live as long as the JSON.
 std::vector<SchemeEntry> scheme_entries(const nlohmann::json& report);

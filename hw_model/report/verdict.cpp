@@ -9,43 +9,47 @@
 namespace spikeloom {
 namespace {
 
-constexpr Arithmetic kDensePrecisions[] = {Arithmetic::kFp32, Arithmetic::kInt8,
-                                           Arithmetic::kQnnEquiv};
-
-std::string title_of(const SchemeReport& dense) {
-  return fmt::format("{} ({})", dense.scheme == "dense_twin" ? "its dense twin" : dense.scheme,
-                     name_of(dense.precision));
+// Two energies as texts that do not hide which is the larger.
+std::pair<std::string, std::string> energies_of(const Duel& duel) {
+  const double spiking = duel.spiking->per_sample_pJ(), dense = duel.dense->per_sample_pJ();
+  std::pair<std::string, std::string> texts{energy_text(spiking), energy_text(dense)};
+  if (texts.first == texts.second && spiking != dense)
+    texts = {fmt::format("{} pJ", spiking), fmt::format("{} pJ", dense)};
+  return texts;
 }
 
-// The baseline the first line names: the realisable int8 twin before int8 of the same graph before
-// the rest.
-int weight_of(const SchemeReport& dense) {
-  const int precision = dense.precision == Arithmetic::kInt8   ? 0
-                        : dense.precision == Arithmetic::kFp32 ? 2
-                                                               : 4;
-  return precision + (dense.scheme == "dense_twin" ? 0 : 1);
+std::string outcome_of(const Duel& duel) {
+  const auto [spiking, dense] = energies_of(duel);
+  return fmt::format("{} {} per sample {} {} {}", duel.spiking->label(), spiking,
+                     duel.wins() ? "beats" : "loses to", duel.dense->label(), dense);
 }
 
-std::string first_line(const std::vector<Duel>& all) {
-  const Duel* named = nullptr;
-  size_t lost = 0, fought = 0;
-  for (const Duel& duel : all) {
-    if (duel.spiking->scheme != "as_built" || duel.spiking->precision != Arithmetic::kFp32)
-      continue;
-    ++fought;
-    if (!duel.wins()) ++lost;
-    const bool better_named =
-        named == nullptr || (named->wins() && !duel.wins()) ||
-        (named->wins() == duel.wins() && weight_of(*duel.dense) < weight_of(*named->dense));
-    if (better_named) named = &duel;
+bool cheaper(const SchemeReport* a, const SchemeReport* b) {
+  return b == nullptr || a->per_sample_pJ() < b->per_sample_pJ();
+}
+
+// Rules that count, operation by operation, all that the network does.
+bool counts_all(const SchemeReport& row) {
+  return row.is_dense() ||
+         ((row.scheme == "as_built" || row.scheme == "event") && row.priced_share >= 1);
+}
+
+const SchemeReport* cheapest_dense(const EnergyReport& energy, Arithmetic precision,
+                                   Evidence evidence) {
+  const SchemeReport* best = nullptr;
+  for (const SchemeReport& row : energy.schemes) {
+    const bool fits =
+        row.is_dense() && row.pricing.precision == precision && row.evidence == evidence;
+    if (fits && cheaper(&row, best)) best = &row;
   }
-  if (named == nullptr) return "UNDECIDED: no dense baseline was counted";
-  const std::string figures =
-      fmt::format("as_built {} per sample ({}) against {} of {}",
-                  energy_text(named->spiking->per_sample_pJ()), name_of(named->spiking->precision),
-                  energy_text(named->dense->per_sample_pJ()), title_of(*named->dense));
-  if (lost == 0) return fmt::format("WINS: {}; {} of {} won", figures, fought, fought);
-  return fmt::format("LOSES: {}; {} of {} lost", figures, lost, fought);
+  return best;
+}
+
+const char* evidence_text(const Duel& duel) {
+  if (!duel.equal_evidence())
+    return duel.spiking->evidence == Evidence::kRan ? "ran against estimated"
+                                                    : "estimated against ran";
+  return duel.spiking->evidence == Evidence::kRan ? "both ran" : "both estimated";
 }
 
 std::string list_of(const std::vector<Duel>& all, const SchemeReport* spiking, bool won) {
@@ -53,31 +57,46 @@ std::string list_of(const std::vector<Duel>& all, const SchemeReport* spiking, b
   for (const Duel& duel : all) {
     if (duel.spiking != spiking || duel.wins() != won) continue;
     list += fmt::format("{}{} {}", list.empty() ? "" : ", ", duel.dense->scheme,
-                        name_of(duel.dense->precision));
+                        name_of(duel.dense->pricing.precision));
   }
   return list.empty() ? "none" : list;
 }
 
 std::string scheme_line(const std::vector<Duel>& all, const SchemeReport* spiking) {
-  return fmt::format("{} ({}, {}{}) {} per sample: beats {}; loses to {}", spiking->scheme,
-                     spiking->form, name_of(spiking->precision),
-                     spiking->precision == Arithmetic::kInt8 ? " estimate" : "",
-                     energy_text(spiking->per_sample_pJ()), list_of(all, spiking, true),
+  const std::string name =
+      fmt::format("{} {} per sample", spiking->label(), energy_text(spiking->per_sample_pJ()));
+  if (spiking->priced_share < 1)
+    return fmt::format("{}: prices {} of the synaptic work, so it is compared with nothing", name,
+                       percent_text(spiking->priced_share));
+  return fmt::format("{}: costs less than {}; not less than {}", name, list_of(all, spiking, true),
                      list_of(all, spiking, false));
 }
 
+// qnn_equiv has weights of 8 bits.
+bool equal_weights(const Duel& duel) {
+  const bool eight_bits = duel.dense->pricing.precision == Arithmetic::kQnnEquiv &&
+                          duel.spiking->pricing.precision == Arithmetic::kInt8 &&
+                          !duel.spiking->pricing.as_run;
+  return duel.equal_precision() || eight_bits;
+}
+
 std::string equal_precision_line(const std::vector<Duel>& all) {
-  std::string list;
-  for (const Duel& duel : all) {
-    const bool eight_bit_weights = duel.dense->precision != Arithmetic::kFp32;
-    if (duel.spiking->scheme != "as_built") continue;
-    if ((duel.spiking->precision == Arithmetic::kInt8) != eight_bit_weights) continue;
-    list += fmt::format("{}{} {} {} ({})", list.empty() ? "" : ", ", duel.dense->scheme,
-                        name_of(duel.dense->precision),
-                        ratio_text(duel.spiking->per_sample_pJ(), duel.dense->per_sample_pJ()),
-                        duel.wins() ? "wins" : "loses");
+  std::string list, last;
+  for (const char* evidence :
+       {"both ran", "both estimated", "ran against estimated", "estimated against ran"}) {
+    for (const Duel& duel : all) {
+      if (duel.spiking->scheme != "as_built" || !equal_weights(duel)) continue;
+      if (evidence != std::string_view(evidence_text(duel))) continue;
+      list += list.empty() ? "" : last == evidence ? ", " : "; ";
+      if (last != evidence) list += evidence + std::string(": ");
+      last = evidence;
+      list +=
+          fmt::format("{} {} {} ({})", duel.dense->scheme, name_of(duel.dense->pricing.precision),
+                      ratio_text(duel.spiking->per_sample_pJ(), duel.dense->per_sample_pJ()),
+                      duel.wins() ? "wins" : "loses");
+    }
   }
-  return "as_built at equal weight precision: " + list;
+  return "as_built at equal weight precision: " + (list.empty() ? "no dense network" : list);
 }
 
 std::string accuracy_line(const Accuracy& spiking, const Accuracy& twin) {
@@ -110,27 +129,62 @@ std::string break_even_line(const BreakEvenReport& report) {
 
 }  // namespace
 
+bool Duel::equal_precision() const {
+  return !spiking->pricing.as_run && spiking->pricing.precision == dense->pricing.precision;
+}
+
 std::vector<Duel> duels(const EnergyReport& energy) {
-  std::vector<std::string> baselines;
-  for (const SchemeReport& scheme : energy.schemes) {
-    const bool known =
-        std::find(baselines.begin(), baselines.end(), scheme.scheme) != baselines.end();
-    if (scheme.scheme.starts_with("dense_") && !known) baselines.push_back(scheme.scheme);
-  }
   std::vector<Duel> all;
-  for (const Arithmetic precision : {Arithmetic::kFp32, Arithmetic::kInt8}) {
-    for (const char* scheme : kSpikingSchemes) {
-      const SchemeReport* spiking = energy.find(scheme, precision);
-      if (spiking == nullptr) continue;
-      for (const std::string& baseline : baselines) {
-        for (const Arithmetic dense_precision : kDensePrecisions) {
-          const SchemeReport* dense = energy.find(baseline, dense_precision);
-          if (dense != nullptr) all.push_back({spiking, dense});
-        }
-      }
+  for (const SchemeReport& spiking : energy.schemes) {
+    // One form of each scheme.
+    if (spiking.is_dense() || energy.find(spiking.scheme, spiking.pricing) != &spiking) continue;
+    for (const SchemeReport& dense : energy.schemes) {
+      if (dense.is_dense()) all.push_back({&spiking, &dense});
     }
   }
   return all;
+}
+
+Contest contest_of(const EnergyReport& energy) {
+  Contest contest;
+  for (const SchemeReport& row : energy.schemes) {
+    if (!counts_all(row)) continue;
+    const SchemeReport*& best = row.is_dense() ? contest.best.dense : contest.best.spiking;
+    if (cheaper(&row, best)) best = &row;
+  }
+  const Arithmetic precision = energy.executed_precision;
+  contest.ran = energy.of_run("as_built");
+  contest.fair.spiking = energy.find("as_built", precision);
+  if (contest.fair.spiking == nullptr) return contest;
+  const Evidence evidence = contest.fair.spiking->evidence;
+  contest.fair.dense = cheapest_dense(energy, precision, evidence);
+  const Evidence other = evidence == Evidence::kRan ? Evidence::kEstimated : Evidence::kRan;
+  if (contest.fair.dense == nullptr) contest.fair.dense = cheapest_dense(energy, precision, other);
+  return contest;
+}
+
+std::string headline_of(const EnergyReport& energy, bool random_weights) {
+  const Contest contest = contest_of(energy);
+  const Duel &fair = contest.fair, &best = contest.best;
+  if (fair.spiking == nullptr || fair.dense == nullptr || best.spiking == nullptr)
+    return "UNDECIDED: no dense baseline was counted";
+  const char* word = fair.wins() != best.wins() ? "MIXED" : fair.wins() ? "WINS" : "LOSES";
+  const bool guessed = fair.spiking->evidence == Evidence::kEstimated;
+  std::string line =
+      fmt::format("{}{}{}: at equal precision{}, {}; best against best, {}", word,
+                  guessed ? " as estimated" : "", random_weights ? " with random weights" : "",
+                  fair.equal_evidence() ? " and evidence" : ", though no dense network ran",
+                  outcome_of(fair), outcome_of(best));
+  if (contest.ran != fair.spiking && contest.ran != nullptr) {
+    const Duel duel{contest.ran, best.dense};
+    line += fmt::format(
+        "; what ran, {}, cost {}, {} than the best dense row, and no dense network ran like it",
+        contest.ran->label(), energies_of(duel).first, duel.wins() ? "less" : "not less");
+  }
+  const double share = std::min({fair.spiking->priced_share, fair.dense->priced_share,
+                                 best.spiking->priced_share, best.dense->priced_share});
+  if (share < 1) line += fmt::format("; {} of the synaptic work priced", percent_text(share));
+  return line;
 }
 
 std::vector<std::string> Verdict::lines() const {
@@ -140,11 +194,11 @@ std::vector<std::string> Verdict::lines() const {
 }
 
 Verdict judge(const EnergyReport& energy, const BreakEvenReport& break_even,
-              const Accuracy& spiking, const Accuracy& twin) {
+              const VerdictFacts& facts) {
   const std::vector<Duel> all = duels(energy);
-  Verdict verdict{first_line(all),
+  Verdict verdict{headline_of(energy, facts.random_weights),
                   equal_precision_line(all),
-                  accuracy_line(spiking, twin),
+                  accuracy_line(facts.spiking, facts.twin),
                   break_even_line(break_even),
                   {}};
   const SchemeReport* last = nullptr;

@@ -1,5 +1,6 @@
 #pragma once
-// Who wins: every spiking scheme against every dense baseline, per sample.
+// Who wins, like with like: first what ran, or its estimate, against dense baselines at equal
+// precision and equal evidence; then the cheapest spiking row against the cheapest dense row.
 
 #include <string>
 #include <vector>
@@ -24,19 +25,38 @@ struct Duel {
   const SchemeReport* spiking = nullptr;  // both point into the EnergyReport
   const SchemeReport* dense = nullptr;
   bool wins() const { return spiking->per_sample_pJ() < dense->per_sample_pJ(); }
+  // Every operation of both at one precision. Layers that ran narrow among others of fp32 have no
+  // dense network like them.
+  bool equal_precision() const;
+  bool equal_evidence() const { return spiking->evidence == dense->evidence; }
+  // Both price all of the synaptic work; otherwise there is no ratio.
+  bool same_work() const { return spiking->priced_share >= 1 && dense->priced_share >= 1; }
   double ratio() const {  // below 1: spiking is cheaper; 0 when the baseline costs nothing
     const double base = dense->per_sample_pJ();
     return base > 0 ? spiking->per_sample_pJ() / base : 0.0;
   }
 };
 
-// All pairs, spiking schemes in the order paper, as_built, event (executed form; paper: fused) at
-// fp32 then int8. A tie counts as lost.
+// All pairs, in the order of the schemes; spiking ones in the executed form (paper: fused). A tie
+// counts as lost.
 std::vector<Duel> duels(const EnergyReport& energy);
 
+// What the first line of a report compares; pointers into the EnergyReport, null where there is no
+// such row.
+struct Contest {
+  Duel fair;                          // as_built in the executed form
+  Duel best;                          // of the rows that count all the work exactly
+  const SchemeReport* ran = nullptr;  // as_built as it ran
+};
+// fair: at the precision of the run, both ran if any dense network did, else both estimated, else
+// what ran against an estimate; of several baselines the cheapest, so that who beats it beats all.
+Contest contest_of(const EnergyReport& energy);
+
+// "WINS", "LOSES" when both comparisons say so, "MIXED" when they do not, "UNDECIDED" without a
+// baseline; then both, with every row's form, precision and evidence. One sentence.
+std::string headline_of(const EnergyReport& energy, bool random_weights);
+
 struct Verdict {
-  // "LOSES: ..." as soon as as_built in the executed form (fp32) costs more than any dense
-  // baseline, else "WINS: ...".
   std::string headline;
   // as_built against baselines of the same weight precision; qnn_equiv has 8-bit weights and meets
   // the int8 estimate.
@@ -48,7 +68,11 @@ struct Verdict {
   std::vector<std::string> lines() const;
 };
 
+struct VerdictFacts {
+  Accuracy spiking, twin;
+  bool random_weights = false;
+};
 Verdict judge(const EnergyReport& energy, const BreakEvenReport& break_even,
-              const Accuracy& spiking, const Accuracy& twin);
+              const VerdictFacts& facts);
 
 }  // namespace spikeloom

@@ -177,6 +177,17 @@ Precision precision_named(std::string_view name) {
   return static_cast<Precision>(at - std::begin(kPrecisionNames));
 }
 
+std::map<std::string, DType> narrow_layers(const Graph& graph, Precision precision) {
+  const auto dtypes = dtypes_of(graph, precision);
+  std::map<std::string, DType> narrow;
+  for (const Node& node : graph.nodes()) {
+    const std::string name = weight_of(node.op);
+    if (name.empty() || dtypes.at(name) == DType::kF32) continue;
+    narrow.emplace(node.name, dtypes.at(name));
+  }
+  return narrow;
+}
+
 QuantizedWeights quantize(const Graph& graph, Weights weights, Precision precision,
                           const InputRates& rates) {
   const auto dtypes = dtypes_of(graph, precision);

@@ -361,10 +361,10 @@ def check_sums(runner, file):
     for run in report["runs"]:
         energy, samples = run["energy_per_inference"], run["samples"]
         dynamic = energy["dynamic_j"] * samples
-        for part in (sum(energy["by_category_j"].values()) * samples, sum(r["joules"] for r in run["layers"]),
+        for part in (sum(joules or 0 for joules in energy["by_category_j"].values()) * samples, sum(r["joules"] for r in run["layers"]),
                      sum(r["joules"] for r in run["cores"]), sum(r.get("joules", 0) for r in run["operations"])):
             require(abs(part - dynamic) <= 1e-9 * dynamic, f"{file}: {part} J of parts, {dynamic} J in all")
-        total = sum(energy[key] for key in ("dynamic_j", "static_j", "idle_j", "sync_j", "host_j", "reload_j"))
+        total = sum(energy[key] or 0 for key in ("dynamic_j", "static_j", "idle_j", "sync_j", "host_j", "reload_j"))
         require(abs(total - energy["total_priced_j"]) <= 1e-9 * total, f"{file}: total is {total} J")
         require(sum(r["events"] for r in run["layers"]) == run["totals"]["synaptic_events"], f"{file}: events of layers")
         require(sum(r["events"] for r in run["cores"]) == run["totals"]["synaptic_events"], f"{file}: events of cores")
@@ -424,6 +424,53 @@ def check_same_chip(runner, report, chip):
     with open(runner.path(os.path.join(os.path.dirname(report), "report.csv"))) as text:
         parts = [float(row["hardware_pJ"]) for row in csv.DictReader(text) if row["hardware_pJ"]]
     require(abs(sum(parts) - hardware["total_pJ"]) <= 1e-9 * sum(parts), f"the CSV adds up to {sum(parts)} pJ")
+
+
+def check_energy_of_precision(runner, folder, ac_pj, form):
+    """as_built of a run with narrow weights, by hand: they add at `ac_pj`, everything else is fp32."""
+    with open(runner.path(os.path.join(folder, "report.json"))) as text:
+        report = json.load(text)
+    narrow = {layer["name"] for layer in report["provenance"]["precision"]["layers"]}
+    counts = report["counts"][form]
+    pj = 0
+    for layer in counts["layers"]:
+        price = float(ac_pj) if layer["name"] in narrow else 0.9
+        pj += layer["event_adds"] * price if layer["operand"] == "spikes" else layer["dense_macs"] * 4.6
+    pj += 0.9 * sum(a["kv_k_gated_adds"] + a["qkv_q_gated_adds"] for a in counts["attention"])
+    found = report["energy"]["as_built"]["total_pJ"]
+    require(narrow and abs(found - pj) <= 1e-9 * pj, f"as_built {found} pJ, expected {pj}")
+
+
+def check_as_of_schema_1_4(runner, new, old):
+    """What a program of schema 1.4 would have written."""
+    def drop(value):
+        if isinstance(value, dict):
+            for key in ("evidence", "throughout", "priced_share"):
+                value.pop(key, None)
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            drop(inner)
+    with open(runner.path(new)) as text:
+        report = json.load(text)
+    for scheme in report["energy"].values():
+        if isinstance(scheme, dict) and "fp32_estimate" in scheme:
+            estimate = scheme.pop("fp32_estimate")
+            scheme.update({key: estimate[key] for key in ("precision", "prices", "lines", "total_pJ", "total_nJ",
+                                                          "per_sample_nJ")})
+    drop(report)
+    report["schema_version"] = "1.4"
+    del report["run"]["precision"]
+    with open(runner.path(old), "w") as text:
+        json.dump(report, text)
+
+
+def check_csv_columns(runner, file, everywhere, *rules):
+    """`everywhere`: COLUMN=VALUE in all rows; a rule A=B:C=D: rows whose A is B have D in C."""
+    with open(runner.path(file)) as text:
+        rows = list(csv.DictReader(text))
+    for rule in (everywhere, *rules):
+        *condition, consequence = [part.split("=") for part in rule.split(":")]
+        chosen = [row for row in rows if all(row[key] == value for key, value in condition)]
+        require(chosen and all(row[consequence[0]] == consequence[1] for row in chosen), f"{file}: {rule}")
 
 
 def check_counters(runner, counters, report):

@@ -52,7 +52,7 @@ RunCounts counts_of(const SpikeGptConfig& config, Rate&& rate) {
 
 HeadSplit row_of(const LanguageEnergy& language, const std::string& scheme) {
   for (const HeadSplit& row : language.rows) {
-    if (row.scheme == scheme && row.precision == Arithmetic::kFp32) return row;
+    if (row.scheme == scheme && row.pricing.precision == Arithmetic::kFp32) return row;
   }
   FAIL("no row " << scheme);
   return {};
@@ -134,8 +134,8 @@ TEST_CASE("a network whose spikes drive nothing has no limits on spikes per syna
   CHECK(built == energy.find("dense_twin_skipping", Arithmetic::kFp32)->total_pJ);
   for (const Duel& duel : duels(energy)) {
     if (duel.spiking->scheme == "as_built" && duel.dense->scheme == "dense_twin_skipping")
-      CHECK((duel.wins() == (duel.spiking->precision == Arithmetic::kInt8 &&
-                             duel.dense->precision == Arithmetic::kFp32)));
+      CHECK((duel.wins() == (duel.spiking->pricing.precision == Arithmetic::kInt8 &&
+                             duel.dense->pricing.precision == Arithmetic::kFp32)));
   }
   CHECK_FALSE(count_residual_stream(build_rwkv4(shape(2, 16, 20)), RunStatistics{}));
 }

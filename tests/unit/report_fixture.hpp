@@ -36,9 +36,10 @@ struct Example {
     run.populations["lif"] = spikes;
   }
 
-  RunCounts counts() const {
+  RunCounts counts(Precision precision = Precision::kF32) const {
     RunCounts all;
-    all.as_written = count_run(graph, run);
+    all.precision = precision;
+    all.as_written = count_run(graph, run, precision);
     all.fused = all.as_written;
     all.fused.ops.form = "fused";
     all.dense_same = count_dense_run(graph, 1);

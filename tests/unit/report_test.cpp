@@ -155,6 +155,15 @@ TEST_CASE("prices of the 45 nm table") {
   CHECK(arithmetic_prices(Arithmetic::kInt8, 4).mac.value_pJ == 0.3);
   CHECK(arithmetic_prices(Arithmetic::kQnnEquiv, 4).mac.value_pJ == Approx(0.175));
   CHECK(arithmetic_prices(Arithmetic::kQnnEquiv, 4).mac.mark == 'E');
+  CHECK(arithmetic_prices(Arithmetic::kInt16, 4).ac.value_pJ == 0.05);
+  CHECK(arithmetic_prices(Arithmetic::kInt16, 4).mac.value_pJ == 0.9);
+  CHECK(arithmetic_prices(Arithmetic::kInt16, 4).mac.source.find("interpolated") !=
+        std::string::npos);
+  CHECK(arithmetic_prices(Arithmetic::kBf16, 4).mac.value_pJ == 4.6);
+  CHECK(widened_mac(DType::kBF16).name == "mac_fp32_of_bfloat16");
+  for (const Precision precision :
+       {Precision::kF32, Precision::kAcc16, Precision::kInt8, Precision::kBF16})
+    CHECK(name_of(arithmetic_of(precision)) == name_of(precision));
   const EnergyTable table = horowitz45();
   CHECK(table.at("mac_fp32").value_pJ ==
         Approx(table.at("fp32_mult").value_pJ + table.at("fp32_add").value_pJ));
@@ -335,63 +344,26 @@ TEST_CASE("what is not priced is listed with counts") {
 }
 
 TEST_CASE("memory bounds use the width that is read") {
-  const MemoryTraffic traffic = spiking_traffic(Example().counts().as_written.ops);
+  const MemoryTraffic traffic = spiking_traffic(Example().counts().as_written, Arithmetic::kFp32);
   const MemoryLine& weights = traffic.lines.at(0);
   CHECK(weights.accesses == 18 + 36);
   CHECK(weights.low_pJ == Approx(54 * 0.5 * 1300));
   CHECK(weights.high_pJ == Approx(54 * 0.5 * 2600));
   CHECK(traffic.lines.at(1).low_pJ == Approx((1152 + 114) * 0.5 * 10));
-  const MemoryTraffic dense = dense_traffic("dense_same", Example().counts().dense_same.ops, 8);
+  const MemoryTraffic dense =
+      dense_traffic("dense_same", Example().counts().dense_same.ops, Arithmetic::kInt8);
   CHECK(dense.lines.at(1).accesses == 288 + 576);
   CHECK(dense.lines.at(2).accesses == 16 + 32);
   CHECK(dense.lines.at(0).low_pJ == Approx(54.0 / 8 * 1300));
-}
-
-TEST_CASE("the verdict says who wins") {
-  SECTION("the example loses to every baseline") {
-    const Report report = make_report(example_input());
-    CHECK(report.verdict.headline ==
-          "LOSES: as_built 5.402 nJ per sample (fp32) against 259.2 pJ of dense_same (int8); 3 of "
-          "3 lost");
-    CHECK(to_table(report).starts_with("LOSES: "));
-    CHECK(report.verdict.equal_precision ==
-          "as_built at equal weight precision: dense_same fp32 1.36x (loses), "
-          "dense_same int8 1.38x (loses), dense_same qnn_equiv 2.36x (loses)");
-    // event charges the stem once and beats fp32 only
-    bool found = false;
-    for (const std::string& line : report.verdict.schemes) {
-      found |= line.find(
-                   "event (as_written, fp32) 1.427 nJ per sample: beats dense_same fp32; loses to "
-                   "dense_same int8, dense_same qnn_equiv") != line.npos;
-    }
-    CHECK(found);
-  }
-  SECTION("the twin is named before the same network, int8 first") {
-    ReportInput input = example_input();
-    input.counts.dense_twin = input.counts.dense_same;
-    input.twin = TwinInfo{"ReLU", {9, 10, true}, ""};
-    const Report report = make_report(input);
-    CHECK(report.verdict.headline ==
-          "LOSES: as_built 5.402 nJ per sample (fp32) against 259.2 pJ of its dense twin (int8); 6 "
-          "of 6 lost");
-    CHECK(report.verdict.headline.size() <= 100);
-  }
-  SECTION("a silent network without stem wins") {
-    ReportInput input = example_input();
-    for (CountedGraph* counted : {&input.counts.as_written, &input.counts.fused}) {
-      counted->ops.layers.erase(counted->ops.layers.begin());
-    }
-    const Report report = make_report(input);
-    CHECK(report.verdict.headline ==
-          "WINS: as_built 102.6 pJ per sample (fp32) against 259.2 pJ of dense_same (int8); 3 of 3 "
-          "won");
-  }
-  SECTION("a tie is lost") {
-    ReportInput input = example_input();
-    input.counts.dense_same.ops.layers = {};
-    input.counts.as_written.ops.layers = {};
-    CHECK(make_report(input).verdict.headline.starts_with("LOSES: "));
-  }
+  // A run with 8-bit weights in the layer that reads spikes: a line for each width.
+  const CountedGraph narrow = Example().counts(Precision::kInt8).as_written;
+  const MemoryTraffic ran = spiking_traffic(narrow, Arithmetic::kInt8);
+  REQUIRE(ran.lines.size() == 6);
+  CHECK(ran.lines[0].bits == 32);
+  CHECK(ran.lines[0].accesses == 18);
+  CHECK(ran.lines[1].bits == 8);
+  CHECK(ran.lines[1].accesses == 36);
+  CHECK(ran.lines[3].accesses == 114);
 }
 
 TEST_CASE("break-even positions") {
