@@ -99,7 +99,8 @@ QuantizedWeights in_precision(const Graph& graph, Weights weights, Precision pre
     throw Error(ErrorCode::kUsage,
                 "run.precision = \"" + std::string(name_of(precision)) +
                     "\" changes no layer of this network: acc16 is for layers that read spikes, "
-                    "bf16 for token models, int8 for both");
+                    "bf16 for those that read one row of "
+                    "real values per step (all of a token model), int8 for both");
   }
   return result;
 }

@@ -41,9 +41,10 @@ namespace fs = std::filesystem;
 int64_t steps_of(const Experiment& experiment, const DatasetInfo& data) {
   const int64_t steps = experiment.model.time_steps;
   if (data.frames > 1 && data.frames != steps) {
-    throw Error(
-        ErrorCode::kUsage,
-        fmt::format("model.time_steps is {}, but every sample has {} frames", steps, data.frames));
+    throw Error(ErrorCode::kUsage,
+                fmt::format("{} is {}, but every sample has {} frames",
+                            experiment.model.is_lmuformer() ? "model.seq_len" : "model.time_steps",
+                            steps, data.frames));
   }
   return steps;
 }
