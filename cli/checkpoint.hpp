@@ -44,6 +44,7 @@ struct RunState {
   RunStatistics statistics;
   std::vector<uint64_t> signature;  // by population
   NotFinite not_finite;
+  int64_t binary = 0;  // samples of nothing but 0 and 1, as long as there were no others
   std::optional<NeuroBenchCounts> neurobench;
   int64_t predictions = 0;  // of a token model, with
   double nats = 0;          // the sum of their surprise

@@ -135,6 +135,7 @@ DatasetSpec read_dataset(Config& config) {
   dataset.classes = config.integer("dataset.classes", 0, 0, 1000000);
   dataset.mean = config.real_or_reals("dataset.mean", {});
   dataset.std = config.real_or_reals("dataset.std", {});
+  dataset.events = config.flag("dataset.events", false);
   dataset.split = config.text("dataset.split", "");
   dataset.pattern = config.text("dataset.pattern", "");
   dataset.label_field = config.text("dataset.label_field", "");

@@ -59,6 +59,7 @@ Graph spikeformer_for(const Experiment& experiment, const DatasetInfo& data) {
   config.height = data.height;
   config.width = data.width;
   config.static_input = data.frames == 1;
+  config.events = data.events;
   if (config.in_channels != data.channels) {
     throw Error(ErrorCode::kUsage,
                 fmt::format("model.in_channels is {}, but the dataset has {} channels",
@@ -68,7 +69,8 @@ Graph spikeformer_for(const Experiment& experiment, const DatasetInfo& data) {
 }
 
 Graph lmuformer_for(const Experiment& experiment, const DatasetInfo& data) {
-  const LmuformerConfig& config = experiment.model.lmuformer;
+  LmuformerConfig config = experiment.model.lmuformer;
+  config.events = data.events;
   if (data.height != 0) {
     throw Error(ErrorCode::kUsage, "lmuformer reads sequences, but the dataset holds images");
   }
@@ -82,7 +84,8 @@ Graph lmuformer_for(const Experiment& experiment, const DatasetInfo& data) {
 }
 
 Graph kwt_for(const Experiment& experiment, const DatasetInfo& data) {
-  const KwtConfig& config = experiment.model.kwt;
+  KwtConfig config = experiment.model.kwt;
+  config.events = data.events;
   if (config.in_channels != data.channels || config.frames != data.height || data.width != 1) {
     throw Error(ErrorCode::kUsage,
                 fmt::format("model.seq_len x model.in_channels is {} x {}, but the dataset's "

@@ -151,6 +151,7 @@ RunIdentity identity_of(const Experiment& experiment, const Network& network,
 std::optional<Graph> twin_of(const RunSetup& setup, const Graph& as_written) {
   if (setup.experiment.model.is_lmuformer()) {
     LmuformerConfig config = setup.experiment.model.lmuformer;
+    config.events = setup.dataset.info().events;
     if (!config.spiking) return std::nullopt;
     config.spiking = false;
     if (config.task == LmuTask::kSpeechCommands) config.memory_size = 0;
@@ -288,7 +289,7 @@ int run_experiment(Config config, bool quiet, bool resume) {
 
   RunState state = earlier ? std::move(*earlier) : first_state(setup, network, resume);
   ReportInput input = execute(setup, network, state);
-  const std::vector<std::string> notes = value_notes(state);
+  const std::vector<std::string> notes = value_notes(state, setup.dataset.info());
   input.warnings.insert(input.warnings.end(), notes.begin(), notes.end());
   input.config = resolved;
   if (!folder->is_locked()) input.warnings.push_back(no_lock_warning(experiment.output.dir));

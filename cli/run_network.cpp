@@ -20,6 +20,7 @@
 #include "core/io/npy.hpp"
 #include "core/io/weights_file.hpp"
 #include "core/parallel.hpp"
+#include "datasets/declared_events.hpp"
 #include "sim/graph/step_window.hpp"
 #include "sim/trace/finite_watch.hpp"
 #include "sim/trace/graph_json.hpp"
@@ -107,7 +108,8 @@ class SpikingRun {
         logits_(dir() / "logits.npy", {setup.experiment.model.num_classes()}),
         counter_(graph_),
         signature_(graph_),
-        watches_(network.watches_values()) {
+        watches_(network.watches_values()),
+        has_neurons_(!populations_of(graph_).empty()) {
     if (setup.experiment.neurobench) neurobench_.emplace(graph_, network.model.weights);
     if (state.done > 0) resume();
   }
@@ -121,6 +123,9 @@ class SpikingRun {
       }
       if (neurobench_) neurobench_->begin_sample();
       not_finite_.clear();
+      // Only while all were: the others need no look.
+      const bool all = !setup_.dataset.info().events && state_.binary == state_.ended();
+      if (all && has_neurons_) state_.binary += all_binary(sample.frames.f32());
     };
     calls.chunk = [this](const Session& session) {
       for (TraceSink* sink : sinks()) sink->chunk(session.last_chunk());
@@ -240,7 +245,7 @@ class SpikingRun {
   NpyWriter logits_;
   OpCounter counter_;
   Signature signature_;
-  const bool watches_;
+  const bool watches_, has_neurons_;
   std::string not_finite_;  // the node of this sample that showed it
   std::optional<NeuroBenchCounter> neurobench_;
   CheckpointPace pace_{setup_.experiment.output.checkpoint_s};
@@ -274,7 +279,7 @@ Weights executed_weights(const RunSetup& setup, Network& network) {
 
 }  // namespace
 
-std::vector<std::string> value_notes(const RunState& state) {
+std::vector<std::string> value_notes(const RunState& state, const DatasetInfo& data) {
   std::vector<std::string> notes;
   const auto note = [&](const NotFinite& found, const char* whose, int64_t samples) {
     if (found.samples == 0) return;
@@ -286,6 +291,11 @@ std::vector<std::string> value_notes(const RunState& state) {
   };
   note(state.not_finite, "", state.ended());
   note(state.twin_not_finite, "dense twin: ", state.twin_done);
+  if (!data.events && state.binary > 0 && state.binary == state.ended()) {
+    notes.push_back(
+        "all frames hold nothing but 0 and 1, and were priced as real values; if they are events, "
+        "dataset.events = true makes them spikes");
+  }
   return notes;
 }
 

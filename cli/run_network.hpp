@@ -28,8 +28,9 @@ struct RunSetup {
   int64_t dense_steps() const { return experiment.model.is_lmuformer() ? steps : 1; }
 };
 
-// What a user must know about the values of a run, one line each: samples without an answer.
-std::vector<std::string> value_notes(const RunState& state);
+// What a user must know about the values of a run, one line each: samples without an answer, events
+// that nobody declared.
+std::vector<std::string> value_notes(const RunState& state, const DatasetInfo& data);
 
 // Runs the spiking network over the dataset and writes trace, logits and features. `state` says
 // what an earlier process did (nothing: RunState{}) and receives the result. Afterwards the

@@ -20,7 +20,8 @@ struct DatasetInfo {
   int64_t height = 0, width = 0, channels = 0;
   // Each sample is a file of its own: one that cannot be read is left out of a run, and named.
   bool separate_files = false;
-  int64_t frames = 1;  // 1: a static image, shown at every time step; otherwise one frame a step
+  int64_t frames = 1;   // 1: a static image, shown at every time step; otherwise one frame a step
+  bool events = false;  // values are 0 and 1, spikes; a reader that says so sees to it
   // What opening it left out or had to assume, a line each, for the report.
   std::vector<std::string> warnings{};
 };

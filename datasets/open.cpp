@@ -4,6 +4,7 @@
 #include "core/io/hint.hpp"
 #include "datasets/audio/clips.hpp"
 #include "datasets/cifar10.hpp"
+#include "datasets/declared_events.hpp"
 #include "datasets/idx.hpp"
 #include "datasets/image_folder.hpp"
 #include "datasets/npy_batch.hpp"
@@ -54,6 +55,11 @@ void refuse_foreign_options(const DatasetSpec& spec) {
 
 std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec) {
   refuse_foreign_options(spec);
+  if (spec.events) {
+    DatasetSpec values = spec;
+    values.events = false;
+    return declared_events(open_dataset(values));
+  }
   std::vector<std::string> names;
   for (const DatasetKind& kind : kKinds) {
     if (kind.name == spec.kind) return kind.open(spec);

@@ -23,6 +23,7 @@ struct DatasetSpec {
   int64_t skip = 0;               // samples left out at the start
   int64_t pad = 0;                // idx, cifar10: zeros around the raw image, pixels on each side
   int64_t classes = 0;            // labels are 0..classes-1; 0: the kind's own number
+  bool events = false;            // values are declared to be 0 and 1: spikes
   std::vector<double> mean, std;  // one value or one per channel; empty: 0 and 1
   std::string split;              // cifar10 folder: "train" or "test"
   int64_t size = 0;               // image_folder: short side after the resize, pixels; 0: no resize

@@ -68,6 +68,10 @@ class Lowering {
     const Node& node = graph().node(id);
     const int target = new_population(id, node.name, SpikeSource::kTrace);
     populations_[id] = target;
+    if (is_event_input(node.op)) {  // spikes come from outside: nothing is computed for them
+      population(target).update = UpdateRule::kFired;
+      return;
+    }
     collect(node.inputs[0], target);
   }
 

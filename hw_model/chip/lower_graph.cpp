@@ -15,7 +15,8 @@ bool is_free(const Op& op) {
 }  // namespace
 
 bool is_population(const Node& node) {
-  return std::holds_alternative<Neuron>(node.op) || std::holds_alternative<Threshold>(node.op);
+  return std::holds_alternative<Neuron>(node.op) || std::holds_alternative<Threshold>(node.op) ||
+         is_event_input(node.op);
 }
 
 bool is_weighted_on_chip(const Op& op) {

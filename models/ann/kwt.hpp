@@ -21,7 +21,8 @@ namespace spikeloom {
 struct KwtConfig {
   int64_t frames = 98, in_channels = 40, num_classes = 35;
   int64_t dim = 64, heads = 1, layers = 12;
-  int64_t mlp = 256;  // hidden width
+  int64_t mlp = 256;    // hidden width
+  bool events = false;  // inputs are 0 and 1: spikes
 };
 
 struct KwtPreset {

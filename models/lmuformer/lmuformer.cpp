@@ -18,7 +18,7 @@ class Builder {
   }
 
   Graph build() {
-    NodeId x = graph_.add("input", Input{{config_.in_channels}, false});
+    NodeId x = graph_.add("input", Input{{config_.in_channels}, false, 0, config_.events});
     if (config_.task == LmuTask::kPsmnist) {
       graph_.output("logits", config_.spiking ? psmnist_spiking(x) : psmnist(x));
       return std::move(graph_);

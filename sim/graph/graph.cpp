@@ -227,19 +227,26 @@ Affine affine_of(const BatchNorm& op, const Weights& weights) {
   return result;
 }
 
+bool is_event_input(const Op& op) {
+  const auto* input = std::get_if<Input>(&op);
+  return input != nullptr && input->events;
+}
+
 std::vector<Population> populations_of(const Graph& graph) {
   std::vector<Population> result;
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
     const auto* neuron = std::get_if<Neuron>(&node.op);
     const auto* threshold = std::get_if<Threshold>(&node.op);
-    if (neuron == nullptr && threshold == nullptr) continue;  // shows or joins spikes of others
+    if (neuron == nullptr && threshold == nullptr && !is_event_input(node.op))
+      continue;  // shows or joins spikes of others
     const char* axes = node.shape.size() == 3 ? "H,W,C" : node.shape.size() == 2 ? "N,C" : "C";
-    Population population{node.name, id, node.shape, axes, {}, neuron != nullptr};
+    Population population{
+        node.name, id, node.shape, axes, {}, neuron != nullptr, is_event_input(node.op)};
     if (neuron != nullptr) {
       population.neuron = neuron->params;
     } else {
-      population.neuron.v_threshold = threshold->threshold;
+      population.neuron.v_threshold = threshold != nullptr ? threshold->threshold : 1.0f;
     }
     result.push_back(std::move(population));
   }

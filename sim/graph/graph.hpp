@@ -114,16 +114,18 @@ struct Affine {
 };
 Affine affine_of(const BatchNorm& op, const Weights& weights);
 
-// A layer of binary values: what a trace records. Neurons, and Threshold nodes: binary embeddings
-// and masks of non-zero values.
+// A layer of binary values: what a trace records. Neurons, an input of events, and Threshold nodes:
+// binary embeddings and masks of non-zero values.
 struct Population {
   std::string name;
   NodeId node = 0;
   Shape shape;          // channels last
   std::string axes;     // "H,W,C" | "N,C" | "C"
   NeuronParams neuron;  // of a Threshold only v_threshold means something
-  bool is_neuron = true;
+  bool is_neuron = true, is_input = false;
 };
 std::vector<Population> populations_of(const Graph& graph);
+// An Input whose values are spikes.
+bool is_event_input(const Op& op);
 
 }  // namespace spikeloom

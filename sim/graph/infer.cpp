@@ -49,8 +49,9 @@ Inferred infer(const Input& op, const Inputs& in) {
     if (op.vocabulary < 0 || op.vocabulary > int64_t{1} << 24) {
       misfit(fmt::format("a vocabulary of {} tokens is not in 1 to 2^24", op.vocabulary));
     }
+    if (op.events) misfit("tokens are no events");
   }
-  return {EdgeKind::kReal, op.shape};
+  return {op.events ? EdgeKind::kSpikes : EdgeKind::kReal, op.shape};
 }
 
 Inferred infer(const Conv2d& op, const Inputs& in) {
@@ -268,13 +269,14 @@ Inferred infer(const LmuMemory& op, const Inputs& in) {
 Inferred infer(const Concat&, const Inputs& in) {
   if (in.size() != 2 && in.size() != 3) misfit("joins two or three values");
   int64_t channels = 0;
+  EdgeKind kind = EdgeKind::kSpikes;
   for (const Node* node : in) {
     require_not_counts(*node);
-    require_kind(*node, in[0]->kind, "of the kind of the first");
+    if (node->kind == EdgeKind::kReal) kind = EdgeKind::kReal;
     require_vector(*node, channels_of(node->shape));
     channels += channels_of(node->shape);
   }
-  return {in[0]->kind, {channels}};
+  return {kind, {channels}};
 }
 
 Inferred infer(const Positions& op, const Inputs& in) {

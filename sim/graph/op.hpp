@@ -19,13 +19,15 @@ namespace spikeloom {
 // Decides AC or MAC; never found out by looking at values.
 enum class EdgeKind { kSpikes, kCounts, kReal };
 
-// Network input, real. `repeated`: one static frame stands for every step (direct coding).
-// `vocabulary` > 0: a token per step, shape [1], its id in [0, vocabulary) held as a real number
-// (exact: vocabularies end at 2^24). Session refuses any other value.
+// Network input: real, or with `events` spikes: 0 and 1. `repeated`: one frame stands for every
+// step (direct coding); a frame of events arrives anew at each. `vocabulary` > 0: a token per step,
+// shape [1], its id in [0, vocabulary) held as a real number (exact: vocabularies end at 2^24).
+// Session refuses any other value.
 struct Input {
   Shape shape;
   bool repeated = true;
   int64_t vocabulary = 0;
+  bool events = false;
 };
 
 // Cross-correlation, zero padding. weight [out, in/groups, kernel, kernel]; out[y, x, o] sums in
@@ -205,7 +207,7 @@ struct LmuMemory {
       prefix;  // stored copies <prefix>.A, .B, .H, .fft_H are checked or ignored, never used
 };
 
-// Two or three vectors of one kind, one behind the other.
+// Two or three vectors, one behind the other: spikes where all are, else real (spikes as 0 and 1).
 struct Concat {};
 
 using Op = std::variant<Input, Conv2d, Linear, BatchNorm, Neuron, KtV, QApply, Add, Scale, View,

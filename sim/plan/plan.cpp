@@ -218,9 +218,10 @@ void place_values(Plan& plan, const std::vector<bool>& kept) {
     const int64_t rows = rows_of(node.shape), channels = channels_of(node.shape);
     if (node.kind == EdgeKind::kSpikes) {
       slot.is_bits = true;
-      slot.step_stride = rows * words_for(channels);
+      const int64_t words = rows * words_for(channels);
+      slot.step_stride = node.is_static ? 0 : words;
       slot.offset = plan.spike_words;
-      plan.spike_words += slot.step_stride * steps;
+      plan.spike_words += words * (node.is_static ? 1 : steps);
       continue;
     }
     const int64_t size = rows * padded(channels);

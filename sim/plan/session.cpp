@@ -23,6 +23,24 @@ void check_tokens(std::span<const float> tokens, int64_t vocabulary, int64_t fir
   }
 }
 
+void check_events(const Tensor& frames) {
+  const auto values = frames.f32();
+  const auto bad = std::find_if(values.begin(), values.end(),
+                                [](float value) { return value != 0.0f && value != 1.0f; });
+  if (bad == values.end()) return;
+  throw Error(ErrorCode::kData, fmt::format("an input of events holds {} at element {} of {}", *bad,
+                                            bad - values.begin(), to_string(frames.shape())));
+}
+
+// Rows of 0 and 1 into rows of bits.
+void pack_events(const float* from, const MutableSpikeView& to) {
+  std::fill_n(to.words, to.rows * to.row_words(), uint64_t{0});
+  for (int64_t row = 0; row < to.rows; ++row, from += to.channels) {
+    for (int64_t c = 0; c < to.channels; ++c)
+      to.row(row)[c >> 6] |= static_cast<uint64_t>(from[c] != 0.0f) << (c & 63);
+  }
+}
+
 }  // namespace
 
 Session::Session(std::shared_ptr<const Plan> plan)
@@ -211,6 +229,11 @@ void Session::load_input(const Tensor& frames, int64_t tick, int64_t ticks) {
   const NodeId input = 0;
   const ValueRef value = ref(input, tick);
   const float* from = frames.f32().data() + tick * value.rows * value.channels;
+  if (value.bits != nullptr) {
+    for (int64_t t = 0; t < ticks; ++t, from += value.rows * value.channels)
+      pack_events(from, value.bits_at(t));
+    return;
+  }
   for (int64_t t = 0; t < ticks; ++t) {
     for (int64_t row = 0; row < value.rows; ++row, from += value.channels) {
       float* to = value.real_row(t, row);
@@ -269,6 +292,7 @@ void Session::run_chunk(const Tensor& frames, int64_t steps, int threads, int64_
   check_chunk(frames, steps, drained);
   const int64_t vocabulary = std::get<Input>(plan_->graph.node(0).op).vocabulary;
   if (vocabulary > 0 && steps > 0) check_tokens(frames.f32(), vocabulary, steps_done_);
+  if (steps > 0 && is_event_input(plan_->graph.node(0).op)) check_events(frames);
   const bool repeated = plan_->graph.node(0).is_static;
   shift_histories(last_ticks_);
   if (drained > 0 && length_ < 0) length_ = steps_done_ + steps;

@@ -52,6 +52,7 @@ json op_json(const Op& op) {
           [](const Input& o) -> json {
             json input = {{"kind", "input"}, {"shape", o.shape}, {"repeated", o.repeated}};
             if (o.vocabulary > 0) input["vocabulary"] = o.vocabulary;
+            if (o.events) input["events"] = true;
             return input;
           },
           [](const Conv2d& o) { return conv_json(o); },

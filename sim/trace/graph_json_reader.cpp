@@ -142,7 +142,8 @@ Op read_neuron(Fields& f) {
 
 Op read_input(Fields& f) {
   return Input{f.shape("shape"), f.flag("repeated"),
-               f.has("vocabulary") ? f.integer("vocabulary", 1, int64_t{1} << 24) : 0};
+               f.has("vocabulary") ? f.integer("vocabulary", 1, int64_t{1} << 24) : 0,
+               f.has("events") && f.flag("events")};
 }
 
 Op read_conv2d(Fields& f) {

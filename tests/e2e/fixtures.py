@@ -174,6 +174,14 @@ def make_mask(path, count, *dead):
     write_npy(path, "|u1", [int(count)], bytes(data))
 
 
+def make_npy_events(path, percent, *shape):
+    """npy_events PERCENT EXTENT...: float32 0 and 1, so many in a hundred 1."""
+    shape = integers(shape)
+    rng = random.Random(str(shape))
+    values = array.array("f", (float(rng.random() * 100 < float(percent)) for _ in range(math.prod(shape))))
+    write_npy(path, "<f4", shape, values.tobytes())
+
+
 def make_npy_filled(path, value, *shape):
     """npy_filled VALUE EXTENT...: one value everywhere (nan and inf too)."""
     count = 1

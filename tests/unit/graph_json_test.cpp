@@ -52,11 +52,18 @@ std::vector<Graph> all_families() {
   language.rescale_every = 2;
   LmuformerConfig psmnist = lmuformer_preset("psmnist"), dense;
   dense.spiking = false;
+  SpikeformerConfig events = image;
+  events.static_input = false;
+  events.events = true;
   psmnist.dim = 20;
   psmnist.memory_size = 24;
-  std::vector<Graph> graphs = {build_spikeformer(image), build_spikegpt(language),
-                               build_lmuformer({}),      build_lmuformer(dense),
-                               build_lmuformer(psmnist), build_kwt({}),
+  std::vector<Graph> graphs = {build_spikeformer(image),
+                               build_spikeformer(events),
+                               build_spikegpt(language),
+                               build_lmuformer({}),
+                               build_lmuformer(dense),
+                               build_lmuformer(psmnist),
+                               build_kwt({}),
                                odd_operators()};
   const size_t written = graphs.size();
   for (size_t i = 0; i < written; ++i) graphs.push_back(fuse(graphs[i]));

@@ -87,6 +87,9 @@ inline const float* make_row(const PackedConcat&, const Rows& rows, int64_t t, i
   float* at = to;
   for (const ValueRef& in : rows.io.in) {
     if (in.real != nullptr) at = std::copy_n(in.real_at(t), in.channels, at);
+    if (in.bits == nullptr) continue;
+    for (int64_t c = 0; c < in.channels; ++c)
+      *at++ = static_cast<float>(in.bits_at(t).row(0)[c >> 6] >> (c & 63) & 1);
   }
   std::fill(at, to + rows.floats, 0.0f);
   return to;
