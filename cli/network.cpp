@@ -1,38 +1,22 @@
 #include "cli/network.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
 
 #include "cli/cpu_choice.hpp"
+#include "cli/sample_loop.hpp"
 #include "core/error.hpp"
 #include "core/io/weights_file.hpp"
 #include "sim/backends/reference/reference.hpp"
 #include "sim/graph/random_weights.hpp"
+#include "sim/graph/step_window.hpp"
 #include "sim/graph/value_bounds.hpp"
+#include "sim/trace/neurobench.hpp"
 
 namespace spikeloom {
-void check_memory(const Graph& graph, int64_t sessions) {
-  auto values = static_cast<double>(parameter_count(graph));
-  for (const Node& node : graph.nodes()) {
-    for (const StateSlot& slot : state_of(node)) {
-      values += static_cast<double>(element_count(slot.shape)) * static_cast<double>(sessions);
-    }
-  }
-  const double needed = values * sizeof(float);
-  const double present =
-      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-  if (needed > present) {
-    throw Error(
-        ErrorCode::kCapacity,
-        fmt::format("weights and neurons need {:.1f} GB, this machine has {:.1f} GB of memory",
-                    needed / 1e9, present / 1e9));
-  }
-}
-
 std::shared_ptr<const Backend> make_backend(const std::string& device, AccumulatorLimits limits) {
   if (device == "reference") return make_reference_backend(std::move(limits));
   const char* simd = std::getenv("SPIKELOOM_SIMD");
@@ -121,10 +105,50 @@ std::vector<ExtentHint> hints_of(const Experiment::Model& model) {
 
 }  // namespace
 
+PlanOptions plan_options(const Experiment& experiment, const Graph& graph) {
+  const int64_t steps = experiment.model.time_steps, ahead = look_ahead_of(graph);
+  // Images: a chunk keeps the weights of every layer in cache. Sequences run whole where they are
+  // short, which lets samples run side by side, or where their memory needs it.
+  int64_t chunk = std::min(steps, kMaxChunkSteps);
+  if (experiment.model.is_lmuformer()) {
+    const bool whole = experiment.model.lmuformer.memory == LmuForm::kFft;
+    chunk = (whole ? steps : std::min(steps, kMaxSequenceChunk)) + ahead;
+  }
+  PlanOptions options{experiment.run.schedule, chunk, {}};
+  options.whole_samples = steps + ahead <= chunk;
+  if (experiment.neurobench) options.keep = NeuroBenchCounter::watched(graph);
+  return options;
+}
+
+MemoryPlan memory_plan(const Experiment& experiment, const DatasetInfo& data, const Graph& graph) {
+  MemoryPlan plan;
+  plan.options = plan_options(experiment, graph);
+  plan.options.keep.clear();
+  if (experiment.neurobench) plan.keeps = NeuroBenchCounter::watched;
+  plan.device = experiment.run.device;
+  plan.precision = experiment.run.precision.precision;
+  const bool alone = !plan.options.whole_samples;
+  plan.batch =
+      alone ? 1 : std::clamp<int64_t>(experiment.run.batch, 1, std::max<int64_t>(data.size, 1));
+  plan.sample_bytes = static_cast<int64_t>(sizeof(float)) * data.frames * data.channels *
+                      std::max<int64_t>(data.height, 1) * std::max<int64_t>(data.width, 1);
+  if (!experiment.weights.path.empty()) {
+    std::error_code unknown;
+    const auto size = std::filesystem::file_size(experiment.weights.path, unknown);
+    if (!unknown) plan.file_bytes = static_cast<int64_t>(size);
+  }
+  plan.fuses = experiment.run.form == "fused";
+  plan.calibrates = plan.precision == Precision::kInt8 && experiment.run.precision.samples > 0;
+  plan.rounds_weights = experiment.what_if.weight_bits > 0;
+  plan.records = experiment.trace.enabled;
+  plan.recorded_rows = data.size * experiment.model.time_steps;
+  return plan;
+}
+
 Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   Network network;
   network.as_written = graph_for(experiment, data);
-  check_memory(network.as_written, std::min(experiment.run.batch, data.size));
+  check_memory(network.as_written, memory_plan(experiment, data, network.as_written));
   network.random = experiment.weights.path.empty();
   const auto seed = static_cast<uint64_t>(experiment.weights.random_seed);
   Weights weights = network.random

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/experiment.hpp"
+#include "cli/memory.hpp"
 #include "datasets/dataset.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/quantize.hpp"
@@ -49,9 +50,9 @@ Weights load_for(const Graph& graph, const std::filesystem::path& path,
                  const Experiment::WeightSource& source, std::vector<std::string>& notes,
                  std::span<const ExtentHint> hints = {});
 
-// Refuses what cannot fit before anything is allocated: memory that is merely promised ends in the
-// hands of the system's out-of-memory killer. Throws Error(kCapacity).
-void check_memory(const Graph& graph, int64_t sessions);
+// How a run of the experiment's network is planned, and what that takes.
+PlanOptions plan_options(const Experiment& experiment, const Graph& graph);
+MemoryPlan memory_plan(const Experiment& experiment, const DatasetInfo& data, const Graph& graph);
 
 // The network as it is written, without weights. Throws Error(kUsage) when model and dataset do not
 // fit.

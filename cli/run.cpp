@@ -270,6 +270,9 @@ int run_experiment(Config config, bool quiet, bool resume) {
   // Before the network is there: two networks are never in memory together.
   const std::string twin_hash = twin_hash_of(setup);
   Network network = make_network(experiment, dataset.info());
+  if (!experiment.twin_weights.empty()) {
+    if (const auto twin = twin_of(setup, network)) check_memory(*twin, twin_memory(setup, *twin));
+  }
   network.dead =
       find_dead_neurons(config, experiment.what_if, experiment.chip, network.model.graph);
   setup.identity = identity_of(experiment, network, dataset.info(), setup.config_json, twin_hash);

@@ -251,24 +251,17 @@ class SpikingRun {
   CheckpointPace pace_{setup_.experiment.output.checkpoint_s};
 };
 
-// Images: a chunk keeps the weights of every layer in cache. Sequences run whole where they are
-// short, which lets samples run side by side, or where their memory needs it.
-int64_t chunk_steps_of(const RunSetup& setup, const Graph& graph) {
-  if (!setup.experiment.model.is_lmuformer()) return std::min(setup.steps, kMaxChunkSteps);
-  const bool whole = setup.experiment.model.lmuformer.memory == LmuForm::kFft;
-  return (whole ? setup.steps : std::min(setup.steps, kMaxSequenceChunk)) + look_ahead_of(graph);
-}
-
 // The weights in the precision of the run; the network's are gone.
 Weights executed_weights(const RunSetup& setup, Network& network) {
   const Experiment::Run& run = setup.experiment.run;
   if (run.precision.precision == Precision::kF32) return std::exchange(network.model.weights, {});
   InputRates rates;
   if (run.precision.precision == Precision::kInt8 && run.precision.samples > 0) {
-    rates = measure_input_rates(network.model, make_backend(run.device),
-                                {setup.dataset, run.precision.samples, setup.steps,
-                                 chunk_steps_of(setup, network.model.graph), run.threads},
-                                network.calibrated);
+    rates = measure_input_rates(
+        network.model, make_backend(run.device),
+        {setup.dataset, run.precision.samples, setup.steps,
+         plan_options(setup.experiment, network.model.graph).chunk_steps, run.threads},
+        network.calibrated);
   }
   QuantizedWeights quantized =
       in_precision(network.model.graph, std::exchange(network.model.weights, {}),
@@ -305,10 +298,7 @@ void note_precision(const RunSetup& setup, Network& network) {
 
 void run_network(const RunSetup& setup, Network& network, RunState& state) {
   SpikingRun run(setup, network, state);
-  PlanOptions options{
-      setup.experiment.run.schedule, chunk_steps_of(setup, network.model.graph), {}};
-  options.whole_samples = setup.steps + look_ahead_of(network.model.graph) <= options.chunk_steps;
-  if (setup.experiment.neurobench) options.keep = NeuroBenchCounter::watched(network.model.graph);
+  PlanOptions options = plan_options(setup.experiment, network.model.graph);
   if (network.watches_values()) {
     for (std::string& name : FiniteWatch::watched(network.model.graph))
       options.keep.push_back(std::move(name));
@@ -331,6 +321,17 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
   run.finish();
 }
 
+MemoryPlan twin_memory(const RunSetup& setup, const Graph& twin) {
+  MemoryPlan plan = memory_plan(setup.experiment, setup.dataset.info(), twin);
+  const int64_t steps = setup.dense_steps();
+  plan.options = {
+      Schedule::kLayerMajor, steps == 1 ? 1 : plan_options(setup.experiment, twin).chunk_steps, {}};
+  plan.keeps = ZeroCounter::watched;
+  plan.precision = Precision::kF32;
+  plan.fuses = plan.rounds_weights = plan.records = plan.calibrates = false;
+  return plan;
+}
+
 TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
   const Experiment& experiment = setup.experiment;
   TwinInfo info;
@@ -344,7 +345,7 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
   if (info.weights_sha256 != setup.identity.at("twin.weights"))
     throw Error(ErrorCode::kRuntime, "twin.weights: changed while the run went on");
   const int64_t steps = setup.dense_steps();
-  const int64_t chunk = steps == 1 ? 1 : chunk_steps_of(setup, twin);
+  const int64_t chunk = steps == 1 ? 1 : plan_options(experiment, twin).chunk_steps;
   const auto plan = compile(twin, std::move(weights), make_backend(experiment.run.device),
                             {Schedule::kLayerMajor, chunk, ZeroCounter::watched(twin)});
   ZeroCounter zeros(twin);

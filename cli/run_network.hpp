@@ -37,6 +37,9 @@ std::vector<std::string> value_notes(const RunState& state, const DatasetInfo& d
 // weights of `network` are gone. Stops early after Ctrl-C, see run_samples.
 void run_network(const RunSetup& setup, Network& network, RunState& state);
 
+// What executing the twin takes.
+MemoryPlan twin_memory(const RunSetup& setup, const Graph& twin);
+
 // Executes the dense twin where weights exist, from state.twin_done on.
 // Sets what the precision of the run makes of the weights, where another process ran the network.
 void note_precision(const RunSetup& setup, Network& network);

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "cli/memory.hpp"
 #include "cli/network.hpp"
+#include "cli/token_run.hpp"
 #include "core/error.hpp"
 #include "core/io/weights_file.hpp"
 #include "models/ann/rwkv4.hpp"
@@ -70,13 +72,23 @@ void build(const TokenExperiment& e, const Weights* stored, TokenNetwork& net) {
   net.graph = e.spikes() ? build_spikegpt(net.config) : build_rwkv4(net.config);
 }
 
+// Windows side by side are as many as have room; what they keep is bounded.
+MemoryPlan memory_plan(const TokenExperiment& e) {
+  MemoryPlan plan;
+  plan.options = {e.run.schedule, kTokenChunk, {}};
+  plan.device = e.run.device;
+  plan.precision = e.run.precision.precision;
+  plan.batch = std::max<int64_t>(e.run.batch, 1);
+  return plan;
+}
+
 }  // namespace
 
 TokenNetwork make_token_network(const TokenExperiment& e) {
   TokenNetwork net;
   if (e.weights.path.empty()) {
     build(e, nullptr, net);
-    check_memory(net.graph, 1);
+    check_memory(net.graph, memory_plan(e));
     const auto seed = static_cast<uint64_t>(e.weights.random_seed);
     net.weights = random_weights(net.graph, seed);
     net.note = fmt::format("random weights, seed {}", seed);
@@ -86,6 +98,7 @@ TokenNetwork make_token_network(const TokenExperiment& e) {
                                       e.family == "gpt" ? gpt_landmarks() : spikegpt_landmarks()});
     try {
       build(e, &stored.tensors, net);
+      check_memory(net.graph, memory_plan(e));  // what was read is in memory already
       net.weights = bind_weights(net.graph, std::move(stored), &net.notes);
       value_gains(net.graph, net.weights);
     } catch (const Error& error) {

@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kChunk = 32;  // tokens that share one pass over the weights
+constexpr int64_t kChunk = kTokenChunk;
 constexpr int64_t kMaxKeptBytes = int64_t{256} << 20;  // of windows that wait for their turn
 
 // -log softmax(logits)[target], in double.

@@ -20,6 +20,8 @@
 
 namespace spikeloom {
 
+constexpr int64_t kTokenChunk = 32;  // tokens that share one pass over the weights
+
 // Inputs [first, end) of a row from the initial state; every input but the row's last predicts the
 // token behind it.
 struct TokenWindow {

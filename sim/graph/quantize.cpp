@@ -11,9 +11,8 @@
 #include "core/error.hpp"
 
 namespace spikeloom {
-namespace {
 
-DType dtype_for(const Graph& graph, const Node& node, Precision precision) {
+DType dtype_in(const Graph& graph, const Node& node, Precision precision) {
   const EdgeKind operand = graph.node(node.inputs[0]).kind;
   const bool streams = operand == EdgeKind::kReal && rows_of(node.shape) == 1;
   switch (precision) {
@@ -26,13 +25,15 @@ DType dtype_for(const Graph& graph, const Node& node, Precision precision) {
   return DType::kF32;
 }
 
+namespace {
+
 // Type of every layer's array; fp32 where readers of one array disagree.
 std::map<std::string, DType> dtypes_of(const Graph& graph, Precision precision) {
   std::map<std::string, DType> result;
   for (const Node& node : graph.nodes()) {
     for (const Parameter& parameter : parameters_of(node.op)) {
       const DType dtype =
-          parameter.name == weight_of(node.op) ? dtype_for(graph, node, precision) : DType::kF32;
+          parameter.name == weight_of(node.op) ? dtype_in(graph, node, precision) : DType::kF32;
       const auto [at, fresh] = result.emplace(parameter.name, dtype);
       if (!fresh && at->second != dtype) at->second = DType::kF32;
     }

@@ -65,6 +65,9 @@ struct QuantizedWeights {
 // Layers whose weights are not fp32 in this precision, by node. Thread-safe.
 std::map<std::string, DType> narrow_layers(const Graph& graph, Precision precision);
 
+// What a layer keeps its weights in.
+DType dtype_in(const Graph& graph, const Node& node, Precision precision);
+
 // `weights` must be fp32 (bind_weights, fuse). With `rates`, the scale of each integer channel that
 // reads spikes is the best of several in the expected squared error of its sum for independent
 // inputs of these rates: sum r (1 - r) e^2 + (sum r e)^2, e = w' - w; without, its largest weight

@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "sim/graph/last_readers.hpp"
 #include "sim/graph/step_window.hpp"
+#include "sim/plan/layout.hpp"
 
 namespace spikeloom {
 namespace {
@@ -313,31 +314,38 @@ std::span<const StateLayout> Plan::states_of(size_t unit) const {
   return {begin, std::find_if_not(begin, states.end(), mine)};
 }
 
+Plan layout_of(Graph graph, bool groups_units, PlanOptions options) {
+  if (options.chunk_steps < 1) throw Error(ErrorCode::kInternal, "a chunk needs at least one step");
+  Plan plan;
+  plan.graph = std::move(graph);
+  plan.options = std::move(options);
+  plan.delays = delays_of(plan.graph);
+  plan.look_ahead = *std::max_element(plan.delays.begin(), plan.delays.end());
+  plan.whole_sequence = whole_sequence_of(plan.graph, plan.options);
+  plan.most_steps = most_steps_of(plan.graph);
+  const std::vector<bool> kept = kept_nodes(plan.graph, plan.options);
+  plan.units = make_units(plan, kept, groups_units);
+  for (const Unit& unit : plan.units)
+    plan.unit_is_static.push_back(plan.graph.node(unit.main).is_static);
+  plan.populations = populations_of(plan.graph);
+  place_values(plan, kept);
+  place_state(plan);
+  place_membranes(plan);
+  return plan;
+}
+
 std::shared_ptr<const Plan> compile(Graph graph, Weights weights,
                                     std::shared_ptr<const Backend> backend, PlanOptions options) {
-  if (options.chunk_steps < 1) throw Error(ErrorCode::kInternal, "a chunk needs at least one step");
-  auto plan = std::make_shared<Plan>();
-  plan->graph = std::move(graph);
-  plan->options = std::move(options);
+  auto plan = std::make_shared<Plan>(
+      layout_of(std::move(graph), backend->groups_units(), std::move(options)));
   plan->backend = std::move(backend);
-  plan->delays = delays_of(plan->graph);
-  plan->look_ahead = *std::max_element(plan->delays.begin(), plan->delays.end());
-  plan->whole_sequence = whole_sequence_of(plan->graph, plan->options);
-  plan->most_steps = most_steps_of(plan->graph);
-  const std::vector<bool> kept = kept_nodes(plan->graph, plan->options);
-  plan->units = make_units(*plan, kept, plan->backend->groups_units());
-  plan->populations = populations_of(plan->graph);
   LastReaders readers(plan->graph);
   for (const Unit& unit : plan->units) {
-    plan->unit_is_static.push_back(plan->graph.node(unit.main).is_static);
     plan->prepared.push_back(plan->backend->prepare(plan->graph, unit, weights));
     for (const NodeId part : {unit.main, unit.affine, unit.residual, unit.neuron}) {
       if (part >= 0) readers.done(plan->graph.node(part).op, weights);
     }
   }
-  place_values(*plan, kept);
-  place_state(*plan);
-  place_membranes(*plan);
   return plan;
 }
 

@@ -203,7 +203,7 @@ TEST_CASE("integer weights reach the layer that reads events", "[events]") {
   const Tensor frames = random_events(pair.events, 3, 0.2f);
   for (const Precision precision : {Precision::kAcc16, Precision::kInt8}) {
     const QuantizedWeights q = quantize(pair.events, random_weights(pair.events, 4), precision);
-    CHECK(q.layers.front().node == "downsample1_1.encode_conv+encode_bn");
+    CHECK(q.layers.front().node == "downsample1_1.encode_conv");
     const PlanOptions options{Schedule::kLayerMajor, 3, {}, true};
     const Result a = run(pair.events, q.weights, make_reference_backend(), options, frames, 3);
     const Result b = run(pair.events, q.weights, make_cpu_backend(), options, frames, 3);

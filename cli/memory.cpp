@@ -1,0 +1,153 @@
+#include "cli/memory.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/error.hpp"
+#include "core/memory_limit.hpp"
+#include "sim/graph/fuse.hpp"
+#include "sim/plan/layout.hpp"
+
+namespace spikeloom {
+namespace {
+
+double bytes_of(const Shape& shape) {
+  return sizeof(float) * static_cast<double>(element_count(shape));
+}
+
+// Bytes of one weight in the kernel's layout.
+double weight_bytes(const Graph& graph, const Node& node, Precision precision) {
+  switch (dtype_in(graph, node, precision)) {
+    case DType::kI16:
+    case DType::kBF16: return 2;
+    case DType::kI8: return 1;
+    default: return 4;
+  }
+}
+
+// The main array of an operator as the backend keeps it.
+double packed_bytes_of(const Graph& graph, const Node& node, const MemoryPlan& plan,
+                       Precision precision) {
+  const Shape shape = parameters_of(node.op)[0].shape;
+  if (plan.device == "reference") return bytes_of(shape);
+  const double rest = bytes_of(shape) / sizeof(float) / static_cast<double>(shape[0]);
+  if (weight_of(node.op).empty()) {
+    const double rows = bytes_of(shape) / sizeof(float) / static_cast<double>(channels_of(shape));
+    return sizeof(float) * rows * static_cast<double>(padded(channels_of(shape)));
+  }
+  if (const auto* conv = std::get_if<Conv1d>(&node.op)) {
+    return sizeof(float) * static_cast<double>(padded(conv->out_channels) *
+                                               padded(conv->in_channels) * conv->kernel());
+  }
+  return weight_bytes(graph, node, precision) * static_cast<double>(padded(shape[0])) * rest;
+}
+
+struct WeightSizes {
+  double stored = 0, packed = 0, largest = 0;  // fp32 arrays; as kernels keep them; largest of them
+};
+
+WeightSizes sizes_of(const Graph& graph, const MemoryPlan& plan, Precision precision) {
+  WeightSizes sizes;
+  std::set<std::string> seen;
+  for (const Node& node : graph.nodes()) {
+    const auto parameters = parameters_of(node.op);
+    if (parameters.empty()) continue;
+    sizes.packed += packed_bytes_of(graph, node, plan, precision);
+    for (const Parameter& parameter : parameters) {
+      if (!seen.insert(parameter.name).second) continue;
+      const double bytes = bytes_of(parameter.shape);
+      sizes.stored += bytes;
+      sizes.largest = std::max(sizes.largest, bytes);
+    }
+  }
+  return sizes;
+}
+
+// Rows wait in memory until a chunk of the file is full, and are packed from there.
+double recorder_bytes(const Graph& graph, int64_t rows) {
+  constexpr double kChunkBytes = 262144;
+  double sum = 0;
+  for (const Population& population : populations_of(graph)) {
+    const double row = static_cast<double>(element_count(population.shape)) / 8 + 16;
+    sum += 3 * std::min(std::max(kChunkBytes, row), row * static_cast<double>(rows));
+  }
+  return sum;
+}
+
+constexpr double kOverhead = 24e6;  // the program and its libraries
+
+// What a smaller plan would take, as advice.
+std::string advice(const Graph& graph, const MemoryPlan& plan, double needed) {
+  std::string text;
+  const auto offer = [&](const MemoryPlan& other, const char* what) {
+    const double less = memory_need(graph, other).most();
+    if (less > 0.9 * needed) return;
+    text += fmt::format("{}{} takes {:.2f} GB", text.empty() ? "; " : ", ", what, less / 1e9);
+  };
+  MemoryPlan other = plan;
+  other.batch = 1;
+  if (plan.batch > 1) offer(other, "run.batch = 1");
+  other.options.schedule = Schedule::kStepMajor;
+  if (plan.options.schedule == Schedule::kLayerMajor && plan.options.chunk_steps > 1)
+    offer(other, plan.batch > 1 ? "with run.schedule = \"step-major\" it"
+                                : "run.schedule = \"step-major\"");
+  MemoryPlan bare = plan;
+  bare.records = false;
+  if (plan.records) offer(bare, "trace.layers = \"none\"");
+  MemoryPlan written = plan;
+  written.fuses = false;
+  if (plan.fuses) offer(written, "run.form = \"as_written\"");
+  const MemoryNeed need = memory_need(graph, plan);
+  if (need.sessions + need.samples > need.weights)
+    text += text.empty() ? "; smaller inputs would help (dataset.size, dataset.crop)"
+                         : ", smaller inputs less";
+  return text;
+}
+
+}  // namespace
+
+MemoryNeed memory_need(const Graph& graph, const MemoryPlan& plan) {
+  const bool fp32 = plan.precision == Precision::kF32;
+  const Graph executed = plan.fuses ? fuse(graph) : graph;
+  const WeightSizes sizes = sizes_of(executed, plan, plan.precision);
+  const double written = plan.fuses ? sizes_of(graph, plan, Precision::kF32).stored : sizes.stored;
+  PlanOptions options = plan.options;
+  if (plan.keeps != nullptr) options.keep = plan.keeps(executed);
+  const auto session = static_cast<double>(
+      layout_of(executed, plan.device == "cpu", std::move(options)).session_bytes());
+  const double frames = static_cast<double>(plan.sample_bytes);
+  MemoryNeed need;
+  need.loading = kOverhead + written + static_cast<double>(plan.file_bytes);
+  if (plan.fuses)
+    need.loading =
+        std::max(need.loading, kOverhead + std::max(written, sizes.stored) + 6 * sizes.largest);
+  const double rounding = plan.rounds_weights ? 2 * sizes.stored : sizes.stored;
+  need.loading =
+      std::max(need.loading, kOverhead + std::max(rounding, sizes.packed) + 2 * sizes.largest);
+  if (plan.calibrates && !fp32) {
+    const double packed = sizes_of(executed, plan, Precision::kF32).packed;
+    need.loading = std::max(need.loading, kOverhead + sizes.stored + packed + session + frames);
+  }
+  need.weights = kOverhead + sizes.packed;
+  need.sessions = static_cast<double>(plan.batch) * session;
+  need.samples = static_cast<double>(plan.batch + 1) * frames;
+  if (plan.records) need.trace = recorder_bytes(executed, plan.recorded_rows);
+  return need;
+}
+
+void check_memory(const Graph& graph, const MemoryPlan& plan) {
+  const MemoryNeed need = memory_need(graph, plan);
+  const MemoryLimit limit = memory_limit();
+  if (need.most() <= limit.left) return;
+  throw Error(
+      ErrorCode::kCapacity,
+      fmt::format("this takes {:.2f} GB of memory (weights {:.2f} GB, buffers of {} "
+                  "sample{} {:.2f} GB, frames {:.2f} GB), and {} leaves {:.2f} of {:.2f} GB{}",
+                  need.most() / 1e9, std::max(need.weights, need.loading) / 1e9, plan.batch,
+                  plan.batch == 1 ? "" : "s", need.sessions / 1e9, need.samples / 1e9, limit.what,
+                  limit.left / 1e9, limit.limit / 1e9, advice(graph, plan, need.most())));
+}
+
+}  // namespace spikeloom
