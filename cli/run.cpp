@@ -271,7 +271,8 @@ int run_experiment(Config config, bool quiet, bool resume) {
   const std::string twin_hash = twin_hash_of(setup);
   Network network = make_network(experiment, dataset.info());
   if (!experiment.twin_weights.empty()) {
-    if (const auto twin = twin_of(setup, network)) check_memory(*twin, twin_memory(setup, *twin));
+    if (const auto twin = twin_of(setup, network.as_written))
+      check_memory(*twin, twin_memory(setup, *twin));
   }
   network.dead =
       find_dead_neurons(config, experiment.what_if, experiment.chip, network.model.graph);
