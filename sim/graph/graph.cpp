@@ -82,10 +82,8 @@ std::string describe(const Op& op) {
 }
 
 std::optional<NodeId> Graph::find(std::string_view node_name) const {
-  for (NodeId id = 0; id < size(); ++id) {
-    if (node(id).name == node_name) return id;
-  }
-  return std::nullopt;
+  const auto found = ids_.find(node_name);
+  return found == ids_.end() ? std::nullopt : std::optional<NodeId>(found->second);
 }
 
 std::optional<NodeId> Graph::find_output(std::string_view name) const {

@@ -2,10 +2,12 @@
 // The operator graph of a network: nodes in execution order, typed edges, named outputs. Immutable
 // once built.
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -63,7 +65,12 @@ class Graph {
   std::string form = "as_written";
 
  private:
+  // Lets a view look up a name.
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
   std::vector<Node> nodes_;
+  std::unordered_map<std::string, NodeId, Hash, std::equal_to<>> ids_;  // by name
   std::vector<std::pair<std::string, NodeId>> outputs_;
 };
 

@@ -320,6 +320,7 @@ NodeId Graph::add(std::string name, Op op, std::vector<NodeId> inputs) {
                out.kind,        std::move(out.shape), false};
     added.is_static = is_static && state_of(added).empty();
     nodes_.push_back(std::move(added));
+    ids_.emplace(nodes_.back().name, size() - 1);
   } catch (const Error& error) {
     throw error.in(name);
   }
