@@ -131,7 +131,8 @@ TEST_CASE("every field of every node is needed and its type is checked") {
           target[key] = json::object();
           CHECK_THAT(error_of(damaged),
                      Catch::Contains(key == "name" ? "node " + std::to_string(i) : name));
-          const bool optional = key == "weights" || key == "vocabulary" || key == "context";
+          const bool optional =
+              key == "weights" || key == "vocabulary" || key == "context" || key == "events";
           target.erase(key);
           if (!optional)
             CHECK_THAT(error_of(damaged), Catch::Contains("field '" + key + "' is missing"));

@@ -24,19 +24,29 @@ constexpr uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
 constexpr uint32_t kArchitecture = 0;  // no filter is written for it
 #endif
 
-// Memory of its own; the address sanitizer reserves terabytes.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr rlim_t kMemoryBytes = RLIM_INFINITY;
+#if defined(__has_feature)
+#define SPIKELOOM_HAS_FEATURE(name) __has_feature(name)
 #else
-constexpr rlim_t kMemoryBytes = rlim_t{512} << 20;
+#define SPIKELOOM_HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    SPIKELOOM_HAS_FEATURE(address_sanitizer) || SPIKELOOM_HAS_FEATURE(thread_sanitizer)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
 #endif
 
-// The address sanitizer asks for its signal stack at every exception.
-constexpr std::array<uint32_t, 19> kAllowed = {
-    __NR_read,       __NR_pread64,        __NR_lseek,         __NR_recvfrom,    __NR_sendto,
-    __NR_write,      __NR_close,          __NR_brk,           __NR_munmap,      __NR_mremap,
-    __NR_madvise,    __NR_futex,          __NR_rt_sigreturn,  __NR_gettid,      __NR_exit,
-    __NR_exit_group, __NR_rt_sigprocmask, __NR_clock_gettime, __NR_sigaltstack,
+// Memory of its own; the address sanitizer reserves terabytes.
+constexpr rlim_t kMemoryBytes = kSanitized ? RLIM_INFINITY : rlim_t{512} << 20;
+
+// The address sanitizer asks for its signal stack at every exception; that of undefined behaviour
+// tries through a pipe whether the object thrown can be read.
+constexpr std::array<uint32_t, 20> kAllowed = {
+    __NR_read,           __NR_pread64,       __NR_lseek,       __NR_recvfrom,
+    __NR_sendto,         __NR_write,         __NR_close,       __NR_brk,
+    __NR_munmap,         __NR_mremap,        __NR_madvise,     __NR_futex,
+    __NR_rt_sigreturn,   __NR_gettid,        __NR_exit,        __NR_exit_group,
+    __NR_rt_sigprocmask, __NR_clock_gettime, __NR_sigaltstack, kSanitized ? __NR_pipe2 : __NR_read,
 };
 // Allowed as long as the memory they map or change is not to be executed: argument 2 holds PROT_*.
 constexpr std::array<uint32_t, 2> kMapping = {__NR_mmap, __NR_mprotect};
