@@ -276,12 +276,12 @@ int run_experiment(Config config, bool quiet, bool resume) {
   }
   network.dead =
       find_dead_neurons(config, experiment.what_if, experiment.chip, network.model.graph);
-  setup.identity = identity_of(experiment, network, dataset.info(), setup.config_json, twin_hash);
   std::optional<LiveChip> chip;
   if (experiment.chip) {
     chip.emplace(*experiment.chip, network.model.graph, experiment.run.threads);
     setup.chip = &*chip;
   }
+  setup.identity = identity_of(experiment, network, dataset.info(), setup.config_json, twin_hash);
   if (!folder) folder.emplace(experiment.output.dir);
   setup.folder = &*folder;
   // What an unfinished run read is checked before anything is touched; the reports are made before

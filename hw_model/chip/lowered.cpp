@@ -6,7 +6,7 @@
 namespace spikeloom {
 
 void refuse_host(const LoweredNetwork& lowered, const ChipSpec& chip) {
-  constexpr size_t kListed = 10;
+  constexpr size_t kListed = 3;
   if (lowered.host.empty()) return;
   std::string message = "chip " + chip.name + " cannot express " +
                         std::to_string(lowered.host.size()) +
