@@ -39,6 +39,7 @@ void visit_numbers(State& state, Visit&& visit) {
   visit("labelled", state.accuracy.total);
   visit("predictions", state.predictions);
   visit("binary", state.binary);
+  visit("lit", state.lit);
   visit("not_finite", state.not_finite.samples);
   visit("not_finite/first", state.not_finite.first);
   visit("twin/not_finite", state.twin_not_finite.samples);

@@ -45,6 +45,7 @@ struct RunState {
   std::vector<uint64_t> signature;  // by population
   NotFinite not_finite;
   int64_t binary = 0;  // samples of nothing but 0 and 1, as long as there were no others
+  int64_t lit = 0;     // of these, samples with a 1
   std::optional<NeuroBenchCounts> neurobench;
   int64_t predictions = 0;  // of a token model, with
   double nats = 0;          // the sum of their surprise

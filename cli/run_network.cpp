@@ -125,7 +125,11 @@ class SpikingRun {
       not_finite_.clear();
       // Only while all were: the others need no look.
       const bool all = !setup_.dataset.info().events && state_.binary == state_.ended();
-      if (all && has_neurons_) state_.binary += all_binary(sample.frames.f32());
+      if (all && has_neurons_ && all_binary(sample.frames.f32())) {
+        const auto values = sample.frames.f32();
+        ++state_.binary;
+        state_.lit += std::find(values.begin(), values.end(), 1.0F) != values.end();
+      }
     };
     calls.chunk = [this](const Session& session) {
       for (TraceSink* sink : sinks()) sink->chunk(session.last_chunk());
@@ -284,7 +288,7 @@ std::vector<std::string> value_notes(const RunState& state, const DatasetInfo& d
   };
   note(state.not_finite, "", state.ended());
   note(state.twin_not_finite, "dense twin: ", state.twin_done);
-  if (!data.events && state.binary > 0 && state.binary == state.ended()) {
+  if (!data.events && state.lit > 0 && state.binary == state.ended()) {
     notes.push_back(
         "all frames hold nothing but 0 and 1, and were priced as real values; if they are events, "
         "dataset.events = true makes them spikes");

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "core/error.hpp"
 #include "hw_model/chip/lower.hpp"
@@ -12,13 +14,17 @@ void refuse_host(const LoweredNetwork& lowered, const ChipSpec& chip) {
                         std::to_string(lowered.host.size()) +
                         " nodes (--unsupported host, or chip.unsupported of a run, leaves "
                         "them to a host): ";
-  for (size_t i = 0; i < std::min(kListed, lowered.host.size()); ++i) {
-    const Node& node = lowered.graph.node(lowered.host[i].node);
-    message += (i == 0 ? "" : "; ") + node.name + " (" + describe(node.op) +
-               "): " + lowered.host[i].reason;
+  std::vector<std::string> reasons;  // of each the first node
+  for (const HostOperation& host : lowered.host) {
+    if (reasons.size() == kListed) break;
+    if (std::find(reasons.begin(), reasons.end(), host.reason) != reasons.end()) continue;
+    const Node& node = lowered.graph.node(host.node);
+    message +=
+        (reasons.empty() ? "" : "; ") + node.name + " (" + describe(node.op) + "): " + host.reason;
+    reasons.push_back(host.reason);
   }
-  if (lowered.host.size() > kListed)
-    message += "; and " + std::to_string(lowered.host.size() - kListed) + " more";
+  if (lowered.host.size() > reasons.size())
+    message += "; and " + std::to_string(lowered.host.size() - reasons.size()) + " more";
   throw Error(ErrorCode::kUsage, message);
 }
 
