@@ -308,7 +308,7 @@ TEST_CASE("what a chip cannot express is refused by node and operator") {
   CHECK(refusal(golden_spikeformer(), "loihi2").empty());
   CHECK_THAT(
       refusal(golden_spikeformer(), "truenorth"),
-      Catch::Contains("block3.0.attn.qkv (q (k^t v)): the chip has no unit for outer products") &&
+      Catch::Contains("block3.0.attn.kv (k^t v): the chip has no unit for outer products") &&
           Catch::Contains("downsample1_1.encode_conv (conv2d k7 s2 p3 g1): its operand is real"));
   CHECK(refusal(golden_lmuformer(), "loihi2").empty());
   LmuformerConfig recurrent;
