@@ -1,5 +1,5 @@
 #pragma once
-// The one exception type of the project (design 6).
+// The one exception type of the project.
 //
 // Thrown while loading, building, planning, mapping and writing; caught once, in cli/main.cpp,
 // which prints `what()` on one line and exits with `exit_code(code)`. Kernels are noexcept and

@@ -1,5 +1,5 @@
 #pragma once
-// erf and GELU with one written order of operations: the same bits in every backend (design 4).
+// erf and GELU with one written order of operations: the same bits in every backend.
 //
 // Between 0 and 4, erf is the Taylor polynomial around the middle of the quarter x lies in; its
 // coefficients follow from erf' = 2/sqrt(pi) exp(-x^2) at compile time. Error below 2e-9; from 4

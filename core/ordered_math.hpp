@@ -1,6 +1,6 @@
 #pragma once
 // exp and sigmoid in fp32 with one written order of operations, so that every backend and SIMD
-// target gives the same bits (design 4). The functions stand once, in
+// target gives the same bits. The functions stand once, in
 // core/ordered_math-inl.hpp, over a type L of lanes: ScalarLanes here, vectors in the kernels,
 // which include that file again in every target's namespace. L has
 //

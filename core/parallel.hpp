@@ -15,7 +15,7 @@ void parallel_ranges(int64_t count, int64_t grain, int threads,
 // body(begin, end) on disjoint ranges that cover [0, count), on at most `threads` threads; each
 // range but the last is a multiple of `grain` long. Returns when all are done. The body must not
 // throw and its results must not depend on how the range is cut: thread count never changes a
-// result (design 4). Nested calls run on the calling thread. Allocates nothing.
+// result. Nested calls run on the calling thread. Allocates nothing.
 template <typename Body>
 void parallel_for(int64_t count, int64_t grain, int threads, Body&& body) {
   parallel_ranges(count, grain, threads, std::ref(body));

@@ -1,5 +1,5 @@
 #pragma once
-// Samples for a network: one of the three virtual interfaces of the project (design 2).
+// Samples for a network: one of the three virtual interfaces of the project.
 
 #include <cstdint>
 #include <memory>

@@ -1,5 +1,5 @@
 #pragma once
-// Whole files in, and files out that never carry their final name half-written (design 6).
+// Whole files in, and files out that never carry their final name half-written.
 
 #include <cstddef>
 #include <cstdint>

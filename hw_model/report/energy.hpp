@@ -1,5 +1,5 @@
 #pragma once
-// Energy schemes: counted operations times printed prices (design 5, docs/energy.md).
+// Energy schemes: counted operations times printed prices (docs/energy.md).
 //
 // Energies are pJ over all steps and samples of the run; per_sample_pJ() divides. Each line of a
 // scheme is one layer or attention product with count, rule and price, so every number can be

@@ -1,5 +1,5 @@
 #pragma once
-// The rewrite from form `as_written` to form `fused` (design 2.7): linear chains become one
+// The rewrite from form `as_written` to form `fused`: linear chains become one
 // convolution, batch normalisation moves into weights.
 //
 // A chain starts at a Conv2d, Conv1d or Linear and follows single consumers through

@@ -1,5 +1,5 @@
 #pragma once
-// The operators of the graph: plain parameter structs in one variant (design 2).
+// The operators of the graph: plain parameter structs in one variant.
 //
 // Values are channels last: maps [H, W, C], tokens [N, C] (token n = pixel y*W + x), vectors [C]. A
 // value is what one sample has at one step. Weights are named, never held. Adding an operator:

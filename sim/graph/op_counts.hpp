@@ -1,5 +1,5 @@
 #pragma once
-// Operation counts of a graph: what each layer did, from real spikes (design 5).
+// Operation counts of a graph: what each layer did, from real spikes.
 //
 // All figures are totals over the steps (and samples) the statistics cover. Rules:
 //   dense_macs     output elements x (input channels / groups) x kernel area, padding taps included

@@ -1,5 +1,5 @@
 #pragma once
-// What executes a plan's units: one of the three virtual interfaces (design 2).
+// What executes a plan's units: one of the three virtual interfaces.
 
 #include <cstdint>
 #include <memory>

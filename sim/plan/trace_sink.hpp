@@ -1,6 +1,6 @@
 #pragma once
 // Who wants to see spikes: recorder, operation counter, chip feed. One of the three virtual
-// interfaces (design 2).
+// interfaces.
 
 #include <cstdint>
 #include <span>

@@ -1,7 +1,7 @@
 #pragma once
 // The CPU backend: event-driven kernels in SIMD, chosen at run time for the machine it runs on.
 //
-// Bits equal the reference backend for every SIMD target and thread count (design 4), softmax
+// Bits equal the reference backend for every SIMD target and thread count, softmax
 // attention excepted (NMSE <= 1e-7). Padding lanes of real values are zero, given that those of
 // inputs and running sums are; padding lanes of membranes are unspecified. The backend is immutable
 // and may be shared by threads.
