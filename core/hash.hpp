@@ -1,5 +1,5 @@
 #pragma once
-// Content hashes: FNV-1a (run signature, formats 2.6) and SHA-256 (provenance).
+// Content hashes: FNV-1a (run signature, docs/trace.md) and SHA-256 (provenance).
 
 #include <array>
 #include <cstddef>

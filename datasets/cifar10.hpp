@@ -1,5 +1,5 @@
 #pragma once
-// CIFAR-10, binary version (formats 4.2): records of a label byte and 3 planes of 32 x 32.
+// CIFAR-10, binary version: records of a label byte and 3 planes of 32 x 32.
 
 #include <memory>
 

@@ -1,5 +1,5 @@
 #pragma once
-// IDX files (MNIST and its relatives, formats 4.1): big-endian header, plain or gzip.
+// IDX files (MNIST and its relatives): big-endian header, plain or gzip.
 
 #include <memory>
 

@@ -1,5 +1,5 @@
 #pragma once
-// JPEG and PNG to RGB bytes, equal to what Pillow 9.4 gives for convert("RGB") (formats 4.3).
+// JPEG and PNG to RGB bytes, equal to what Pillow 9.4 gives for convert("RGB").
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
 #pragma once
-// JPEG and PNG files in folders, with the evaluation transform of ImageNet (formats 4.3).
+// JPEG and PNG files in folders, with the evaluation transform of ImageNet.
 
 #include <memory>
 

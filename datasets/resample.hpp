@@ -1,6 +1,5 @@
 #pragma once
-// Pillow's antialiased bicubic resize of 8-bit images and torchvision's centre crop, bit for bit
-// (formats 4.3).
+// Pillow's antialiased bicubic resize of 8-bit images and torchvision's centre crop, bit for bit.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
 #pragma once
-// NumPy's .npy arrays (formats 3.3): versions 1 to 3 in, version 1 out.
+// NumPy's .npy arrays: versions 1 to 3 in, version 1 out.
 //
 // Read: f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 of either byte order; Fortran order becomes C order.
 // Wider unsigned integers become the next signed type: u2 int32, u4 and u8 int64, where a number

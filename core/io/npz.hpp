@@ -1,5 +1,5 @@
 #pragma once
-// NumPy's .npz archives (formats 3.3): one .npy per named tensor, stored or deflated.
+// NumPy's .npz archives: one .npy per named tensor, stored or deflated.
 
 #include <cstddef>
 #include <filesystem>

@@ -1,6 +1,6 @@
 #pragma once
 // A pickle (protocols 2 to 5) decoded to plain values. Nothing is imported, called or executed: a
-// symbol is a name, a call of any symbol is a value that records the call (formats 3.2, safe
+// symbol is a name, a call of any symbol is a value that records the call (safe
 // evaluation).
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 #pragma once
-// PyTorch checkpoints (formats 3.2): zip form (since 1.6) and the legacy form before it.
+// PyTorch checkpoints: zip form (since 1.6) and the legacy form before it.
 //
 // The pickle inside (protocols 2 to 5) is decoded, never executed. Any dict of tensors at the root
 // or up to two keys below it can be read (weights_file.hpp says which is). Tensors are copied out

@@ -1,5 +1,5 @@
 #pragma once
-// safetensors (formats 3.1): the project's own weight container.
+// safetensors: the project's own weight container.
 //
 // Reading makes every check of the format: header length, UTF-8 JSON object without duplicate keys,
 // string metadata, known fields, no holes or overlaps, sizes that match shapes, no trailing bytes.

@@ -1,5 +1,5 @@
 #pragma once
-// What the values of a PyTorch pickle mean: storages, tensors, the state dict (formats 3.2). Used
+// What the values of a PyTorch pickle mean: storages, tensors, the state dict. Used
 // by pth.cpp.
 
 #include <cstdint>

@@ -13,7 +13,7 @@ namespace spikeloom {
 namespace {
 
 constexpr int64_t kMaxEntries = 1'000'000;
-// What inflation may claim (formats 0.1): 16 times what is stored, or so much for free.
+// What inflation may claim: 16 times what is stored, or so much for free.
 constexpr int64_t kMaxInflation = 16;
 constexpr int64_t kFreeEntryBytes = 1 << 20;
 constexpr int64_t kFreeTotalBytes = 16 << 20;

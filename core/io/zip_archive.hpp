@@ -31,7 +31,7 @@ struct ZipEntry {
 
 enum class ZipCrc {
   kCheck,
-  kIgnoreWhenStored,  // PyTorch can be told to write wrong checksums (formats 3.2)
+  kIgnoreWhenStored,  // PyTorch can be told to write wrong checksums
 };
 
 class ZipArchive {

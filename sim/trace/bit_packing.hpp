@@ -1,6 +1,6 @@
 #pragma once
 // Bits of spike rows at any bit offset: segments of one head, and the packed rows of a trace file
-// (formats 2.6).
+// (docs/trace.md).
 //
 // A spike view starts each row (pixel or token) on a 64-bit word; a trace row holds neuron i =
 // row*channels + channel in bit i&7 of byte i>>3, without gaps. Where channels % 8 == 0 bytes are

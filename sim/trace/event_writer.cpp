@@ -7,7 +7,7 @@
 namespace spikeloom::hdf5 {
 namespace {
 
-constexpr int64_t kEventChunk = 131072;  // formats 2.6
+constexpr int64_t kEventChunk = 131072;  // docs/trace.md
 
 // Gives the global step of row 0, 1, 2, ... of a run of which every step was recorded.
 class StepsOfSamples {

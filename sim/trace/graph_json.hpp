@@ -1,6 +1,6 @@
 #pragma once
 // The operator graph as JSON text: what a trace file carries so that the chip model needs nothing
-// else (formats 2.6).
+// else (docs/trace.md).
 //
 //   {"form": "as_written",
 //    "nodes": [{"name", "op": {"kind": "conv2d", <every parameter>}, "inputs": [names], "shape":

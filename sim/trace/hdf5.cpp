@@ -12,7 +12,7 @@ namespace spikeloom::hdf5 {
 namespace {
 
 constexpr size_t kMaxAttributeText = 64 << 10;
-constexpr size_t kMaxDatasetText = 100'000'000;  // formats 0.1: JSON text
+constexpr size_t kMaxDatasetText = 100'000'000;  // JSON text
 constexpr hssize_t kMaxAttributeValues = 64;
 
 Id text_type(size_t bytes) {

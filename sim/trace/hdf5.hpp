@@ -69,7 +69,7 @@ class UnknownStructure : public Error {
 // Refuses what a trace file never has and what could hurt, before HDF5 sees the file: anything that
 // hdf5_raw.hpp does not know, links out of the file, soft links, external or virtual storage, other
 // filters than deflate and shuffle, chunks or extents that the stored bytes cannot hold,
-// groups deeper than 32, more than 10^6 objects (formats 0.2). Throws Error(kData) naming the
+// groups deeper than 32, more than 10^6 objects. Throws Error(kData) naming the
 // object, UnknownStructure where nothing speaks against the file but that it is not understood.
 void refuse_hostile(const std::filesystem::path& path);
 

@@ -1,4 +1,4 @@
-// The walk over an untrusted file before HDF5 opens it (formats 0.2).
+// The walk over an untrusted file before HDF5 opens it.
 
 #include <set>
 

@@ -7,7 +7,7 @@
 namespace spikeloom::hdf5 {
 namespace {
 
-constexpr int64_t kChunkBytes = 262144;  // formats 2.6
+constexpr int64_t kChunkBytes = 262144;  // docs/trace.md
 
 }  // namespace
 

@@ -24,7 +24,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using hdf5::Id;
 
-constexpr double kEventRate = 0.02;  // below it lists are smaller than bits (formats 2.6)
+constexpr double kEventRate = 0.02;  // below it lists are smaller than bits (docs/trace.md)
 constexpr int kFlushShare = 20;      // flushing takes at most 1/20 of the time
 constexpr std::chrono::seconds kFlushPause{1};
 

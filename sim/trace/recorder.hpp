@@ -1,5 +1,5 @@
 #pragma once
-// Writes the spikes of a run to an HDF5 trace file (docs/trace.md; formats 2.6).
+// Writes the spikes of a run to an HDF5 trace file (docs/trace.md).
 //
 // Spikes stream to disk: memory is about one chunk (256 KiB) per population, whatever the length of
 // the run. The file grows as a TemporaryFile and gets its name in close(). After a sample, at most

@@ -1,8 +1,8 @@
 #pragma once
-// Reads a trace file (docs/trace.md; formats 2.6). The file is untrusted.
+// Reads a trace file (docs/trace.md). The file is untrusted.
 //
 // Opening refuses with Error(kData) whatever is no trace file or could hurt: links out of the file,
-// external or virtual storage, unknown filters, extents without storage (formats 0.2). A population
+// external or virtual storage, unknown filters, extents without storage. A population
 // whose datasets are damaged or misshapen keeps its name and a `fault`; reading it throws
 // Error(kData), the others can still be read. Memory: what is asked for plus at most one chunk per
 // population.

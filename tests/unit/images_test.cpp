@@ -1,5 +1,5 @@
 // Images: decoding, the resize and the crop against what Pillow made of the same files, the
-// worked example of formats 4.3, and files that lie, end early or are damaged.
+// worked example, and files that lie, end early or are damaged.
 
 #include <zlib.h>
 
