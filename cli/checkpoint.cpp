@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -134,13 +135,48 @@ std::vector<Digest> inputs_of(const Tensor& tensor) {
   return inputs;
 }
 
+// "dataset.path: a.npy, 12 samples there, a.npy, 16 samples here".
+std::string difference(const std::string& key, const std::string& there, const std::string& here) {
+  constexpr size_t kLongest = 80;
+  if (std::max(there.size(), here.size()) > kLongest) return key + " differs";
+  return fmt::format("{}: {} there, {} here", key, printable(there), printable(here));
+}
+
+// The keys of two configurations whose values differ, with the values where they are short.
+std::string config_difference(const std::string& there, const std::string& here) {
+  constexpr size_t kMostKeys = 3;
+  const Json before = parse_json(there, "config").flatten();
+  const Json now = parse_json(here, "config").flatten();
+  std::vector<std::string> found;
+  const auto note = [&](const std::string& pointer) {
+    const auto text = [&](const Json& config) {
+      return config.contains(pointer) ? config[pointer].dump() : "nothing";
+    };
+    if (text(before) == text(now)) return;
+    std::string key = pointer.substr(1);
+    std::replace(key.begin(), key.end(), '/', '.');
+    found.push_back(difference(key, text(before), text(now)));
+  };
+  for (const auto& member : before.items()) note(member.key());
+  for (const auto& member : now.items()) {
+    if (!before.contains(member.key())) note(member.key());
+  }
+  const size_t shown = std::min(found.size(), kMostKeys);
+  std::string result = fmt::format("{}", fmt::join(found.begin(), found.begin() + shown, "; "));
+  if (found.size() > shown) result += fmt::format("; {} more keys", found.size() - shown);
+  return result;
+}
+
 void check_identity(const std::map<std::string, std::string>& stored, const RunIdentity& identity) {
   for (const auto& [key, value] : identity) {
     const auto found = stored.find(key);
     if (found != stored.end() && found->second == value) continue;
+    const std::string there = found == stored.end() ? "nothing" : found->second;
     throw Error(ErrorCode::kUsage,
-                "the unfinished run in this folder is another one (" + key +
-                    " differs); run without --resume to start over, or choose another output.dir");
+                "the unfinished run in this folder is another one (" +
+                    (key == "config" && found != stored.end() ? config_difference(there, value)
+                                                              : difference(key, there, value)) +
+                    "); run without --resume to start over, or choose another output.dir");
   }
 }
 

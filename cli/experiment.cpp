@@ -9,8 +9,9 @@ namespace {
 
 template <size_t N>
 std::array<int64_t, N> read_extents(Config& config, const std::string& key,
-                                    const std::array<int64_t, N>& preset, int64_t min) {
-  const auto values = config.integers(key, {preset.begin(), preset.end()}, min, 65536);
+                                    const std::array<int64_t, N>& preset, int64_t min,
+                                    int64_t max) {
+  const auto values = config.integers(key, {preset.begin(), preset.end()}, min, max);
   if (values.size() != N) {
     throw config.error_at(
         key, "needs " + std::to_string(N) + " values, got " + std::to_string(values.size()));
@@ -54,7 +55,7 @@ void read_kwt(Config& config, Experiment::Model& model) {
   net.num_classes = config.integer("model.num_classes", net.num_classes, 1, 1000000);
   net.dim = config.integer("model.dim", net.dim, 1, 65536);
   net.heads = config.integer("model.heads", net.heads, 1, 65536);
-  net.layers = config.integer("model.layers", net.layers, 1, 4096);
+  net.layers = config.integer("model.layers", net.layers, 1, kMostLayers);
   net.mlp = config.integer("model.mlp", net.mlp, 1, 1 << 20);
   model.time_steps = 1;
 }
@@ -82,9 +83,9 @@ Experiment::Model read_model(Config& config) {
   } else if (!config.has("model.embed_dim")) {
     throw config.error_at("model.family", "give model.preset or model.embed_dim");
   }
-  net.embed_dim = read_extents(config, "model.embed_dim", net.embed_dim, 1);
-  net.depths = read_extents(config, "model.depths", net.depths, 0);
-  net.strides = read_extents(config, "model.strides", net.strides, 1);
+  net.embed_dim = read_extents(config, "model.embed_dim", net.embed_dim, 1, 65536);
+  net.depths = read_extents(config, "model.depths", net.depths, 0, 256);
+  net.strides = read_extents(config, "model.strides", net.strides, 1, 16);
   net.num_heads = config.integer("model.num_heads", net.num_heads, 1, 1024);
   net.num_classes = config.integer("model.num_classes", net.num_classes, 1, 1000000);
   net.in_channels = config.integer("model.in_channels", net.in_channels, 1, 4096);
@@ -104,6 +105,14 @@ Experiment::Model read_model(Config& config) {
 }
 
 }  // namespace
+
+void read_twin(Config& config, std::filesystem::path& weights, std::string& select) {
+  weights = config.path_of("twin.weights", "");
+  select = config.text("twin.select", "");
+  if (weights.empty() && !select.empty()) {
+    throw config.error_at("twin.select", "the twin has no weights; twin.weights names a file");
+  }
+}
 
 Experiment::WeightSource read_weights(Config& config) {
   Experiment::WeightSource weights;
@@ -189,7 +198,7 @@ Experiment read_experiment(Config& config) {
   Experiment experiment;
   experiment.model = read_model(config);
   experiment.weights = read_weights(config);
-  experiment.twin_weights = config.path_of("twin.weights", "");
+  read_twin(config, experiment.twin_weights, experiment.twin_select);
   experiment.dataset = read_dataset(config);
   experiment.run = read_run(config);
   experiment.what_if = read_what_if(config, experiment.run.device);

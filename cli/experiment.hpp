@@ -18,6 +18,10 @@
 
 namespace spikeloom {
 
+// Blocks of a network: more than any published one has, and few enough that a typing error is
+// refused before anything is built.
+constexpr int64_t kMostLayers = 1024;
+
 struct Experiment {
   struct Model {
     std::string family;
@@ -38,19 +42,23 @@ struct Experiment {
   struct WeightSource {
     std::filesystem::path path;       // "": random
     std::string select;               // of several sets of weights in a file
+    std::string select_key = "weights.select";
     std::vector<std::string> ignore;  // patterns of names to leave out
     int64_t random_seed = 1;
     bool trained = false;
     std::string note;  // where they come from, for the report
 
-    // Of the dense twin's file.
-    WeightSource for_twin() const {
+    // Of the dense twin's file; the patterns hold for both.
+    WeightSource for_twin(const std::string& set) const {
       WeightSource twin;
+      twin.select = set;
+      twin.select_key = "twin.select";
       twin.ignore = ignore;
       return twin;
     }
   } weights;
   std::filesystem::path twin_weights;  // "": the twin is counted, not executed
+  std::string twin_select;             // as weights.select
   DatasetSpec dataset;
   struct Run {
     std::string device;  // "cpu" | "reference"
@@ -85,6 +93,8 @@ struct Experiment {
 
 // Tables that experiments of every family share.
 Experiment::WeightSource read_weights(Config& config);
+// `twin.weights` and `twin.select`.
+void read_twin(Config& config, std::filesystem::path& weights, std::string& select);
 Experiment::Run read_run(Config& config);
 Experiment::Trace read_trace(Config& config);
 

@@ -26,7 +26,8 @@ std::shared_ptr<const Backend> make_backend(const std::string& device, Accumulat
 Weights load_for(const Graph& graph, const std::filesystem::path& path,
                  const Experiment::WeightSource& source, std::vector<std::string>& notes,
                  std::span<const ExtentHint> hints) {
-  StoredWeights stored = load_weights(path, {source.select, source.ignore, array_names(graph)});
+  StoredWeights stored = load_weights(
+      path, {source.select, source.ignore, array_names(graph), source.select_key});
   try {
     Weights bound = bind_weights(graph, std::move(stored), &notes, hints);
     value_gains(graph, bound);

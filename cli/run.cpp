@@ -169,7 +169,7 @@ std::string twin_hash_of(const RunSetup& setup) {
   if (!twin) return weights_hash(load_weights(experiment.twin_weights));
   std::vector<std::string> notes;
   return weights_hash(
-      load_for(*twin, experiment.twin_weights, experiment.weights.for_twin(), notes));
+      load_for(*twin, experiment.twin_weights, experiment.weights.for_twin(experiment.twin_select), notes));
 }
 
 // The state to start from: nothing, or that of the unfinished run in the folder.

@@ -344,7 +344,7 @@ TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
                          : "same topology, ReLU for LIF, softmax attention, one pass";
   if (experiment.twin_weights.empty()) return info;
   Weights weights =
-      load_for(twin, experiment.twin_weights, experiment.weights.for_twin(), info.notes);
+      load_for(twin, experiment.twin_weights, experiment.weights.for_twin(experiment.twin_select), info.notes);
   info.weights_sha256 = weights_hash(weights);
   if (info.weights_sha256 != setup.identity.at("twin.weights"))
     throw Error(ErrorCode::kRuntime, "twin.weights: changed while the run went on");

@@ -68,7 +68,7 @@ TwinRun run_twin(const TokenSetup& setup, const TokenNetwork& net, int64_t windo
   const TokenExperiment& e = setup.experiment;
   TwinRun twin{build_rwkv4(net.config), {}, "", {}};
   if (e.twin_weights.empty() || interrupted()) return twin;
-  Weights weights = load_for(twin.graph, e.twin_weights, e.weights.for_twin(), twin.notes);
+  Weights weights = load_for(twin.graph, e.twin_weights, e.weights.for_twin(e.twin_select), twin.notes);
   twin.hash = weights_hash(weights);
   TokenSetup own{e, setup.windows, {}, twin.hash, {}, setup.quiet, false};
   own.windows.resize(static_cast<size_t>(windows));
@@ -270,6 +270,11 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   input.config_sha256 = sha256_hex(setup.config_json);
   if (!folder->is_locked()) input.warnings.push_back(no_lock_warning(e.output_dir));
   input.language = language_of(state, setup.windows, tokenizer, data.unknown);
+  if (data.unknown > 0) {
+    input.warnings.push_back(
+        fmt::format("{} character{} of the text {} not in dataset.vocab and read as a space each",
+                    data.unknown, data.unknown == 1 ? "" : "s", data.unknown == 1 ? "is" : "are"));
+  }
   if (tokenizer && vocabulary_of(*tokenizer) != net.config.vocabulary) {
     input.warnings.push_back(
         fmt::format("the network has {} rows for tokens, the vocabulary {} tokens",

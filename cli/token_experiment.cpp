@@ -19,7 +19,7 @@ void read_spikegpt(Config& config, TokenExperiment& e) {
   e.v_threshold = static_cast<float>(config.real("model.v_threshold", 1.0, 1e-6, 1e6));
   e.reset = config.choice("model.reset", "hard", {"hard", "soft"}) == "hard" ? Reset::kHard
                                                                              : Reset::kSoft;
-  e.twin_weights = config.path_of("twin.weights", "");
+  read_twin(config, e.twin_weights, e.twin_select);
 }
 
 void read_model(Config& config, TokenExperiment& e) {
@@ -36,7 +36,7 @@ void read_model(Config& config, TokenExperiment& e) {
     }
     e.binary_embedding = net.binary_embedding;
   }
-  e.layers = config.integer("model.layers", net.layers, 0, 4096);
+  e.layers = config.integer("model.layers", net.layers, 0, kMostLayers);
   e.width = config.integer("model.width", net.width, 0, 65536);
   e.vocabulary = config.integer("model.vocabulary", net.vocabulary, 0, int64_t{1} << 24);
   if (e.family == "gpt") {

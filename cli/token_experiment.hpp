@@ -23,6 +23,7 @@ struct TokenExperiment {
   Reset reset = Reset::kHard;
   Experiment::WeightSource weights;
   std::filesystem::path twin_weights;  // of RWKV-4; "": counted, not executed
+  std::string twin_select;             // as weights.select
 
   bool spikes() const { return family == "spikegpt"; }
   struct Data {

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "core/hash.hpp"
+#include "core/io/file.hpp"
 #include "core/io/safetensors.hpp"
 #include "sim/trace/finite_watch.hpp"
 
@@ -12,6 +14,11 @@ namespace spikeloom {
 namespace {
 
 constexpr float kNever = -999999999.0f;
+
+// SHA-256 of what a file holds; "": there is none.
+std::string content_of(const std::filesystem::path& file) {
+  return std::filesystem::exists(file) ? sha256_hex(read_file(file)) : "";
+}
 
 }  // namespace
 
@@ -31,7 +38,9 @@ int64_t TokenStream::vocabulary() const {
 }
 
 bool TokenStream::resume() {
-  if (state_.empty() || !std::filesystem::exists(state_)) return false;
+  if (state_.empty()) return false;
+  found_ = content_of(state_);
+  if (found_.empty()) return false;
   const std::string what = state_.string();
   const SafetensorsFile file = read_safetensors(state_);
   const auto of = [&](const char* key) {
@@ -92,6 +101,11 @@ int32_t TokenStream::next(const Sampling& sampling, const std::vector<bool>& nev
 
 void TokenStream::save() const {
   if (state_.empty() || pending_.size() != 1) return;
+  if (content_of(state_) != found_) {
+    throw Error(ErrorCode::kRuntime, state_.string() +
+                                         ": another process wrote it meanwhile; the state behind "
+                                         "this text is not saved");
+  }
   save_safetensors(
       state_, session_.save(),
       {{"weights_sha256", weights_sha256_}, {"pending_token", std::to_string(pending_[0])}});

@@ -27,6 +27,7 @@ class TokenStream {
   // Runs what is pending and chooses the next token, which is then pending; `never` says by id
   // which are not chosen. Throws Error(kRuntime) when logits or state are not finite.
   int32_t next(const Sampling& sampling, const std::vector<bool>& never);
+  // Throws Error(kRuntime) when another process wrote the file since resume(): what it wrote stays.
   void save() const;
 
   // Chosen or pushed, and not run yet.
@@ -42,6 +43,7 @@ class TokenStream {
   int threads_;
   std::filesystem::path state_;
   std::string weights_sha256_;
+  std::string found_;  // SHA-256 of the file continued from; "": there was none
   std::vector<int32_t> pending_;
 };
 

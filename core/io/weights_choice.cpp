@@ -74,7 +74,7 @@ std::vector<Candidate> candidates_of(const WeightsFile& file, const WeightsReque
       }
     }
     if (result.empty()) {
-      throw Error(ErrorCode::kUsage, "weights.select: " + printable(file.what, 100) +
+      throw Error(ErrorCode::kUsage, request.select_key + ": " + printable(file.what, 100) +
                                          " has no dict and no prefix " + in_quotes(select) +
                                          "; it holds " + sets_of(file));
     }
@@ -102,7 +102,7 @@ std::pair<size_t, size_t> score_of(const WeightsFile& file, const Candidate& par
 }
 
 void note_others(const WeightsFile& file, const std::vector<Candidate>& all, size_t best,
-                 bool by_hits, std::vector<std::string>& notes) {
+                 bool by_hits, const std::string& key, std::vector<std::string>& notes) {
   std::vector<std::string> others;
   for (size_t i = 0; i < all.size(); ++i) {
     const bool rival = by_hits ? 2 * all[i].fit.hits >= all[best].fit.hits
@@ -113,11 +113,11 @@ void note_others(const WeightsFile& file, const std::vector<Candidate>& all, siz
   }
   if (others.empty()) return;
   notes.push_back("weights: " + name_of(file, all[best]) + " was taken; " + list_names(others) +
-                  (others.size() == 1 ? " fits" : " fit") + " too: weights.select chooses");
+                  (others.size() == 1 ? " fits" : " fit") + " too: " + key + " chooses");
 }
 
 size_t choose_candidate(const WeightsFile& file, const std::vector<Candidate>& all,
-                        std::vector<std::string>& notes) {
+                        const std::string& key, std::vector<std::string>& notes) {
   const bool by_hits =
       std::any_of(all.begin(), all.end(), [](const Candidate& part) { return part.fit.hits > 0; });
   size_t best = 0;
@@ -133,10 +133,10 @@ size_t choose_candidate(const WeightsFile& file, const std::vector<Candidate>& a
       continue;
     }
     throw Error(ErrorCode::kData, file.what + ": " + name_of(file, all[best]) + " and " +
-                                      name_of(file, all[i]) +
-                                      " fit equally well: weights.select chooses");
+                                      name_of(file, all[i]) + " fit equally well: " + key +
+                                      " chooses");
   }
-  note_others(file, all, best, by_hits, notes);
+  note_others(file, all, best, by_hits, key, notes);
   return best;
 }
 
@@ -146,12 +146,12 @@ bool begins_with_any(const std::string& name, const std::vector<std::string>& pr
   });
 }
 
-void note_prefix(const NameFit& fit, std::vector<std::string>& notes) {
+void note_prefix(const NameFit& fit, const std::string& key, std::vector<std::string>& notes) {
   if (!fit.rivals.empty()) {
     notes.push_back("weights: the names " +
                     (fit.prefix.empty() ? "without a prefix" : "under " + in_quotes(fit.prefix)) +
                     " were taken; those under " + list_names(fit.rivals) +
-                    " fit too: weights.select chooses");
+                    " fit too: " + key + " chooses");
   } else if (!fit.prefix.empty()) {
     notes.push_back("weights: " + in_quotes(fit.prefix) + " in front of the names was removed");
   }
@@ -205,15 +205,15 @@ void note_ignored(const WeightsFile& file, const WeightsRequest& request, const 
 ChosenTensors choose_tensors(const WeightsFile& file, const WeightsRequest& request) {
   ChosenTensors chosen;
   std::vector<Candidate> all = candidates_of(file, request);
-  const size_t best = choose_candidate(file, all, chosen.notes);
+  const size_t best = choose_candidate(file, all, request.select_key, chosen.notes);
   Candidate& part = all[best];
   if (part.fit.ambiguous) {
     throw Error(ErrorCode::kData, file.what + ": the names under " + in_quotes(part.fit.prefix) +
                                       " and under " + list_names(part.fit.rivals) +
-                                      " fit equally well: weights.select chooses");
+                                      " fit equally well: " + request.select_key + " chooses");
   }
   chosen.group = part.group;
-  note_prefix(part.fit, chosen.notes);
+  note_prefix(part.fit, request.select_key, chosen.notes);
   note_ignored(file, request, part, chosen);
   name_tensors(file, request, part, chosen);
   return chosen;

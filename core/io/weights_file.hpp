@@ -52,6 +52,7 @@ struct WeightsRequest {
   std::string select;               // path of a dict or prefix of names; "": the most usual
   std::vector<std::string> ignore;  // patterns of names to leave out
   NameSet expected;                 // the network's names, or some of them; empty: unknown
+  std::string select_key = "weights.select";  // how texts call `select`
 };
 
 struct ChosenTensor {
