@@ -8,7 +8,7 @@
 #include "core/io/json.hpp"
 #include "hw_model/chip/dense.hpp"
 #include "hw_model/report/report_view.hpp"
-#include "models/ann/dense_twin.hpp"
+#include "models/dense_twin.hpp"
 
 namespace spikeloom {
 

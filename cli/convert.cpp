@@ -21,7 +21,7 @@ int convert_features(const std::string& input, const std::string& output,
                 fmt::format("--{}: an option of weights; features are fp32", option));
   }
   Config config = load_experiment(input, values);
-  if (config.text("model.family", "") == "spikegpt")
+  if (read_family(config).sample == SampleKind::kTokens)
     throw config.error_at("model.family", "--features: token networks read no features");
   export_features(read_experiment(config), output);
   return 0;

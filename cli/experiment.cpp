@@ -1,111 +1,12 @@
 #include "cli/experiment.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/parallel.hpp"
 
 namespace spikeloom {
-namespace {
-
-template <size_t N>
-std::array<int64_t, N> read_extents(Config& config, const std::string& key,
-                                    const std::array<int64_t, N>& preset, int64_t min,
-                                    int64_t max) {
-  const auto values = config.integers(key, {preset.begin(), preset.end()}, min, max);
-  if (values.size() != N) {
-    throw config.error_at(
-        key, "needs " + std::to_string(N) + " values, got " + std::to_string(values.size()));
-  }
-  std::array<int64_t, N> result{};
-  std::copy(values.begin(), values.end(), result.begin());
-  return result;
-}
-
-void read_lmuformer(Config& config, Experiment::Model& model) {
-  LmuformerConfig& net = model.lmuformer;
-  try {
-    net = lmuformer_preset(model.preset.empty() ? "speech_commands" : model.preset);
-  } catch (const Error& error) {
-    throw config.error_at("model.preset", error.what());
-  }
-  const std::vector<std::string> forms = {"event", "recurrent", "fft"};
-  const std::string form = config.choice("model.memory", forms[0], forms);
-  net.memory = static_cast<LmuForm>(std::find(forms.begin(), forms.end(), form) - forms.begin());
-  net.spiking = config.flag("model.spiking", net.spiking);
-  net.seq_len = config.integer("model.seq_len", net.seq_len, 1, int64_t{1} << 20);
-  net.theta = config.real("model.theta", net.theta, 1.0, 1 << 20);
-  net.in_channels = config.integer("model.in_channels", net.in_channels, 1, 65536);
-  net.num_classes = config.integer("model.num_classes", net.num_classes, 1, 1000000);
-  net.dim = config.integer("model.dim", net.dim, 1, 65536);
-  net.memory_size = config.integer("model.memory_size", net.memory_size, 0, 4096);
-  net.layer = config.integer("model.layer", net.layer, 1, 256);
-  net.mlp_ratio = config.integer("model.mlp_ratio", net.mlp_ratio, 1, 64);
-  model.time_steps = net.seq_len;
-}
-
-void read_kwt(Config& config, Experiment::Model& model) {
-  KwtConfig& net = model.kwt;
-  try {
-    net = kwt_preset(model.preset.empty() ? "KWT-1" : model.preset);
-  } catch (const Error& error) {
-    throw config.error_at("model.preset", error.what());
-  }
-  net.frames = config.integer("model.seq_len", net.frames, 1, 65536);
-  net.in_channels = config.integer("model.in_channels", net.in_channels, 1, 65536);
-  net.num_classes = config.integer("model.num_classes", net.num_classes, 1, 1000000);
-  net.dim = config.integer("model.dim", net.dim, 1, 65536);
-  net.heads = config.integer("model.heads", net.heads, 1, 65536);
-  net.layers = config.integer("model.layers", net.layers, 1, kMostLayers);
-  net.mlp = config.integer("model.mlp", net.mlp, 1, 1 << 20);
-  model.time_steps = 1;
-}
-
-Experiment::Model read_model(Config& config) {
-  Experiment::Model model;
-  model.family = config.require_choice(
-      "model.family", {"gpt", "kwt", "lmuformer", "meta_spikeformer", "rwkv4", "spikegpt"});
-  model.preset = config.text("model.preset", "");
-  if (model.is_lmuformer()) {
-    read_lmuformer(config, model);
-    return model;
-  }
-  if (model.is_kwt()) {
-    read_kwt(config, model);
-    return model;
-  }
-  SpikeformerConfig& net = model.spikeformer;
-  if (!model.preset.empty()) {
-    try {
-      net = spikeformer_preset(model.preset);
-    } catch (const Error& error) {
-      throw config.error_at("model.preset", error.what());
-    }
-  } else if (!config.has("model.embed_dim")) {
-    throw config.error_at("model.family", "give model.preset or model.embed_dim");
-  }
-  net.embed_dim = read_extents(config, "model.embed_dim", net.embed_dim, 1, 65536);
-  net.depths = read_extents(config, "model.depths", net.depths, 0, 256);
-  net.strides = read_extents(config, "model.strides", net.strides, 1, 16);
-  net.num_heads = config.integer("model.num_heads", net.num_heads, 1, 1024);
-  net.num_classes = config.integer("model.num_classes", net.num_classes, 1, 1000000);
-  net.in_channels = config.integer("model.in_channels", net.in_channels, 1, 4096);
-  net.mlp_ratio = config.integer("model.mlp_ratio", net.mlp_ratio, 1, 64);
-  net.kd = config.flag("model.kd", net.kd);
-  net.head_mode = config.choice("model.head_mode", "spike", {"spike", "mean"}) == "spike"
-                      ? HeadMode::kSpike
-                      : HeadMode::kMean;
-  net.tau = static_cast<float>(config.real("model.tau", net.tau, 1.0, 1e6));
-  net.v_threshold =
-      static_cast<float>(config.real("model.v_threshold", net.v_threshold, 1e-6, 1e6));
-  net.attn_v_threshold =
-      static_cast<float>(config.real("model.attn_v_threshold", net.attn_v_threshold, 1e-6, 1e6));
-  net.attn_scale = static_cast<float>(config.real("model.attn_scale", net.attn_scale, 1e-6, 1e6));
-  model.time_steps = config.integer("model.time_steps", 4, 1, 4096);
-  return model;
-}
-
-}  // namespace
-
 void read_twin(Config& config, std::filesystem::path& weights, std::string& select) {
   weights = config.path_of("twin.weights", "");
   select = config.text("twin.select", "");
@@ -197,6 +98,10 @@ Experiment::Trace read_trace(Config& config) {
 Experiment read_experiment(Config& config) {
   Experiment experiment;
   experiment.model = read_model(config);
+  if (experiment.model.family->sample == SampleKind::kTokens) {
+    throw config.error_at("model.family", fmt::format("{} reads tokens: only run and generate do",
+                                                      experiment.model.family->name));
+  }
   experiment.weights = read_weights(config);
   read_twin(config, experiment.twin_weights, experiment.twin_select);
   experiment.dataset = read_dataset(config);
@@ -217,10 +122,9 @@ Experiment read_experiment(Config& config) {
   experiment.output.per_step = config.flag("output.per_step", false);
   experiment.output.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
   config.reject_unknown();
-  if (experiment.dataset.classes == 0) experiment.dataset.classes = experiment.model.num_classes();
-  if (experiment.model.is_kwt()) experiment.dataset.steps = experiment.model.kwt.frames;
-  if (experiment.model.is_lmuformer())
-    experiment.dataset.steps = experiment.model.lmuformer.seq_len;
+  const ModelShape shape = experiment.model.shape();
+  if (experiment.dataset.classes == 0) experiment.dataset.classes = shape.classes;
+  experiment.dataset.steps = shape.length;
   return experiment;
 }
 

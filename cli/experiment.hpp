@@ -7,41 +7,20 @@
 #include <vector>
 
 #include "cli/chip_choice.hpp"
+#include "cli/model_choice.hpp"
 #include "cli/precision.hpp"
 #include "cli/what_if.hpp"
 #include "core/io/config.hpp"
 #include "datasets/open.hpp"
-#include "models/ann/kwt.hpp"
-#include "models/lmuformer/lmuformer.hpp"
-#include "models/spikeformer/spikeformer.hpp"
 #include "sim/plan/plan.hpp"
 
 namespace spikeloom {
 
-// Blocks of a network: more than any published one has, and few enough that a typing error is
-// refused before anything is built.
-constexpr int64_t kMostLayers = 1024;
-
 struct Experiment {
-  struct Model {
-    std::string family;
-    std::string preset;  // "" when dimensions are given one by one
-    SpikeformerConfig spikeformer;
-    LmuformerConfig lmuformer;
-    KwtConfig kwt;
-    int64_t time_steps = 4;  // lmuformer: length of a sequence; kwt: 1
-
-    bool is_lmuformer() const { return family == "lmuformer"; }
-    bool is_kwt() const { return family == "kwt"; }
-    int64_t num_classes() const {
-      return is_lmuformer() ? lmuformer.num_classes
-             : is_kwt()     ? kwt.num_classes
-                            : spikeformer.num_classes;
-    }
-  } model;
+  ModelChoice model;
   struct WeightSource {
-    std::filesystem::path path;       // "": random
-    std::string select;               // of several sets of weights in a file
+    std::filesystem::path path;  // "": random
+    std::string select;          // of several sets of weights in a file
     std::string select_key = "weights.select";
     std::vector<std::string> ignore;  // patterns of names to leave out
     int64_t random_seed = 1;
@@ -98,7 +77,8 @@ void read_twin(Config& config, std::filesystem::path& weights, std::string& sele
 Experiment::Run read_run(Config& config);
 Experiment::Trace read_trace(Config& config);
 
-// Reads and checks everything but the image size, which the dataset gives. Throws Error(kUsage).
+// Reads and checks everything but the image size, which the dataset gives. Throws Error(kUsage),
+// also for a network of tokens.
 Experiment read_experiment(Config& config);
 
 }  // namespace spikeloom

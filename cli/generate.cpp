@@ -22,7 +22,6 @@
 #include "core/parallel.hpp"
 #include "datasets/utf8.hpp"
 #include "hw_model/report/energy.hpp"
-#include "models/ann/rwkv4.hpp"
 
 namespace spikeloom {
 namespace {
@@ -79,7 +78,7 @@ struct TokenEnergy {
   double total_uJ = 0, without_head_uJ = 0;
 };
 
-TokenEnergy token_energy(const char* name, const SchemeReport& energy, double runs,
+TokenEnergy token_energy(const std::string& name, const SchemeReport& energy, double runs,
                          Evidence evidence = Evidence::kEstimated) {
   double head = 0;
   for (const EnergyLine& line : energy.lines) head += line.layer == "head" ? line.energy_pJ : 0;
@@ -87,28 +86,28 @@ TokenEnergy token_energy(const char* name, const SchemeReport& energy, double ru
           energy.total_pJ / runs / 1e6, (energy.total_pJ - head) / runs / 1e6};
 }
 
-// Energy of one token, as built and of RWKV-4 of the same shape, from the counts of this run.
+// Energy of one token, as built and of the dense twin, from the counts of this run.
 std::vector<TokenEnergy> token_energies(const TokenStream& stream, const Settings& settings,
-                                        const SpikeGptConfig& config) {
+                                        const ModelSpec& spec) {
   const auto tokens = static_cast<double>(stream.statistics().evaluations);
   const Precision precision = settings.network.run.precision.precision;
   const Pricing pricing =
       precision == Precision::kF32 ? Arithmetic::kFp32 : Pricing(arithmetic_of(precision), true);
   const SchemeReport own =
       as_built_energy(count_run(stream.graph(), stream.statistics(), precision), pricing);
-  if (!settings.network.spikes())
-    return {token_energy(settings.network.family == "gpt" ? "GPT as it ran" : "RWKV-4 as it ran",
-                         own, tokens, Evidence::kRan)};
-  return {token_energy("SpikeGPT as built", own, tokens, Evidence::kRan),
-          token_energy("RWKV-4 of the same shape",
-                       dense_energy("dense_twin", count_dense_run(build_rwkv4(config), 1),
-                                    Arithmetic::kFp32, 1),
-                       1),
-          token_energy("RWKV-4 with as many zeros",
-                       dense_energy("dense_twin_skipping",
-                                    count_run(build_rwkv4(config), stream.statistics()),
-                                    Arithmetic::kFp32, 1),
-                       tokens)};
+  const Family& family = *settings.network.model.family;
+  const std::string title(family.title), twin_title(family.twin.title);
+  if (!settings.network.has_twin())
+    return {token_energy(title + " as it ran", own, tokens, Evidence::kRan)};
+  const Graph twin = family.twin.build(spec, {}).value();
+  return {
+      token_energy(title + " as built", own, tokens, Evidence::kRan),
+      token_energy(twin_title + " of the same shape",
+                   dense_energy("dense_twin", count_dense_run(twin, 1), Arithmetic::kFp32, 1), 1),
+      token_energy(twin_title + " with as many zeros",
+                   dense_energy("dense_twin_skipping", count_run(twin, stream.statistics()),
+                                Arithmetic::kFp32, 1),
+                   tokens)};
 }
 
 // What was asked for; a character model's prompt is cleaned first, unless it continues a text.
@@ -173,16 +172,14 @@ Generated generate_tokens(const Settings& settings, const std::optional<Tokenize
   return made;
 }
 
-void print_figures(const Settings& settings, const Generated& made, const SpikeGptConfig& config,
+void print_figures(const Settings& settings, const Generated& made, const ModelSpec& spec,
                    const std::vector<TokenEnergy>& energies) {
   fmt::print("\n\n{} tokens", made.ids.size());
   if (made.ids.size() > 1) fmt::print(", {:.1f} tokens/s", made.tokens_per_second());
   fmt::print(" (first after {} tokens in {:.3f} s), seed {}", made.prompt.size(),
              made.prompt_seconds, settings.sampling.seed);
-  if (settings.network.spikes()) {
-    fmt::print(", embedding {}, rescaling {}", config.binary_embedding ? "binary" : "real",
-               config.rescale_every == 0 ? "off" : fmt::format("every {}", config.rescale_every));
-  }
+  const Family& family = *settings.network.model.family;
+  if (family.settings != nullptr) fmt::print(", {}", family.settings(spec));
   fmt::print("\n");
   for (const TokenEnergy& energy : energies) {
     fmt::print("{:<28} {:>10.3f} uJ per token, {:.3f} without the output head ({}, {})\n",
@@ -224,7 +221,7 @@ int generate(const Settings& settings) {
   const TokenExperiment& e = settings.network;
   TokenNetwork net = make_token_network(e);
   std::optional<Tokenizer> tokenizer;
-  const int64_t vocabulary = net.config.vocabulary;
+  const int64_t vocabulary = net.vocabulary;
   if (settings.ids.empty() || !e.data.vocab.empty() || vocabulary == 256)
     tokenizer = tokenizer_for(e.data.vocab, vocabulary, "--vocab");
   // A state belongs to the weights that made it.
@@ -244,9 +241,9 @@ int generate(const Settings& settings) {
   stream.save();
   if (settings.json) {
     print_json(settings, made, net, tokenizer.has_value(),
-               token_energies(stream, settings, net.config));
+               token_energies(stream, settings, net.spec));
   } else if (!settings.quiet) {
-    print_figures(settings, made, net.config, token_energies(stream, settings, net.config));
+    print_figures(settings, made, net.spec, token_energies(stream, settings, net.spec));
     for (const std::string& note : net.notes) fmt::print("{}\n", note);
   }
   return interrupted() ? exit_code(ErrorCode::kInterrupted) : 0;
@@ -313,17 +310,24 @@ void override_network(const options::variables_map& values, bool all, TokenExper
   }
   if (said("precision"))
     e.run.precision.precision = precision_named(values["precision"].as<std::string>());
-  if (said("binary-embedding")) e.binary_embedding = values["binary-embedding"].as<bool>();
-  if (said("rescale-every")) e.rescale_every = in_range<int64_t>(values, "rescale-every", 0, 1000);
-  if (said("tau")) e.tau = static_cast<float>(in_range(values, "tau", 1.0, 1e6));
-  if (said("v-threshold"))
-    e.v_threshold = static_cast<float>(in_range(values, "v-threshold", 1e-6, 1e6));
+  const auto given = [&](const char* name) {
+    return values.count(name) > 0 && !values[name].defaulted();
+  };
+  if (given("binary-embedding"))
+    set_key(e.model, "binary_embedding", "--binary-embedding",
+            values["binary-embedding"].as<bool>());
+  if (given("rescale-every"))
+    set_key(e.model, "rescale_every", "--rescale-every", values["rescale-every"].as<int64_t>());
+  if (given("tau")) set_key(e.model, "tau", "--tau", values["tau"].as<double>());
+  if (given("v-threshold"))
+    set_key(e.model, "v_threshold", "--v-threshold", values["v-threshold"].as<double>());
 }
 
 TokenExperiment network_of(const options::variables_map& values) {
   const auto experiment = values["experiment"].as<std::string>();
   TokenExperiment e;
-  e.family = "spikegpt";
+  e.model.family = &usual_token_family();
+  e.model.spec = e.model.family->start("");
   if (!experiment.empty()) {
     Config config = load_experiment(experiment, values);
     e = read_token_experiment(config);

@@ -6,13 +6,32 @@
 #include "datasets/open.hpp"
 #include "hw_model/chip/chip_spec.hpp"
 #include "hw_model/report/energy.hpp"
-#include "models/ann/kwt.hpp"
-#include "models/lmuformer/lmuformer.hpp"
-#include "models/spikeformer/spikeformer.hpp"
-#include "models/spikegpt/spikegpt.hpp"
+#include "models/families.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 
 namespace spikeloom {
+namespace {
+
+constexpr int64_t kUsualExtent = 224;  // of images; no array of a network depends on it
+
+void print_family(const Family& family) {
+  constexpr const char* kReads[] = {"images", "sequences", "whole sequences", "tokens"};
+  fmt::print(
+      "models: {} ({}), reads {}{}\n", family.name, family.about,
+      kReads[static_cast<size_t>(family.sample)],
+      family.twin.build != nullptr ? fmt::format("; dense twin: {}", family.twin.description) : "");
+  for (const FamilyPreset& preset : family.presets) {
+    const ModelSpec spec = family.start(preset.name);
+    const ModelShape shape = family.shape(spec);
+    const int64_t extent = family.sample == SampleKind::kImage ? kUsualExtent : 0;
+    const Graph graph =
+        family.build(spec, {.height = extent, .width = extent, .channels = shape.channels});
+    fmt::print("  preset {:<15} {}  {} parameters{}{}\n", preset.name, preset.text,
+               parameter_count(graph), preset.note.empty() ? "" : "  ", preset.note);
+  }
+}
+
+}  // namespace
 
 int command_list(const Arguments& arguments) {
   CommandLine line;
@@ -22,40 +41,14 @@ int command_list(const Arguments& arguments) {
       "energy "
       "schemes.";
   if (!parse(line, arguments)) return 0;
-  fmt::print("models: meta_spikeformer (Spike-driven Transformer V2)\n");
-  for (const SpikeformerPreset& preset : spikeformer_presets()) {
-    const auto& e = preset.embed_dim;
-    const int64_t parameters = parameter_count(build_spikeformer(spikeformer_preset(preset.name)));
-    fmt::print("  preset {:<4} embed_dim [{}, {}, {}, {}]  {} parameters  {}\n", preset.name, e[0],
-               e[1], e[2], e[3], parameters, preset.note);
-  }
-  fmt::print("models: spikegpt (SpikeGPT; dense twin: RWKV-4)\n");
-  for (const SpikeGptPreset& preset : spikegpt_presets()) {
-    const int64_t parameters = parameter_count(build_spikegpt(spikegpt_preset(preset.name)));
-    fmt::print("  preset {:<4} layers {}, width {}, vocabulary {}  {} parameters  {}\n",
-               preset.name, preset.layers, preset.width, preset.vocabulary, parameters,
-               preset.note);
-  }
-  fmt::print("models: lmuformer (LMUFormer and spiking LMUFormer)\n");
-  for (const LmuformerPreset& preset : lmuformer_presets()) {
-    const LmuformerConfig& c = preset.config;
-    const int64_t parameters = parameter_count(build_lmuformer(c));
-    fmt::print("  preset {:<15} {} steps of {}, dim {}  {} parameters  {}\n", preset.name,
-               c.seq_len, c.in_channels, c.dim, parameters, preset.note);
-  }
-  fmt::print("models: rwkv4 (RWKV-4, presets of spikegpt), gpt (vanilla GPT)\n");
-  fmt::print("models: kwt (Keyword Transformer)\n");
-  for (const KwtPreset& preset : kwt_presets()) {
-    fmt::print("  preset {:<5} {} frames of {}, dim {}  {} parameters\n", preset.name,
-               preset.config.frames, preset.config.in_channels, preset.config.dim,
-               parameter_count(build_kwt(preset.config)));
-  }
+  for (const Family& family : families()) print_family(family);
   fmt::print("datasets:\n");
   for (const DatasetKind& kind : dataset_kinds())
     fmt::print("  {:<15}  {}\n", kind.name, kind.summary);
   fmt::print(
-      "  text             a text through a tokeniser (spikegpt, rwkv4, gpt)\n"
-      "  tokens, binidx   token ids: NumPy array, pair of .idx and .bin (the same)\n");
+      "  text             a text through a tokeniser ({})\n"
+      "  tokens, binidx   token ids: NumPy array, pair of .idx and .bin (the same)\n",
+      family_names(SampleKind::kTokens));
   fmt::print("devices: cpu (SIMD");
   for (const std::string& simd : cpu_simd_targets()) fmt::print(" {}", simd);
   fmt::print("), reference\nforms: as_written, fused\n");

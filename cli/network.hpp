@@ -54,12 +54,8 @@ Weights load_for(const Graph& graph, const std::filesystem::path& path,
 PlanOptions plan_options(const Experiment& experiment, const Graph& graph);
 MemoryPlan memory_plan(const Experiment& experiment, const DatasetInfo& data, const Graph& graph);
 
-// The network as it is written, without weights. Throws Error(kUsage) when model and dataset do not
-// fit.
-Graph graph_for(const Experiment& experiment, const DatasetInfo& data);
-
-// Throws Error(kUsage) when model and dataset do not fit, Error(kCapacity) when the machine is too
-// small, Error(kData) for weights that do not fit.
+// `data` fits the model. Throws Error(kUsage) for a network that cannot be, Error(kCapacity) when
+// the machine is too small, Error(kData) for weights that do not fit.
 Network make_network(const Experiment& experiment, const DatasetInfo& data);
 
 }  // namespace spikeloom

@@ -27,8 +27,8 @@
 #include "datasets/whole_sequence.hpp"
 #include "hw_model/chip/chip_spec.hpp"
 #include "hw_model/report/report.hpp"
-#include "models/ann/dense_twin.hpp"
 #include "sim/graph/fuse.hpp"
+#include "sim/graph/step_axis.hpp"
 #include "sim/trace/op_counter.hpp"
 #include "sim/trace/replay.hpp"
 #include "sim/trace/signature.hpp"
@@ -37,17 +37,6 @@ namespace spikeloom {
 namespace {
 
 namespace fs = std::filesystem;
-
-int64_t steps_of(const Experiment& experiment, const DatasetInfo& data) {
-  const int64_t steps = experiment.model.time_steps;
-  if (data.frames > 1 && data.frames != steps) {
-    throw Error(ErrorCode::kUsage,
-                fmt::format("{} is {}, but every sample has {} frames",
-                            experiment.model.is_lmuformer() ? "model.seq_len" : "model.time_steps",
-                            steps, data.frames));
-  }
-  return steps;
-}
 
 std::string text_of(const Graph& graph, const std::vector<uint64_t>& hashes) {
   Signature signature(graph);
@@ -97,10 +86,10 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   input.broken = state.broken;
   input.counts.as_written = count_run(network.as_written, state.statistics, precision);
   input.counts.fused = count_run(fuse(network.as_written), state.statistics, precision);
-  input.counts.dense_same = count_dense_run(network.as_written, state.ended(), setup.dense_steps());
+  input.counts.dense_same = count_dense_run(network.as_written, state.ended(), setup.dense_steps);
   input.counts.executed_form = network.model.graph.form;
   input.counts.steps = setup.steps;
-  input.counts.is_sequence = experiment.model.is_lmuformer();
+  input.counts.is_sequence = steps_are_positions(network.as_written);
   input.lmu_forms = lmu_form_costs(network.as_written, state.statistics);
   input.counts.neurobench = state.neurobench;
   input.accuracy = state.accuracy;
@@ -146,30 +135,20 @@ RunIdentity identity_of(const Experiment& experiment, const Network& network,
   return identity;
 }
 
-// The network's dense twin, where it has one: of a sequence network the authors' own that does not
-// spike.
-std::optional<Graph> twin_of(const RunSetup& setup, const Graph& as_written) {
-  if (setup.experiment.model.is_lmuformer()) {
-    LmuformerConfig config = setup.experiment.model.lmuformer;
-    config.events = setup.dataset.info().events;
-    if (!config.spiking) return std::nullopt;
-    config.spiking = false;
-    if (config.task == LmuTask::kSpeechCommands) config.memory_size = 0;
-    return build_lmuformer(config);
-  }
-  if (setup.experiment.model.is_kwt() || setup.dataset.info().frames != 1) return std::nullopt;
-  return dense_twin(as_written);
+// The network's dense twin, where it has one.
+std::optional<Graph> twin_of(const RunSetup& setup) {
+  return setup.experiment.model.twin(shape_of(setup.dataset.info()));
 }
 
 // Identity of the arrays the twin reads, whatever else its file holds; "": no weights.
 std::string twin_hash_of(const RunSetup& setup) {
   const Experiment& experiment = setup.experiment;
   if (experiment.twin_weights.empty()) return "";
-  const auto twin = twin_of(setup, graph_for(experiment, setup.dataset.info()));
+  const auto twin = twin_of(setup);
   if (!twin) return weights_hash(load_weights(experiment.twin_weights));
   std::vector<std::string> notes;
-  return weights_hash(
-      load_for(*twin, experiment.twin_weights, experiment.weights.for_twin(experiment.twin_select), notes));
+  return weights_hash(load_for(*twin, experiment.twin_weights,
+                               experiment.weights.for_twin(experiment.twin_select), notes));
 }
 
 // The state to start from: nothing, or that of the unfinished run in the folder.
@@ -181,8 +160,7 @@ RunState first_state(const RunSetup& setup, const Network& network, bool resume)
     state.neurobench = NeuroBenchCounter(network.model.graph, network.model.weights).counts();
   }
   if (!setup.experiment.twin_weights.empty()) {
-    if (const auto twin = twin_of(setup, network.as_written))
-      state.twin_zeros = ZeroCounter(*twin).counts();
+    if (const auto twin = twin_of(setup)) state.twin_zeros = ZeroCounter(*twin).counts();
   }
   if (resume && setup.chip != nullptr && !setup.experiment.trace.is_whole() &&
       fs::exists(checkpoint_path(setup.experiment.output.dir))) {
@@ -198,24 +176,15 @@ RunState first_state(const RunSetup& setup, const Network& network, bool resume)
   return state;
 }
 
-// Keyword spotting: the Keyword Transformer's smallest published size. It reads the same frames; of
-// Speech Commands its own, as published.
-void count_kwt(const RunSetup& setup, int64_t samples, RunCounts& counts) {
-  const LmuformerConfig& net = setup.experiment.model.lmuformer;
-  if (!setup.experiment.model.is_lmuformer() || net.task != LmuTask::kSpeechCommands) return;
-  KwtConfig config = kwt_preset("KWT-1");
-  const bool published = net.seq_len == 128 && net.in_channels == 128;
-  if (!published) {
-    config.frames = net.seq_len;
-    config.in_channels = net.in_channels;
+// Dense networks of the same task, counted beside the one that ran.
+void count_baselines(const RunSetup& setup, int64_t samples, RunCounts& counts) {
+  const Family& family = *setup.experiment.model.family;
+  if (family.baselines == nullptr) return;
+  for (const Baseline& baseline :
+       family.baselines(setup.experiment.model.spec, shape_of(setup.dataset.info()))) {
+    counts.other_baselines.push_back(
+        {baseline.scheme, baseline.description, count_dense_run(baseline.graph, samples)});
   }
-  config.num_classes = net.num_classes;
-  counts.other_baselines.push_back(
-      {"dense_kwt1",
-       fmt::format("KWT-1 on {} frames of {} {}; counted, not executed", config.frames,
-                   config.in_channels,
-                   published ? "MFCC, as published" : "values, those read here"),
-       count_dense_run(build_kwt(config), samples)});
 }
 
 // The spiking network, then its twin; each may have been done by an earlier process.
@@ -234,10 +203,10 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
   if (network.quantized.empty()) note_precision(setup, network);  // of an earlier process
   ReportInput input = describe_run(setup, network, state);
   if (setup.chip != nullptr) input.hardware = setup.chip->price();
-  count_kwt(setup, state.ended(), input.counts);
-  const std::optional<Graph> twin = twin_of(setup, network.as_written);
+  count_baselines(setup, state.ended(), input.counts);
+  const std::optional<Graph> twin = twin_of(setup);
   if (!twin) return input;
-  input.counts.dense_twin = count_dense_run(*twin, state.ended(), setup.dense_steps());
+  input.counts.dense_twin = count_dense_run(*twin, state.ended(), setup.dense_steps);
   if (!interrupted()) input.twin = run_twin(setup, *twin, state);
   if (input.twin) {
     for (const std::string& note : input.twin->notes) input.warnings.push_back("twin " + note);
@@ -255,11 +224,13 @@ int run_experiment(Config config, bool quiet, bool resume) {
   const nlohmann::json resolved = config.resolved();
   std::optional<FolderLock> folder = FolderLock::of_existing(experiment.output.dir);
   auto opened = open_dataset(experiment.dataset);
-  if (experiment.model.is_kwt()) opened = whole_sequences(std::move(opened));
+  if (experiment.model.family->sample == SampleKind::kWholeSequence)
+    opened = whole_sequences(std::move(opened));
   WatchedDataset dataset(*opened);
   const int64_t size = dataset.info().size;
+  check_fits(config, experiment.model, dataset.info());
   RunSetup setup{
-      experiment, dataset, steps_of(experiment, dataset.info()), dump_json(resolved), {}, quiet,
+      experiment, dataset, experiment.model.shape().steps, 1, dump_json(resolved), {}, quiet,
       nullptr,    nullptr};
   for (const int64_t index : experiment.trace.samples) {
     if (index >= size) {
@@ -270,9 +241,9 @@ int run_experiment(Config config, bool quiet, bool resume) {
   // Before the network is there: two networks are never in memory together.
   const std::string twin_hash = twin_hash_of(setup);
   Network network = make_network(experiment, dataset.info());
+  if (steps_are_positions(network.as_written)) setup.dense_steps = setup.steps;
   if (!experiment.twin_weights.empty()) {
-    if (const auto twin = twin_of(setup, network.as_written))
-      check_memory(*twin, twin_memory(setup, *twin));
+    if (const auto twin = twin_of(setup)) check_memory(*twin, twin_memory(setup, *twin));
   }
   network.dead =
       find_dead_neurons(config, experiment.what_if, experiment.chip, network.model.graph);
@@ -349,7 +320,7 @@ int command_run(const Arguments& arguments) {
     const nlohmann::json name = (*values)["chip"].as<std::string>();
     config.set("chip.name=" + name.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
-  if (is_token_family(config.text("model.family", ""))) {
+  if (read_family(config).sample == SampleKind::kTokens) {
     return run_token_experiment(std::move(config), values->count("quiet") > 0,
                                 values->count("resume") > 0);
   }

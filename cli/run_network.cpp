@@ -105,7 +105,7 @@ class SpikingRun {
         features_(
             graph_, arrays_, dir(),
             {setup.steps, state.done > 0 ? &state : nullptr, setup.experiment.output.per_step}),
-        logits_(dir() / "logits.npy", {setup.experiment.model.num_classes()}),
+        logits_(dir() / "logits.npy", {setup.experiment.model.shape().classes}),
         counter_(graph_),
         signature_(graph_),
         watches_(network.watches_values()),
@@ -153,7 +153,7 @@ class SpikingRun {
     };
     if (!setup_.dataset.info().separate_files) return calls;
     calls.broken = [this, &progress](int64_t index, const std::string& reason) {
-      const auto classes = static_cast<size_t>(setup_.experiment.model.num_classes());
+      const auto classes = static_cast<size_t>(setup_.experiment.model.shape().classes);
       logits_.append(std::vector<float>(classes, std::numeric_limits<float>::quiet_NaN()));
       features_.broken_sample();
       state_.broken.push_back({index, reason});
@@ -327,7 +327,7 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
 
 MemoryPlan twin_memory(const RunSetup& setup, const Graph& twin) {
   MemoryPlan plan = memory_plan(setup.experiment, setup.dataset.info(), twin);
-  const int64_t steps = setup.dense_steps();
+  const int64_t steps = setup.dense_steps;
   plan.options = {
       Schedule::kLayerMajor, steps == 1 ? 1 : plan_options(setup.experiment, twin).chunk_steps, {}};
   plan.keeps = ZeroCounter::watched;
@@ -339,16 +339,14 @@ MemoryPlan twin_memory(const RunSetup& setup, const Graph& twin) {
 TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state) {
   const Experiment& experiment = setup.experiment;
   TwinInfo info;
-  info.description = experiment.model.is_lmuformer()
-                         ? "the authors' network that does not spike, one pass"
-                         : "same topology, ReLU for LIF, softmax attention, one pass";
+  info.description = experiment.model.family->twin.description;
   if (experiment.twin_weights.empty()) return info;
-  Weights weights =
-      load_for(twin, experiment.twin_weights, experiment.weights.for_twin(experiment.twin_select), info.notes);
+  Weights weights = load_for(twin, experiment.twin_weights,
+                             experiment.weights.for_twin(experiment.twin_select), info.notes);
   info.weights_sha256 = weights_hash(weights);
   if (info.weights_sha256 != setup.identity.at("twin.weights"))
     throw Error(ErrorCode::kRuntime, "twin.weights: changed while the run went on");
-  const int64_t steps = setup.dense_steps();
+  const int64_t steps = setup.dense_steps;
   const int64_t chunk = steps == 1 ? 1 : plan_options(experiment, twin).chunk_steps;
   const auto plan = compile(twin, std::move(weights), make_backend(experiment.run.device),
                             {Schedule::kLayerMajor, chunk, ZeroCounter::watched(twin)});

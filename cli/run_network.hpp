@@ -17,15 +17,13 @@ namespace spikeloom {
 struct RunSetup {
   const Experiment& experiment;
   WatchedDataset& dataset;
-  int64_t steps = 1;  // per sample
+  int64_t steps = 1;        // per sample
+  int64_t dense_steps = 1;  // of one pass of a dense network over a sample
   std::string config_json;
   RunIdentity identity;
   bool quiet = false;
   LiveChip* chip = nullptr;            // sees the spikes too
   const FolderLock* folder = nullptr;  // of the outputs
-
-  // Steps of one pass of a dense network over a sample.
-  int64_t dense_steps() const { return experiment.model.is_lmuformer() ? steps : 1; }
 };
 
 // What a user must know about the values of a run, one line each: samples without an answer, events
@@ -40,10 +38,10 @@ void run_network(const RunSetup& setup, Network& network, RunState& state);
 // What executing the twin takes.
 MemoryPlan twin_memory(const RunSetup& setup, const Graph& twin);
 
-// Executes the dense twin where weights exist, from state.twin_done on.
 // Sets what the precision of the run makes of the weights, where another process ran the network.
 void note_precision(const RunSetup& setup, Network& network);
 
+// Executes the dense twin where weights exist, from state.twin_done on.
 TwinInfo run_twin(const RunSetup& setup, const Graph& twin, RunState& state);
 
 }  // namespace spikeloom

@@ -18,8 +18,6 @@
 #include "core/io/weights_file.hpp"
 #include "datasets/binidx.hpp"
 #include "hw_model/report/report.hpp"
-#include "models/ann/gpt.hpp"
-#include "models/ann/rwkv4.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/random_weights.hpp"
 
@@ -56,9 +54,9 @@ LanguageScore language_of(const RunState& state, const std::vector<TokenWindow>&
   return score;
 }
 
-// RWKV-4 on the same windows.
+// The dense twin on the same windows.
 struct TwinRun {
-  Graph graph;
+  std::optional<Graph> graph;  // nothing: the network has none
   RunState state;
   std::string hash;  // "": no weights, not executed
   std::vector<std::string> notes;
@@ -66,13 +64,15 @@ struct TwinRun {
 
 TwinRun run_twin(const TokenSetup& setup, const TokenNetwork& net, int64_t windows) {
   const TokenExperiment& e = setup.experiment;
-  TwinRun twin{build_rwkv4(net.config), {}, "", {}};
-  if (e.twin_weights.empty() || interrupted()) return twin;
-  Weights weights = load_for(twin.graph, e.twin_weights, e.weights.for_twin(e.twin_select), twin.notes);
+  TwinRun twin;
+  if (e.has_twin()) twin.graph = e.model.family->twin.build(net.spec, {});
+  if (!twin.graph || e.twin_weights.empty() || interrupted()) return twin;
+  Weights weights =
+      load_for(*twin.graph, e.twin_weights, e.weights.for_twin(e.twin_select), twin.notes);
   twin.hash = weights_hash(weights);
   TokenSetup own{e, setup.windows, {}, twin.hash, {}, setup.quiet, false};
   own.windows.resize(static_cast<size_t>(windows));
-  TokenRun(own, twin.graph, std::move(weights), twin.state).run({});
+  TokenRun(own, *twin.graph, std::move(weights), twin.state).run({});
   return twin;
 }
 
@@ -91,8 +91,8 @@ const TokenWindow& longest_of(const std::vector<TokenWindow>& windows) {
 void count_baselines(const TokenSetup& setup, const TokenNetwork& net, const TwinRun& twin,
                      const RunStatistics& statistics, RunCounts& counts) {
   counts.dense_same = count_dense_run(net.graph, statistics);
-  if (setup.experiment.spikes()) {
-    counts.dense_twin = count_dense_run(twin.graph, statistics);
+  if (twin.graph) {
+    counts.dense_twin = count_dense_run(*twin.graph, statistics);
     const bool own = twin.state.done > 0;
     counts.other_baselines.push_back(
         {"dense_twin_skipping",
@@ -100,16 +100,15 @@ void count_baselines(const TokenSetup& setup, const TokenNetwork& net, const Twi
              : "the dense twin without products with exact zeros behind relu^2, taken to be as "
                "many "
                "as in the network that ran",
-         count_run(twin.graph, own ? by_token(twin.state.statistics) : statistics)});
+         count_run(*twin.graph, own ? by_token(twin.state.statistics) : statistics)});
   }
-  if (setup.experiment.family == "gpt") return;
-  const GptConfig gpt = gpt_of(net.config, 0, longest_of(setup.windows).tokens());
-  counts.other_baselines.push_back(
-      {"dense_gpt",
-       fmt::format("a vanilla GPT of as many layers and channels ({} heads), every token attending "
-                   "to those before it in its window; counted, not executed",
-                   gpt.heads),
-       count_dense_run(build_gpt(gpt), statistics)});
+  const Family& family = *setup.experiment.model.family;
+  if (family.baselines == nullptr) return;
+  const DataShape longest{.frames = longest_of(setup.windows).tokens()};
+  for (const Baseline& baseline : family.baselines(net.spec, longest)) {
+    counts.other_baselines.push_back(
+        {baseline.scheme, baseline.description, count_dense_run(baseline.graph, statistics)});
+  }
 }
 
 // What a user must know about the logits of a run, one line each.
@@ -131,14 +130,24 @@ void add_warnings(const TokenSetup& setup, const TokenNetwork& net, const RunSta
         fmt::format("interrupted after {} of {} windows", state.done, planned));
   }
   input.warnings.push_back("samples are tokens, one step each: energies are per token");
-  if (!setup.experiment.spikes()) return;
+  const Family& family = *setup.experiment.model.family;
+  if (!family.remark.empty()) input.warnings.emplace_back(family.remark);
+  if (family.settings != nullptr) input.warnings.push_back(family.settings(net.spec));
+}
+
+// The spikes of a residual stream, where the network's publication prices them.
+void count_stream(const TokenSetup& setup, const TokenNetwork& net, const RunStatistics& statistics,
+                  ReportInput& input) {
+  const auto& claim = setup.experiment.model.family->claim;
+  if (!claim) return;
+  std::string obstacle;
+  input.counts.as_written.stream = count_residual_stream(
+      net.graph, statistics, {claim->mac_pJ, claim->ac_pJ, claim->rate, claim->width}, &obstacle);
+  if (input.counts.as_written.stream) return;
   input.warnings.push_back(
-      "no product of this network is driven by spikes: limits on spikes per synapse do not apply "
-      "to it, and what it saves against RWKV-4 are exact zeros of relu^2, which RWKV-4 has too");
-  input.warnings.push_back(fmt::format(
-      "embedding {}, rescaling {}", net.config.binary_embedding ? "binary" : "real",
-      net.config.rescale_every == 0 ? "off"
-                                    : fmt::format("every {} blocks", net.config.rescale_every)));
+      fmt::format("{} is no part of a residual stream of spikes: it is priced layer by layer, not "
+                  "as published",
+                  obstacle));
 }
 
 ReportInput describe(const TokenSetup& setup, const TokenNetwork& net, const RunState& state,
@@ -165,13 +174,15 @@ ReportInput describe(const TokenSetup& setup, const TokenNetwork& net, const Run
   input.rate_source = fmt::format("spikes of this run, {} tokens", statistics.samples);
   const Precision precision = e.run.precision.precision;
   input.counts.as_written = count_run(net.graph, statistics, precision);
+  count_stream(setup, net, statistics, input);
   input.counts.has_fused = false;
   input.counts.executed_form = "as_written";
   input.counts.precision = precision;
   input.counts.twin_ran = twin.state.done > 0;
   input.counts.steps = 1;
   count_baselines(setup, net, twin, statistics, input.counts);
-  if (e.spikes()) input.twin = TwinInfo{"RWKV-4 of the same shape", {}, twin.hash};
+  if (twin.graph)
+    input.twin = TwinInfo{std::string(e.model.family->twin.description), {}, twin.hash};
   Signature signature(net.graph);
   signature.restore(state.signature);
   input.signature = signature.text();
@@ -187,7 +198,7 @@ TokenRows load_rows(const TokenExperiment& e, const std::optional<Tokenizer>& to
   return load_npy_rows(e.data.path, vocabulary, e.data.wanted());
 }
 
-// A GPT reads windows as long as its positions reach.
+// A network of learned positions reads windows as long as its positions reach.
 void check_positions(const Graph& graph, const std::vector<TokenWindow>& windows) {
   const int64_t longest = longest_of(windows).tokens();
   for (const Node& node : graph.nodes()) {
@@ -230,9 +241,9 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   TokenNetwork net = make_token_network(e);
   std::optional<Tokenizer> tokenizer;  // token ids need none
   if (e.data.kind == "text" || !e.data.vocab.empty()) {
-    tokenizer = tokenizer_for(e.data.vocab, net.config.vocabulary, "dataset.vocab");
+    tokenizer = tokenizer_for(e.data.vocab, net.vocabulary, "dataset.vocab");
   }
-  const TokenRows data = load_rows(e, tokenizer, net.config.vocabulary);
+  const TokenRows data = load_rows(e, tokenizer, net.vocabulary);
   TokenSetup setup{e, windows_of(data, e.data.wanted()), dump_json(resolved), net.hash, {}, quiet};
   if (setup.windows.empty()) throw Error(ErrorCode::kData, e.data.path.string() + ": no windows");
   check_positions(net.graph, setup.windows);
@@ -263,7 +274,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
     run.run(whole ? Shape{rows, tokens / rows} : Shape{tokens});
     net.quantized = run.quantized();
   }
-  const TwinRun twin = e.spikes() ? run_twin(setup, net, state.done) : TwinRun{};
+  const TwinRun twin = run_twin(setup, net, state.done);
   ReportInput input = describe(setup, net, state, twin, data);
   input.config = resolved;
   input.peak_memory_bytes = peak_bytes();
@@ -275,10 +286,10 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
         fmt::format("{} character{} of the text {} not in dataset.vocab and read as a space each",
                     data.unknown, data.unknown == 1 ? "" : "s", data.unknown == 1 ? "is" : "are"));
   }
-  if (tokenizer && vocabulary_of(*tokenizer) != net.config.vocabulary) {
+  if (tokenizer && vocabulary_of(*tokenizer) != net.vocabulary) {
     input.warnings.push_back(
-        fmt::format("the network has {} rows for tokens, the vocabulary {} tokens",
-                    net.config.vocabulary, vocabulary_of(*tokenizer)));
+        fmt::format("the network has {} rows for tokens, the vocabulary {} tokens", net.vocabulary,
+                    vocabulary_of(*tokenizer)));
   }
   if (twin.state.done > 0)
     input.twin->language = language_of(twin.state, setup.windows, tokenizer, data.unknown);

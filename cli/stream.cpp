@@ -304,8 +304,9 @@ int command_stream(const Arguments& arguments) {
       "experiment, one\n"
       "frame of 10 ms after the other, and prints the answer as it forms: the mean over the steps "
       "so far.\nA .npy array holds frames [T, C] as the network reads them.";
-  line.named.add_options()("experiment", options::value<std::string>()->required(),
-                           "an experiment of family lmuformer; for sounds with in_channels = 128")(
+  line.named.add_options()(
+      "experiment", options::value<std::string>()->required(),
+      "an experiment whose network reads sequences; for sounds with in_channels = 128")(
       "labels", options::value<std::string>()->default_value(""), "names of the classes, in order")(
       "every", options::value<int64_t>()->default_value(1), "print every Nth step")(
       "decide", options::value<double>()->default_value(2),
@@ -318,17 +319,20 @@ int command_stream(const Arguments& arguments) {
   if (!values) return 0;
   Config config = load_experiment((*values)["experiment"].as<std::string>(), *values);
   Experiment experiment = read_experiment(config);
+  const ModelShape shape = experiment.model.shape();
   if (config.has("what_if")) throw config.error_at("what_if", "only spikeloom run asks what if");
   // A step takes microseconds, less than waking a second thread.
   if (!config.has("run.threads")) experiment.run.threads = 1;
-  if (!experiment.model.is_lmuformer())
-    throw config.error_at("model.family", "stream needs lmuformer");
+  if (experiment.model.family->sample != SampleKind::kSequence) {
+    throw config.error_at("model.family", "stream feeds sequences frame by frame to " +
+                                              family_names(SampleKind::kSequence));
+  }
   StreamOptions stream_options{values->count("json") > 0, true, (*values)["every"].as<int64_t>(),
                                (*values)["decide"].as<double>(),
                                words_of((*values)["labels"].as<std::string>())};
   if (stream_options.every < 1) throw Error(ErrorCode::kUsage, "--every must be positive");
   const std::string path = (*values)["input"].as<std::string>();
-  const int64_t channels = experiment.model.lmuformer.in_channels;
+  const int64_t channels = shape.channels;
   const bool piped = path == "-";
   const FrameSource input = open_input(path);
   if (!input.is_array && channels != kMelBins)
@@ -337,7 +341,7 @@ int command_stream(const Arguments& arguments) {
   DatasetInfo frames;
   frames.size = 1;
   frames.channels = channels;
-  frames.frames = experiment.model.lmuformer.seq_len;
+  frames.frames = shape.steps;
   const Network network = make_network(experiment, frames);
   for (const std::string& note : network.notes) {
     if (!stream_options.json) fmt::print("{}\n", note);

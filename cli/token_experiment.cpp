@@ -10,44 +10,6 @@
 namespace spikeloom {
 namespace {
 
-void read_spikegpt(Config& config, TokenExperiment& e) {
-  if (config.has("model.binary_embedding")) {
-    e.binary_embedding = config.flag("model.binary_embedding", true);
-  }
-  e.rescale_every = config.integer("model.rescale_every", 0, 0, 4096);
-  e.tau = static_cast<float>(config.real("model.tau", 2.0, 1.0, 1e6));
-  e.v_threshold = static_cast<float>(config.real("model.v_threshold", 1.0, 1e-6, 1e6));
-  e.reset = config.choice("model.reset", "hard", {"hard", "soft"}) == "hard" ? Reset::kHard
-                                                                             : Reset::kSoft;
-  read_twin(config, e.twin_weights, e.twin_select);
-}
-
-void read_model(Config& config, TokenExperiment& e) {
-  const std::vector<std::string> families(std::begin(kTokenFamilies), std::end(kTokenFamilies));
-  e.family = config.require_choice("model.family", families);
-  SpikeGptConfig net;
-  net.layers = net.width = net.vocabulary = 0;
-  if (e.family != "gpt") e.preset = config.text("model.preset", "");
-  if (!e.preset.empty()) {
-    try {
-      net = spikegpt_preset(e.preset);
-    } catch (const Error& error) {
-      throw config.error_at("model.preset", error.what());
-    }
-    e.binary_embedding = net.binary_embedding;
-  }
-  e.layers = config.integer("model.layers", net.layers, 0, kMostLayers);
-  e.width = config.integer("model.width", net.width, 0, 65536);
-  e.vocabulary = config.integer("model.vocabulary", net.vocabulary, 0, int64_t{1} << 24);
-  if (e.family == "gpt") {
-    e.heads = config.integer("model.heads", 0, 0, 65536);
-    e.context = config.integer("model.context", 0, 0, int64_t{1} << 20);
-  } else {
-    e.ffn_pre = config.flag("model.ffn_pre", false);
-  }
-  if (e.spikes()) read_spikegpt(config, e);
-}
-
 void read_data(Config& config, TokenExperiment& e) {
   e.data.kind = config.require_choice("dataset.kind", {"binidx", "text", "tokens"});
   e.data.path = config.require_path("dataset.path");
@@ -78,14 +40,16 @@ void refuse_image_keys(Config& config) {
 
 }  // namespace
 
-bool is_token_family(const std::string& family) {
-  return std::find(std::begin(kTokenFamilies), std::end(kTokenFamilies), family) !=
-         std::end(kTokenFamilies);
-}
-
 TokenExperiment read_token_experiment(Config& config) {
   TokenExperiment e;
-  read_model(config, e);
+  e.model = read_model(config);
+  const Family& family = *e.model.family;
+  if (family.sample != SampleKind::kTokens) {
+    throw config.error_at("model.family",
+                          fmt::format("{} reads no tokens; these do: {}", family.name,
+                                      family_names(SampleKind::kTokens)));
+  }
+  if (e.has_twin()) read_twin(config, e.twin_weights, e.twin_select);
   e.weights = read_weights(config);
   read_data(config, e);
   e.run = read_run(config);
@@ -108,9 +72,12 @@ TokenExperiment read_token_experiment(Config& config) {
   if (e.run.form != "as_written") {
     throw config.error_at("run.form", "token models have nothing to fuse: as_written");
   }
-  if (e.weights.path.empty() && (e.layers == 0 || e.width == 0 || e.vocabulary == 0)) {
-    throw config.error_at("model.family",
-                          "without weights, give model.preset or layers, width and vocabulary");
+  if (e.weights.path.empty()) {
+    try {
+      family.checkpoint.complete(e.model.spec, nullptr, {.frames = e.data.window});
+    } catch (const Error& error) {
+      throw config.error_at("model.family", error.what());
+    }
   }
   return e;
 }

@@ -6,26 +6,16 @@
 #include "cli/experiment.hpp"
 #include "datasets/token_rows.hpp"
 #include "datasets/tokenizer.hpp"
-#include "models/spikegpt/spikegpt.hpp"
 
 namespace spikeloom {
 
 struct TokenExperiment {
-  std::string family;  // "spikegpt" | "rwkv4" | "gpt"
-  std::string preset;
-  // What the file says about the network; 0 and nullopt: as the checkpoint says.
-  int64_t layers = 0, width = 0, vocabulary = 0;
-  std::optional<bool> binary_embedding;
-  int64_t rescale_every = 0;
-  bool ffn_pre = false;            // of random weights; a checkpoint's tensors tell
-  int64_t heads = 0, context = 0;  // GPT
-  float tau = 2, v_threshold = 1;
-  Reset reset = Reset::kHard;
+  ModelChoice model;  // what the file says of it; the checkpoint tells the rest
   Experiment::WeightSource weights;
-  std::filesystem::path twin_weights;  // of RWKV-4; "": counted, not executed
+  std::filesystem::path twin_weights;  // "": counted, not executed
   std::string twin_select;             // as weights.select
 
-  bool spikes() const { return family == "spikegpt"; }
+  bool has_twin() const { return model.family->twin.build != nullptr; }
   struct Data {
     std::string kind;  // "binidx" | "text" | "tokens"
     std::filesystem::path path;
@@ -44,11 +34,7 @@ struct TokenExperiment {
   double checkpoint_s = 1;                       // shortest time between two checkpoints
 };
 
-// Families whose samples are token ids.
-inline constexpr const char* kTokenFamilies[] = {"gpt", "rwkv4", "spikegpt"};
-bool is_token_family(const std::string& family);
-
-// Throws Error(kUsage).
+// Throws Error(kUsage), also for a network of anything but tokens.
 TokenExperiment read_token_experiment(Config& config);
 
 // The tokenizer a network of so many tokens needs: `vocab` is a file, "bytes", or "" for bytes

@@ -6,13 +6,13 @@
 
 #include "cli/token_experiment.hpp"
 #include "core/weights.hpp"
-#include "models/ann/gpt.hpp"
 #include "sim/graph/quantize.hpp"
 
 namespace spikeloom {
 
 struct TokenNetwork {
-  SpikeGptConfig config;  // its dimensions, of every family
+  ModelSpec spec;  // of the experiment and the checkpoint together
+  int64_t vocabulary = 0;
   Graph graph;
   Weights weights;
   std::string note, hash;
@@ -23,8 +23,5 @@ struct TokenNetwork {
 // Throws Error(kUsage, kCapacity) when what the experiment says cannot be built, Error(kData) for
 // weights that do not fit.
 TokenNetwork make_token_network(const TokenExperiment& experiment);
-
-// A GPT of these dimensions; 0: heads of 64 channels, a context of one window.
-GptConfig gpt_of(const SpikeGptConfig& net, int64_t heads, int64_t context);
 
 }  // namespace spikeloom

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "models/spikegpt/sampling.hpp"
+#include "models/sampling.hpp"
 #include "sim/plan/session.hpp"
 #include "sim/trace/op_counter.hpp"
 

@@ -30,4 +30,18 @@ int64_t block_count(const Weights& weights) {
   return count;
 }
 
+void take_stored(const char* key, int64_t& value, int64_t stored) {
+  if (value != 0 && value != stored) {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("model.{} is {}, the checkpoint has {}", key, value, stored));
+  }
+  value = stored;
+}
+
+void require_dimensions(int64_t layers, int64_t width, int64_t vocabulary, const char* preset) {
+  if (layers > 0 && width > 0 && vocabulary > 0) return;
+  throw Error(ErrorCode::kUsage,
+              fmt::format("without weights, give {}layers, width and vocabulary", preset));
+}
+
 }  // namespace spikeloom

@@ -1,5 +1,7 @@
 #include "hw_model/report/elementwise.hpp"
 
+#include "sim/graph/step_axis.hpp"
+
 namespace spikeloom {
 namespace {
 
@@ -71,26 +73,18 @@ int64_t unfoldable(const Graph& graph, int64_t evaluations) {
   return sum;
 }
 
-bool is_sequence(const Graph& graph) {
-  for (const Node& node : graph.nodes()) {
-    if (std::holds_alternative<LmuMemory>(node.op)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 ElementwiseCounts count_elementwise(const Graph& graph, const RunStatistics& run) {
   ElementwiseCounts sum;
-  if (is_sequence(graph)) sum.batch_norm_unfoldable = unfoldable(graph, run.evaluations);
+  if (steps_are_positions(graph)) sum.batch_norm_unfoldable = unfoldable(graph, run.evaluations);
   for (const Node& node : graph.nodes()) add_node(graph, node, run, sum);
   return sum;
 }
 
 CountedGraph count_run(const Graph& graph, const RunStatistics& statistics, Precision precision) {
   return {count_operations(graph, statistics), count_elementwise(graph, statistics),
-          count_syops(graph, statistics), count_residual_stream(graph, statistics),
-          narrow_layers(graph, precision)};
+          count_syops(graph, statistics), std::nullopt, narrow_layers(graph, precision)};
 }
 
 CountedGraph count_dense_run(const Graph& graph, int64_t samples, int64_t steps) {

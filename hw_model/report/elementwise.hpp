@@ -46,7 +46,7 @@ struct CountedGraph {
   OpCounts ops;
   ElementwiseCounts elementwise;
   std::vector<SyopsLine> syops = {};          // of spiking graphs
-  std::optional<ResidualStream> stream = {};  // of SpikeGPT
+  std::optional<ResidualStream> stream = {};  // where a publication prices it
   std::map<std::string, DType> narrow = {};   // layers that ran with other weights than fp32
 };
 

@@ -18,6 +18,7 @@ std::optional<LanguageEnergy> language_energy(const EnergyReport& energy, const 
   if (!stream || !run.dense_twin) return std::nullopt;
   LanguageEnergy result;
   result.head = stream->head;
+  result.claim = stream->claim;
   std::vector<std::string> schemes{"paper", "as_built", "event_decomposed", "dense_twin"};
   for (const DenseBaseline& other : run.other_baselines) schemes.push_back(other.scheme);
   std::vector<Pricing> pricings{Arithmetic::kFp32, Arithmetic::kInt8};

@@ -11,42 +11,52 @@ namespace {
 
 // The matrices whose products reach node `id` without passing the residual stream.
 void projections_behind(const Graph& graph, NodeId id, const std::string& neurons,
-                        std::map<std::string, std::string>& owner) {
+                        std::vector<bool>& seen, std::map<std::string, std::string>& owner) {
+  if (seen[static_cast<size_t>(id)]) return;
+  seen[static_cast<size_t>(id)] = true;
   const Node& node = graph.node(id);
   if (std::holds_alternative<Linear>(node.op)) owner.emplace(node.name, neurons);
   if (std::holds_alternative<LayerNorm>(node.op) || std::holds_alternative<Add>(node.op)) return;
-  for (const NodeId input : node.inputs) projections_behind(graph, input, neurons, owner);
+  for (const NodeId input : node.inputs) projections_behind(graph, input, neurons, seen, owner);
 }
 
-// Spikes that were added to the stream before node `id`, and whether its root is real.
+// Spikes that were added to the stream before a node, and whether its root is real.
 struct Stream {
   int64_t events = 0;
   bool real_root = false;
 };
 
-Stream stream_before(const Graph& graph, const RunStatistics& run, NodeId id) {
+// Nothing where it is no sum of an embedding and spikes: `obstacle` is the node.
+std::optional<Stream> stream_before(const Graph& graph, const RunStatistics& run, NodeId id,
+                                    std::string& obstacle) {
   Stream sum;
+  const auto add_spikes = [&](const Node& node) {
+    const auto found = run.populations.find(node.name);
+    if (found == run.populations.end()) return false;
+    sum.events += found->second.events;
+    return true;
+  };
   for (;;) {
     const Node& node = graph.node(id);
-    const bool adds = std::holds_alternative<Add>(node.op);
-    if (adds) sum.events += run.populations.at(graph.node(node.inputs[1]).name).events;
-    if (std::holds_alternative<Threshold>(node.op)) {
-      sum.events += run.populations.at(node.name).events;
-      return sum;
-    }
+    obstacle = node.name;
+    if (std::holds_alternative<Threshold>(node.op))
+      return add_spikes(node) ? std::optional(sum) : std::nullopt;
     if (std::holds_alternative<Embedding>(node.op)) {
       sum.real_root = true;
       return sum;
     }
-    if (!adds && !std::holds_alternative<Scale>(node.op) &&
-        !std::holds_alternative<LayerNorm>(node.op)) {
-      throw Error(ErrorCode::kInternal, node.name + ": no part of a residual stream");
+    if (std::holds_alternative<Add>(node.op)) {
+      if (!add_spikes(graph.node(node.inputs[1]))) return std::nullopt;
+    } else if (!std::holds_alternative<Scale>(node.op) &&
+               !std::holds_alternative<LayerNorm>(node.op)) {
+      return std::nullopt;
     }
     id = node.inputs[0];
   }
 }
 
-ProjectionCount count_projection(const Graph& graph, const Node& node, const RunStatistics& run) {
+std::optional<ProjectionCount> count_projection(const Graph& graph, const Node& node,
+                                                const RunStatistics& run, std::string& obstacle) {
   const auto& linear = std::get<Linear>(node.op);
   ProjectionCount count;
   count.layer = node.name;
@@ -56,41 +66,48 @@ ProjectionCount count_projection(const Graph& graph, const Node& node, const Run
   const bool mixes = std::holds_alternative<TokenMix>(from.op);
   const Node& norm = mixes ? graph.node(from.inputs[0]) : from;
   if (!std::holds_alternative<LayerNorm>(norm.op)) return count;
-  const Stream stream = stream_before(graph, run, norm.inputs[0]);
+  const auto stream = stream_before(graph, run, norm.inputs[0], obstacle);
+  if (!stream) return std::nullopt;
   count.reads_stream = true;
   count.tokens_read = mixes ? 2 : 1;
-  count.column_events = stream.events;
-  count.root_macs = stream.real_root ? count.dense_macs : 0;
+  count.column_events = stream->events;
+  count.root_macs = stream->real_root ? count.dense_macs : 0;
   return count;
 }
 
 }  // namespace
 
-std::optional<ResidualStream> count_residual_stream(const Graph& graph, const RunStatistics& run) {
+std::optional<ResidualStream> count_residual_stream(const Graph& graph, const RunStatistics& run,
+                                                    const PublishedClaim& claim,
+                                                    std::string* obstacle) {
   ResidualStream stream;
+  stream.claim = claim;
   std::map<std::string, std::string> owner;
-  bool spikes = false;
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
     if (std::holds_alternative<Wkv>(node.op))
       stream.wkv_updates += element_count(node.shape) * run.evaluations;
     if (!std::holds_alternative<Neuron>(node.op)) continue;
-    spikes = true;
-    projections_behind(graph, node.inputs[0], node.name, owner);
+    std::vector<bool> seen(static_cast<size_t>(graph.size()));
+    projections_behind(graph, node.inputs[0], node.name, seen, owner);
   }
-  if (stream.wkv_updates == 0 || !spikes) return std::nullopt;
+  std::string at;
   for (const Node& node : graph.nodes()) {
     if (!std::holds_alternative<Linear>(node.op)) continue;
-    ProjectionCount count = count_projection(graph, node, run);
+    std::optional<ProjectionCount> count = count_projection(graph, node, run, at);
+    if (!count) {
+      if (obstacle != nullptr) *obstacle = at;
+      return std::nullopt;
+    }
     if (const auto found = owner.find(node.name); found != owner.end()) {
       const PopulationStatistics& neurons = run.populations.at(found->second);
-      count.neurons = found->second;
-      count.spikes = neurons.events;
-      count.updates = neurons.neurons * neurons.evaluations;
+      count->neurons = found->second;
+      count->spikes = neurons.events;
+      count->updates = neurons.neurons * neurons.evaluations;
     } else {
       stream.head = node.name;
     }
-    stream.projections.push_back(std::move(count));
+    stream.projections.push_back(std::move(*count));
   }
   return stream;
 }

@@ -1,7 +1,7 @@
 #pragma once
-// Spikes of SpikeGPT: what its neurons fire is only added to a real residual stream, and every
-// matrix reads a normalised mix of that stream, or a gate. These counts carry two ways of pricing
-// it nevertheless by its spikes (docs/energy.md, "Language models"):
+// Spikes of networks such as SpikeGPT: what their neurons fire is only added to a real residual
+// stream, and every matrix reads a normalised mix of that stream, or a gate. These counts carry two
+// ways of pricing it nevertheless by its spikes (docs/energy.md, "Language models"):
 //   paper             as the publication counts: every projection as if its input were as sparse as
 //                     the neurons behind it fire, WKV as 7 MACs a channel
 //   event_decomposed  exact algebra. x = LN0(x0) + earlier spikes, and layer normalisation is
@@ -38,25 +38,29 @@ struct ProjectionCount {
   }
 };
 
+// A published estimate of how many times less energy such a network needs than the same network
+// dense: 13 E_MAC / (13 R E_AC + 7 E_MAC / d).
+struct PublishedClaim {
+  double mac_pJ = 0, ac_pJ = 0;
+  double rate = 0;
+  int64_t width = 0;
+  double ratio() const {
+    return 13 * mac_pJ / (13 * rate * ac_pJ + 7 * mac_pJ / static_cast<double>(width));
+  }
+};
+
 struct ResidualStream {
+  PublishedClaim claim;
   std::vector<ProjectionCount> projections;
   std::string head;         // of the projections the one without neurons
   int64_t wkv_updates = 0;  // channels x steps
 };
 
-// nullopt unless the graph has WKV operators and neurons.
-std::optional<ResidualStream> count_residual_stream(const Graph& graph, const RunStatistics& run);
-
-// The published estimate of how many times less energy SpikeGPT needs than the same network dense:
-// Zhu et al., "SpikeGPT", TMLR 2024, table 1: 13 E_MAC / (13 R E_AC + 7 E_MAC / d).
-struct PublishedClaim {
-  double mac_pJ = 4.5, ac_pJ = 0.9;
-  double rate = 0.15;
-  int64_t width = 512;
-  double ratio() const {
-    return 13 * mac_pJ / (13 * rate * ac_pJ + 7 * mac_pJ / static_cast<double>(width));
-  }
-};
+// nullopt where the stream of the graph is no sum of an embedding and of what its neurons fire;
+// `obstacle` then names the node that is no part of one.
+std::optional<ResidualStream> count_residual_stream(const Graph& graph, const RunStatistics& run,
+                                                    const PublishedClaim& claim,
+                                                    std::string* obstacle = nullptr);
 
 // What that arithmetic takes for granted, one sentence each; `measured_rate`: of the run at hand.
 std::vector<std::string> assumptions_of(const PublishedClaim& claim, double measured_rate);

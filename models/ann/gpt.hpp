@@ -15,6 +15,9 @@
 
 namespace spikeloom {
 
+struct Family;
+struct Baseline;
+
 struct GptConfig {
   int64_t layers = 12, width = 512, vocabulary = 256;
   int64_t heads = 8;
@@ -29,5 +32,12 @@ NameSet gpt_landmarks();
 
 // Throws Error(kUsage) for impossible dimensions.
 Graph build_gpt(const GptConfig& config);
+
+// A GPT of as many layers and channels as a network of another kind, its heads of 64 channels,
+// whose tokens see as many.
+Baseline gpt_baseline(int64_t layers, int64_t width, int64_t vocabulary, int64_t context);
+
+// Its row of the table of families.
+Family gpt_family();
 
 }  // namespace spikeloom

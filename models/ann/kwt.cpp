@@ -1,21 +1,18 @@
 #include "models/ann/kwt.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "core/error.hpp"
+#include "models/families.hpp"
 
 namespace spikeloom {
 namespace {
 
 class Builder {
  public:
-  explicit Builder(const KwtConfig& config) : config_(config) {
-    if (config.frames < 1 || config.in_channels < 1 || config.num_classes < 1 || config.dim < 1 ||
-        config.heads < 1 || config.layers < 1 || config.mlp < 1 || config.dim % config.heads != 0) {
-      throw Error(ErrorCode::kUsage,
-                  "KWT needs frames, layers, classes, and channels that divide into its heads");
-    }
-  }
+  explicit Builder(const KwtConfig& config) : config_(config) {}
 
   Graph build() {
     NodeId x =
@@ -60,6 +57,20 @@ class Builder {
   Graph graph_;
 };
 
+std::vector<ModelKey> kwt_keys(KwtConfig& c) {
+  return {{"seq_len", IntegerField{&c.frames, 1, 65536}},
+          {"in_channels", IntegerField{&c.in_channels, 1, 65536}},
+          {"num_classes", IntegerField{&c.num_classes, 1, 1000000}},
+          {"dim", IntegerField{&c.dim, 1, 65536}},
+          {"heads", IntegerField{&c.heads, 1, 65536}},
+          {"layers", IntegerField{&c.layers, 1, kMostLayers}},
+          {"mlp", IntegerField{&c.mlp, 1, 1 << 20}}};
+}
+
+std::optional<KeyFault> fault_of(const KwtConfig& config) {
+  return heads_fault("dim", config.dim, "heads", config.heads);
+}
+
 }  // namespace
 
 const std::vector<KwtPreset>& kwt_presets() {
@@ -82,7 +93,40 @@ KwtConfig kwt_preset(std::string_view name) {
 }
 
 Graph build_kwt(const KwtConfig& config) {
+  KwtConfig copy = config;
+  require(range_fault(kwt_keys(copy)));
+  require(fault_of(config));
   return Builder(config).build();
+}
+
+Family kwt_family() {
+  Family row{.name = "kwt",
+             .title = "KWT",
+             .about = "Keyword Transformer",
+             .sample = SampleKind::kWholeSequence,
+             .spikes = false,
+             .length_key = "seq_len",
+             .default_preset = "KWT-1"};
+  for (const KwtPreset& preset : kwt_presets()) {
+    const KwtConfig& c = preset.config;
+    row.presets.push_back({std::string(preset.name),
+                           fmt::format("{} frames of {}, dim {}", c.frames, c.in_channels, c.dim),
+                           ""});
+  }
+  row.hints = {{"head.weight", 0, 1, "model.num_classes"}};
+  row.start = [](std::string_view preset) { return ModelSpec::of(kwt_preset(preset)); };
+  row.keys = [](ModelSpec& spec) { return kwt_keys(spec.as<KwtConfig>()); };
+  row.check = [](const ModelSpec& spec) { return fault_of(spec.as<KwtConfig>()); };
+  row.shape = [](const ModelSpec& spec) {
+    const auto& c = spec.as<KwtConfig>();
+    return ModelShape{1, c.frames, c.in_channels, c.num_classes};
+  };
+  row.build = [](const ModelSpec& spec, const DataShape& data) {
+    KwtConfig config = spec.as<KwtConfig>();
+    config.events = data.events;
+    return build_kwt(config);
+  };
+  return row;
 }
 
 }  // namespace spikeloom

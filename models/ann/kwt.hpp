@@ -18,6 +18,8 @@
 
 namespace spikeloom {
 
+struct Family;
+
 struct KwtConfig {
   int64_t frames = 98, in_channels = 40, num_classes = 35;
   int64_t dim = 64, heads = 1, layers = 12;
@@ -35,5 +37,8 @@ KwtConfig kwt_preset(std::string_view name);
 
 // Throws Error(kUsage) for impossible dimensions.
 Graph build_kwt(const KwtConfig& config);
+
+// Its row of the table of families.
+Family kwt_family();
 
 }  // namespace spikeloom

@@ -1,5 +1,7 @@
 #include "models/ann/rwkv4.hpp"
 
+#include "models/families.hpp"
+
 namespace spikeloom {
 
 Graph build_rwkv4(const SpikeGptConfig& config) {
@@ -19,6 +21,26 @@ Graph build_rwkv4(const SpikeGptConfig& config) {
   for (const auto& [name, id] : spiking.outputs())
     graph.output(name, moved[static_cast<size_t>(id)]);
   return graph;
+}
+
+Family rwkv4_family() {
+  Family row = spikegpt_family();
+  row.name = "rwkv4";
+  row.title = "RWKV-4";
+  row.about = "RWKV-4, a SpikeGPT without neurons";
+  row.spikes = false;
+  row.remark = "";
+  row.settings = nullptr;
+  row.twin = {};
+  row.claim = {};
+  row.keys = [](ModelSpec& spec) {
+    SpikeGptConfig& net = spec.as<SpikeGptSpec>().net;
+    return dimension_keys(net);
+  };
+  row.build = [](const ModelSpec& spec, const DataShape&) -> Graph {
+    return build_rwkv4(spec.as<SpikeGptSpec>().net);
+  };
+  return row;
 }
 
 }  // namespace spikeloom

@@ -11,4 +11,7 @@ namespace spikeloom {
 // rescale_every are not looked at.
 Graph build_rwkv4(const SpikeGptConfig& config);
 
+// Its row of the table of families.
+Family rwkv4_family();
+
 }  // namespace spikeloom

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "models/ann/kwt.hpp"
+#include "models/families.hpp"
 #include "sim/graph/lmu.hpp"
 
 namespace spikeloom {
@@ -136,20 +138,49 @@ class Builder {
   Graph graph_;
 };
 
-void check(const LmuformerConfig& config) {
-  const auto in = [](const char* name, int64_t value, int64_t least, int64_t most) {
-    if (value < least || value > most) {
-      throw Error(ErrorCode::kUsage,
-                  fmt::format("model: {} must lie in {}..{}", name, least, most));
-    }
-  };
-  in("dim", config.dim, 1, 65536);
-  in("memory_size", config.memory_size, 0, 4096);
-  in("layer", config.layer, 1, 256);
-  in("mlp_ratio", config.mlp_ratio, 1, 64);
-  in("in_channels", config.in_channels, 1, 65536);
-  in("num_classes", config.num_classes, 1, 1000000);
-  in("seq_len", config.seq_len, 1, int64_t{1} << 31);
+std::vector<ModelKey> lmuformer_keys(LmuformerConfig& c) {
+  return {{"spiking", FlagField{&c.spiking}},
+          choice_key("memory", c.memory, {"event", "recurrent", "fft"}),
+          {"seq_len", IntegerField{&c.seq_len, 1, 1 << 20}},
+          {"theta", RealField{&c.theta, 1.0, 1 << 20}},
+          {"in_channels", IntegerField{&c.in_channels, 1, 65536}},
+          {"num_classes", IntegerField{&c.num_classes, 1, 1000000}},
+          {"dim", IntegerField{&c.dim, 1, 65536}},
+          {"memory_size", IntegerField{&c.memory_size, 0, 4096}},
+          {"layer", IntegerField{&c.layer, 1, 256}},
+          {"mlp_ratio", IntegerField{&c.mlp_ratio, 1, 64}}};
+}
+
+LmuformerConfig reading(const ModelSpec& spec, const DataShape& data) {
+  LmuformerConfig config = spec.as<LmuformerConfig>();
+  config.events = data.events;
+  return config;
+}
+
+// The authors' network that does not spike.
+std::optional<Graph> twin_of(LmuformerConfig config) {
+  if (!config.spiking) return std::nullopt;
+  config.spiking = false;
+  if (config.task == LmuTask::kSpeechCommands) config.memory_size = 0;
+  return build_lmuformer(config);
+}
+
+// Keyword spotting: the Keyword Transformer's smallest published size. It reads the same frames; of
+// Speech Commands its own, as published.
+std::vector<Baseline> keyword_baselines(const LmuformerConfig& net) {
+  if (net.task != LmuTask::kSpeechCommands) return {};
+  KwtConfig config = kwt_preset("KWT-1");
+  const bool published = net.seq_len == 128 && net.in_channels == 128;
+  if (!published) {
+    config.frames = net.seq_len;
+    config.in_channels = net.in_channels;
+  }
+  config.num_classes = net.num_classes;
+  return {{"dense_kwt1",
+           fmt::format("KWT-1 on {} frames of {} {}; counted, not executed", config.frames,
+                       config.in_channels,
+                       published ? "MFCC, as published" : "values, those read here"),
+           build_kwt(config)}};
 }
 
 }  // namespace
@@ -181,8 +212,46 @@ LmuformerConfig lmuformer_preset(std::string_view name) {
 }
 
 Graph build_lmuformer(const LmuformerConfig& config) {
-  check(config);
+  LmuformerConfig copy = config;
+  require(range_fault(lmuformer_keys(copy)));
   return Builder(config).build();
+}
+
+Family lmuformer_family() {
+  Family row{.name = "lmuformer",
+             .title = "LMUFormer",
+             .about = "LMUFormer and spiking LMUFormer",
+             .sample = SampleKind::kSequence,
+             .length_key = "seq_len",
+             .default_preset = "speech_commands"};
+  for (const LmuformerPreset& preset : lmuformer_presets()) {
+    const LmuformerConfig& c = preset.config;
+    row.presets.push_back({std::string(preset.name),
+                           fmt::format("{} steps of {}, dim {}", c.seq_len, c.in_channels, c.dim),
+                           std::string(preset.note)});
+  }
+  row.hints = {{"head.weight", 0, 1, "model.num_classes"},
+               {"classifier.weight", 0, 1, "model.num_classes"}};
+  row.start = [](std::string_view preset) { return ModelSpec::of(lmuformer_preset(preset)); };
+  row.keys = [](ModelSpec& spec) { return lmuformer_keys(spec.as<LmuformerConfig>()); };
+  row.check = [](const ModelSpec&) -> std::optional<KeyFault> { return std::nullopt; };
+  row.shape = [](const ModelSpec& spec) {
+    const auto& c = spec.as<LmuformerConfig>();
+    return ModelShape{c.seq_len, c.seq_len, c.in_channels, c.num_classes,
+                      c.memory == LmuForm::kFft};
+  };
+  row.build = [](const ModelSpec& spec, const DataShape& data) {
+    return build_lmuformer(reading(spec, data));
+  };
+  row.twin.title = "the dense twin";
+  row.twin.description = "the authors' network that does not spike, one pass";
+  row.twin.build = [](const ModelSpec& spec, const DataShape& data) {
+    return twin_of(reading(spec, data));
+  };
+  row.baselines = [](const ModelSpec& spec, const DataShape&) {
+    return keyword_baselines(spec.as<LmuformerConfig>());
+  };
+  return row;
 }
 
 }  // namespace spikeloom

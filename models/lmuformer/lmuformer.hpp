@@ -22,6 +22,8 @@
 
 namespace spikeloom {
 
+struct Family;
+
 enum class LmuTask { kSpeechCommands, kPsmnist };
 
 struct LmuformerConfig {
@@ -52,5 +54,8 @@ LmuformerConfig lmuformer_preset(std::string_view name);
 
 // Throws Error(kUsage) for impossible dimensions.
 Graph build_lmuformer(const LmuformerConfig& config);
+
+// Its row of the table of families.
+Family lmuformer_family();
 
 }  // namespace spikeloom

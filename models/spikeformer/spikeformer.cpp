@@ -1,6 +1,10 @@
 #include "models/spikeformer/spikeformer.hpp"
 
+#include <fmt/format.h>
+
 #include "core/error.hpp"
+#include "models/dense_twin.hpp"
+#include "models/families.hpp"
 
 namespace spikeloom {
 namespace {
@@ -173,31 +177,34 @@ class Builder {
   std::string block_;
 };
 
-void check(const SpikeformerConfig& config) {
-  const auto fail = [](const std::string& reason) {
-    throw Error(ErrorCode::kUsage, "model: " + reason);
-  };
-  for (const int64_t e : config.embed_dim) {
-    if (e < 1 || e > 65536) fail("embed_dim must lie in 1..65536");
-  }
+std::vector<ModelKey> spikeformer_keys(SpikeformerConfig& c) {
+  return {{"embed_dim", IntegersField{c.embed_dim, 1, 65536}},
+          {"num_heads", IntegerField{&c.num_heads, 1, 1024}},
+          {"num_classes", IntegerField{&c.num_classes, 1, 1000000}},
+          {"in_channels", IntegerField{&c.in_channels, 1, 4096}},
+          {"depths", IntegersField{c.depths, 0, 256}},
+          {"strides", IntegersField{c.strides, 1, 16}},
+          {"mlp_ratio", IntegerField{&c.mlp_ratio, 1, 64}},
+          {"time_steps", IntegerField{&c.time_steps, 1, 4096}},
+          {"kd", FlagField{&c.kd}},
+          choice_key("head_mode", c.head_mode, {"spike", "mean"}),
+          {"tau", RealField{&c.tau, 1.0, 1e6}},
+          {"v_threshold", RealField{&c.v_threshold, 1e-6, 1e6}},
+          {"attn_v_threshold", RealField{&c.attn_v_threshold, 1e-6, 1e6}},
+          {"attn_scale", RealField{&c.attn_scale, 1e-6, 1e6}}};
+}
+
+std::optional<KeyFault> fault_of(const SpikeformerConfig& config) {
   if (config.embed_dim[0] % 2 != 0)
-    fail("embed_dim[0] must be even, the first stage has half of it");
-  if (config.num_heads < 1) fail("num_heads must be positive");
+    return KeyFault{{"embed_dim"}, "embed_dim[0] must be even, the first stage has half of it"};
   for (const size_t stage : {size_t{2}, size_t{3}}) {
-    if (config.embed_dim[stage] % config.num_heads != 0) {
-      fail("embed_dim[" + std::to_string(stage) + "] = " + std::to_string(config.embed_dim[stage]) +
-           " does not divide into " + std::to_string(config.num_heads) + " heads");
-    }
+    auto fault = heads_fault("embed_dim", config.embed_dim[stage], "num_heads", config.num_heads);
+    if (!fault) continue;
+    fault->message = fmt::format("embed_dim[{}] = {} does not divide into {} heads", stage,
+                                 config.embed_dim[stage], config.num_heads);
+    return fault;
   }
-  for (const int64_t depth : config.depths) {
-    if (depth < 0 || depth > 256) fail("depths must lie in 0..256");
-  }
-  for (const int64_t stride : config.strides) {
-    if (stride < 1 || stride > 16) fail("strides must lie in 1..16");
-  }
-  if (config.num_classes < 1 || config.in_channels < 1 || config.mlp_ratio < 1) {
-    fail("num_classes, in_channels and mlp_ratio must be positive");
-  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -226,8 +233,54 @@ SpikeformerConfig spikeformer_preset(std::string_view name) {
 }
 
 Graph build_spikeformer(const SpikeformerConfig& config) {
-  check(config);
+  SpikeformerConfig copy = config;
+  require(range_fault(spikeformer_keys(copy)));
+  require(fault_of(config));
   return Builder(config).build();
+}
+
+Family spikeformer_family() {
+  Family row{.name = "meta_spikeformer",
+             .title = "Meta-SpikeFormer",
+             .about = "Spike-driven Transformer V2",
+             .sample = SampleKind::kImage,
+             .length_key = "time_steps",
+             .instead = "embed_dim"};
+  for (const SpikeformerPreset& preset : spikeformer_presets()) {
+    row.presets.push_back({std::string(preset.name),
+                           fmt::format("embed_dim [{}]", fmt::join(preset.embed_dim, ", ")),
+                           std::string(preset.note)});
+  }
+  row.hints = {{"downsample1_2.encode_conv.weight", 0, 1, "model.embed_dim[0]"},
+               {"downsample2.encode_conv.weight", 0, 1, "model.embed_dim[1]"},
+               {"downsample3.encode_conv.weight", 0, 1, "model.embed_dim[2]"},
+               {"downsample4.encode_conv.weight", 0, 1, "model.embed_dim[3]"},
+               {"downsample1_1.encode_conv.weight", 1, 1, "model.in_channels"},
+               {"head.weight", 0, 1, "model.num_classes"}};
+  row.start = [](std::string_view preset) {
+    return ModelSpec::of(preset.empty() ? SpikeformerConfig{} : spikeformer_preset(preset));
+  };
+  row.keys = [](ModelSpec& spec) { return spikeformer_keys(spec.as<SpikeformerConfig>()); };
+  row.check = [](const ModelSpec& spec) { return fault_of(spec.as<SpikeformerConfig>()); };
+  row.shape = [](const ModelSpec& spec) {
+    const auto& c = spec.as<SpikeformerConfig>();
+    return ModelShape{c.time_steps, 0, c.in_channels, c.num_classes};
+  };
+  row.build = [](const ModelSpec& spec, const DataShape& data) {
+    SpikeformerConfig config = spec.as<SpikeformerConfig>();
+    config.height = data.height;
+    config.width = data.width;
+    config.static_input = data.frames == 1;
+    config.events = data.events;
+    return build_spikeformer(config);
+  };
+  row.twin.title = "the dense twin";
+  row.twin.description = "same topology, ReLU for LIF, softmax attention, one pass";
+  row.twin.build = [](const ModelSpec& spec, const DataShape& data) -> std::optional<Graph> {
+    if (data.frames != 1) return std::nullopt;  // no one pass sees all frames
+    return dense_twin(spikeformer_family().build(spec, data));
+  };
+  return row;
 }
 
 }  // namespace spikeloom

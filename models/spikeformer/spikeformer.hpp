@@ -19,6 +19,8 @@
 
 namespace spikeloom {
 
+struct Family;
+
 // What the classifier `head` reads after the spatial mean. kSpike: the final neurons' spikes
 // (official since March 2024). kMean: the real mean (before); a second head always reads the
 // spikes.
@@ -44,6 +46,7 @@ struct SpikeformerConfig {
   float v_threshold = 1.0f;
   float attn_v_threshold = 0.5f;
   float attn_scale = 0.125f;
+  int64_t time_steps = 4;  // of a sample; the graph is that of any number
 };
 
 struct SpikeformerPreset {
@@ -58,5 +61,8 @@ SpikeformerConfig spikeformer_preset(std::string_view name);
 // Throws Error(kUsage) for impossible dimensions (odd embed_dim[0], channels that do not divide
 // into heads, an image smaller than the network).
 Graph build_spikeformer(const SpikeformerConfig& config);
+
+// Its row of the table of families.
+Family spikeformer_family();
 
 }  // namespace spikeloom

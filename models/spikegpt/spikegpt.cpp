@@ -5,7 +5,10 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "models/ann/gpt.hpp"
+#include "models/ann/rwkv4.hpp"
 #include "models/checkpoint_shape.hpp"
+#include "models/families.hpp"
 
 namespace spikeloom {
 namespace {
@@ -14,12 +17,7 @@ constexpr int64_t kBpeVocabulary = 50277;  // of the 20B tokenizer
 
 class Builder {
  public:
-  explicit Builder(const SpikeGptConfig& config) : config_(config) {
-    if (config.layers < 1 || config.width < 1 || config.vocabulary < 1 ||
-        config.rescale_every < 0) {
-      throw Error(ErrorCode::kUsage, "SpikeGPT needs at least one layer, channel and token");
-    }
-  }
+  explicit Builder(const SpikeGptConfig& config) : config_(config) {}
 
   Graph build() {
     const NodeId tokens = graph_.add("tokens", Input{{1}, false, config_.vocabulary});
@@ -110,7 +108,23 @@ class Builder {
   Graph graph_;
 };
 
+std::vector<ModelKey> spikegpt_keys(SpikeGptConfig& c) {
+  std::vector<ModelKey> keys = dimension_keys(c);
+  keys.push_back({"rescale_every", IntegerField{&c.rescale_every, 0, 4096}});
+  keys.push_back({"tau", RealField{&c.tau, 1.0, 1e6}});
+  keys.push_back({"v_threshold", RealField{&c.v_threshold, 1e-6, 1e6}});
+  keys.push_back(choice_key("reset", c.reset, {"hard", "soft"}));
+  return keys;
+}
+
 }  // namespace
+
+std::vector<ModelKey> dimension_keys(SpikeGptConfig& c) {
+  return {{"layers", IntegerField{&c.layers, 0, kMostLayers}},
+          {"width", IntegerField{&c.width, 0, 65536}},
+          {"vocabulary", IntegerField{&c.vocabulary, 0, 1 << 24}},
+          {"ffn_pre", FlagField{&c.ffn_pre}}};
+}
 
 const std::vector<SpikeGptPreset>& spikegpt_presets() {
   static const std::vector<SpikeGptPreset> presets = {
@@ -157,7 +171,98 @@ NameSet spikegpt_landmarks() {
 }
 
 Graph build_spikegpt(const SpikeGptConfig& config) {
+  SpikeGptConfig copy = config;
+  require(range_fault(spikegpt_keys(copy)));
+  if (config.layers < 1 || config.width < 1 || config.vocabulary < 1)
+    throw Error(ErrorCode::kUsage, "SpikeGPT needs at least one layer, channel and token");
   return Builder(config).build();
+}
+
+namespace {
+
+ModelSpec start_spikegpt(std::string_view preset) {
+  SpikeGptSpec spec;
+  if (preset.empty()) {
+    spec.net.layers = spec.net.width = spec.net.vocabulary = 0;
+  } else {
+    spec.net = spikegpt_preset(preset);
+    spec.binary_embedding = spec.net.binary_embedding;
+  }
+  return ModelSpec::of(spec);
+}
+
+ModelSpec complete_spikegpt(const ModelSpec& given, const Weights* stored, const DataShape&) {
+  SpikeGptSpec spec = given.as<SpikeGptSpec>();
+  SpikeGptConfig& net = spec.net;
+  if (stored != nullptr) {
+    const SpikeGptConfig found = spikegpt_config_of(*stored);
+    take_stored("layers", net.layers, found.layers);
+    take_stored("width", net.width, found.width);
+    take_stored("vocabulary", net.vocabulary, found.vocabulary);
+    net.ffn_pre = found.ffn_pre;
+    net.binary_embedding = found.binary_embedding;
+  }
+  require_dimensions(net.layers, net.width, net.vocabulary, "model.preset or ");
+  net.binary_embedding = spec.binary_embedding.value_or(net.binary_embedding);
+  return ModelSpec::of(spec);
+}
+
+std::vector<FamilyPreset> spikegpt_preset_rows() {
+  std::vector<FamilyPreset> rows;
+  for (const SpikeGptPreset& preset : spikegpt_presets()) {
+    rows.push_back({std::string(preset.name),
+                    fmt::format("layers {}, width {}, vocabulary {}", preset.layers, preset.width,
+                                preset.vocabulary),
+                    std::string(preset.note)});
+  }
+  return rows;
+}
+
+std::vector<Baseline> spikegpt_baselines(const ModelSpec& spec, const DataShape& data) {
+  const SpikeGptConfig& net = spec.as<SpikeGptSpec>().net;
+  return {gpt_baseline(net.layers, net.width, net.vocabulary, data.frames)};
+}
+
+}  // namespace
+
+Family spikegpt_family() {
+  Family row{.name = "spikegpt",
+             .title = "SpikeGPT",
+             .about = "SpikeGPT",
+             .sample = SampleKind::kTokens,
+             .presets = spikegpt_preset_rows()};
+  row.remark =
+      "no product of this network is driven by spikes: limits on spikes per synapse do not apply "
+      "to it, and what it saves against RWKV-4 are exact zeros of relu^2, which RWKV-4 has too";
+  row.start = start_spikegpt;
+  row.keys = [](ModelSpec& spec) {
+    auto& s = spec.as<SpikeGptSpec>();
+    std::vector<ModelKey> keys = spikegpt_keys(s.net);
+    keys.push_back({"binary_embedding", OptionalFlagField{&s.binary_embedding}});
+    return keys;
+  };
+  row.check = [](const ModelSpec&) -> std::optional<KeyFault> { return std::nullopt; };
+  row.shape = [](const ModelSpec& spec) {
+    return ModelShape{.classes = spec.as<SpikeGptSpec>().net.vocabulary};
+  };
+  row.build = [](const ModelSpec& spec, const DataShape&) {
+    return build_spikegpt(spec.as<SpikeGptSpec>().net);
+  };
+  row.twin.title = "RWKV-4";
+  row.twin.description = "RWKV-4 of the same shape";
+  row.twin.build = [](const ModelSpec& spec, const DataShape&) -> std::optional<Graph> {
+    return build_rwkv4(spec.as<SpikeGptSpec>().net);
+  };
+  row.baselines = spikegpt_baselines;
+  row.settings = [](const ModelSpec& spec) {
+    const SpikeGptConfig& net = spec.as<SpikeGptSpec>().net;
+    return fmt::format(
+        "embedding {}, rescaling {}", net.binary_embedding ? "binary" : "real",
+        net.rescale_every == 0 ? "off" : fmt::format("every {} blocks", net.rescale_every));
+  };
+  row.checkpoint = {spikegpt_landmarks, complete_spikegpt};
+  row.claim = EnergyClaim{4.5, 0.9, 0.15, 512};  // the publication's table 1: 32.2 times
+  return row;
 }
 
 }  // namespace spikeloom

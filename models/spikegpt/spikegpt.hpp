@@ -13,6 +13,7 @@
 // Every matrix reads real numbers: no product of this network is driven by spikes alone.
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,9 @@
 #include "sim/graph/graph.hpp"
 
 namespace spikeloom {
+
+struct Family;
+struct ModelKey;
 
 struct SpikeGptConfig {
   int64_t layers = 12, width = 512, vocabulary = 256;
@@ -56,5 +60,15 @@ NameSet spikegpt_landmarks();
 
 // Throws Error(kUsage) for impossible dimensions.
 Graph build_spikegpt(const SpikeGptConfig& config);
+
+// Keys of the dimensions, bound to the fields of `config`; 0: as the checkpoint says.
+std::vector<ModelKey> dimension_keys(SpikeGptConfig& config);
+// What an experiment says about such a network; 0 and nothing: as the checkpoint says.
+struct SpikeGptSpec {
+  SpikeGptConfig net;
+  std::optional<bool> binary_embedding;
+};
+// Its row of the table of families.
+Family spikegpt_family();
 
 }  // namespace spikeloom

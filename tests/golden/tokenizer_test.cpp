@@ -12,7 +12,7 @@
 #include "core/io/npz.hpp"
 #include "datasets/tokenizer.hpp"
 #include "datasets/utf8.hpp"
-#include "models/spikegpt/sampling.hpp"
+#include "models/sampling.hpp"
 #include "tests/catch.hpp"
 
 using namespace spikeloom;

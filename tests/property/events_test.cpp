@@ -6,8 +6,8 @@
 
 #include "core/error.hpp"
 #include "core/rng.hpp"
-#include "models/ann/dense_twin.hpp"
 #include "models/ann/kwt.hpp"
+#include "models/dense_twin.hpp"
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "sim/backends/cpu/cpu.hpp"

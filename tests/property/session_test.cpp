@@ -4,7 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/rng.hpp"
-#include "models/ann/dense_twin.hpp"
+#include "models/dense_twin.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"

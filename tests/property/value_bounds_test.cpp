@@ -7,10 +7,10 @@
 
 #include "core/error.hpp"
 #include "core/rng.hpp"
-#include "models/ann/dense_twin.hpp"
 #include "models/ann/gpt.hpp"
 #include "models/ann/kwt.hpp"
 #include "models/ann/rwkv4.hpp"
+#include "models/dense_twin.hpp"
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
 #include "sim/backends/cpu/cpu.hpp"

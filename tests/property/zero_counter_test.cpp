@@ -3,7 +3,7 @@
 #include "sim/trace/zero_counter.hpp"
 
 #include "core/error.hpp"
-#include "models/ann/dense_twin.hpp"
+#include "models/dense_twin.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/graph/random_weights.hpp"

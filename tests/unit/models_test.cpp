@@ -5,7 +5,7 @@
 #include <map>
 
 #include "core/error.hpp"
-#include "models/ann/dense_twin.hpp"
+#include "models/dense_twin.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/op_counts.hpp"

@@ -1,4 +1,4 @@
-#include "models/spikegpt/sampling.hpp"
+#include "models/sampling.hpp"
 
 #include <algorithm>
 #include <cmath>

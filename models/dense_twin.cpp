@@ -1,4 +1,4 @@
-#include "models/ann/dense_twin.hpp"
+#include "models/dense_twin.hpp"
 
 #include <cmath>
 

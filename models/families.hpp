@@ -1,0 +1,96 @@
+#pragma once
+// The one table of network families: what tells one from another is a field of its row, and nothing
+// else in the program asks which family it has. A family is a folder and a row. Thread-safe.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/weights.hpp"
+#include "models/model_spec.hpp"
+#include "sim/graph/graph.hpp"
+
+namespace spikeloom {
+
+enum class SampleKind {
+  kImage,          // shown at every step, or a frame a step
+  kSequence,       // one position a step
+  kWholeSequence,  // all positions in one step
+  kTokens,         // one token id a step
+};
+
+struct FamilyPreset {
+  std::string name, text, note;  // "15M", its dimensions in words, where they come from
+};
+
+// A network of the same task that a report counts beside the one that ran.
+struct Baseline {
+  std::string scheme, description;  // "dense_kwt1"
+  Graph graph;
+};
+
+// The dense network that stands for a spiking one.
+struct DenseTwin {
+  std::string_view title;        // "RWKV-4"; of those without a name "the dense twin"
+  std::string_view description;  // what runs, for reports
+  // Nothing where this network has none. Null: the family has none.
+  std::optional<Graph> (*build)(const ModelSpec&, const DataShape&) = nullptr;
+};
+
+// Families whose dimensions a checkpoint tells: keys at 0 are read off it.
+struct CheckpointRules {
+  // Names of arrays that every network of the family has, to find them in a file by.
+  NameSet (*landmarks)() = nullptr;
+  // `spec` with what the tensors (null: random weights) or the data decide. Throws Error(kData) for
+  // tensors of another kind of network, Error(kUsage) where a key differs from them.
+  ModelSpec (*complete)(const ModelSpec& spec, const Weights* stored, const DataShape&) = nullptr;
+};
+
+// What a publication says of how many times less energy its network needs than the same dense one,
+// by the arithmetic of hw_model/report/residual_stream.hpp: prices of a MAC and an addition, the
+// firing rate and width it assumes.
+struct EnergyClaim {
+  double mac_pJ, ac_pJ, rate;
+  int64_t width;
+};
+
+struct Family {
+  std::string_view name = {};   // model.family
+  std::string_view title = {};  // "SpikeGPT"
+  std::string_view about = {};  // "SpikeGPT", in words for `spikeloom list`
+  SampleKind sample = SampleKind::kImage;
+  bool spikes = true;                      // false: a dense network to stand beside spiking ones
+  std::string_view length_key = {};        // that says how many steps, or positions, a sample has
+  std::vector<FamilyPreset> presets = {};  // none: there is no key model.preset
+  std::string_view default_preset = {};    // "": none
+  std::string_view instead = {};           // the key to give where no preset is; "": none needed
+  std::vector<ExtentHint> hints = {};      // which key decides which extent of which array
+  std::string_view remark = {};            // what a reader of its reports has to know; "": nothing
+
+  // The values of a preset, "": those without one. Throws Error(kUsage) listing the presets.
+  ModelSpec (*start)(std::string_view preset) = nullptr;
+  std::vector<ModelKey> (*keys)(ModelSpec&) = nullptr;  // bound to the fields of `spec`
+  std::optional<KeyFault> (*check)(const ModelSpec&) = nullptr;
+  ModelShape (*shape)(const ModelSpec&) = nullptr;
+  // Throws Error(kUsage) for what check() refuses, and where the data do not fit.
+  Graph (*build)(const ModelSpec&, const DataShape&) = nullptr;
+
+  DenseTwin twin = {};
+  std::vector<Baseline> (*baselines)(const ModelSpec&, const DataShape&) = nullptr;  // null: none
+  std::string (*settings)(const ModelSpec&) = nullptr;  // worth a line in reports; null: none
+  CheckpointRules checkpoint = {};
+  // Of a network whose spikes are only added to a real residual stream; nothing: no such claim.
+  std::optional<EnergyClaim> claim = {};
+};
+
+// All of them, by name.
+const std::vector<Family>& families();
+// The row of that name; null: none.
+const Family* find_family(std::string_view name);
+// "a, b, c": the names of the families that read such samples.
+std::string family_names(SampleKind sample);
+// The family of a checkpoint of tokens that comes without an experiment: the first that spikes.
+const Family& usual_token_family();
+
+}  // namespace spikeloom
