@@ -72,6 +72,30 @@ def check_source(path, text, faults):
             faults.append(f"{path}:{number}: unfinished")
 
 
+# What tells one network family from another is a field of its row in models/: no other source names one, or
+# builds one of its own.
+FAMILY_ROW = re.compile(r'(?:Family row\{|row)\.name = "(\w+)"')
+FAMILY_FREE = ("core/", "neurons/", "sim/", "datasets/", "hw_model/", "cli/")
+NETS_OF_BENCH = ("cli/bench.cpp", "cli/bench_nets.cpp")  # names and sizes of the networks that are measured
+
+
+def check_families(sources, faults):
+    """`sources`: path and text of every source."""
+    names = {name for path, text in sources if path.startswith("models/") for name in FAMILY_ROW.findall(text)}
+    if not names:
+        faults.append("models/: no row of a family was found")
+        return
+    word = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(sorted(names)) + r")(?![A-Za-z0-9])")
+    for path, text in sources:
+        if not path.startswith(FAMILY_FREE) or path in NETS_OF_BENCH:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            if re.match(r'\s*#\s*include\s+"models/\w+/', line):
+                faults.append(f"{path}:{number}: asks for one family; models/families.hpp has them all")
+            elif "#include" not in line and word.search(re.sub(r"(^|\s)//.*", "", line)):
+                faults.append(f"{path}:{number}: names a family; what differs is a field of its row in models/")
+
+
 def check_links(root, path, text, faults):
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if re.match(r"[a-z]+:", target):
@@ -97,7 +121,7 @@ def main():
     if listed.returncode != 0 or not files:
         print("skipped: not a git checkout")
         return 77
-    faults, sources = [], []
+    faults, sources, texts = [], [], []
     for path in files:
         if not path.endswith((".hpp", ".cpp", ".h", ".py", ".md", ".toml", ".txt", ".json", ".cmake")) and "." in path:
             continue
@@ -108,9 +132,11 @@ def main():
                 faults.append(f"{path}:{number}: a path of one machine")
         if path.endswith((".hpp", ".cpp")):
             sources.append(path)
+            texts.append((path, text))
             check_source(path, text, faults)
         if path.endswith(".md"):
             check_links(root, path, text, faults)
+    check_families(texts, faults)
     check_format(root, sources, faults)
     for fault in faults:
         print(fault)
