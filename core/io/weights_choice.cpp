@@ -150,8 +150,8 @@ void note_prefix(const NameFit& fit, const std::string& key, std::vector<std::st
   if (!fit.rivals.empty()) {
     notes.push_back("weights: the names " +
                     (fit.prefix.empty() ? "without a prefix" : "under " + in_quotes(fit.prefix)) +
-                    " were taken; those under " + list_names(fit.rivals) +
-                    " fit too: " + key + " chooses");
+                    " were taken; those under " + list_names(fit.rivals) + " fit too: " + key +
+                    " chooses");
   } else if (!fit.prefix.empty()) {
     notes.push_back("weights: " + in_quotes(fit.prefix) + " in front of the names was removed");
   }
