@@ -62,26 +62,30 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tok
   const auto equal = [](const AddedToken& a, const AddedToken& b) { return a.text == b.text; };
   std::stable_sort(tokens_.begin(), tokens_.end(), less);
   tokens_.erase(std::unique(tokens_.begin(), tokens_.end(), equal), tokens_.end());
-  for (const AddedToken& token : tokens_) starts_[static_cast<uint8_t>(token.text[0])] = true;
+  std::vector<size_t> open;  // each begins with the one before
+  for (size_t i = 0; i < tokens_.size(); ++i) {
+    const std::string& text = tokens_[i].text;
+    starts_[static_cast<uint8_t>(text[0])] = true;
+    while (!open.empty() && !text.starts_with(tokens_[open.back()].text)) open.pop_back();
+    shorter_.push_back(open.empty() ? kNone : open.back());
+    open.push_back(i);
+  }
 }
 
-// Tokens in [low, high) begin with the first `depth` bytes of the text.
+// Everything sorted between a token and a text that begins with it begins with it too: so the
+// longest is the last token not behind the text, or one that this token begins with.
 const AddedToken* AddedTokens::match(std::string_view text) const {
   if (!starts_[static_cast<uint8_t>(text[0])]) return nullptr;
-  const AddedToken* best = nullptr;
-  auto low = tokens_.begin(), high = tokens_.end();
-  for (size_t depth = 0;; ++depth) {
-    if (low != high && low->text.size() == depth) best = &*low++;
-    if (low == high || depth == text.size()) return best;
-    const char c = text[depth];
-    if (low->text[depth] == c && (high - 1)->text[depth] == c) continue;
-    const auto byte = [&](const AddedToken& token) {
-      return static_cast<uint8_t>(token.text[depth]);
-    };
-    const auto wanted = static_cast<uint8_t>(c);
-    low = std::partition_point(low, high, [&](const auto& t) { return byte(t) < wanted; });
-    high = std::partition_point(low, high, [&](const auto& t) { return byte(t) == wanted; });
-  }
+  const std::string_view head = text.substr(0, kMaxAddedToken);
+  const auto behind = [](std::string_view wanted, const AddedToken& t) { return wanted < t.text; };
+  const auto next = std::upper_bound(tokens_.begin(), tokens_.end(), head, behind);
+  if (next == tokens_.begin()) return nullptr;
+  auto at = static_cast<size_t>(next - tokens_.begin()) - 1;
+  const std::string& last = tokens_[at].text;
+  const auto common = static_cast<size_t>(
+      std::mismatch(last.begin(), last.end(), head.begin(), head.end()).first - last.begin());
+  while (at != kNone && tokens_[at].text.size() > common) at = shorter_[at];
+  return at == kNone ? nullptr : &tokens_[at];
 }
 
 void AddedTokens::split(std::string_view text, std::vector<int32_t>& ids,

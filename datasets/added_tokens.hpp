@@ -17,7 +17,7 @@ struct AddedToken {
   bool single_word = false;             // not inside a word
 };
 
-// Longer ones would make the search quadratic.
+// Bounds the time of a search at one place.
 constexpr size_t kMaxAddedToken = 256;
 
 class AddedTokens {
@@ -35,7 +35,9 @@ class AddedTokens {
   // The longest token at the start of `text`, nullptr without one.
   const AddedToken* match(std::string_view text) const;
 
+  static constexpr size_t kNone = SIZE_MAX;
   std::vector<AddedToken> tokens_;     // by text
+  std::vector<size_t> shorter_;        // the longest other token that each begins with
   std::array<bool, 256> starts_ = {};  // bytes that a token begins with
 };
 

@@ -173,9 +173,15 @@ Encoded encode_bpe(const BpeTokenizer& bpe, std::string_view text, const std::st
   decode_utf8(text, what);  // refuses what is no text
   Encoded result;
   Encoder encoder(bpe, result);
+  size_t sum = 0;  // bytes after normalisation: each of many short parts may grow a little
   bpe.raw.split(text, result.ids, [&](std::string_view part) {
-    bpe.normalized.split(normalized(bpe.normalizers, part), result.ids,
-                         [&](std::string_view plain) { encoder.plain(plain); });
+    const std::string normal = normalized(bpe.normalizers, part, what);
+    sum += normal.size();
+    if (sum > most_after(text.size())) {
+      throw Error(ErrorCode::kData,
+                  what + ": the normalizer makes a text more than four times as long");
+    }
+    bpe.normalized.split(normal, result.ids, [&](std::string_view plain) { encoder.plain(plain); });
   });
   return result;
 }

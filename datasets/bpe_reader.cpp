@@ -119,13 +119,14 @@ SplitBehavior behavior_of(const json& part, const char* otherwise) {
 }
 
 Splitter read_split(const json& part, const std::string& what) {
-  Splitter splitter{Splitter::Kind::kLiteral, {}, {}, behavior_of(part, "")};
+  Splitter splitter{Splitter::Kind::kPattern, {}, {}, behavior_of(part, "")};
   splitter.invert = part.value("invert", false);
   const json& pattern = part.at("pattern");
   if (!pattern.contains("Regex")) {
     const auto points = decode_utf8(literal_of(part, what), what);
-    splitter.literal.assign(points.begin(), points.end());
-    return splitter;
+    Splitter literal = literal_splitter({points.begin(), points.end()}, splitter.behavior);
+    literal.invert = splitter.invert;
+    return literal;
   }
   const WordPattern* known = word_pattern(pattern.at("Regex").get<std::string>());
   // Nothing lies between the words of these patterns.
@@ -136,7 +137,6 @@ Splitter read_split(const json& part, const std::string& what) {
                      in_quotes(pattern.at("Regex").get<std::string>()) +
                      "; only the patterns of GPT-2, Llama 3 and Qwen 2, isolated, are supported");
   }
-  splitter.kind = Splitter::Kind::kPattern;
   splitter.pattern = *known;
   return splitter;
 }
@@ -202,12 +202,6 @@ Decoder read_decoder(const json& root, bool byte_level, const std::string& what)
   return decoder;
 }
 
-std::string replace_all(std::string text, const std::string& from, const std::string& to) {
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
-  return text;
-}
-
 // The byte of "<0x0A>", -1 for other tokens.
 int byte_named(const std::string& token) {
   if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
@@ -225,7 +219,11 @@ std::string text_of(const std::string& token, bool byte_level, const Decoder& de
                     const std::string& what) {
   if (byte_level) return spelled_bytes(token, what).value_or(token);
   std::string text = token;
-  for (const auto& [from, to] : decoder.replacements) text = replace_all(text, from, to);
+  for (const auto& [from, to] : decoder.replacements) {
+    auto next = replaced(text, from, to, most_after(token.size()));
+    if (!next) refuse(what, "the decoder makes a token more than four times as long");
+    text = std::move(*next);
+  }
   const int byte = decoder.bytes ? byte_named(text) : -1;
   return byte < 0 ? text : std::string(1, static_cast<char>(byte));
 }
@@ -312,7 +310,7 @@ void read_added(BpeTokenizer& bpe, const json& added, const Vocabulary& vocabula
     const auto text = token.at("content").get<std::string>();
     const int32_t id = id_in(token.at("id"), what);
     const bool is_normal = token.value("normalized", true);
-    AddedToken found{is_normal ? normalized(bpe.normalizers, text) : text, id,
+    AddedToken found{is_normal ? normalized(bpe.normalizers, text, what) : text, id,
                      token.value("lstrip", false), token.value("rstrip", false),
                      token.value("single_word", false)};
     const auto known = vocabulary.find(text);

@@ -3,7 +3,7 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <memory>
+#include <optional>
 
 #include "core/error.hpp"
 #include "datasets/utf8.hpp"
@@ -41,14 +41,45 @@ CharClass class_of(char32_t c) {
   return is_number(category) ? CharClass::kNumber : CharClass::kOther;
 }
 
-std::string in_form(std::string_view text, int options) {
-  utf8proc_uint8_t* result = nullptr;
-  const auto size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                 static_cast<utf8proc_ssize_t>(text.size()), &result,
-                                 static_cast<utf8proc_option_t>(UTF8PROC_STABLE | options));
-  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(result, &std::free);
-  if (size < 0) throw Error(ErrorCode::kData, std::string("text: ") + utf8proc_errmsg(size));
-  return {reinterpret_cast<const char*>(result), static_cast<size_t>(size)};
+// Characters taken apart; marks are left in the order of the text.
+std::vector<utf8proc_int32_t> decomposed(std::string_view text, utf8proc_option_t options) {
+  constexpr utf8proc_ssize_t kMost = 32;  // U+FDFA has 18
+  std::vector<utf8proc_int32_t> points;
+  int boundary = UTF8PROC_BOUNDCLASS_START;
+  for (const char32_t c : decode_utf8(text, "text")) {
+    utf8proc_int32_t parts[kMost];
+    const auto count =
+        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts, kMost, options, &boundary);
+    if (count < 0 || count > kMost) throw Error(ErrorCode::kInternal, "a character of many parts");
+    points.insert(points.end(), parts, parts + count);
+  }
+  return points;
+}
+
+// Canonical order. utf8proc_map exchanges neighbours instead, which is quadratic in a run of marks.
+void order_marks(std::vector<utf8proc_int32_t>& points) {
+  const auto rank = [](utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; };
+  const auto less = [&](utf8proc_int32_t a, utf8proc_int32_t b) { return rank(a) < rank(b); };
+  const auto is_marked = [&](utf8proc_int32_t c) { return rank(c) != 0; };
+  for (auto first = points.begin(); first != points.end();) {
+    first = std::find_if(first, points.end(), is_marked);
+    const auto last = std::find_if_not(first, points.end(), is_marked);
+    std::stable_sort(first, last, less);
+    first = last;
+  }
+}
+
+std::string in_form(std::string_view text, int form) {
+  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | form);
+  auto points = decomposed(text, options);
+  order_marks(points);
+  const auto count = utf8proc_normalize_utf32(
+      points.data(), static_cast<utf8proc_ssize_t>(points.size()), options);
+  if (count < 0) throw Error(ErrorCode::kInternal, utf8proc_errmsg(count));
+  points.resize(static_cast<size_t>(count));
+  std::string result;
+  for (const utf8proc_int32_t c : points) append_utf8(result, static_cast<char32_t>(c));
+  return result;
 }
 
 std::string lower_case(std::string_view text) {
@@ -82,25 +113,8 @@ std::string stripped_ends(std::string_view text, bool left, bool right) {
   return result;
 }
 
-void check_growth(size_t size, size_t before) {
-  if (size > 4 * before + 64)
-    throw Error(ErrorCode::kData, "the normalizer makes a text more than four times as long");
-}
-
-std::string replaced(std::string_view text, const std::string& from, const std::string& to,
-                     size_t before) {
-  std::string result;
-  for (size_t at = 0;;) {
-    const size_t found = text.find(from, at);
-    result.append(text.substr(at, found - at));
-    if (found == std::string_view::npos) return result;
-    result.append(to);
-    check_growth(result.size(), before);
-    at = found + from.size();
-  }
-}
-
-std::string apply(const Normalizer& n, std::string_view text, size_t before) {
+// Nothing where the text grows beyond `most` bytes.
+std::optional<std::string> apply(const Normalizer& n, std::string_view text, size_t most) {
   using Kind = Normalizer::Kind;
   switch (n.kind) {
     case Kind::kNfc: return in_form(text, UTF8PROC_COMPOSE);
@@ -110,7 +124,7 @@ std::string apply(const Normalizer& n, std::string_view text, size_t before) {
     case Kind::kLowercase: return lower_case(text);
     case Kind::kStripAccents: return without_marks(text);
     case Kind::kPrepend: return text.empty() ? std::string() : n.to + std::string(text);
-    case Kind::kReplace: return replaced(text, n.from, n.to, before);
+    case Kind::kReplace: return replaced(text, n.from, n.to, most);
     case Kind::kStrip: break;
   }
   return stripped_ends(text, n.left, n.right);
@@ -188,24 +202,29 @@ bool matches(const Splitter& s, char32_t c) {
   return s.kind == Splitter::Kind::kDigits ? is_number(category_of(c)) : is_punctuation(c);
 }
 
-std::vector<Stretch> stretches_of(const Splitter& s, Piece text) {
-  std::vector<Stretch> all;
+// Calls `take` for the stretches in order.
+template <typename Take>
+void for_each_stretch(const Splitter& s, Piece text, const Take& take) {
   size_t done = 0;
   const auto match = [&](size_t begin, size_t end) {
-    if (begin > done) all.push_back({done, begin, s.invert});
-    all.push_back({begin, end, !s.invert});
+    if (begin > done) take(Stretch{done, begin, s.invert});
+    take(Stretch{begin, end, !s.invert});
     done = end;
   };
-  if (s.kind == Splitter::Kind::kLiteral) {
-    for (size_t at = text.find(s.literal); at != Piece::npos; at = text.find(s.literal, done))
-      match(at, at + s.literal.size());
-  } else {
-    for (size_t at = 0; at < text.size(); ++at) {
+  const bool literal = s.kind == Splitter::Kind::kLiteral;
+  size_t held = 0;  // characters of the literal that end here
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (!literal) {
       if (matches(s, text[at])) match(at, at + 1);
+      continue;
     }
+    while (held > 0 && text[at] != s.literal[held]) held = s.borders[held - 1];
+    if (text[at] == s.literal[held]) ++held;
+    if (held < s.literal.size()) continue;
+    match(at + 1 - held, at + 1);
+    held = 0;
   }
-  if (done < text.size()) all.push_back({done, text.size(), s.invert});
-  return all;
+  if (done < text.size()) take(Stretch{done, text.size(), s.invert});
 }
 
 // Whether a stretch joins the one before it.
@@ -220,13 +239,47 @@ bool joins(SplitBehavior behavior, const Stretch& before, const Stretch& at) {
 
 }  // namespace
 
-std::string normalized(const std::vector<Normalizer>& normalizers, std::string_view text) {
+size_t most_after(size_t bytes) {
+  return 4 * bytes + 64;
+}
+
+std::optional<std::string> replaced(std::string_view text, const std::string& from,
+                                    const std::string& to, size_t most) {
+  std::string result;
+  for (size_t at = 0;;) {
+    const size_t found = text.find(from, at);
+    result.append(text.substr(at, found - at));
+    if (result.size() > most) return std::nullopt;
+    if (found == std::string_view::npos) return result;
+    result.append(to);
+    at = found + from.size();
+  }
+}
+
+std::string normalized(const std::vector<Normalizer>& normalizers, std::string_view text,
+                       const std::string& what) {
+  const size_t most = most_after(text.size());
   std::string result(text);
   for (const Normalizer& normalizer : normalizers) {
-    result = apply(normalizer, result, text.size());
-    check_growth(result.size(), text.size());
+    auto next = apply(normalizer, result, most);
+    if (!next || next->size() > most) {
+      throw Error(ErrorCode::kData,
+                  what + ": the normalizer makes a text more than four times as long");
+    }
+    result = std::move(*next);
   }
   return result;
+}
+
+Splitter literal_splitter(std::u32string literal, SplitBehavior behavior) {
+  Splitter s{Splitter::Kind::kLiteral, {}, std::move(literal), behavior};
+  s.borders.resize(s.literal.size());
+  for (size_t i = 1, held = 0; i < s.literal.size(); ++i) {
+    while (held > 0 && s.literal[i] != s.literal[held]) held = s.borders[held - 1];
+    if (s.literal[i] == s.literal[held]) ++held;
+    s.borders[i] = held;
+  }
+  return s;
 }
 
 const WordPattern* word_pattern(std::string_view expression) {
@@ -266,16 +319,19 @@ void split_text(const std::vector<Splitter>& splitters, Piece text, const TakePi
     }
     return;
   }
-  const auto stretches = stretches_of(s, text);
-  for (size_t i = 0; i < stretches.size();) {
-    size_t last = i;
-    while (last + 1 < stretches.size() && joins(s.behavior, stretches[last], stretches[last + 1])) {
-      ++last;
-    }
-    const bool removed = s.behavior == SplitBehavior::kRemoved && stretches[i].matched;
-    if (!removed) next(stretches[i].begin, stretches[last].end);
-    i = last + 1;
-  }
+  std::optional<Stretch> open;  // joined so far; `matched` is that of its last one
+  size_t begin = 0;
+  const auto close = [&] {
+    const bool removed = s.behavior == SplitBehavior::kRemoved && open->matched;
+    if (!removed) next(begin, open->end);
+  };
+  for_each_stretch(s, text, [&](const Stretch& stretch) {
+    const bool joined = open && joins(s.behavior, *open, stretch);
+    if (open && !joined) close();
+    if (!joined) begin = stretch.begin;
+    open = stretch;
+  });
+  if (open) close();
 }
 
 bool is_word_character(char32_t c) {

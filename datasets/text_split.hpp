@@ -3,6 +3,7 @@
 // Hugging Face tokenizers does both. Pure functions; time and memory are linear in the text.
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,8 +27,16 @@ struct Normalizer {
   bool left = true, right = true;
 };
 
-// Throws Error(kData) where the result is longer than four times the text.
-std::string normalized(const std::vector<Normalizer>& normalizers, std::string_view text);
+// A text of so many bytes may grow to so many, four times as many and a little.
+size_t most_after(size_t bytes);
+
+// Every `from` (not empty) by `to`; nothing where the result is longer than `most` bytes.
+std::optional<std::string> replaced(std::string_view text, const std::string& from,
+                                    const std::string& to, size_t most);
+
+// Throws Error(kData), starting with `what`, where the text grows beyond most_after() of it.
+std::string normalized(const std::vector<Normalizer>& normalizers, std::string_view text,
+                       const std::string& what);
 
 // The rules that byte-level tokenizers cut words by, first applicable first: contractions, letters,
 // digits, other marks, white space, which leaves its last character to what follows.
@@ -52,7 +61,11 @@ struct Splitter {
   std::u32string literal;  // of kLiteral, not empty
   SplitBehavior behavior = SplitBehavior::kIsolated;
   bool invert = false;  // what lies between matches counts as matched, and the matches do not
+  // Of kLiteral: for each of its starts the longest other start that ends it too.
+  std::vector<size_t> borders = {};
 };
+
+Splitter literal_splitter(std::u32string literal, SplitBehavior behavior);
 
 using Piece = std::u32string_view;
 using TakePiece = std::function<void(Piece)>;

@@ -15,6 +15,9 @@ namespace {
 using nlohmann::json;
 
 constexpr int64_t kMaxTokenizerBytes = 64 << 20;
+// A token may stand for a megabyte; texts of many tokens are longer than this, and their tokens
+// short.
+constexpr size_t kMaxDecodedBytes = 64 << 20, kMaxMeanPiece = 32;
 
 template <typename... F>
 struct Cases : F... {
@@ -152,8 +155,11 @@ Encoded encode(const Tokenizer& tokenizer, std::string_view text, const std::str
 
 std::string decode(const Tokenizer& tokenizer, const std::vector<int32_t>& ids, bool from_start) {
   const int64_t size = vocabulary_of(tokenizer);
+  const size_t most = kMaxDecodedBytes + kMaxMeanPiece * ids.size();
   std::string bytes;
   for (const int32_t id : ids) {
+    if (bytes.size() > most)
+      throw Error(ErrorCode::kCapacity, "the tokens spell a text of more than 64 MiB");
     if (id < 0 || id >= size) {
       throw Error(ErrorCode::kData, "token " + std::to_string(id) +
                                         " is not in the vocabulary of " + std::to_string(size));
@@ -167,9 +173,8 @@ std::string decode(const Tokenizer& tokenizer, const std::vector<int32_t>& ids, 
                tokenizer);
   }
   const auto* bpe = std::get_if<BpeTokenizer>(&tokenizer);
-  for (size_t i = 0; bpe != nullptr && from_start && i < bpe->decoded_strip; ++i) {
-    if (bytes.starts_with(' ')) bytes.erase(0, 1);
-  }
+  if (bpe != nullptr && from_start)
+    bytes.erase(0, std::min(bpe->decoded_strip, bytes.find_first_not_of(' ')));
   return bytes;
 }
 

@@ -15,6 +15,7 @@ import zlib
 
 from bombs import make_bomb
 from checkpoints import make_checkpoint, make_float8, make_network_weights, make_renamed, make_shards
+from tokenizer_bombs import make_tokenizer_bomb
 
 
 class Bad(Exception):

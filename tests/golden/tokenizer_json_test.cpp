@@ -1,10 +1,12 @@
 // Tokenizers as GPT-2, RoBERTa, Llama, Qwen and others write them encode and decode as Hugging Face
 // tokenizers 0.23.3 does (tests/golden/tokenizers/generate.py); what differs is refused by name.
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "datasets/text_split.hpp"
 #include "datasets/tokenizer.hpp"
 #include "datasets/utf8.hpp"
 #include "tests/catch.hpp"
@@ -126,4 +128,45 @@ TEST_CASE("no tokenizer file grows a text without bounds") {
   for (int i = 0; i < 100; ++i) many.push_back({{"type", "NFC"}});
   root["normalizer"] = {{"type", "Sequence"}, {"normalizers", many}};
   CHECK_THAT(fault_of(root), Catch::Contains("16 parts"));
+}
+
+// Against Unicode's own examples (UAX 15): composition, compatibility, order and blocking of marks.
+TEST_CASE("normal forms") {
+  using Kind = Normalizer::Kind;
+  const auto form = [](Kind kind, const char* text) {
+    return normalized({{kind, "", ""}}, text, "text");
+  };
+  CHECK(form(Kind::kNfd, "\u1E69") == "s\u0323\u0307");
+  CHECK(form(Kind::kNfd, "\u1E0B\u0323") == "d\u0323\u0307");
+  CHECK(form(Kind::kNfd, "q\u0307\u0323") == "q\u0323\u0307");
+  CHECK(form(Kind::kNfc, "\u1E0B\u0323") == "\u1E0D\u0307");
+  CHECK(form(Kind::kNfc, "q\u0307\u0323") == "q\u0323\u0307");
+  CHECK(form(Kind::kNfc, "a\u0301\u0300") == "\u00E1\u0300");  // equal classes keep their order
+  CHECK(form(Kind::kNfc, "a\u0316\u0301") == "\u00E1\u0316");
+  CHECK(form(Kind::kNfc, "\u1112\u1161\u11AB") == "\uD55C");
+  CHECK(form(Kind::kNfd, "\uD55C") == "\u1112\u1161\u11AB");
+  CHECK(form(Kind::kNfc, "\uFB01\u212B") == "\uFB01\u00C5");
+  CHECK(form(Kind::kNfkc, "\uFB01\u1E9B\u0323") == "fi\u1E69");
+  CHECK(form(Kind::kNfkd, "2\u2075") == "25");
+  CHECK(form(Kind::kNfc, "\u0301\u0316") == "\u0316\u0301");  // without a letter
+  CHECK(form(Kind::kNfc, "").empty());
+}
+
+TEST_CASE("a literal is found as text.find does") {
+  for (const std::u32string literal : {U"aab", U"abab", U"a", U"aaa"}) {
+    for (unsigned word = 0; word < 4096; ++word) {
+      std::u32string text;
+      for (unsigned bit = 0; bit < 12; ++bit) text.push_back(word >> bit & 1 ? U'a' : U'b');
+      std::vector<Piece> found, wanted;
+      split_text({literal_splitter(literal, SplitBehavior::kRemoved)}, text,
+                 [&](Piece piece) { found.push_back(piece); });
+      size_t done = 0;
+      for (size_t at = text.find(literal); done < text.size(); at = text.find(literal, done)) {
+        const size_t end = std::min(at, text.size());
+        if (end > done) wanted.push_back(Piece(text).substr(done, end - done));
+        done = at == text.npos ? text.size() : at + literal.size();
+      }
+      REQUIRE(found == wanted);
+    }
+  }
 }
