@@ -21,11 +21,11 @@
 
 #include <string>
 
+#include "neurons/rules.hpp"
+
 namespace spikeloom {
 
 enum class NeuronModel { kIf, kLif, kPlif };
-enum class Reset { kHard, kSoft };
-enum class FireRule { kAtThreshold, kAboveThreshold };
 
 struct NeuronParams {
   NeuronModel model = NeuronModel::kLif;

@@ -83,3 +83,47 @@ TEST_CASE("a time constant below one step is refused") {
   CHECK_THROWS_AS(lif(0.5f), Error);
   CHECK_THROWS_AS(lif(NAN), Error);
 }
+
+// For as long as both stand side by side.
+#include <cstring>
+#include <random>
+
+#include "neurons/neuron_table.hpp"
+TEST_CASE("the table's IF, LIF and PLIF give the bits of the scalar struct") {
+  std::mt19937_64 random(3);
+  std::normal_distribution<float> normal;
+  for (int model = 0; model < 3; ++model) {
+    for (int rule = 0; rule < 16; ++rule) {
+      NeuronParams p = model == 0 ? integrate_and_fire() : model == 1 ? lif(1.7f) : plif(0.3f);
+      p.v_reset = rule & 1 ? -0.3f : 0.0f;
+      p.reset = rule & 2 ? Reset::kSoft : Reset::kHard;
+      p.fire = rule & 4 ? FireRule::kAboveThreshold : FireRule::kAtThreshold;
+      p.decay_input = (rule & 8) != 0;
+      p.v_threshold = 0.4f;
+      NeuronSpec s = neuron(model == 0 ? "IF" : model == 1 ? "LIF" : "PLIF");
+      s.rules = {s.rules.form, p.fire, p.reset};
+      s["v_threshold"].value = double{p.v_threshold};
+      s["v_reset"].value = double{p.v_reset};
+      if (model > 0) {
+        s["v_leak"].value = double{p.v_rest()};
+        s.rules.form = p.decay_input     ? NeuronForm::kEuler
+                       : p.v_rest() == 0 ? NeuronForm::kBeta
+                                         : NeuronForm::kPlain;
+      }
+      if (model == 1) s["tau"].value = double{1.7f};
+      if (model == 2) s["w"].value = double{0.3f};
+      OneNeuron one(s);
+      float v = p.v_initial();
+      int spikes = 0;
+      for (int t = 0; t < 20000; ++t) {
+        const float x = t % 7 == 0 ? -0.0f : normal(random);
+        const bool fired = step(p, x, v);
+        REQUIRE((one.step(x) != 0) == fired);
+        const float w = one.v();
+        REQUIRE(std::memcmp(&v, &w, 4) == 0);
+        spikes += fired;
+      }
+      CHECK(spikes > 0);
+    }
+  }
+}
