@@ -3,7 +3,8 @@
 //
 //   tau_syn di/dt = -i + w_in x,   tau_mem dv/dt = v_leak - v + r i
 //
-// With a = dt/tau, e = exp(-dt/tau), computed in double and rounded to fp32 once; i first, v from
+// With a = dt/tau, e = exp(-dt/tau), computed in double and rounded to fp32 once (1 - e: of the
+// rounded e); i first, v from
 // the new i:
 //
 //   euler  i = i + a_syn (w_in x - i)              h = v + a_mem (r i - (v - v_leak))

@@ -6,8 +6,8 @@
 // With a = dt/tau, e = exp(-dt/tau), computed in double and rounded to fp32 once:
 //
 //   euler     h = v + a (r x - (v - v_leak))
-//   exact     h = e v + (1 - e) (v_leak + r x)
-//   beta      h = v (1 - a) + x                  1 - a: of the rounded a, in fp32
+//   exact     h = e v + (1 - e) (v_leak + r x)   1 - e: of the rounded e, as in Sinabs
+//   beta      h = v (1 - a) + x                  1 - a: of the rounded a
 //   plain     h = v - (v - v_leak) a + x
 //   sinabs    h = exp(-1/tau) v + x              tau counts steps
 //   rockpool  h = e v + x

@@ -47,19 +47,19 @@ constexpr bool is_delayed(Reset reset) noexcept {
 }
 
 // Names in files and keys, in the order of the enumerations.
-inline constexpr std::string_view kFormNames[] = {
-    "euler", "exact", "beta", "plain", "sinabs", "rockpool", "unit", "ode", "half_steps"};
-inline constexpr std::string_view kFireNames[] = {">=", ">"};
-inline constexpr std::string_view kResetNames[] = {"value",         "subtract",   "multi",
-                                                   "subtract_next", "value_next", "hold_next"};
+inline constexpr const char* kFormWords[] = {"euler",    "exact", "beta", "plain",     "sinabs",
+                                             "rockpool", "unit",  "ode",  "half_steps"};
+inline constexpr const char* kFireWords[] = {">=", ">"};
+inline constexpr const char* kResetWords[] = {"value",         "subtract",   "multi",
+                                              "subtract_next", "value_next", "hold_next"};
 constexpr std::string_view name_of(NeuronForm form) noexcept {
-  return kFormNames[static_cast<size_t>(form)];
+  return kFormWords[static_cast<size_t>(form)];
 }
 constexpr std::string_view name_of(FireRule fire) noexcept {
-  return kFireNames[static_cast<size_t>(fire)];
+  return kFireWords[static_cast<size_t>(fire)];
 }
 constexpr std::string_view name_of(Reset reset) noexcept {
-  return kResetNames[static_cast<size_t>(reset)];
+  return kResetWords[static_cast<size_t>(reset)];
 }
 
 // What leaves a neuron at a step.

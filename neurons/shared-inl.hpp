@@ -46,7 +46,7 @@ inline void prepare_leak(const NeuronRules& rules, double dt, double tau, double
   } else {
     keep = 1 - static_cast<double>(static_cast<float>(a));
   }
-  if (rules.form == NeuronForm::kExact) a = 1 - keep;
+  if (rules.form == NeuronForm::kExact) a = 1 - static_cast<double>(static_cast<float>(keep));
 }
 
 template <class L>
