@@ -110,6 +110,7 @@ std::string verdict_box(std::string_view line) {
   const char* css_class = line.starts_with("LOSES")   ? "loses"
                           : line.starts_with("WINS")  ? "wins"
                           : line.starts_with("MIXED") ? "mixed"
+                          : line.starts_with("TIES")  ? "mixed"
                                                       : "";
   const size_t word = *css_class == 0 ? 0 : std::min(line.find(':'), line.size());
   return fmt::format("<p class=\"verdict {}\"><strong>{}</strong>{}</p>\n", css_class,

@@ -21,7 +21,10 @@ std::pair<std::string, std::string> energies_of(const Duel& duel) {
 std::string outcome_of(const Duel& duel) {
   const auto [spiking, dense] = energies_of(duel);
   return fmt::format("{} {} per sample {} {} {}", duel.spiking->label(), spiking,
-                     duel.wins() ? "beats" : "loses to", duel.dense->label(), dense);
+                     duel.wins()   ? "beats"
+                     : duel.ties() ? "ties with"
+                                   : "loses to",
+                     duel.dense->label(), dense);
 }
 
 bool cheaper(const SchemeReport* a, const SchemeReport* b) {
@@ -93,7 +96,9 @@ std::string equal_precision_line(const std::vector<Duel>& all) {
       list +=
           fmt::format("{} {} {} ({})", duel.dense->scheme, name_of(duel.dense->pricing.precision),
                       ratio_text(duel.spiking->per_sample_pJ(), duel.dense->per_sample_pJ()),
-                      duel.wins() ? "wins" : "loses");
+                      duel.wins()   ? "wins"
+                      : duel.ties() ? "ties"
+                                    : "loses");
     }
   }
   return "as_built at equal weight precision: " + (list.empty() ? "no dense network" : list);
@@ -163,24 +168,38 @@ Contest contest_of(const EnergyReport& energy) {
   return contest;
 }
 
+namespace {
+
+// What ran where it is another row than the one the outcome is about, so that nobody takes the one
+// for the other: part of the first clause.
+std::string ran_clause(const Contest& contest) {
+  if (contest.ran == nullptr || contest.ran == contest.fair.spiking) return "";
+  const Duel duel{contest.ran, contest.best.dense};
+  return fmt::format(
+      ", {} what ran, {}, cost {}, {} the best dense row, and no dense network ran like it",
+      duel.wins() == contest.fair.wins() ? "and" : "but", contest.ran->label(),
+      energies_of(duel).first,
+      duel.wins()   ? "less than"
+      : duel.ties() ? "as much as"
+                    : "more than");
+}
+
+}  // namespace
+
 std::string headline_of(const EnergyReport& energy, bool random_weights) {
   const Contest contest = contest_of(energy);
   const Duel &fair = contest.fair, &best = contest.best;
   if (fair.spiking == nullptr || fair.dense == nullptr || best.spiking == nullptr)
     return "UNDECIDED: no dense baseline was counted";
-  const char* word = fair.wins() != best.wins() ? "MIXED" : fair.wins() ? "WINS" : "LOSES";
+  const bool equal = fair.wins() == best.wins() && fair.ties() == best.ties();
+  const char* word = !equal ? "MIXED" : fair.wins() ? "WINS" : fair.ties() ? "TIES" : "LOSES";
   const bool guessed = fair.spiking->evidence == Evidence::kEstimated;
   std::string line =
-      fmt::format("{}{}{}: at equal precision{}, {}; best against best, {}", word,
+      fmt::format("{}{}{}{}: at equal precision{}, {}; best against best, {}", word,
                   guessed ? " as estimated" : "", random_weights ? " with random weights" : "",
+                  ran_clause(contest),
                   fair.equal_evidence() ? " and evidence" : ", though no dense network ran",
                   outcome_of(fair), outcome_of(best));
-  if (contest.ran != fair.spiking && contest.ran != nullptr) {
-    const Duel duel{contest.ran, best.dense};
-    line += fmt::format(
-        "; what ran, {}, cost {}, {} than the best dense row, and no dense network ran like it",
-        contest.ran->label(), energies_of(duel).first, duel.wins() ? "less" : "not less");
-  }
   const double share = std::min({fair.spiking->priced_share, fair.dense->priced_share,
                                  best.spiking->priced_share, best.dense->priced_share});
   if (share < 1) line += fmt::format("; {} of the synaptic work priced", percent_text(share));

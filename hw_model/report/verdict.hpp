@@ -25,6 +25,7 @@ struct Duel {
   const SchemeReport* spiking = nullptr;  // both point into the EnergyReport
   const SchemeReport* dense = nullptr;
   bool wins() const { return spiking->per_sample_pJ() < dense->per_sample_pJ(); }
+  bool ties() const { return spiking->per_sample_pJ() == dense->per_sample_pJ(); }
   // Every operation of both at one precision. Layers that ran narrow among others of fp32 have no
   // dense network like them.
   bool equal_precision() const;
@@ -52,8 +53,9 @@ struct Contest {
 // what ran against an estimate; of several baselines the cheapest, so that who beats it beats all.
 Contest contest_of(const EnergyReport& energy);
 
-// "WINS", "LOSES" when both comparisons say so, "MIXED" when they do not, "UNDECIDED" without a
-// baseline; then both, with every row's form, precision and evidence. One sentence.
+// "WINS", "LOSES", "TIES" when both comparisons say so, "MIXED" when they do not, "UNDECIDED"
+// without a baseline; then what ran, where the outcome is of an estimate; then both, with every
+// row's form, precision and evidence. One sentence.
 std::string headline_of(const EnergyReport& energy, bool random_weights);
 
 struct Verdict {

@@ -80,11 +80,21 @@ TEST_CASE("the verdict: rows in, sentence out") {
       {kInt8,
        {row_of("as_built", "as_written", {kInt8, true}, kRan, 37000), guess, twin_ran, twin_int8},
        false,
-       "WINS as estimated: at equal precision and evidence, as_built (as_written, int8 throughout, "
-       "estimated) 3.600 nJ per sample beats dense_twin (int8, estimated) 8.200 nJ; best against "
-       "best, as_built (as_written, int8 throughout, estimated) 3.600 nJ per sample beats "
-       "dense_twin (int8, estimated) 8.200 nJ; what ran, as_built (as_written, int8, ran), cost "
-       "37.00 nJ, not less than the best dense row, and no dense network ran like it"},
+       "WINS as estimated, but what ran, as_built (as_written, int8, ran), cost 37.00 nJ, more "
+       "than "
+       "the best dense row, and no dense network ran like it: at equal precision and evidence, "
+       "as_built (as_written, int8 throughout, estimated) 3.600 nJ per sample beats dense_twin "
+       "(int8, estimated) 8.200 nJ; best against best, as_built (as_written, int8 throughout, "
+       "estimated) 3.600 nJ per sample beats dense_twin (int8, estimated) 8.200 nJ"},
+      {kInt8,
+       {row_of("as_built", "as_written", {kInt8, true}, kRan, 8000), guess, twin_ran, twin_int8},
+       false,
+       "WINS as estimated, and what ran, as_built (as_written, int8, ran), cost 8.000 nJ, less "
+       "than "
+       "the best dense row, and no dense network ran like it: at equal precision and evidence, "
+       "as_built (as_written, int8 throughout, estimated) 3.600 nJ per sample beats dense_twin "
+       "(int8, estimated) 8.200 nJ; best against best, as_built (as_written, int8 throughout, "
+       "estimated) 3.600 nJ per sample beats dense_twin (int8, estimated) 8.200 nJ"},
       // Rules that leave work out win nothing.
       {kFp32,
        {ran, row_of("neurobench", "as_written", kFp32, kRan, 5, 0.5), twin_ran},
@@ -92,13 +102,13 @@ TEST_CASE("the verdict: rows in, sentence out") {
        "WINS: at equal precision and evidence, as_built (as_written, fp32, ran) 47.00 nJ per "
        "sample beats dense_twin (fp32, ran) 126.0 nJ; best against best, as_built (as_written, "
        "fp32, ran) 47.00 nJ per sample beats dense_twin (fp32, ran) 126.0 nJ"},
-      // A tie is lost; energies that only look equal are written out.
+      // A tie is neither won nor lost; energies that only look equal are written out.
       {kFp32,
        {row_of("as_built", "as_written", kFp32, kRan, 46000), same},
        false,
-       "LOSES: at equal precision, though no dense network ran, as_built (as_written, fp32, ran) "
-       "46.00 nJ per sample loses to dense_same (fp32, estimated) 46.00 nJ; best against best, "
-       "as_built (as_written, fp32, ran) 46.00 nJ per sample loses to dense_same (fp32, "
+       "TIES: at equal precision, though no dense network ran, as_built (as_written, fp32, ran) "
+       "46.00 nJ per sample ties with dense_same (fp32, estimated) 46.00 nJ; best against best, "
+       "as_built (as_written, fp32, ran) 46.00 nJ per sample ties with dense_same (fp32, "
        "estimated) 46.00 nJ"},
       {kFp32,
        {row_of("as_built", "as_written", kFp32, kRan, 45999.5), same},
@@ -175,12 +185,14 @@ EnergyReport random_rows(Rng& rng, Arithmetic precision) {
 TEST_CASE("no set of rows makes a verdict that contradicts them") {
   Rng rng;
   const std::regex sentence(
-      "(WINS|LOSES|MIXED)( as estimated)?( with random weights)?: at equal "
+      "(WINS|LOSES|TIES|MIXED)( as estimated)?( with random weights)?(?:, (?:and|but) what ran, "
+      "[^:]*)?: "
+      "at equal "
       "precision(?: and evidence|, though no dense network ran), " +
-      std::string(R"((\S+ \([^)]*\)) (\S+ \w*J) per sample (beats|loses to) )") +
+      std::string(R"((\S+ \([^)]*\)) (\S+ \w*J) per sample (beats|ties with|loses to) )") +
       R"((\S+ \([^)]*\)) (\S+ \w*J); best against best, )" +
-      R"((\S+ \([^)]*\)) (\S+ \w*J) per sample (beats|loses to) )" +
-      R"((\S+ \([^)]*\)) (\S+ \w*J)(; what ran, .*)?)");
+      R"((\S+ \([^)]*\)) (\S+ \w*J) per sample (beats|ties with|loses to) )" +
+      R"((\S+ \([^)]*\)) (\S+ \w*J))");
   for (int i = 0; i < 3000; ++i) {
     const Arithmetic precision = i % 3 == 0 ? kFp32 : i % 3 == 1 ? kInt8 : kInt16;
     const EnergyReport energy = random_rows(rng, precision);
@@ -194,9 +206,11 @@ TEST_CASE("no set of rows makes a verdict that contradicts them") {
     const SchemeReport &best = named(energy, m[9], m[10]), &cheap = named(energy, m[12], m[13]);
     const bool fair_wins = fair.per_sample_pJ() < dense.per_sample_pJ();
     const bool best_wins = best.per_sample_pJ() < cheap.per_sample_pJ();
-    CHECK((m[6] == "beats") == fair_wins);
-    CHECK((m[11] == "beats") == best_wins);
-    CHECK(m[1] == (fair_wins != best_wins ? "MIXED" : fair_wins ? "WINS" : "LOSES"));
+    const bool fair_ties = fair.per_sample_pJ() == dense.per_sample_pJ();
+    const bool best_ties = best.per_sample_pJ() == cheap.per_sample_pJ();
+    CHECK(m[6] == (fair_wins ? "beats" : fair_ties ? "ties with" : "loses to"));
+    CHECK(m[11] == (best_wins ? "beats" : best_ties ? "ties with" : "loses to"));
+    CHECK(m[1] == (m[6] != m[11] ? "MIXED" : fair_wins ? "WINS" : fair_ties ? "TIES" : "LOSES"));
     CHECK((m[2].matched) == (fair.evidence == kEstimated));
     // Like with like.
     CHECK(fair.pricing.precision == precision);
