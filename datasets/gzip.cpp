@@ -43,6 +43,15 @@ void MaybeGzip::fill() {
   block_at_ = 0;
 }
 
+// Behind a member may be others, whose data continue its own (RFC 1952, section 2.2).
+bool MaybeGzip::another_member() {
+  std::byte magic[2] = {};
+  if (file_.size() - at_ < 2) return false;
+  file_.read_at(at_, magic);
+  if (magic[0] != std::byte{0x1f} || magic[1] != std::byte{0x8b}) return false;
+  return inflateReset(&inflater_->stream) == Z_OK;
+}
+
 // Fewer bytes than asked for: the stream has ended.
 size_t MaybeGzip::read_some(std::span<std::byte> out) {
   if (!inflater_) {
@@ -67,7 +76,7 @@ size_t MaybeGzip::read_some(std::span<std::byte> out) {
     block_at_ += in_before - stream.avail_in;
     done += out_before - stream.avail_out;
     if (result == Z_STREAM_END) {
-      inflater_->ended = true;
+      if (!another_member()) inflater_->ended = true;
     } else if (result == Z_BUF_ERROR) {
       throw Error(ErrorCode::kData, path_.string() + ": the gzip stream is cut off");
     } else if (result != Z_OK) {

@@ -39,6 +39,7 @@ class MaybeGzip {
  private:
   struct Inflater;
   size_t read_some(std::span<std::byte> out);
+  bool another_member();
   void fill();
 
   std::filesystem::path path_;

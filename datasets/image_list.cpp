@@ -16,6 +16,7 @@
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "datasets/left_out.hpp"
+#include "datasets/links.hpp"
 #include "datasets/text_list.hpp"
 
 namespace spikeloom {
@@ -51,15 +52,6 @@ constexpr std::string_view kRead[] = {"jpg", "jpeg", "png"};
 constexpr std::string_view kNotRead[] = {"bmp", "ppm",  "pgm",  "tif", "tiff", "webp",
                                          "gif", "heic", "avif", "jp2", "jfif", "jpe"};
 
-// The real path of a file or folder below `root` (itself real). Empty: it is missing or elsewhere.
-fs::path real_path_inside(const fs::path& root, const fs::path& path) {
-  std::error_code failed;
-  fs::path real = fs::canonical(path, failed);
-  if (failed) return {};
-  const auto [end, unused] = std::mismatch(root.begin(), root.end(), real.begin(), real.end());
-  return end == root.end() ? real : fs::path{};
-}
-
 fs::path real_folder(const fs::path& folder) {
   std::error_code failed;
   fs::path real = fs::canonical(folder, failed);
@@ -80,14 +72,6 @@ struct Listing {
   std::vector<std::string> folders, images;
 };
 
-void check_link(const Walk& walk, const fs::path& path) {
-  std::error_code failed;
-  if (!fs::exists(path, failed)) fail(path.string(), "a link that leads nowhere");
-  if (walk.follow_links || !real_path_inside(walk.root, path).empty()) return;
-  fail(path.string(),
-       "a link that leads out of the folder; dataset.follow_links = true follows it");
-}
-
 // Names in one folder, sorted as bytes; `inside` is the folder's name below walk.folder, empty or
 // with a slash at the end.
 Listing list(Walk& walk, const std::string& inside) {
@@ -103,7 +87,7 @@ Listing list(Walk& walk, const std::string& inside) {
     if (name.starts_with('.')) {
       others.emplace_back("hidden", std::move(name));
     } else if (is_folder || is_one_of(extension, kRead)) {
-      if (at->is_symlink(unknown)) check_link(walk, at->path());
+      if (at->is_symlink(unknown)) check_link(walk.root, at->path(), walk.follow_links);
       (is_folder ? listing.folders : listing.images).push_back(std::move(name));
     } else {
       const bool image = is_one_of(extension, kNotRead);

@@ -48,7 +48,8 @@ void refuse_foreign_options(const DatasetSpec& spec) {
   only(!spec.label_field.empty(), "label_field", "wav_folder");
   only(!spec.where.empty(), "where", "wav_folder");
   only(!spec.permutation.empty(), "permutation", "smnist");
-  only(spec.follow_links, "follow_links", "image_folder");
+  if (spec.follow_links && spec.kind != "wav_folder" && spec.kind != "speech_commands")
+    only(true, "follow_links", "image_folder");
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ struct DatasetSpec {
   int64_t size = 0;               // image_folder: short side after the resize, pixels; 0: no resize
   int64_t crop = 0;               // image_folder: side of the centre crop, pixels; 0: no crop
   CropRule crop_rule = CropRule::kRoundHalfEven;  // image_folder, with crop
-  bool follow_links = false;                      // image_folder: links may lead out of the folder
+  bool follow_links = false;                      // folders of images, clips: links may lead out
   // Clips: length of the network's sequences, steps; 0: it takes none.
   int64_t steps = 0;
   std::string pattern, label_field;   // wav_folder: names such as "{digit}_{speaker}_{index}.wav"

@@ -15,6 +15,7 @@
 #include "core/io/hint.hpp"
 #include "datasets/audio/clips.hpp"
 #include "datasets/left_out.hpp"
+#include "datasets/links.hpp"
 #include "datasets/text_list.hpp"
 
 namespace spikeloom {
@@ -31,19 +32,41 @@ constexpr std::array<std::string_view, 35> kWords = {
 
 constexpr int64_t kMaxListBytes = 64 << 20;
 
-// Names directly in a folder, sorted.
-std::vector<std::string> names_in(const fs::path& folder, bool folders) {
+// A folder of clips, as the user wrote it.
+struct ClipFolder {
+  fs::path path, root;  // root: real
+  bool follow_links = false;
+
+  ClipFolder(const fs::path& folder, bool follows) : path(folder), follow_links(follows) {
+    std::error_code error;
+    root = fs::canonical(folder, error);
+    if (error)
+      throw Error(ErrorCode::kData, folder.string() + ": cannot be listed: " + error.message());
+  }
+};
+
+// Names directly in it, or in a folder in it, sorted.
+std::vector<std::string> names_in(const ClipFolder& clips, const std::string& inside,
+                                  bool folders) {
+  const fs::path folder = inside.empty() ? clips.path : clips.path / inside;
   std::error_code error;
   fs::directory_iterator entries(folder, error);
   if (error)
     throw Error(ErrorCode::kData, folder.string() + ": cannot be listed: " + error.message());
   std::vector<std::string> names;
   for (const fs::directory_entry& entry : entries) {
-    if ((folders ? entry.is_directory(error) : entry.is_regular_file(error)))
+    const bool lost = entry.is_symlink(error) && !entry.exists(error);  // refused when it is wanted
+    if ((folders ? entry.is_directory(error) : lost || entry.is_regular_file(error)))
       names.push_back(entry.path().filename().string());
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+void check_name(const ClipFolder& clips, const std::string& name) {
+  std::error_code error;
+  const fs::path path = clips.path / name;
+  if (fs::is_symlink(path, error)) check_link(clips.root, path, clips.follow_links);
 }
 
 std::set<std::string> read_list(const fs::path& file) {
@@ -196,25 +219,28 @@ std::string speech_commands_split(const std::string& file_name) {
   return percentage < 10 ? "validation" : percentage < 20 ? "test" : "train";
 }
 
-ClipList list_speech_commands(const fs::path& folder, const std::string& split) {
+ClipList list_speech_commands(const fs::path& folder, const std::string& split, bool follow_links) {
   if (split != "train" && split != "validation" && split != "test") {
     throw Error(ErrorCode::kUsage,
                 "split: speech_commands has \"train\", \"validation\" and \"test\"");
   }
+  const ClipFolder clips(folder, follow_links);
   const Splits splits(folder);
   ClipList list;
   list.classes = static_cast<int64_t>(kWords.size());
   LeftOut left_out;
-  for (const std::string& word : names_in(folder, true)) {
+  for (const std::string& word : names_in(clips, "", true)) {
     const auto found = std::find(kWords.begin(), kWords.end(), word);
     if (found == kWords.end()) {
       if (word != "_background_noise_") left_out.add("folders of none of the 35 words", word);
       continue;
     }
-    for (const std::string& file : names_in(folder / word, false)) {
+    check_name(clips, word);
+    for (const std::string& file : names_in(clips, word, false)) {
       if (!file.ends_with(".wav")) {
         left_out.add("files that are no .wav", word + "/" + file);
       } else if (splits.of(word, file) == split) {
+        check_name(clips, word + "/" + file);
         list.clips.push_back({word + "/" + file, found - kWords.begin()});
       }
     }
@@ -225,7 +251,8 @@ ClipList list_speech_commands(const fs::path& folder, const std::string& split) 
 }
 
 ClipList list_wav_folder(const fs::path& folder, const std::string& pattern,
-                         const std::string& label_field, const std::vector<std::string>& where) {
+                         const std::string& label_field, const std::vector<std::string>& where,
+                         bool follow_links) {
   if (pattern.empty() || label_field.empty())
     throw Error(ErrorCode::kUsage, "wav_folder needs pattern and label_field");
   const Pattern parts(pattern);
@@ -236,8 +263,10 @@ ClipList list_wav_folder(const fs::path& folder, const std::string& pattern,
   std::vector<std::pair<std::string, Fields>> matched;
   LeftOut left_out;
   std::vector<std::string> values;
-  for (const std::string& name : names_in(folder, false)) {
+  const ClipFolder clips(folder, follow_links);
+  for (const std::string& name : names_in(clips, "", false)) {
     if (auto fields = parts.match(name)) {
+      check_name(clips, name);
       values.push_back(fields->at(label_field));
       matched.emplace_back(name, std::move(*fields));
     } else {

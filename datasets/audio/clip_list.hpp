@@ -21,8 +21,10 @@ struct ClipList {
   std::vector<std::string> warnings;  // what was left out, counted
 };
 
-ClipList list_speech_commands(const std::filesystem::path& folder, const std::string& split);
+ClipList list_speech_commands(const std::filesystem::path& folder, const std::string& split,
+                              bool follow_links = false);
 ClipList list_wav_folder(const std::filesystem::path& folder, const std::string& pattern,
-                         const std::string& label_field, const std::vector<std::string>& where);
+                         const std::string& label_field, const std::vector<std::string>& where,
+                         bool follow_links = false);
 
 }  // namespace spikeloom

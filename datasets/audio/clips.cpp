@@ -72,13 +72,14 @@ std::unique_ptr<Dataset> make(const DatasetSpec& spec, ClipList list) {
 
 std::unique_ptr<Dataset> open_speech_commands(const DatasetSpec& spec) {
   check_options(spec, "speech_commands");
-  return make(spec, list_speech_commands(spec.path, spec.split));
+  return make(spec, list_speech_commands(spec.path, spec.split, spec.follow_links));
 }
 
 std::unique_ptr<Dataset> open_wav_folder(const DatasetSpec& spec) {
   check_options(spec, "wav_folder");
   if (!spec.split.empty()) throw Error(ErrorCode::kUsage, "split: wav_folder has where");
-  return make(spec, list_wav_folder(spec.path, spec.pattern, spec.label_field, spec.where));
+  return make(spec, list_wav_folder(spec.path, spec.pattern, spec.label_field, spec.where,
+                                    spec.follow_links));
 }
 
 }  // namespace spikeloom

@@ -239,6 +239,27 @@ TEST_CASE("labels of another count or out of range are named") {
   CHECK(open_dataset(spec)->info().classes == 11);
 }
 
+// As pigz, bgzip and `cat a.gz b.gz` write them.
+TEST_CASE("members of a gzip file are one stream") {
+  TemporaryFolder folder;
+  DatasetSpec spec;
+  spec.kind = "idx";
+  const Bytes whole = idx({2, 2, 2}, "12345678");
+  const auto open = [&](const Bytes& bytes) {
+    spec.path = folder.write("images.gz", bytes);
+    return open_dataset(spec);
+  };
+  const Tensor wanted = open(gzip(whole))->load(1).frames;
+  for (size_t cut = 1; cut < whole.size(); ++cut) {
+    const Bytes parts = gzip(whole.substr(0, cut)) + gzip("") + gzip(whole.substr(cut)) + gzip("");
+    const Tensor found = open(parts)->load(1).frames;
+    REQUIRE(std::equal(found.f32().begin(), found.f32().end(), wanted.f32().begin()));
+  }
+  CHECK_THROWS_WITH(open(gzip(whole) + gzip("9")), Catch::Contains("more data than"));
+  CHECK_THROWS_WITH(open(gzip(whole) + "x"), Catch::Contains("1 bytes follow the gzip stream"));
+  CHECK_THROWS_WITH(open(gzip(whole) + "\x1f\x8b"), Catch::Contains("cut off"));
+}
+
 TEST_CASE("a gzip bomb is refused without inflating or allocating it") {
   TemporaryFolder folder;
   DatasetSpec spec;
