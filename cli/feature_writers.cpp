@@ -144,6 +144,7 @@ void FeatureWriters::add(const WatchedArray& array, const FeatureOptions& option
 
 void FeatureWriters::chunk(const Session& session) {
   for (Feature& feature : features_) {
+    feature.row.reserve(static_cast<size_t>(feature.row_size));
     for (int64_t t = 0; t < session.last_chunk().steps; ++t)
       append_step(session, feature.array, t, feature.row);
   }

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <set>
 
+#include "cli/feature_writers.hpp"
 #include "core/error.hpp"
 #include "core/memory_limit.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/plan/layout.hpp"
+#include "sim/trace/neurobench.hpp"
 
 namespace spikeloom {
 namespace {
@@ -96,6 +98,14 @@ std::string advice(const Graph& graph, const MemoryPlan& plan, double needed) {
   MemoryPlan bare = plan;
   bare.records = false;
   if (plan.records) offer(bare, "trace.layers = \"none\"");
+  MemoryPlan blind = plan;
+  blind.features.clear();
+  blind.membranes.clear();
+  if (!plan.features.empty() || !plan.membranes.empty())
+    offer(blind, "without output.features and output.membranes it");
+  MemoryPlan uncounted = plan;
+  uncounted.neurobench = false;
+  if (plan.neurobench) offer(uncounted, "report.neurobench = false");
   MemoryPlan written = plan;
   written.fuses = false;
   if (plan.fuses) offer(written, "run.form = \"as_written\"");
@@ -115,10 +125,18 @@ MemoryNeed memory_need(const Graph& graph, const MemoryPlan& plan) {
   const double written = plan.fuses ? sizes_of(graph, plan, Precision::kF32).stored : sizes.stored;
   PlanOptions options = plan.options;
   if (plan.keeps != nullptr) options.keep = plan.keeps(executed);
+  MemoryNeed need;
+  if (plan.neurobench) {
+    options.keep = NeuroBenchCounter::watched(executed);
+    need.watched += static_cast<double>(NeuroBenchCounter::bytes(executed));
+  }
+  const auto arrays = watched_arrays(executed, plan.features, plan.membranes, {});
+  keep_arrays(executed, arrays, options);
+  for (const WatchedArray& array : arrays)
+    need.watched += bytes_of(array.row) * static_cast<double>(plan.sample_steps);
   const auto session = static_cast<double>(
       layout_of(executed, plan.device == "cpu", std::move(options)).session_bytes());
   const double frames = static_cast<double>(plan.sample_bytes);
-  MemoryNeed need;
   need.loading = kOverhead + written + static_cast<double>(plan.file_bytes);
   if (plan.fuses)
     need.loading =
@@ -144,10 +162,14 @@ void check_memory(const Graph& graph, const MemoryPlan& plan) {
   throw Error(
       ErrorCode::kCapacity,
       fmt::format("this takes {:.2f} GB of memory (weights {:.2f} GB, buffers of {} "
-                  "sample{} {:.2f} GB, frames {:.2f} GB), and {} leaves {:.2f} of {:.2f} GB{}",
+                  "sample{} {:.2f} GB, frames {:.2f} GB{}), and {} leaves {:.2f} of {:.2f} GB{}",
                   need.most() / 1e9, std::max(need.weights, need.loading) / 1e9, plan.batch,
-                  plan.batch == 1 ? "" : "s", need.sessions / 1e9, need.samples / 1e9, limit.what,
-                  limit.left / 1e9, limit.limit / 1e9, advice(graph, plan, need.most())));
+                  plan.batch == 1 ? "" : "s", need.sessions / 1e9, need.samples / 1e9,
+                  need.watched > 0.01 * need.most()
+                      ? fmt::format(", features and counters {:.2f} GB", need.watched / 1e9)
+                      : "",
+                  limit.what, limit.left / 1e9, limit.limit / 1e9,
+                  advice(graph, plan, need.most())));
 }
 
 }  // namespace spikeloom

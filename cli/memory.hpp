@@ -14,6 +14,8 @@ namespace spikeloom {
 struct MemoryPlan {
   PlanOptions options;  // what to keep: below
   std::vector<std::string> (*keeps)(const Graph& executed) = nullptr;
+  bool neurobench = false;                       // counts along; keeps what the counter watches
+  std::vector<std::string> features, membranes;  // arrays that are written, by name
   std::string device = "cpu";
   Precision precision = Precision::kF32;
   int64_t batch = 1;         // sessions side by side
@@ -22,13 +24,14 @@ struct MemoryPlan {
   bool fuses = false, calibrates = false, rounds_weights = false;
   bool records = false;       // a trace
   int64_t recorded_rows = 0;  // steps it will hold, at most
+  int64_t sample_steps = 0;   // of which a row of a feature holds all
 };
 
 // Bytes at the moments that take most.
 struct MemoryNeed {
   double loading = 0;  // weights as they come from the file, fuse and are packed
-  double weights = 0, sessions = 0, samples = 0, trace = 0;  // while it runs
-  double running() const noexcept { return weights + sessions + samples + trace; }
+  double weights = 0, sessions = 0, samples = 0, trace = 0, watched = 0;  // while it runs
+  double running() const noexcept { return weights + sessions + samples + trace + watched; }
   double most() const noexcept { return std::max(loading, running()); }
 };
 

@@ -56,7 +56,10 @@ MemoryPlan memory_plan(const Experiment& experiment, const DatasetInfo& data, co
   MemoryPlan plan;
   plan.options = plan_options(experiment, graph);
   plan.options.keep.clear();
-  if (experiment.neurobench) plan.keeps = NeuroBenchCounter::watched;
+  plan.neurobench = experiment.neurobench;
+  plan.features = experiment.output.features;
+  plan.membranes = experiment.output.membranes;
+  plan.sample_steps = experiment.model.shape().steps;
   plan.device = experiment.run.device;
   plan.precision = experiment.run.precision.precision;
   const bool alone = !plan.options.whole_samples;

@@ -331,6 +331,9 @@ MemoryPlan twin_memory(const RunSetup& setup, const Graph& twin) {
   plan.options = {
       Schedule::kLayerMajor, steps == 1 ? 1 : plan_options(setup.experiment, twin).chunk_steps, {}};
   plan.keeps = ZeroCounter::watched;
+  plan.neurobench = false;
+  plan.features.clear();
+  plan.membranes.clear();
   plan.precision = Precision::kF32;
   plan.fuses = plan.rounds_weights = plan.records = plan.calibrates = false;
   return plan;

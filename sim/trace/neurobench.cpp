@@ -141,6 +141,24 @@ std::vector<std::string> NeuroBenchCounter::watched(const Graph& graph) {
   return names;
 }
 
+int64_t NeuroBenchCounter::bytes(const Graph& graph) {
+  int64_t elements = 0;
+  for (const Node& node : graph.nodes()) {
+    const auto* conv = std::get_if<Conv1d>(&node.op);
+    const auto* linear = std::get_if<Linear>(&node.op);
+    if (std::holds_alternative<Neuron>(node.op)) {
+      elements += element_count(node.shape);
+    } else if (conv != nullptr) {
+      elements += conv->kernel() * conv->in_channels;
+    } else if (linear != nullptr) {
+      elements += linear->in_features;
+    } else if (is_weighted(node.op)) {
+      elements += element_count(graph.node(node.inputs[0]).shape);
+    }
+  }
+  return elements * static_cast<int64_t>(sizeof(int32_t));
+}
+
 NeuroBenchCounter::NeuroBenchCounter(const Graph& graph, const Weights& weights)
     : whole_sequences_(sees_whole_sequences(graph)) {
   counts_.parameters = parameter_count(graph);

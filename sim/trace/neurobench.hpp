@@ -48,6 +48,9 @@ class NeuroBenchCounter {
   // Nodes whose values a plan for the counter has to keep (PlanOptions::keep).
   static std::vector<std::string> watched(const Graph& graph);
 
+  // What a counter of this network holds, in bytes.
+  static int64_t bytes(const Graph& graph);
+
   // `weights`: as compiled.
   NeuroBenchCounter(const Graph& graph, const Weights& weights);
   void begin_sample();
