@@ -142,7 +142,11 @@ std::string difference(const std::string& key, const std::string& there, const s
   return fmt::format("{}: {} there, {} here", key, printable(there), printable(here));
 }
 
-// The keys of two configurations whose values differ, with the values where they are short.
+// JSON pointers of keys that change when a run saves its state, and nothing in its results.
+constexpr std::string_view kChangesNothing[] = {"/output/checkpoint_s"};
+
+// The keys of two configurations whose values differ, with the values where they are short; empty:
+// nothing that results depend on.
 std::string config_difference(const std::string& there, const std::string& here) {
   constexpr size_t kMostKeys = 3;
   const Json before = parse_json(there, "config").flatten();
@@ -153,6 +157,7 @@ std::string config_difference(const std::string& there, const std::string& here)
       return config.contains(pointer) ? config[pointer].dump() : "nothing";
     };
     if (text(before) == text(now)) return;
+    if (std::count(std::begin(kChangesNothing), std::end(kChangesNothing), pointer) > 0) return;
     std::string key = pointer.substr(1);
     std::replace(key.begin(), key.end(), '/', '.');
     found.push_back(difference(key, text(before), text(now)));
@@ -172,10 +177,12 @@ void check_identity(const std::map<std::string, std::string>& stored, const RunI
     const auto found = stored.find(key);
     if (found != stored.end() && found->second == value) continue;
     const std::string there = found == stored.end() ? "nothing" : found->second;
+    const bool is_config = key == "config" && found != stored.end();
+    const std::string what =
+        is_config ? config_difference(there, value) : difference(key, there, value);
+    if (what.empty()) continue;
     throw Error(ErrorCode::kUsage,
-                "the unfinished run in this folder is another one (" +
-                    (key == "config" && found != stored.end() ? config_difference(there, value)
-                                                              : difference(key, there, value)) +
+                "the unfinished run in this folder is another one (" + what +
                     "); run without --resume to start over, or choose another output.dir");
   }
 }

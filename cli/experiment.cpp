@@ -24,6 +24,8 @@ Experiment::WeightSource read_weights(Config& config) {
                           "random weights are one set; weights.path names a file");
   }
   weights.ignore = config.text_or_texts("weights.ignore", {});
+  if (weights.path.empty() && !weights.ignore.empty() && !config.has("twin.weights"))
+    throw config.error_at("weights.ignore", "there is no file of weights to leave tensors out of");
   weights.random_seed = config.integer("weights.random_seed", 1, 0);
   weights.trained = config.flag("weights.trained", false);
   weights.note = config.text("weights.note", "");
@@ -93,6 +95,14 @@ Experiment::Trace read_trace(Config& config) {
   if (trace.events_auto || trace.events == std::vector<std::string>{"none"}) trace.events.clear();
   trace.events_gzip = config.choice("trace.event_compression", "gzip", {"gzip", "none"}) == "gzip";
   return trace;
+}
+
+void check_trace_samples(const Config& config, const Experiment::Trace& trace, int64_t samples) {
+  for (const int64_t index : trace.samples) {
+    if (index < samples) continue;
+    throw config.error_at("trace.samples",
+                          fmt::format("there is no sample {}, the run has {}", index, samples));
+  }
 }
 
 Experiment read_experiment(Config& config) {

@@ -76,6 +76,8 @@ Experiment::WeightSource read_weights(Config& config);
 void read_twin(Config& config, std::filesystem::path& weights, std::string& select);
 Experiment::Run read_run(Config& config);
 Experiment::Trace read_trace(Config& config);
+// Throws Error(kUsage) where trace.samples names one that a run of so many has not.
+void check_trace_samples(const Config& config, const Experiment::Trace& trace, int64_t samples);
 
 // Reads and checks everything but the image size, which the dataset gives. Throws Error(kUsage),
 // also for a network of tokens.

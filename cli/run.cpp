@@ -232,12 +232,7 @@ int run_experiment(Config config, bool quiet, bool resume) {
   RunSetup setup{
       experiment, dataset, experiment.model.shape().steps, 1, dump_json(resolved), {}, quiet,
       nullptr,    nullptr};
-  for (const int64_t index : experiment.trace.samples) {
-    if (index >= size) {
-      throw config.error_at("trace.samples",
-                            fmt::format("there is no sample {}, the run has {}", index, size));
-    }
-  }
+  check_trace_samples(config, experiment.trace, size);
   // Before the network is there: two networks are never in memory together.
   const std::string twin_hash = twin_hash_of(setup);
   Network network = make_network(experiment, dataset.info());

@@ -245,7 +245,13 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   }
   const TokenRows data = load_rows(e, tokenizer, net.vocabulary);
   TokenSetup setup{e, windows_of(data, e.data.wanted()), dump_json(resolved), net.hash, {}, quiet};
-  if (setup.windows.empty()) throw Error(ErrorCode::kData, e.data.path.string() + ": no windows");
+  const auto count = static_cast<int64_t>(setup.windows.size());
+  if (count == 0) {
+    throw Error(ErrorCode::kData,
+                fmt::format("{}: no windows of tokens (dataset.skip {}, dataset.limit {})",
+                            e.data.path.string(), e.data.skip, e.data.limit));
+  }
+  check_trace_samples(config, e.trace, count);
   check_positions(net.graph, setup.windows);
   setup.identity = identity_of(net, data, setup.config_json, setup.windows);
   if (!e.data.vocab.empty() && e.data.vocab != "bytes")
