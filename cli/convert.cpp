@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "cli/export_features.hpp"
 #include "cli/notice.hpp"
 #include "cli/options.hpp"
@@ -34,9 +36,20 @@ DType float_type_named(const std::string& dtype) {
   throw Error(ErrorCode::kUsage, "--dtype is fp32, fp16 or bf16, not '" + dtype + "'");
 }
 
+// A name that promises what the file will not be.
+void refuse_other_formats(const std::string& output) {
+  const std::string ending = std::filesystem::path(output).extension().string();
+  for (const char* other : {".npz", ".npy", ".pth", ".pt", ".bin", ".h5"}) {
+    if (ending != other) continue;
+    throw Error(ErrorCode::kUsage, output + ": what is written is a safetensors file, which " +
+                                       ending + " does not say");
+  }
+}
+
 // Tensor by tensor: a checkpoint in shards may be larger than the memory.
 int convert_weights(const std::string& input, const std::string& output,
                     const options::variables_map& values) {
+  refuse_other_formats(output);
   const std::string dtype = values["dtype"].as<std::string>();
   const DType to = float_type_named(dtype);
   WeightsRequest request;
