@@ -234,7 +234,14 @@ Family lmuformer_family() {
                {"classifier.weight", 0, 1, "model.num_classes"}};
   row.start = [](std::string_view preset) { return ModelSpec::of(lmuformer_preset(preset)); };
   row.keys = [](ModelSpec& spec) { return lmuformer_keys(spec.as<LmuformerConfig>()); };
-  row.check = [](const ModelSpec&) -> std::optional<KeyFault> { return std::nullopt; };
+  row.check = [](const ModelSpec& spec) -> std::optional<KeyFault> {
+    const auto& c = spec.as<LmuformerConfig>();
+    const LmuformerConfig usual;
+    if (c.task != LmuTask::kPsmnist) return std::nullopt;
+    if (c.layer != usual.layer) return KeyFault{{"layer"}, "psmnist has one memory layer"};
+    if (c.mlp_ratio != usual.mlp_ratio) return KeyFault{{"mlp_ratio"}, "psmnist has no mixer"};
+    return std::nullopt;
+  };
   row.shape = [](const ModelSpec& spec) {
     const auto& c = spec.as<LmuformerConfig>();
     return ModelShape{c.seq_len, c.seq_len, c.in_channels, c.num_classes,
