@@ -68,17 +68,23 @@ class LineEnergies {
       if (report == nullptr) continue;
       for (const EnergyLine& line : report->lines) {
         by_name_[line.layer][fmt::format("{}_pJ", scheme)] += line.energy_pJ;
+        operands_.emplace(line.layer, line.operand);
       }
     }
   }
-  void add(Row& row, const std::string& name) const {
+  void add(Row& row, const std::string& name) {
     const auto found = by_name_.find(name);
     if (found == by_name_.end()) return;
+    operands_.erase(name);
     for (const auto& [column, energy] : found->second) row[column] = fmt::format("{}", energy);
   }
 
+  // Names that were asked for by no row, with their operands: the columns add up to the totals.
+  std::map<std::string, std::string> rest() const { return operands_; }
+
  private:
   std::map<std::string, std::map<std::string, double>> by_name_;
+  std::map<std::string, std::string> operands_;
 };
 
 std::string text(int64_t value) {
@@ -104,7 +110,16 @@ Row layer_row(const LayerCount& layer) {
           {"real_macs", text(layer.real_macs)}};
 }
 
+// Softmax attention multiplies real values.
+Row softmax_row(const AttentionCount& a, bool first) {
+  const std::string macs = text(first ? a.dense_macs_kv : a.dense_macs_qkv);
+  return {{"kind", "attention"}, {"name", a.name + (first ? ".qk" : ".av")},
+          {"op", "softmax"},     {"operand", "real"},
+          {"dense_macs", macs},  {"real_macs", macs}};
+}
+
 Row product_row(const AttentionCount& a, bool first) {
+  if (!a.spiking) return softmax_row(a, first);
   Row row{{"kind", "attention"},
           {"name", a.name + (first ? ".kv" : ".qkv")},
           {"op", first ? "ktv" : "qapply"},
@@ -122,7 +137,7 @@ Row product_row(const AttentionCount& a, bool first) {
 }
 
 void write_form(std::string& csv, const Report& report, const OpCounts& counts) {
-  const LineEnergies energies(report.energy, counts.form);
+  LineEnergies energies(report.energy, counts.form);
   const auto emit = [&](Row row) {
     row["form"] = counts.form;
     row["precision"] = name_of(report.energy.executed_precision);
@@ -144,6 +159,8 @@ void write_form(std::string& csv, const Report& report, const OpCounts& counts) 
           {"updates", text(n.updates)},
           {"spikes", text(n.spikes)}});
   }
+  for (const auto& [name, operand] : energies.rest())
+    emit({{"kind", "other"}, {"name", name}, {"operand", operand}});
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 import csv
 import functools
 import json
+import math
 import os
 import re
 import shutil
@@ -464,6 +465,21 @@ def check_as_of_schema_1_4(runner, new, old):
     del report["run"]["precision"]
     with open(runner.path(old), "w") as text:
         json.dump(report, text)
+
+
+def check_csv_totals(runner, folder):
+    """Energies of report.csv add up to the totals of report.json, scheme by scheme, in the form that is reported."""
+    with open(runner.path(os.path.join(folder, "report.json"))) as text:
+        energy = json.load(text)["energy"]
+    with open(runner.path(os.path.join(folder, "report.csv"))) as text:
+        rows = list(csv.DictReader(text))
+    known = [name for name, entry in energy.items() if isinstance(entry, dict) and f"{name}_pJ" in rows[0]
+             and entry.get("total_pJ") is not None and name != "hardware"]
+    require("as_built" in known, "no energies")
+    for name in known:
+        cells = [row[f"{name}_pJ"] for row in rows if row["form"] == energy[name]["form"]]
+        total = sum(float(cell) for cell in cells if cell)
+        require(math.isclose(total, energy[name]["total_pJ"], rel_tol=1e-9), f"{name}: {total} in rows, not {energy[name]['total_pJ']}")
 
 
 def check_csv_columns(runner, file, everywhere, *rules):
