@@ -153,7 +153,7 @@ Inferred infer(const View& op, const Inputs& in) {
 
 Inferred infer(const SpatialMean&, const Inputs& in) {
   require_inputs(in, 1);
-  require_kind(*in[0], EdgeKind::kReal, "real");
+  require_not_counts(*in[0]);
   return {EdgeKind::kReal, {channels_of(in[0]->shape)}};
 }
 

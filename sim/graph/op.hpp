@@ -85,8 +85,8 @@ struct View {
   Shape shape;
 };  // the same elements under another shape: map <-> tokens
 
-// Mean over pixels or tokens: 32 lanes, lane l adds rows l, l+32, ... ascending, lanes fold by 16,
-// 8, 4, 2, 1; then one division by the number of rows.
+// Mean over pixels or tokens, real or spikes (0 and 1): 32 lanes, lane l adds rows l, l+32, ...
+// ascending, lanes fold by 16, 8, 4, 2, 1; then one division by the number of rows.
 struct SpatialMean {};
 
 // Running mean over the steps so far: sum in step order, divided by their number. State slot "sum".

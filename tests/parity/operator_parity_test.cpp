@@ -122,6 +122,10 @@ TEST_CASE("adding spikes to a real value equals the reference", "[parity]") {
   check_shapes([](int64_t) { return Add{}; }, {true}, true);
 }
 
+TEST_CASE("the mean of spikes over pixels and tokens equals the reference", "[parity]") {
+  check_shapes([](int64_t) { return SpatialMean{}; }, {true}, false);
+}
+
 TEST_CASE("layer normalisation of real values and of spikes equals the reference", "[parity]") {
   check_shapes([](int64_t c) { return LayerNorm{c, "norm", 1e-5f}; }, {false, true}, true);
 }

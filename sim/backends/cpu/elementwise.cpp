@@ -144,13 +144,28 @@ HWY_INLINE void mean_of_rows(const ValueRef& in, int64_t t, int64_t c, float* to
   }
 }
 
+// The same of spikes, whose sums are whole numbers in any order.
+HWY_INLINE void mean_of_spikes(const ValueRef& in, int64_t t, int64_t c, float* to) {
+  int32_t sums[16] = {};
+  const auto spikes = in.bits_at(t);
+  for (int64_t row = 0; row < in.rows; ++row) {
+    const uint64_t part = spikes.row(row)[c >> 6] >> (c & 63);
+    for (int i = 0; i < 16; ++i) sums[i] += static_cast<int32_t>((part >> i) & 1);
+  }
+  for (int i = 0; i < 16; ++i) to[i] = static_cast<float>(sums[i]) / static_cast<float>(in.rows);
+}
+
 void spatial_mean(const PackedEpilogue& packed, const UnitIo& io) {
   const Epilogue epilogue(packed, io);
   parallel_for(padded(packed.channels) / 16, 1, io.threads, [&](int64_t first, int64_t last) {
     HWY_ALIGN float sums[16];
     for (int64_t block = first; block < last; ++block) {
       for (int64_t t = 0; t < io.steps; ++t) {
-        mean_of_rows(io.in[0], t, block * 16, sums);
+        if (io.in[0].bits != nullptr) {
+          mean_of_spikes(io.in[0], t, block * 16, sums);
+        } else {
+          mean_of_rows(io.in[0], t, block * 16, sums);
+        }
         finish(epilogue, sums, 0, t, 0, 1, 1, block * 16, 16);
       }
     }

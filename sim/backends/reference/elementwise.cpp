@@ -49,7 +49,7 @@ void run_op(const SpatialMean&, const Prepared&, const UnitIo& io, int64_t t) {
   for (int64_t c = 0; c < io.in[0].channels; ++c) {
     std::array<float, 32> lane{};
     for (int64_t row = 0; row < io.in[0].rows; ++row)
-      lane[static_cast<size_t>(row % 32)] += io.in[0].real_row(t, row)[c];
+      lane[static_cast<size_t>(row % 32)] += element(io.in[0], t, row, c);
     for (size_t fold = 16; fold > 0; fold /= 2) {
       for (size_t l = 0; l < fold; ++l) lane[l] += lane[l + fold];
     }
