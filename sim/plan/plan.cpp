@@ -183,6 +183,8 @@ std::vector<Lifetime> lifetimes(const Plan& plan, const std::vector<bool>& kept)
     if (kept[static_cast<size_t>(id)] || plan.graph.node(id).is_static || waits)
       at(id).end = kForever;
     if (kept[static_cast<size_t>(id)] && passes) at(id).begin = -1;
+    // Static units run before all others, wherever they stand, and once for all chunks.
+    if (plan.graph.node(id).is_static) at(id).begin = -1;
     at(id).end = std::max(at(id).end, at(id).begin);
   }
   return life;

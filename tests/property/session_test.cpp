@@ -241,3 +241,39 @@ TEST_CASE("a saved session of another network, or with damaged tensors, is refus
   CHECK_THROWS_WITH(session.run_chunk(Tensor({1, 3, 3, 2}), 1, 1),
                     Catch::Contains("expects [1, 21, 34, 2]"));
 }
+
+TEST_CASE("a static branch that stands behind neurons keeps its value", "[property]") {
+  Graph graph;
+  const NodeId x = graph.add("input", Input{{6, 6, 3}});
+  const auto conv = [&](const std::string& name, NodeId from) {
+    const int64_t in = channels_of(graph.node(from).shape);
+    return graph.add(name, Conv2d{in, 20, 3, 1, 1, 1, name + ".weight", ""}, {from});
+  };
+  const NodeId u = conv("stem", x);
+  NodeId y = graph.add("lif1", Neuron{lif(2.0f, 0.1f)}, {u});
+  y = graph.add("lif2", Neuron{lif(2.0f, 0.1f)}, {conv("conv", y)});
+  const NodeId sum = graph.add("sum", Add{}, {conv("conv2", y), conv("shortcut", u)});
+  const NodeId spikes = graph.add("lif3", Neuron{lif(2.0f, 0.1f)}, {sum});
+  graph.output("logits", graph.add("logits", SpatialMean{}, {spikes}));
+  const Weights weights = random_weights(graph, 3);
+  Tensor frame({1, 6, 6, 3});
+  uint64_t index = 0;
+  for (float& value : frame.f32()) value = 4.0f * random_uniform(5, 0, index++) - 2.0f;
+  const auto run = [&](std::shared_ptr<const Backend> backend, Schedule schedule, int64_t chunk) {
+    Session session(compile(graph, weights, std::move(backend), {schedule, chunk, {}}));
+    Record record;
+    for (int64_t done = 0; done < 6; done += chunk) {
+      session.run_chunk(frame, chunk, 1);
+      append(record, session);
+    }
+    return record;
+  };
+  const Record first = run(make_reference_backend(), Schedule::kStepMajor, 1);
+  REQUIRE(first.spikes.size() == 3);
+  for (const int64_t chunk : {1, 2, 6}) {
+    for (const Schedule schedule : {Schedule::kLayerMajor, Schedule::kStepMajor}) {
+      CHECK(run(make_reference_backend(), schedule, chunk) == first);
+      CHECK(run(make_cpu_backend(), schedule, chunk) == first);
+    }
+  }
+}
