@@ -6,6 +6,7 @@
 #include "models/ann/kwt.hpp"
 #include "models/ann/rwkv4.hpp"
 #include "models/lmuformer/lmuformer.hpp"
+#include "models/ms_resnet/ms_resnet.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
 
@@ -17,6 +18,7 @@ const std::vector<Family>& families() {
       kwt_family(),          //
       lmuformer_family(),    //
       spikeformer_family(),  //
+      ms_resnet_family(),    //
       rwkv4_family(),        //
       spikegpt_family(),     //
   };
