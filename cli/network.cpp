@@ -26,7 +26,7 @@ std::shared_ptr<const Backend> make_backend(const std::string& device, Accumulat
 
 Weights load_for(const Graph& graph, const std::filesystem::path& path,
                  const Experiment::WeightSource& source, std::vector<std::string>& notes,
-                 std::span<const ExtentHint> hints) {
+                 const WeightHints& hints) {
   StoredWeights stored =
       load_weights(path, {source.select, source.ignore, array_names(graph), source.select_key});
   try {

@@ -48,7 +48,7 @@ std::shared_ptr<const Backend> make_backend(const std::string& device,
 // scales that leave fp32 among them.
 Weights load_for(const Graph& graph, const std::filesystem::path& path,
                  const Experiment::WeightSource& source, std::vector<std::string>& notes,
-                 std::span<const ExtentHint> hints = {});
+                 const WeightHints& hints = {});
 
 // How a run of the experiment's network is planned, and what that takes.
 PlanOptions plan_options(const Experiment& experiment, const Graph& graph);

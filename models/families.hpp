@@ -65,7 +65,7 @@ struct Family {
   std::vector<FamilyPreset> presets = {};  // none: there is no key model.preset
   std::string_view default_preset = {};    // "": none
   std::string_view instead = {};           // the key to give where no preset is; "": none needed
-  std::vector<ExtentHint> hints = {};      // which key decides which extent of which array
+  WeightHints hints = {};                  // which key decides which extent of which array
   std::string_view remark = {};            // what a reader of its reports has to know; "": nothing
 
   // The values of a preset, "": those without one. Throws Error(kUsage) listing the presets.

@@ -113,7 +113,7 @@ Family kwt_family() {
                            fmt::format("{} frames of {}, dim {}", c.frames, c.in_channels, c.dim),
                            ""});
   }
-  row.hints = {{"head.weight", 0, 1, "model.num_classes"}};
+  row.hints.extents = {{"head.weight", 0, 1, "model.num_classes"}};
   row.start = [](std::string_view preset) { return ModelSpec::of(kwt_preset(preset)); };
   row.keys = [](ModelSpec& spec) { return kwt_keys(spec.as<KwtConfig>()); };
   row.check = [](const ModelSpec& spec) { return fault_of(spec.as<KwtConfig>()); };

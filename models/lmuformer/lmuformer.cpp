@@ -230,8 +230,8 @@ Family lmuformer_family() {
                            fmt::format("{} steps of {}, dim {}", c.seq_len, c.in_channels, c.dim),
                            std::string(preset.note)});
   }
-  row.hints = {{"head.weight", 0, 1, "model.num_classes"},
-               {"classifier.weight", 0, 1, "model.num_classes"}};
+  row.hints.extents = {{"head.weight", 0, 1, "model.num_classes"},
+                       {"classifier.weight", 0, 1, "model.num_classes"}};
   row.start = [](std::string_view preset) { return ModelSpec::of(lmuformer_preset(preset)); };
   row.keys = [](ModelSpec& spec) { return lmuformer_keys(spec.as<LmuformerConfig>()); };
   row.check = [](const ModelSpec& spec) -> std::optional<KeyFault> {

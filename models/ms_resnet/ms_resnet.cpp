@@ -111,12 +111,12 @@ Family ms_resnet_family() {
              .default_preset = "18"};
   row.presets = {{"18", "blocks [2, 2, 2, 2]", "resnet18 of the authors' program"},
                  {"34", "blocks [3, 4, 6, 3]", "resnet34"}};
-  row.hints = {{"conv1.0.weight", 1, 1, "model.in_channels"},
-               {"conv2_x.0.residual_function.1.weight", 0, 1, "model.widths[0]"},
-               {"conv3_x.0.residual_function.1.weight", 0, 1, "model.widths[1]"},
-               {"conv4_x.0.residual_function.1.weight", 0, 1, "model.widths[2]"},
-               {"conv5_x.0.residual_function.1.weight", 0, 1, "model.widths[3]"},
-               {"fc.weight", 0, 1, "model.num_classes"}};
+  row.hints.extents = {{"conv1.0.weight", 1, 1, "model.in_channels"},
+                       {"conv2_x.0.residual_function.1.weight", 0, 1, "model.widths[0]"},
+                       {"conv3_x.0.residual_function.1.weight", 0, 1, "model.widths[1]"},
+                       {"conv4_x.0.residual_function.1.weight", 0, 1, "model.widths[2]"},
+                       {"conv5_x.0.residual_function.1.weight", 0, 1, "model.widths[3]"},
+                       {"fc.weight", 0, 1, "model.num_classes"}};
   row.start = start_ms_resnet;
   row.keys = [](ModelSpec& spec) { return ms_resnet_keys(spec.as<MsResnetConfig>()); };
   row.check = [](const ModelSpec&) -> std::optional<KeyFault> { return std::nullopt; };

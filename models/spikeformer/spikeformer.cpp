@@ -251,12 +251,13 @@ Family spikeformer_family() {
                            fmt::format("embed_dim [{}]", fmt::join(preset.embed_dim, ", ")),
                            std::string(preset.note)});
   }
-  row.hints = {{"downsample1_2.encode_conv.weight", 0, 1, "model.embed_dim[0]"},
-               {"downsample2.encode_conv.weight", 0, 1, "model.embed_dim[1]"},
-               {"downsample3.encode_conv.weight", 0, 1, "model.embed_dim[2]"},
-               {"downsample4.encode_conv.weight", 0, 1, "model.embed_dim[3]"},
-               {"downsample1_1.encode_conv.weight", 1, 1, "model.in_channels"},
-               {"head.weight", 0, 1, "model.num_classes"}};
+  row.hints.extents = {{"downsample1_2.encode_conv.weight", 0, 1, "model.embed_dim[0]"},
+                       {"downsample2.encode_conv.weight", 0, 1, "model.embed_dim[1]"},
+                       {"downsample3.encode_conv.weight", 0, 1, "model.embed_dim[2]"},
+                       {"downsample4.encode_conv.weight", 0, 1, "model.embed_dim[3]"},
+                       {"downsample1_1.encode_conv.weight", 1, 1, "model.in_channels"},
+                       {"head.weight", 0, 1, "model.num_classes"}};
+  row.hints.flags = {{"head_kd.", "second head", "model.kd"}};
   row.start = [](std::string_view preset) {
     return ModelSpec::of(preset.empty() ? SpikeformerConfig{} : spikeformer_preset(preset));
   };

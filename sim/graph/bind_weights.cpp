@@ -55,10 +55,11 @@ class Binder {
  public:
   Binder(const Graph& graph, StoredWeights stored) : graph_(graph), stored_(std::move(stored)) {}
 
-  Weights run(std::vector<std::string>* notes, std::span<const ExtentHint> hints) {
+  Weights run(std::vector<std::string>* notes, const WeightHints& hints) {
+    flags_ = hints.flags;
     const NameSet needed = array_names(graph_);
     faults_.needed = needed.size();
-    for (const ExtentHint& hint : hints) note_extent(hint);
+    for (const ExtentHint& hint : hints.extents) note_extent(hint);
     for (const Node& node : graph_.nodes()) {
       for (const Parameter& parameter : parameters_of(node.op)) {
         if (!bound_.contains(parameter.name) && seen_.insert(parameter.name).second)
@@ -161,9 +162,10 @@ class Binder {
   std::string cause() const {
     if (!keys_.empty()) return "in the file " + keys_;
     const auto& surplus = faults_.surplus;
-    const auto distilled = [](const std::string& name) { return name.starts_with("head_kd."); };
-    if (std::any_of(surplus.begin(), surplus.end(), distilled)) {
-      return "the file has the second head of distillation: set model.kd = true";
+    for (const FlagHint& hint : flags_) {
+      const auto has = [&](const std::string& name) { return name.starts_with(hint.prefix); };
+      if (std::any_of(surplus.begin(), surplus.end(), has))
+        return fmt::format("the file has a {}: set {} = true", hint.what, hint.key);
     }
     if (faults_.missing.size() == faults_.needed && !surplus.empty()) {
       const std::string start = surplus[0].substr(0, surplus[0].find('.') + 1);
@@ -173,12 +175,14 @@ class Binder {
                        });
       return all ? "another network: all names start with '" + start + "'" : "another network";
     }
-    const auto is_kd = [](const std::string& fault) {
-      return fault.starts_with("missing head_kd.");
-    };
-    if (!faults_.missing.empty() &&
-        std::all_of(faults_.missing.begin(), faults_.missing.end(), is_kd)) {
-      return "the file has no second head: model.kd = false";
+    for (const FlagHint& hint : flags_) {
+      const auto is_of = [&](const std::string& fault) {
+        return fault.starts_with("missing " + hint.prefix);
+      };
+      if (!faults_.missing.empty() &&
+          std::all_of(faults_.missing.begin(), faults_.missing.end(), is_of)) {
+        return fmt::format("the file has no {}: {} = false", hint.what, hint.key);
+      }
     }
     if (faults_.size() == surplus.size()) return "weights.ignore can leave surplus tensors out";
     return "";
@@ -211,12 +215,13 @@ class Binder {
   Faults faults_;
   std::vector<std::string> kept_;
   std::string keys_;
+  std::vector<FlagHint> flags_;
 };
 
 }  // namespace
 
 Weights bind_weights(const Graph& graph, StoredWeights stored, std::vector<std::string>* notes,
-                     std::span<const ExtentHint> hints) {
+                     const WeightHints& hints) {
   return Binder(graph, std::move(stored)).run(notes, hints);
 }
 

@@ -104,6 +104,14 @@ struct ExtentHint {
   int64_t factor = 1;  // the key's value is the extent times this
   std::string key;
 };
+// Arrays below a prefix that a flag of the model adds: "head_kd.", "second head", "model.kd".
+struct FlagHint {
+  std::string prefix, what, key;
+};
+struct WeightHints {
+  std::vector<ExtentHint> extents = {};
+  std::vector<FlagHint> flags = {};
+};
 
 // Checks that `stored` holds every array the graph needs with its shape, that all values are
 // finite, and nothing else. Left out are what training tools keep beside the arrays (counts of
@@ -112,7 +120,7 @@ struct ExtentHint {
 // twice. Throws one Error(kData) that counts the missing, surplus, misshapen and non-finite arrays,
 // lists the first of them, and says what the cause may be.
 Weights bind_weights(const Graph& graph, StoredWeights stored, std::vector<std::string>* notes,
-                     std::span<const ExtentHint> hints = {});
+                     const WeightHints& hints = {});
 Weights bind_weights(const Graph& graph, Weights weights);
 
 // Scale and shift of a batch normalisation, computed in double and rounded to fp32 once.
