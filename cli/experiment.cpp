@@ -7,13 +7,7 @@
 #include "core/parallel.hpp"
 
 namespace spikeloom {
-void read_twin(Config& config, std::filesystem::path& weights, std::string& select) {
-  weights = config.path_of("twin.weights", "");
-  select = config.text("twin.select", "");
-  if (weights.empty() && !select.empty()) {
-    throw config.error_at("twin.select", "the twin has no weights; twin.weights names a file");
-  }
-}
+namespace {
 
 Experiment::WeightSource read_weights(Config& config) {
   Experiment::WeightSource weights;
@@ -31,8 +25,6 @@ Experiment::WeightSource read_weights(Config& config) {
   weights.note = config.text("weights.note", "");
   return weights;
 }
-
-namespace {
 
 DatasetSpec read_dataset(Config& config) {
   std::vector<std::string> kinds;
@@ -62,8 +54,6 @@ DatasetSpec read_dataset(Config& config) {
                           : CropRule::kFloorPlusHalf;
   return dataset;
 }
-
-}  // namespace
 
 Experiment::Run read_run(Config& config) {
   Experiment::Run run;
@@ -97,6 +87,34 @@ Experiment::Trace read_trace(Config& config) {
   return trace;
 }
 
+Experiment::Output read_output(Config& config, bool logits) {
+  Experiment::Output output;
+  output.dir = config.path_of("output.dir", "out").lexically_normal();
+  if (output.dir.empty()) throw config.error_at("output.dir", "is the empty text");
+  output.features = config.text_or_texts("output.features", {});
+  output.membranes = config.text_or_texts("output.membranes", {});
+  output.logits = config.flag("output.logits", logits);
+  output.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
+  return output;
+}
+
+}  // namespace
+
+void read_common(Config& config, bool logits, CommonExperiment& experiment) {
+  experiment.weights = read_weights(config);
+  experiment.run = read_run(config);
+  experiment.trace = read_trace(config);
+  experiment.output = read_output(config, logits);
+}
+
+void read_twin(Config& config, CommonExperiment& experiment) {
+  experiment.twin_weights = config.path_of("twin.weights", "");
+  experiment.twin_select = config.text("twin.select", "");
+  if (experiment.twin_weights.empty() && !experiment.twin_select.empty()) {
+    throw config.error_at("twin.select", "the twin has no weights; twin.weights names a file");
+  }
+}
+
 void check_trace_samples(const Config& config, const Experiment::Trace& trace, int64_t samples) {
   for (const int64_t index : trace.samples) {
     if (index < samples) continue;
@@ -108,29 +126,22 @@ void check_trace_samples(const Config& config, const Experiment::Trace& trace, i
 Experiment read_experiment(Config& config) {
   Experiment experiment;
   experiment.model = read_model(config);
+  read_common(config, true, experiment);
   if (experiment.model.family->sample == SampleKind::kTokens) {
     throw config.error_at("model.family", fmt::format("{} reads tokens: only run and generate do",
                                                       experiment.model.family->name));
   }
-  experiment.weights = read_weights(config);
-  read_twin(config, experiment.twin_weights, experiment.twin_select);
+  read_twin(config, experiment);
   experiment.dataset = read_dataset(config);
-  experiment.run = read_run(config);
   experiment.what_if = read_what_if(config, experiment.run.device);
   if (experiment.what_if.weight_bits > 0 && experiment.run.precision.precision != Precision::kF32) {
     throw config.error_at("run.precision", "what_if.weight_bits rounds the weights already: fp32");
   }
   experiment.chip = read_chip_choice(config);
-  experiment.trace = read_trace(config);
   experiment.neurobench = config.flag("report.neurobench", false);
-  experiment.output.dir = config.path_of("output.dir", "out").lexically_normal();
-  if (experiment.output.dir.empty()) throw config.error_at("output.dir", "is the empty text");
-  experiment.output.features = config.text_or_texts("output.features", {});
-  experiment.output.membranes = config.text_or_texts("output.membranes", {});
-  if (!config.flag("output.logits", true))
+  if (!experiment.output.logits)
     throw config.error_at("output.logits", "logits.npy is always written");
   experiment.output.per_step = config.flag("output.per_step", false);
-  experiment.output.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
   config.reject_unknown();
   const ModelShape shape = experiment.model.shape();
   if (experiment.dataset.classes == 0) experiment.dataset.classes = shape.classes;

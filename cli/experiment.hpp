@@ -16,7 +16,8 @@
 
 namespace spikeloom {
 
-struct Experiment {
+// What experiments of every family have.
+struct CommonExperiment {
   ModelChoice model;
   struct WeightSource {
     std::filesystem::path path;  // "": random
@@ -38,7 +39,6 @@ struct Experiment {
   } weights;
   std::filesystem::path twin_weights;  // "": the twin is counted, not executed
   std::string twin_select;             // as weights.select
-  DatasetSpec dataset;
   struct Run {
     std::string device;  // "cpu" | "reference"
     int threads = 1;
@@ -47,8 +47,6 @@ struct Experiment {
     int64_t batch = 1;  // samples in flight
     PrecisionChoice precision;
   } run;
-  WhatIf what_if;
-  std::optional<ChipChoice> chip;  // priced while the run goes on
   struct Trace {
     bool enabled = true;
     std::vector<std::string> layers;  // empty: all
@@ -61,21 +59,26 @@ struct Experiment {
     // Whether the file holds every spike of the run.
     bool is_whole() const { return enabled && layers.empty() && every == 1 && samples.empty(); }
   } trace;
-  bool neurobench = false;  // also count as the NeuroBench harness does
   struct Output {
     std::filesystem::path dir;
     std::vector<std::string> features, membranes;
+    bool logits = true;       // logits.npy
     bool per_step = false;    // also the logits after every step
     double checkpoint_s = 1;  // shortest time between two checkpoints
   } output;
 };
 
-// Tables that experiments of every family share.
-Experiment::WeightSource read_weights(Config& config);
+struct Experiment : CommonExperiment {
+  DatasetSpec dataset;
+  WhatIf what_if;
+  std::optional<ChipChoice> chip;  // priced while the run goes on
+  bool neurobench = false;         // also count as the NeuroBench harness does
+};
+
+// Reads all of it but the model and the twin's weights; `logits`: the default of output.logits.
+void read_common(Config& config, bool logits, CommonExperiment& experiment);
 // `twin.weights` and `twin.select`.
-void read_twin(Config& config, std::filesystem::path& weights, std::string& select);
-Experiment::Run read_run(Config& config);
-Experiment::Trace read_trace(Config& config);
+void read_twin(Config& config, CommonExperiment& experiment);
 // Throws Error(kUsage) where trace.samples names one that a run of so many has not.
 void check_trace_samples(const Config& config, const Experiment::Trace& trace, int64_t samples);
 

@@ -12,8 +12,8 @@
 #include "cli/inputs.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/progress.hpp"
+#include "cli/recording.hpp"
 #include "cli/sample_loop.hpp"
-#include "cli/version.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/io/hint.hpp"
@@ -23,7 +23,6 @@
 #include "datasets/declared_events.hpp"
 #include "sim/graph/step_window.hpp"
 #include "sim/trace/finite_watch.hpp"
-#include "sim/trace/graph_json.hpp"
 #include "sim/trace/op_counter.hpp"
 #include "sim/trace/recorder.hpp"
 #include "sim/trace/replay.hpp"
@@ -68,22 +67,10 @@ std::string progress_note(const Accuracy& accuracy, size_t broken) {
 }
 
 std::unique_ptr<Recorder> make_recorder(const RunSetup& setup, const Network& network) {
-  const Experiment::Trace& trace = setup.experiment.trace;
-  if (!trace.enabled) return nullptr;
-  RecorderOptions options;
-  options.path = setup.experiment.output.dir / "trace.h5";
-  options.layers = trace.layers;
-  options.every = trace.every;
-  options.samples = trace.samples;
-  options.events_auto = trace.events_auto;
-  options.events = trace.events;
-  options.events_gzip = trace.events_gzip;
-  options.config_json = setup.config_json;
-  options.graph_json = graph_to_json(network.model.graph, &network.model.weights);
-  options.config_sha256 = sha256_hex(setup.config_json);
-  options.run_id = sha256_hex(options.config_sha256 + network.weights_hash).substr(0, 16);
-  options.generator = fmt::format("spikeloom {}", kVersion);
-  options.steps_per_sample = setup.steps;
+  if (!setup.experiment.trace.enabled) return nullptr;
+  const RecorderOptions options =
+      recorder_options(setup.experiment, network.model.graph, network.model.weights,
+                       setup.config_json, network.weights_hash, setup.steps);
   return std::make_unique<Recorder>(network.model.graph, options);
 }
 

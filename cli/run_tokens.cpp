@@ -237,7 +237,7 @@ void write_report(const Report& report, const fs::path& dir, bool quiet, OutputF
 int run_token_experiment(Config config, bool quiet, bool resume) {
   const TokenExperiment e = read_token_experiment(config);
   const nlohmann::json resolved = config.resolved();
-  std::optional<FolderLock> folder = FolderLock::of_existing(e.output_dir);
+  std::optional<FolderLock> folder = FolderLock::of_existing(e.output.dir);
   TokenNetwork net = make_token_network(e);
   std::optional<Tokenizer> tokenizer;  // token ids need none
   if (e.data.kind == "text" || !e.data.vocab.empty()) {
@@ -256,7 +256,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   setup.identity = identity_of(net, data, setup.config_json, setup.windows);
   if (!e.data.vocab.empty() && e.data.vocab != "bytes")
     setup.identity["dataset.vocab"] = sha256_hex(read_file(e.data.vocab));
-  if (!folder) folder.emplace(e.output_dir);
+  if (!folder) folder.emplace(e.output.dir);
   setup.folder = &*folder;
   const auto planned = static_cast<int64_t>(setup.windows.size());
   RunState state;
@@ -264,12 +264,12 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   state.signature = Signature(net.graph).hashes();
   const auto start = [&] {
     start_or_continue(
-        e.output_dir, setup.identity, resume, planned, "window", state,
+        e.output.dir, setup.identity, resume, planned, "window", state,
         [&](const RunState& earlier) { check_inputs(setup.windows, earlier.inputs); });
   };
   if (resume) start();
-  OutputFile json_file(e.output_dir / "report.json");
-  OutputFile csv_file(e.output_dir / "report.csv");
+  OutputFile json_file(e.output.dir / "report.json");
+  OutputFile csv_file(e.output.dir / "report.csv");
   if (!resume) start();
   {
     TokenRun run(setup, net.graph, std::exchange(net.weights, {}), state);
@@ -285,7 +285,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
   input.config = resolved;
   input.peak_memory_bytes = peak_bytes();
   input.config_sha256 = sha256_hex(setup.config_json);
-  if (!folder->is_locked()) input.warnings.push_back(no_lock_warning(e.output_dir));
+  if (!folder->is_locked()) input.warnings.push_back(no_lock_warning(e.output.dir));
   input.language = language_of(state, setup.windows, tokenizer, data.unknown);
   if (data.unknown > 0) {
     input.warnings.push_back(
@@ -304,7 +304,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
     notes.push_back(note);
   input.warnings.insert(input.warnings.end(), notes.begin(), notes.end());
   for (const std::string& note : notes) notice("{}", note);
-  write_report(make_report(std::move(input)), e.output_dir, quiet, json_file, csv_file);
+  write_report(make_report(std::move(input)), e.output.dir, quiet, json_file, csv_file);
   if (interrupted()) {
     notice(
         "interrupted after {} of {} windows; what ended is in the output folder, "
@@ -312,7 +312,7 @@ int run_token_experiment(Config config, bool quiet, bool resume) {
         state.done, planned);
     return exit_code(ErrorCode::kInterrupted);
   }
-  forget_checkpoint(e.output_dir);
+  forget_checkpoint(e.output.dir);
   return 0;
 }
 

@@ -49,17 +49,9 @@ TokenExperiment read_token_experiment(Config& config) {
                           fmt::format("{} reads no tokens; these do: {}", family.name,
                                       family_names(SampleKind::kTokens)));
   }
-  if (e.has_twin()) read_twin(config, e.twin_weights, e.twin_select);
-  e.weights = read_weights(config);
   read_data(config, e);
-  e.run = read_run(config);
-  e.trace = read_trace(config);
-  e.output_dir = config.path_of("output.dir", "out").lexically_normal();
-  if (e.output_dir.empty()) throw config.error_at("output.dir", "is the empty text");
-  e.features = config.text_or_texts("output.features", {});
-  e.membranes = config.text_or_texts("output.membranes", {});
-  e.logits = config.flag("output.logits", e.data.kind == "tokens");
-  e.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
+  read_common(config, e.data.kind == "tokens", e);
+  if (e.has_twin()) read_twin(config, e);
   refuse_image_keys(config);
   if (config.has("chip")) {
     throw config.error_at("chip",

@@ -9,12 +9,7 @@
 
 namespace spikeloom {
 
-struct TokenExperiment {
-  ModelChoice model;  // what the file says of it; the checkpoint tells the rest
-  Experiment::WeightSource weights;
-  std::filesystem::path twin_weights;  // "": counted, not executed
-  std::string twin_select;             // as weights.select
-
+struct TokenExperiment : CommonExperiment {
   bool has_twin() const { return model.family->twin.build != nullptr; }
   struct Data {
     std::string kind;  // "binidx" | "text" | "tokens"
@@ -26,12 +21,6 @@ struct TokenExperiment {
     int64_t skip = 0;       // windows left out at the start
     WantedWindows wanted() const { return {window, skip, limit}; }
   } data;
-  Experiment::Run run;
-  Experiment::Trace trace;
-  std::filesystem::path output_dir;
-  std::vector<std::string> features, membranes;  // to write, besides
-  bool logits = false;                           // logits.npy
-  double checkpoint_s = 1;                       // shortest time between two checkpoints
 };
 
 // Throws Error(kUsage), also for a network of anything but tokens.

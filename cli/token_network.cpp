@@ -30,8 +30,8 @@ MemoryPlan memory_plan(const TokenExperiment& e) {
   plan.device = e.run.device;
   plan.precision = e.run.precision.precision;
   plan.batch = std::max<int64_t>(e.run.batch, 1);
-  plan.features = e.features;
-  plan.membranes = e.membranes;
+  plan.features = e.output.features;
+  plan.membranes = e.output.membranes;
   plan.sample_steps = 1;  // a row a token
   return plan;
 }

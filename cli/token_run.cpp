@@ -9,13 +9,12 @@
 #include "cli/interrupt.hpp"
 #include "cli/network.hpp"
 #include "cli/progress.hpp"
-#include "cli/version.hpp"
+#include "cli/recording.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/parallel.hpp"
 #include "datasets/watched.hpp"
 #include "sim/trace/finite_watch.hpp"
-#include "sim/trace/graph_json.hpp"
 #include "sim/trace/replay.hpp"
 
 namespace spikeloom {
@@ -63,33 +62,13 @@ void feed(Session& session, const TokenWindow& window, int threads, Chunk&& chun
   }
 }
 
-RecorderOptions recorder_options(const TokenSetup& setup, const Graph& graph,
-                                 const Weights& weights) {
-  const TokenExperiment& e = setup.experiment;
-  RecorderOptions options;
-  options.path = e.output_dir / "trace.h5";
-  options.layers = e.trace.layers;
-  options.every = e.trace.every;
-  options.samples = e.trace.samples;
-  options.events_auto = e.trace.events_auto;
-  options.events = e.trace.events;
-  options.events_gzip = e.trace.events_gzip;
-  options.config_json = setup.config_json;
-  options.graph_json = graph_to_json(graph, &weights);
-  options.config_sha256 = sha256_hex(setup.config_json);
-  options.run_id = sha256_hex(options.config_sha256 + setup.weights_sha256).substr(0, 16);
-  options.generator = fmt::format("spikeloom {}", kVersion);
-  options.steps_per_sample = e.data.window;
-  return options;
-}
-
 // Everything a run writes a row of for every token.
 std::vector<WatchedArray> arrays_of(const TokenExperiment& e, const Graph& graph) {
-  auto arrays = watched_arrays(graph, e.features, e.membranes, e.output_dir);
-  if (!e.logits) return arrays;
+  auto arrays = watched_arrays(graph, e.output.features, e.output.membranes, e.output.dir);
+  if (!e.output.logits) return arrays;
   const NodeId head = *graph.find_output("logits");
   arrays.push_back(
-      {head, false, e.output_dir / "logits.npy", {channels_of(graph.node(head).shape)}});
+      {head, false, e.output.dir / "logits.npy", {channels_of(graph.node(head).shape)}});
   return arrays;
 }
 
@@ -147,12 +126,13 @@ TokenRun::TokenRun(const TokenSetup& setup, const Graph& graph, Weights weights,
       vocabulary_(channels_of(graph.node(head_).shape)),
       counter_(graph),
       signature_(graph),
-      pace_(experiment_.checkpoint_s) {
+      pace_(experiment_.output.checkpoint_s) {
   const bool again = state.done > 0;
   if (setup.keeps) open_arrays(again);
   if (experiment_.trace.enabled && setup.keeps) {
-    if (again) earlier_trace_ = earlier_output(experiment_.output_dir / "trace.h5", state);
-    recorder_.emplace(graph, recorder_options(setup, graph, weights));
+    if (again) earlier_trace_ = earlier_output(experiment_.output.dir / "trace.h5", state);
+    recorder_.emplace(graph, recorder_options(experiment_, graph, weights, setup.config_json,
+                                              setup.weights_sha256, experiment_.data.window));
   }
   QuantizedWeights executed =
       in_precision(graph, std::move(weights), experiment_.run.precision.precision);
@@ -352,7 +332,7 @@ void TokenRun::checkpoint() {
     add_unnamed(state_.unnamed, array.watched.path, array.file->file().temporary());
   }
   if (recorder_)
-    add_unnamed(state_.unnamed, experiment_.output_dir / "trace.h5", recorder_->temporary());
+    add_unnamed(state_.unnamed, experiment_.output.dir / "trace.h5", recorder_->temporary());
   save_checkpoint(*setup_.folder, setup_.identity, state_);
   if (recorder_) recorder_->keep_partial();
   for (Array& array : arrays_) array.file->keep_partial();
@@ -369,7 +349,7 @@ void TokenRun::resume() {
   checkpoint();
   for (Array& array : arrays_) array.earlier = ClaimedFile();
   earlier_trace_ = ClaimedFile();
-  remove_leftovers(experiment_.output_dir);
+  remove_leftovers(experiment_.output.dir);
 }
 
 }  // namespace spikeloom
