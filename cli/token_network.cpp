@@ -49,14 +49,19 @@ TokenNetwork make_token_network(const TokenExperiment& e) {
   } else {
     StoredWeights stored = load_weights(e.weights.path, {e.weights.select, e.weights.ignore,
                                                          e.model.family->checkpoint.landmarks()});
-    try {
-      build(e, &stored.tensors, net);
-      check_memory(net.graph, memory_plan(e));  // what was read is in memory already
+    const auto of_the_file = [&](auto&& step) {
+      try {
+        step();
+      } catch (const Error& error) {
+        throw error.in(e.weights.path.string());
+      }
+    };
+    of_the_file([&] { build(e, &stored.tensors, net); });
+    check_memory(net.graph, memory_plan(e));  // what was read is in memory already
+    of_the_file([&] {
       net.weights = bind_weights(net.graph, std::move(stored), &net.notes);
       value_gains(net.graph, net.weights);
-    } catch (const Error& error) {
-      throw error.in(e.weights.path.string());
-    }
+    });
     net.note = e.weights.note.empty() ? e.weights.path.filename().string() : e.weights.note;
   }
   net.hash = weights_hash(net.weights);
