@@ -48,7 +48,7 @@ struct CheckpointRules {
 };
 
 // What a publication says of how many times less energy its network needs than the same dense one,
-// by the arithmetic of hw_model/report/residual_stream.hpp: prices of a MAC and an addition, the
+// by the arithmetic of sim/counts/residual_stream.hpp: prices of a MAC and an addition, the
 // firing rate and width it assumes.
 struct EnergyClaim {
   double mac_pJ, ac_pJ, rate;

@@ -7,13 +7,14 @@
 // this order):
 //
 //   charge   IF                  h = v + x
-//            LIF, decayed input  h = v + (x - (v - v_rest)) * r        r = 1/tau, v_rest = v_reset
-//            (0 for soft reset) LIF, plain input    h = v * (1 - r) + x                   for
-//            v_rest = 0
-//                                h = v - (v - v_rest) * r + x          otherwise
+//            LIF, decayed input  h = v + (x - (v - v_rest)) * r    r = 1/tau
+//            LIF, plain input    h = v * (1 - r) + x               for v_rest = 0
+//                                h = v - (v - v_rest) * r + x      otherwise
 //            PLIF                as LIF with r = sigmoid(w), w learned
 //   fire     s = h >= v_th  (kAtThreshold)   or   h > v_th  (kAboveThreshold)
 //   reset    hard: v = s ? v_reset : h       soft: v = s ? h - v_th : h
+//
+// v_rest = v_reset for hard reset, 0 for soft reset.
 //
 // Source: Fang et al., "Incorporating learnable membrane time constants", ICCV 2021, equations 1 to
 // 4; comparison, order of decay and reset are those of the library the networks were trained with
@@ -26,6 +27,8 @@
 namespace spikeloom {
 
 enum class NeuronModel { kIf, kLif, kPlif };
+constexpr const char* kNeuronModelNames[] = {"IF", "LIF", "PLIF"};
+constexpr const char* kSimpleResetNames[] = {"hard", "soft"};
 
 struct NeuronParams {
   NeuronModel model = NeuronModel::kLif;

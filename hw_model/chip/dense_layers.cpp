@@ -70,8 +70,22 @@ class WorkList {
   void lower(const Node&, const Delay&) {}
   void lower(const Node&, const Prepend&) {}
   void lower(const Node&, const FirstRow&) {}
-  template <typename Other>
-  void lower(const Node& node, const Other&) {
+  void lower(const Node& node, const BatchNorm&) { one_each(node); }
+  void lower(const Node& node, const Neuron&) { one_each(node); }
+  void lower(const Node& node, const Add&) { one_each(node); }
+  void lower(const Node& node, const Scale&) { one_each(node); }
+  void lower(const Node& node, const SpatialMean&) { one_each(node); }
+  void lower(const Node& node, const StepMean&) { one_each(node); }
+  void lower(const Node& node, const Activation&) { one_each(node); }
+  void lower(const Node& node, const Embedding&) { one_each(node); }
+  void lower(const Node& node, const Threshold&) { one_each(node); }
+  void lower(const Node& node, const LayerNorm&) { one_each(node); }
+  void lower(const Node& node, const TokenMix&) { one_each(node); }
+  void lower(const Node& node, const Wkv&) { one_each(node); }
+  void lower(const Node& node, const Mul&) { one_each(node); }
+  void lower(const Node& node, const Positions&) { one_each(node); }
+
+  void one_each(const Node& node) {
     elementwise(describe(node.op), element_count(node.shape) * passes_);
   }
 

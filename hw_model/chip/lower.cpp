@@ -68,7 +68,8 @@ class Lowering {
     const Node& node = graph().node(id);
     const int target = new_population(id, node.name, SpikeSource::kTrace);
     populations_[id] = target;
-    if (is_event_input(node.op)) {  // spikes come from outside: nothing is computed for them
+    if (population_of(node.op)
+            ->is_input) {  // spikes come from outside: nothing is computed for them
       population(target).update = UpdateRule::kFired;
       return;
     }

@@ -15,13 +15,11 @@ bool is_free(const Op& op) {
 }  // namespace
 
 bool is_population(const Node& node) {
-  return std::holds_alternative<Neuron>(node.op) || std::holds_alternative<Threshold>(node.op) ||
-         is_event_input(node.op);
+  return population_of(node.op).has_value();
 }
 
 bool is_weighted_on_chip(const Op& op) {
-  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<Linear>(op) ||
-         std::holds_alternative<Conv1d>(op) || std::holds_alternative<LmuMemory>(op);
+  return is_layer(op) || std::holds_alternative<LmuMemory>(op);
 }
 
 NodeId behind_free(const Graph& graph, NodeId id) {

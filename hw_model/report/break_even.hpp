@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/graph/op_counts.hpp"
+#include "sim/counts/op_counts.hpp"
 
 namespace spikeloom {
 

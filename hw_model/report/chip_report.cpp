@@ -10,7 +10,7 @@
 
 #include "hw_model/chip/noc.hpp"
 #include "hw_model/report/chip_break_even.hpp"
-#include "sim/graph/op_counts.hpp"
+#include "sim/counts/op_counts.hpp"
 
 namespace spikeloom {
 namespace {

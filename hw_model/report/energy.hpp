@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "hw_model/chip/energy_table.hpp"
-#include "hw_model/report/elementwise.hpp"
+#include "sim/counts/elementwise.hpp"
 #include "sim/trace/neurobench.hpp"
 
 namespace spikeloom {

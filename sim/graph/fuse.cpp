@@ -21,39 +21,33 @@ struct Chain {
   std::vector<NodeId> nodes;
 };
 
-bool is_pointwise(const Op& op) {
-  const auto* conv = std::get_if<Conv2d>(&op);
-  return std::holds_alternative<Linear>(op) ||
-         (conv != nullptr && conv->kernel == 1 && conv->stride == 1 && conv->padding == 0 &&
-          conv->groups == 1);
+const BatchNorm* norm_of(const Op& op) {
+  return std::get_if<BatchNorm>(&op);
 }
 
-bool has_bias(const Op& op) {
-  if (const auto* conv = std::get_if<Conv2d>(&op)) return !conv->bias.empty();
-  if (const auto* conv = std::get_if<Conv1d>(&op)) return !conv->bias.empty();
-  if (const auto* linear = std::get_if<Linear>(&op)) return !linear->bias.empty();
-  return false;
+const Conv2d* conv_of(const Op& op) {
+  return std::get_if<Conv2d>(&op);
 }
 
 // Whether `next` may join a chain. `pointwise`: the chain so far has kernel 1 and no bias term
 // before a ring. `ring`: a padding BatchNorm came last.
 bool joins(const Op& next, bool pointwise, bool has_constant, bool ring) {
-  if (const auto* norm = std::get_if<BatchNorm>(&next)) {
+  if (const BatchNorm* norm = norm_of(next)) {
     return norm->pad == 0 ? !ring : pointwise && !has_constant && !ring;
   }
   if (ring) {
-    const auto* conv = std::get_if<Conv2d>(&next);
+    const Conv2d* conv = conv_of(next);
     return conv != nullptr && conv->padding == 0 && conv->stride == 1 &&
            (conv->groups == 1 || conv->groups == conv->in_channels);
   }
-  return is_pointwise(next);
+  return layer_of(next).pointwise;
 }
 
 Chain chain_from(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers,
                  NodeId start) {
   Chain chain{{start}};
-  bool pointwise = is_pointwise(graph.node(start).op);
-  bool has_constant = has_bias(graph.node(start).op);
+  bool pointwise = layer_of(graph.node(start).op).pointwise;
+  bool has_constant = !layer_of(graph.node(start).op).bias.empty();
   bool ring = false;
   std::set<NodeId> outputs;
   for (const auto& [name, id] : graph.outputs()) outputs.insert(id);
@@ -62,16 +56,16 @@ Chain chain_from(const Graph& graph, const std::vector<std::vector<NodeId>>& con
     if (next.size() != 1 || outputs.count(id)) break;
     const Node& node = graph.node(next[0]);
     if (node.inputs.size() != 1 || !joins(node.op, pointwise, has_constant, ring)) break;
-    const auto* norm = std::get_if<BatchNorm>(&node.op);
+    const BatchNorm* norm = norm_of(node.op);
     if (norm != nullptr) has_constant = true;
-    if (norm == nullptr && !is_pointwise(node.op)) pointwise = false;
+    if (norm == nullptr && !layer_of(node.op).pointwise) pointwise = false;
     ring = norm != nullptr && norm->pad > 0;
     id = next[0];
     chain.nodes.push_back(id);
   }
   // A ring that no convolution consumed cannot be merged: give it back.
   while (true) {
-    const auto* last = std::get_if<BatchNorm>(&graph.node(chain.nodes.back()).op);
+    const BatchNorm* last = norm_of(graph.node(chain.nodes.back()).op);
     if (last == nullptr || last->pad == 0) break;
     chain.nodes.pop_back();
   }
@@ -86,7 +80,7 @@ std::string parent_of(const std::string& name) {
 std::string merged_name(const Graph& graph, const Chain& chain) {
   std::vector<std::string> parts;
   for (const NodeId id : chain.nodes) {
-    if (!std::holds_alternative<BatchNorm>(graph.node(id).op)) parts.push_back(graph.node(id).name);
+    if (norm_of(graph.node(id).op) == nullptr) parts.push_back(graph.node(id).name);
   }
   if (parts.size() == 1) return parts[0];
   const std::string parent = parent_of(parts[0]);
@@ -105,42 +99,41 @@ std::string merged_name(const Graph& graph, const Chain& chain) {
   return prefix;
 }
 
-// Outputs of the last linear of a chain behind its start, or `first`.
-int64_t outputs_of(const Graph& graph, const Chain& chain, int64_t first) {
+// Outputs of the last layer of a chain.
+int64_t outputs_of(const Graph& graph, const Chain& chain) {
+  int64_t outputs = 0;
   for (const NodeId id : chain.nodes) {
-    if (const auto* linear = std::get_if<Linear>(&graph.node(id).op)) first = linear->out_features;
+    const Layer layer = layer_of(graph.node(id).op);
+    if (layer.outputs > 0) outputs = layer.outputs;
   }
-  return first;
+  return outputs;
 }
 
-// The one operator a chain becomes.
+// The one operator a chain becomes: its first, with the window of all of them.
 Op merged_op(const Graph& graph, const Chain& chain, const std::string& name) {
   const std::string weight = name + ".fused.weight", bias = name + ".fused.bias";
-  if (const auto* linear = std::get_if<Linear>(&graph.node(chain.nodes[0]).op)) {
-    return Linear{linear->in_features, outputs_of(graph, chain, linear->out_features),
-                  linear->trailing_ones, weight, bias};
-  }
-  if (const auto* conv = std::get_if<Conv1d>(&graph.node(chain.nodes[0]).op)) {
-    return Conv1d{conv->in_channels,
-                  outputs_of(graph, chain, conv->out_channels),
-                  conv->left,
-                  conv->right,
-                  weight,
-                  bias};
-  }
-  Conv2d merged = std::get<Conv2d>(graph.node(chain.nodes[0]).op);
-  for (size_t i = 1; i < chain.nodes.size(); ++i) {
-    const Op& op = graph.node(chain.nodes[i]).op;
-    if (const auto* norm = std::get_if<BatchNorm>(&op)) merged.padding += norm->pad;
-    if (const auto* conv = std::get_if<Conv2d>(&op)) {
-      merged.kernel += conv->kernel - 1;
-      merged.out_channels = conv->out_channels;
-      // A depthwise convolution followed or preceded by a dense one is dense.
-      merged.groups = merged.groups == conv->groups && merged.groups != 1 ? merged.groups : 1;
+  Op merged = graph.node(chain.nodes[0]).op;
+  if (auto* linear = std::get_if<Linear>(&merged)) {
+    *linear = {linear->in_features, outputs_of(graph, chain), linear->trailing_ones, weight, bias};
+  } else if (auto* steps = std::get_if<Conv1d>(&merged)) {
+    *steps = {
+        steps->in_channels, outputs_of(graph, chain), steps->left, steps->right, weight, bias};
+  } else if (auto* maps = std::get_if<Conv2d>(&merged)) {
+    for (size_t i = 1; i < chain.nodes.size(); ++i) {
+      const Op& op = graph.node(chain.nodes[i]).op;
+      if (const BatchNorm* norm = norm_of(op)) maps->padding += norm->pad;
+      if (const Conv2d* conv = conv_of(op)) {
+        maps->kernel += conv->kernel - 1;
+        // A depthwise convolution followed or preceded by a dense one is dense.
+        maps->groups = maps->groups == conv->groups && maps->groups != 1 ? maps->groups : 1;
+      }
     }
+    maps->out_channels = outputs_of(graph, chain);
+    maps->weight = weight;
+    maps->bias = bias;
+  } else {
+    throw Error(ErrorCode::kInternal, name + ": no rule merges " + describe(merged));
   }
-  merged.weight = weight;
-  merged.bias = bias;
   return merged;
 }
 
@@ -175,25 +168,10 @@ Vector bias_of(const std::string& name, int64_t out, const Weights& weights) {
 }
 
 Folded start_of(const Op& op, const Weights& weights) {
-  Folded folded;
-  if (const auto* linear = std::get_if<Linear>(&op)) {
-    folded.taps = taps_of(weights.at(linear->weight).data.f32(), linear->out_features,
-                          linear->in_features, 1);
-    folded.constant = bias_of(linear->bias, linear->out_features, weights);
-    return folded;
-  }
-  if (const auto* conv = std::get_if<Conv1d>(&op)) {
-    folded.taps = taps_of(weights.at(conv->weight).data.f32(), conv->out_channels,
-                          conv->in_channels, conv->kernel());
-    folded.constant = bias_of(conv->bias, conv->out_channels, weights);
-    return folded;
-  }
-  const auto& conv = std::get<Conv2d>(op);
-  folded.depthwise = conv.groups > 1;
-  folded.taps = taps_of(weights.at(conv.weight).data.f32(), conv.out_channels,
-                        conv.in_channels / conv.groups, conv.kernel * conv.kernel);
-  folded.constant = bias_of(conv.bias, conv.out_channels, weights);
-  return folded;
+  const Layer layer = layer_of(op);
+  return {layer.groups > 1,
+          taps_of(weights.at(layer.weight).data.f32(), layer.outputs, layer.inputs, layer.taps),
+          bias_of(layer.bias, layer.outputs, weights)};
 }
 
 void apply_norm(Folded& folded, const BatchNorm& norm, const Weights& weights) {
@@ -222,7 +200,7 @@ void apply_pointwise(Folded& folded, const Matrix& matrix, const Vector& bias, i
 }
 
 // A convolution without padding behind a ring: the chain so far is one matrix.
-void apply_conv(Folded& folded, const Conv2d& conv, const Weights& weights) {
+void apply_conv(Folded& folded, const Op& conv, const Weights& weights) {
   const Folded next = start_of(conv, weights);
   const Matrix before = folded.taps[0];
   const Vector constant = folded.constant;
@@ -243,13 +221,13 @@ Folded fold(const Graph& graph, const Chain& chain, const Weights& weights, int 
   Folded folded = start_of(graph.node(chain.nodes[0]).op, weights);
   for (size_t i = 1; i < chain.nodes.size(); ++i) {
     const Op& op = graph.node(chain.nodes[i]).op;
-    if (const auto* norm = std::get_if<BatchNorm>(&op)) {
+    if (const BatchNorm* norm = norm_of(op)) {
       apply_norm(folded, *norm, weights);
-    } else if (is_pointwise(op)) {
+    } else if (layer_of(op).pointwise) {
       const Folded next = start_of(op, weights);
       apply_pointwise(folded, next.taps[0], next.constant, threads);
     } else {
-      apply_conv(folded, std::get<Conv2d>(op), weights);
+      apply_conv(folded, op, weights);
     }
   }
   return folded;
@@ -288,10 +266,7 @@ Model rewrite(const Graph& graph, Weights* weights, int threads) {
     std::vector<NodeId> inputs;
     for (const NodeId input : node.inputs) inputs.push_back(moved[static_cast<size_t>(input)]);
     Chain chain{{id}};
-    if (std::holds_alternative<Conv2d>(node.op) || std::holds_alternative<Conv1d>(node.op) ||
-        std::holds_alternative<Linear>(node.op)) {
-      chain = chain_from(graph, consumers, id);
-    }
+    if (is_layer(node.op)) chain = chain_from(graph, consumers, id);
     NodeId placed = 0;
     if (chain.nodes.size() == 1) {
       placed = model.graph.add(node.name, node.op, inputs);

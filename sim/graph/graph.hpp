@@ -17,8 +17,6 @@
 
 namespace spikeloom {
 
-using NodeId = int32_t;
-
 struct Node {
   std::string name;  // dotted module path, unique
   Op op;
@@ -26,26 +24,9 @@ struct Node {
   // Inferred by Graph::add:
   EdgeKind kind = EdgeKind::kReal;
   Shape shape;             // of one sample at one step
+  int64_t vocabulary = 0;  // above 0: ids of tokens
   bool is_static = false;  // equal at every step of a sample: computed once
 };
-
-// One named array a node needs.
-struct Parameter {
-  std::string name;
-  Shape shape;
-};
-
-// One state array a node owns; lives in the Session.
-struct StateSlot {
-  std::string name;
-  Shape shape;
-  float initial = 0;
-};
-
-// Rows (pixels or tokens) and channels of a value: [H, W, C] -> H*W and C, [N, C] -> N and C, [C]
-// -> 1 and C.
-int64_t rows_of(const Shape& shape);
-int64_t channels_of(const Shape& shape);
 
 class Graph {
  public:
@@ -74,17 +55,12 @@ class Graph {
   std::vector<std::pair<std::string, NodeId>> outputs_;
 };
 
-// The array of a layer (Conv2d, Linear, Conv1d) whose rows belong to output channels; empty for
-// other operators.
-std::string weight_of(const Op& op);
-// The bias of such a layer; empty: none.
-std::string bias_of(const Op& op);
-// The arrays an operator reads, with the shapes they must have.
-std::vector<Parameter> parameters_of(const Op& op);
 // The state an operator carries from step to step.
 std::vector<StateSlot> state_of(const Node& node);
 // Consumers of every node, by id.
 std::vector<std::vector<NodeId>> consumers_of(const Graph& graph);
+// Whether a node shows the value of another under another shape, so that nothing runs for it.
+bool is_view(const Op& op);
 // The node whose value a View chain shows.
 NodeId source_of(const Graph& graph, NodeId id);
 
@@ -123,12 +99,6 @@ Weights bind_weights(const Graph& graph, StoredWeights stored, std::vector<std::
                      const WeightHints& hints = {});
 Weights bind_weights(const Graph& graph, Weights weights);
 
-// Scale and shift of a batch normalisation, computed in double and rounded to fp32 once.
-struct Affine {
-  std::vector<double> scale, shift;
-};
-Affine affine_of(const BatchNorm& op, const Weights& weights);
-
 // A layer of binary values: what a trace records. Neurons, an input of events, and Threshold nodes:
 // binary embeddings and masks of non-zero values.
 struct Population {
@@ -140,7 +110,5 @@ struct Population {
   bool is_neuron = true, is_input = false;
 };
 std::vector<Population> populations_of(const Graph& graph);
-// An Input whose values are spikes.
-bool is_event_input(const Op& op);
 
 }  // namespace spikeloom

@@ -59,11 +59,15 @@ std::shared_ptr<const LmuSystem> compute(int64_t order, double theta) {
   return system;
 }
 
+const LmuMemory* memory_in(const Node& node) {
+  return std::get_if<LmuMemory>(&node.op);
+}
+
 const LmuMemory* memory_of(const Graph& graph, const std::string& name) {
   const size_t dot = name.rfind('.');
   if (dot == std::string::npos) return nullptr;
   for (const Node& node : graph.nodes()) {
-    const auto* memory = std::get_if<LmuMemory>(&node.op);
+    const LmuMemory* memory = memory_in(node);
     if (memory != nullptr && name.compare(0, dot, memory->prefix) == 0) return memory;
   }
   return nullptr;
@@ -115,7 +119,7 @@ bool is_lmu_table(const Graph& graph, const std::string& name) {
 void check_lmu_tables(const Graph& graph, const Weights& weights,
                       std::vector<std::string>& faults) {
   for (const Node& node : graph.nodes()) {
-    const auto* memory = std::get_if<LmuMemory>(&node.op);
+    const LmuMemory* memory = memory_in(node);
     if (memory == nullptr) continue;
     const auto check = [&](const std::string& name, int64_t columns, auto value) {
       if (!weights.contains(name)) return;

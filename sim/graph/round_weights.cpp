@@ -58,9 +58,7 @@ AccumulatorLimits accumulator_limits(const Graph& graph, const RoundedWeights& r
   AccumulatorLimits limits;
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
-    if (std::holds_alternative<KtV>(node.op) || std::holds_alternative<QApply>(node.op)) {
-      limits[id] = {static_cast<float>(largest)};
-    }
+    if (node.kind == EdgeKind::kCounts) limits[id] = {static_cast<float>(largest)};
     const std::string name = weight_of(node.op);
     if (name.empty() || graph.node(node.inputs[0]).kind != EdgeKind::kSpikes) continue;
     for (const float step : rounded.step.at(name)) {

@@ -4,15 +4,6 @@
 
 namespace spikeloom {
 
-StepWindow window_of(const Op& op) {
-  if (const auto* conv = std::get_if<Conv1d>(&op)) return {conv->left, conv->right};
-  const auto* attention = std::get_if<SoftmaxAttention>(&op);
-  if (attention != nullptr && attention->context > 0) return {attention->context - 1, 0};
-  const auto* memory = std::get_if<LmuMemory>(&op);
-  if (memory != nullptr && memory->form == LmuForm::kEvent) return {memory->taps - 1, 0};
-  return {};
-}
-
 std::vector<int64_t> delays_of(const Graph& graph) {
   std::vector<int64_t> delays;
   for (const Node& node : graph.nodes()) {
@@ -40,7 +31,7 @@ std::vector<int64_t> histories_of(const Graph& graph, const std::vector<int64_t>
   for (NodeId id = 0; id < graph.size(); ++id) {
     const int64_t delay = delays[static_cast<size_t>(id)];
     for (const NodeId input : graph.node(id).inputs) {
-      if (std::holds_alternative<View>(graph.node(id).op)) continue;
+      if (is_view(graph.node(id).op)) continue;
       keep(input, delay + window_of(graph.node(id).op).left - delays[static_cast<size_t>(input)]);
     }
     if (aligned[static_cast<size_t>(id)]) keep(id, look_ahead - delay);

@@ -1,17 +1,11 @@
 #pragma once
-// Which steps of its input an operator reads besides its own, and what that costs in delay.
+// What the windows of operators over steps cost in delay and in past steps kept.
 
 #include <vector>
 
 #include "sim/graph/graph.hpp"
 
 namespace spikeloom {
-
-// Step t of the output reads steps [t - left, t + right] of the input, zeros outside the sample.
-struct StepWindow {
-  int64_t left = 0, right = 0;
-};
-StepWindow window_of(const Op& op);
 
 // For every node, how many steps of the network's input must have arrived after step t before step
 // t of the node can be computed: the largest delay of its inputs plus its own look-ahead.

@@ -13,12 +13,8 @@
 
 namespace spikeloom {
 
-// What the weights of each node make of a bound: value <= gain * input + offset; by node.
-struct ValueGain {
-  double gain = 1, offset = 0;
-};
-// Throws Error(kData) naming node and array where a weight, or the scale of a batch normalisation
-// computed from it, is no finite fp32 number. `weights` are fp32.
+// The `gain` rule of every node. Throws Error(kData) naming node and array where a weight, or the
+// scale of a batch normalisation computed from it, is no finite fp32 number. `weights` are fp32.
 std::vector<ValueGain> value_gains(const Graph& graph, const Weights& weights);
 
 // Bounds by node for an input of at most `input` in magnitude; infinity where there is none.

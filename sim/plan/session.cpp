@@ -292,7 +292,7 @@ void Session::run_chunk(const Tensor& frames, int64_t steps, int threads, int64_
   check_chunk(frames, steps, drained);
   const int64_t vocabulary = std::get<Input>(plan_->graph.node(0).op).vocabulary;
   if (vocabulary > 0 && steps > 0) check_tokens(frames.f32(), vocabulary, steps_done_);
-  if (steps > 0 && is_event_input(plan_->graph.node(0).op)) check_events(frames);
+  if (steps > 0 && std::get<Input>(plan_->graph.node(0).op).events) check_events(frames);
   const bool repeated = plan_->graph.node(0).is_static;
   shift_histories(last_ticks_);
   if (drained > 0 && length_ < 0) length_ = steps_done_ + steps;

@@ -9,160 +9,37 @@ namespace spikeloom {
 
 using nlohmann::json;
 
-std::string name_of(NeuronModel model) {
-  switch (model) {
-    case NeuronModel::kIf: return "IF";
-    case NeuronModel::kLif: return "LIF";
-    case NeuronModel::kPlif: return "PLIF";
-  }
-  return "";
-}
-
 namespace {
 
-std::string name_of(EdgeKind kind) {
-  switch (kind) {
-    case EdgeKind::kSpikes: return "spikes";
-    case EdgeKind::kCounts: return "counts";
-    case EdgeKind::kReal: return "real";
+// Writes the fields of an operator (sim/graph/fields.hpp).
+struct FieldWriter {
+  json object;
+
+  void integer(const char* key, int64_t value, FieldRange = {}) { object[key] = value; }
+  void optional_integer(const char* key, int64_t value, FieldRange = {}) {
+    if (value != 0) object[key] = value;
   }
-  return "";
-}
-
-json neuron_json(const NeuronParams& p) {
-  return {{"kind", "neuron"},
-          {"model", spikeloom::name_of(p.model)},
-          {"decay", p.decay},
-          {"decay_input", p.decay_input},
-          {"v_threshold", p.v_threshold},
-          {"v_reset", p.v_reset},
-          {"reset", p.reset == Reset::kHard ? "hard" : "soft"},
-          {"fire", p.fire == FireRule::kAtThreshold ? ">=" : ">"}};
-}
-
-json conv_json(const Conv2d& c) {
-  return {{"kind", "conv2d"},   {"in_channels", c.in_channels}, {"out_channels", c.out_channels},
-          {"kernel", c.kernel}, {"stride", c.stride},           {"padding", c.padding},
-          {"groups", c.groups}, {"weight", c.weight},           {"bias", c.bias}};
-}
+  void single(const char* key, float value) { object[key] = value; }
+  void real(const char* key, double value) { object[key] = value; }
+  void flag(const char* key, bool value) { object[key] = value; }
+  void optional_flag(const char* key, bool value) {
+    if (value) object[key] = value;
+  }
+  void text(const char* key, const std::string& value) { object[key] = value; }
+  void shape(const char* key, const Shape& value) { object[key] = value; }
+  template <typename E, size_t N>
+  void choice(const char* key, E value, const char* const (&names)[N]) {
+    object[key] = names[static_cast<size_t>(value)];
+  }
+  void label(const std::string&) {}
+};
 
 json op_json(const Op& op) {
   return std::visit(
-      Overloaded{
-          [](const Input& o) -> json {
-            json input = {{"kind", "input"}, {"shape", o.shape}, {"repeated", o.repeated}};
-            if (o.vocabulary > 0) input["vocabulary"] = o.vocabulary;
-            if (o.events) input["events"] = true;
-            return input;
-          },
-          [](const Conv2d& o) { return conv_json(o); },
-          [](const Linear& o) -> json {
-            return {{"kind", "linear"},
-                    {"in_features", o.in_features},
-                    {"out_features", o.out_features},
-                    {"trailing_ones", o.trailing_ones},
-                    {"weight", o.weight},
-                    {"bias", o.bias}};
-          },
-          [](const BatchNorm& o) -> json {
-            return {{"kind", "batchnorm"},
-                    {"channels", o.channels},
-                    {"prefix", o.prefix},
-                    {"eps", o.eps},
-                    {"pad", o.pad}};
-          },
-          [](const Neuron& o) { return neuron_json(o.params); },
-          [](const KtV& o) -> json {
-            return {{"kind", "ktv"}, {"heads", o.heads}};
-          },
-          [](const QApply& o) -> json {
-            return {{"kind", "qapply"}, {"heads", o.heads}, {"scale", o.scale}};
-          },
-          [](const Add&) -> json {
-            return {{"kind", "add"}};
-          },
-          [](const Scale& o) -> json {
-            return {{"kind", "scale"}, {"factor", o.factor}};
-          },
-          [](const View& o) -> json {
-            return {{"kind", "view"}, {"shape", o.shape}};
-          },
-          [](const SpatialMean&) -> json {
-            return {{"kind", "spatial_mean"}};
-          },
-          [](const StepMean&) -> json {
-            return {{"kind", "step_mean"}};
-          },
-          [](const Activation& o) -> json {
-            return {{"kind", "activation"}, {"function", spikeloom::name_of(o.kind)}};
-          },
-          [](const SoftmaxAttention& o) -> json {
-            json attention = {
-                {"kind", "softmax_attention"}, {"heads", o.heads}, {"scale", o.scale}};
-            if (o.context > 0) attention["context"] = o.context;
-            return attention;
-          },
-          [](const Embedding& o) -> json {
-            return {{"kind", "embedding"},
-                    {"vocabulary", o.vocabulary},
-                    {"channels", o.channels},
-                    {"weight", o.weight}};
-          },
-          [](const Threshold& o) -> json {
-            return {{"kind", "threshold"},
-                    {"threshold", o.threshold},
-                    {"fire", o.fire == FireRule::kAtThreshold ? ">=" : ">"}};
-          },
-          [](const LayerNorm& o) -> json {
-            return {{"kind", "layernorm"},
-                    {"channels", o.channels},
-                    {"prefix", o.prefix},
-                    {"eps", o.eps}};
-          },
-          [](const Delay&) -> json {
-            return {{"kind", "delay"}};
-          },
-          [](const TokenMix& o) -> json {
-            return {{"kind", "token_mix"}, {"channels", o.channels}, {"mix", o.mix}};
-          },
-          [](const Wkv& o) -> json {
-            return {
-                {"kind", "wkv"}, {"channels", o.channels}, {"decay", o.decay}, {"first", o.first}};
-          },
-          [](const Mul&) -> json {
-            return {{"kind", "mul"}};
-          },
-          [](const Conv1d& o) -> json {
-            return {{"kind", "conv1d"},
-                    {"in_channels", o.in_channels},
-                    {"out_channels", o.out_channels},
-                    {"left", o.left},
-                    {"right", o.right},
-                    {"weight", o.weight},
-                    {"bias", o.bias}};
-          },
-          [](const LmuMemory& o) -> json {
-            constexpr const char* kForms[] = {"event", "recurrent", "fft"};
-            return {{"kind", "lmu_memory"}, {"order", o.order},
-                    {"theta", o.theta},     {"form", kForms[static_cast<size_t>(o.form)]},
-                    {"taps", o.taps},       {"steps", o.steps}};
-          },
-          [](const Concat&) -> json {
-            return {{"kind", "concat"}};
-          },
-          [](const Positions& o) -> json {
-            return {{"kind", "positions"},
-                    {"count", o.count},
-                    {"channels", o.channels},
-                    {"along_steps", o.along_steps},
-                    {"weight", o.weight}};
-          },
-          [](const Prepend& o) -> json {
-            return {{"kind", "prepend"}, {"channels", o.channels}, {"weight", o.weight}};
-          },
-          [](const FirstRow&) -> json {
-            return {{"kind", "first_row"}};
-          },
+      [](const Operator auto& o) {
+        FieldWriter writer{{{"kind", o.kKind}}};
+        o.fields(o, writer);
+        return std::move(writer.object);
       },
       op);
 }
@@ -178,8 +55,12 @@ int64_t count_zeros(const Tensor& tensor) {
 json node_json(const Graph& graph, const Node& node, const Weights* weights) {
   json inputs = json::array();
   for (const NodeId input : node.inputs) inputs.push_back(graph.node(input).name);
-  json result = {{"name", node.name},   {"op", op_json(node.op)},     {"inputs", inputs},
-                 {"shape", node.shape}, {"edge", name_of(node.kind)}, {"static", node.is_static}};
+  json result = {{"name", node.name},
+                 {"op", op_json(node.op)},
+                 {"inputs", inputs},
+                 {"shape", node.shape},
+                 {"edge", kEdgeKindNames[static_cast<size_t>(node.kind)]},
+                 {"static", node.is_static}};
   const std::string weight = weight_of(node.op);
   if (!weight.empty()) {
     result["weights"] = element_count(parameters_of(node.op)[0].shape);

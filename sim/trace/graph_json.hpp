@@ -26,7 +26,4 @@ std::string graph_to_json(const Graph& graph, const Weights* weights);
 // Legendre memory, which names stored copies nothing reads, is not carried.
 Graph graph_from_json(std::string_view text, const std::string& name);
 
-// "LIF", "PLIF", "IF".
-std::string name_of(NeuronModel model);
-
 }  // namespace spikeloom

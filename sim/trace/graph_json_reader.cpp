@@ -1,3 +1,4 @@
+#include <array>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -124,83 +125,42 @@ class Fields {
   std::set<std::string> read_;
 };
 
-FireRule read_fire(Fields& f) {
-  return f.choice("fire", {">=", ">"}) == 0 ? FireRule::kAtThreshold : FireRule::kAboveThreshold;
-}
+// Reads the fields of an operator (sim/graph/fields.hpp).
+class FieldReader {
+ public:
+  explicit FieldReader(Fields& fields) : fields_(fields) {}
 
-Op read_neuron(Fields& f) {
-  NeuronParams p;
-  p.model = static_cast<NeuronModel>(f.choice("model", {"IF", "LIF", "PLIF"}));
-  p.decay = f.single("decay");
-  p.decay_input = f.flag("decay_input");
-  p.v_threshold = f.single("v_threshold");
-  p.v_reset = f.single("v_reset");
-  p.reset = f.choice("reset", {"hard", "soft"}) == 0 ? Reset::kHard : Reset::kSoft;
-  p.fire = read_fire(f);
-  return Neuron{p};
-}
-
-Op read_input(Fields& f) {
-  return Input{f.shape("shape"), f.flag("repeated"),
-               f.has("vocabulary") ? f.integer("vocabulary", 1, int64_t{1} << 24) : 0,
-               f.has("events") && f.flag("events")};
-}
-
-Op read_conv2d(Fields& f) {
-  return Conv2d{.in_channels = f.integer("in_channels", 1),
-                .out_channels = f.integer("out_channels", 1),
-                .kernel = f.integer("kernel", 1, 65535),
-                .stride = f.integer("stride", 1, 65535),
-                .padding = f.integer("padding", 0, 65535),
-                .groups = f.integer("groups", 1),
-                .weight = f.text("weight"),
-                .bias = f.text("bias")};
-}
-
-Op read_linear(Fields& f) {
-  return Linear{.in_features = f.integer("in_features", 1),
-                .out_features = f.integer("out_features", 1),
-                .trailing_ones = f.integer("trailing_ones", 0, 4),
-                .weight = f.text("weight"),
-                .bias = f.text("bias")};
-}
-
-Op read_conv1d(Fields& f) {
-  return Conv1d{.in_channels = f.integer("in_channels", 1),
-                .out_channels = f.integer("out_channels", 1),
-                .left = f.integer("left", 0, 65535),
-                .right = f.integer("right", 0, 65535),
-                .weight = f.text("weight"),
-                .bias = f.text("bias")};
-}
-
-Op read_memory(Fields& f) {
-  LmuMemory memory;
-  memory.order = f.integer("order", 1, 4096);
-  memory.theta = f.real("theta");
-  memory.form = static_cast<LmuForm>(f.choice("form", {"event", "recurrent", "fft"}));
-  memory.taps = f.integer("taps", 1, int64_t{1} << 20);
-  memory.steps = f.integer("steps", 0);
-  return memory;
-}
-
-Op read_activation(Fields& f) {
-  std::vector<std::string> names;
-  for (const ActivationKind kind : {ActivationKind::kRelu, ActivationKind::kSigmoid,
-                                    ActivationKind::kReluSquared, ActivationKind::kGelu}) {
-    names.emplace_back(name_of(kind));
+  void integer(const char* key, int64_t& value, FieldRange range = {}) {
+    value = fields_.integer(key, range.min, range.max);
   }
-  return Activation{static_cast<ActivationKind>(f.choice("function", names))};
-}
+  void optional_integer(const char* key, int64_t& value, FieldRange range = {}) {
+    value = fields_.has(key) ? fields_.integer(key, range.min, range.max) : 0;
+  }
+  void single(const char* key, float& value) { value = fields_.single(key); }
+  void real(const char* key, double& value) { value = fields_.real(key); }
+  void flag(const char* key, bool& value) { value = fields_.flag(key); }
+  void optional_flag(const char* key, bool& value) {
+    value = fields_.has(key) && fields_.flag(key);
+  }
+  void text(const char* key, std::string& value) { value = fields_.text(key); }
+  void shape(const char* key, Shape& value) { value = fields_.shape(key); }
+  template <typename E, size_t N>
+  void choice(const char* key, E& value, const char* const (&names)[N]) {
+    value = static_cast<E>(fields_.choice(key, {std::begin(names), std::end(names)}));
+  }
+  void label(const std::string&) {}
 
-Op read_softmax(Fields& f) {
-  return SoftmaxAttention{f.integer("heads", 1), f.single("scale"),
-                          f.has("context") ? f.integer("context", 1) : 0};
-}
+ private:
+  Fields& fields_;
+};
 
-Op read_positions(Fields& f) {
-  return Positions{f.integer("count", 1), f.integer("channels", 1), f.flag("along_steps"),
-                   f.text("weight")};
+// Reads an operator of the kind at place `I` of the variant.
+template <size_t I>
+Op read_kind(Fields& fields) {
+  std::variant_alternative_t<I, Op> op;
+  FieldReader reader(fields);
+  op.fields(op, reader);
+  return op;
 }
 
 struct OpReader {
@@ -208,62 +168,13 @@ struct OpReader {
   Op (*read)(Fields&);
 };
 
-constexpr OpReader kReaders[] = {
-    {"input", read_input},
-    {"conv2d", read_conv2d},
-    {"linear", read_linear},
-    {"batchnorm",
-     [](Fields& f) -> Op {
-       return BatchNorm{f.integer("channels", 1), f.text("prefix"), f.real("eps"),
-                        f.integer("pad", 0, 65535)};
-     }},
-    {"neuron", read_neuron},
-    {"ktv", [](Fields& f) -> Op { return KtV{f.integer("heads", 1)}; }},
-    {"qapply",
-     [](Fields& f) -> Op {
-       return QApply{f.integer("heads", 1), f.single("scale")};
-     }},
-    {"add", [](Fields&) -> Op { return Add{}; }},
-    {"scale", [](Fields& f) -> Op { return Scale{f.single("factor")}; }},
-    {"view", [](Fields& f) -> Op { return View{f.shape("shape")}; }},
-    {"spatial_mean", [](Fields&) -> Op { return SpatialMean{}; }},
-    {"step_mean", [](Fields&) -> Op { return StepMean{}; }},
-    {"activation", read_activation},
-    {"softmax_attention", read_softmax},
-    {"embedding",
-     [](Fields& f) -> Op {
-       return Embedding{f.integer("vocabulary", 1), f.integer("channels", 1), f.text("weight")};
-     }},
-    {"threshold",
-     [](Fields& f) -> Op {
-       return Threshold{f.single("threshold"), read_fire(f)};
-     }},
-    {"layernorm",
-     [](Fields& f) -> Op {
-       return LayerNorm{f.integer("channels", 1), f.text("prefix"), f.single("eps")};
-     }},
-    {"delay", [](Fields&) -> Op { return Delay{}; }},
-    {"token_mix",
-     [](Fields& f) -> Op {
-       return TokenMix{f.integer("channels", 1), f.text("mix")};
-     }},
-    {"wkv",
-     [](Fields& f) -> Op {
-       return Wkv{f.integer("channels", 1), f.text("decay"), f.text("first")};
-     }},
-    {"mul", [](Fields&) -> Op { return Mul{}; }},
-    {"conv1d", read_conv1d},
-    {"lmu_memory", read_memory},
-    {"concat", [](Fields&) -> Op { return Concat{}; }},
-    {"positions", read_positions},
-    {"prepend",
-     [](Fields& f) -> Op {
-       return Prepend{f.integer("channels", 1), f.text("weight")};
-     }},
-    {"first_row", [](Fields&) -> Op { return FirstRow{}; }},
-};
+template <size_t... I>
+constexpr auto readers(std::index_sequence<I...>) {
+  return std::array{OpReader{std::variant_alternative_t<I, Op>::kKind, read_kind<I>}...};
+}
 
 Op read_op(const json& object, const std::string& where) {
+  constexpr auto kReaders = readers(std::make_index_sequence<std::variant_size_v<Op>>{});
   Fields fields(object, where);
   std::vector<std::string> kinds;
   for (const OpReader& reader : kReaders) kinds.emplace_back(reader.kind);
@@ -284,10 +195,8 @@ double macs_of(const Graph& graph, const Node& node) {
   if (const auto* apply = std::get_if<QApply>(&node.op))
     return values * static_cast<double>(channels_of(node.shape) / apply->heads);
   if (std::holds_alternative<SoftmaxAttention>(node.op)) return values * rows;
-  if (std::holds_alternative<Conv2d>(node.op) || std::holds_alternative<Linear>(node.op) ||
-      std::holds_alternative<Conv1d>(node.op))
-    return rows * static_cast<double>(element_count(parameters_of(node.op)[0].shape));
-  return 0;
+  if (!is_layer(node.op)) return 0;
+  return rows * static_cast<double>(element_count(parameters_of(node.op)[0].shape));
 }
 
 class GraphReader {
@@ -353,7 +262,8 @@ class GraphReader {
       throw fields.fault("shape",
                          "is " + to_string(shape) + ", follows as " + to_string(node.shape));
     }
-    const size_t edge = fields.choice("edge", {"spikes", "counts", "real"});
+    const size_t edge =
+        fields.choice("edge", {std::begin(kEdgeKindNames), std::end(kEdgeKindNames)});
     if (edge != static_cast<size_t>(node.kind)) throw fields.fault("edge", "is another");
     if (fields.flag("static") != node.is_static) throw fields.fault("static", "is wrong");
     if (!fields.has("weights")) return;

@@ -9,11 +9,6 @@
 namespace spikeloom {
 namespace {
 
-bool is_weighted(const Op& op) {
-  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<Conv1d>(op) ||
-         std::holds_alternative<Linear>(op);
-}
-
 bool sees_whole_sequences(const Graph& graph) {
   return std::any_of(graph.nodes().begin(), graph.nodes().end(), [](const Node& node) {
     return std::holds_alternative<Conv1d>(node.op) || std::holds_alternative<LmuMemory>(node.op);
@@ -66,13 +61,13 @@ std::vector<int32_t> conv_fanout(const Conv2d& conv, const Shape& in, const Shap
   return fanout;
 }
 
-std::vector<int32_t> linear_fanout(const Linear& linear, const Tensor& weight, bool ones) {
-  std::vector<int32_t> fanout(static_cast<size_t>(linear.in_features));
+std::vector<int32_t> linear_fanout(const Layer& linear, const Tensor& weight, bool ones) {
+  std::vector<int32_t> fanout(static_cast<size_t>(linear.inputs));
   const auto values = weight.f32();
-  for (int64_t o = 0; o < linear.out_features; ++o) {
-    for (int64_t i = 0; i < linear.in_features; ++i) {
+  for (int64_t o = 0; o < linear.outputs; ++o) {
+    for (int64_t i = 0; i < linear.inputs; ++i) {
       const auto at = static_cast<size_t>(i);
-      fanout[at] += ones || values[static_cast<size_t>(o * linear.in_features + i)] != 0;
+      fanout[at] += ones || values[static_cast<size_t>(o * linear.inputs + i)] != 0;
     }
   }
   return fanout;
@@ -98,7 +93,7 @@ std::vector<int32_t> fanout_of(const Graph& graph, const Node& node, const Tenso
     return conv_fanout(*conv, graph.node(node.inputs[0]).shape, node.shape,
                        reach_of_taps(*conv, weight, ones));
   }
-  return linear_fanout(std::get<Linear>(node.op), weight, ones);
+  return linear_fanout(layer_of(node.op), weight, ones);
 }
 
 int64_t sum_of(const std::vector<int32_t>& values) {
@@ -134,7 +129,7 @@ double NeuroBenchCounts::connection_sparsity() const {
 std::vector<std::string> NeuroBenchCounter::watched(const Graph& graph) {
   std::vector<std::string> names;
   for (const Node& node : graph.nodes()) {
-    if (!is_weighted(node.op) && !std::holds_alternative<Neuron>(node.op)) continue;
+    if (!is_layer(node.op) && !std::holds_alternative<Neuron>(node.op)) continue;
     const std::string& name = graph.node(source_of(graph, node.inputs[0])).name;
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
@@ -169,7 +164,7 @@ NeuroBenchCounter::NeuroBenchCounter(const Graph& graph, const Weights& weights)
       const auto neurons = static_cast<size_t>(element_count(node.shape));
       membranes_.push_back({node.inputs[0], neuron->params, std::vector<float>(neurons), 0});
     }
-    if (!is_weighted(node.op)) continue;
+    if (!is_layer(node.op)) continue;
     const Tensor& weight = weights.at(parameters_of(node.op)[0].name).data;
     NeuroBenchLayer count;
     count.name = node.name;

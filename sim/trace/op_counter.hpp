@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "sim/graph/op_counts.hpp"
+#include "sim/counts/op_counts.hpp"
 #include "sim/plan/trace_sink.hpp"
 
 namespace spikeloom {

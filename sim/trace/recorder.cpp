@@ -181,7 +181,8 @@ struct Recorder::Impl {
     hdf5::write_integers(group.get(), "n_neurons", H5T_STD_U64LE, {&neurons, 1}, true);
     hdf5::write_text(group.get(), "layer", population.name);
     hdf5::write_text(group.get(), "neuron_model",
-                     population.is_neuron  ? name_of(population.neuron.model)
+                     population.is_neuron
+                         ? kNeuronModelNames[static_cast<size_t>(population.neuron.model)]
                      : population.is_input ? "input"
                                            : "threshold");
     hdf5::write_number(group.get(), "dt_ms", H5T_IEEE_F64LE, options.dt_ms);

@@ -9,11 +9,6 @@
 namespace spikeloom {
 namespace {
 
-bool is_dense(const Op& op) {
-  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<Conv1d>(op) ||
-         std::holds_alternative<Linear>(op);
-}
-
 // Zeros of a value; `finite` becomes false where some of it is no number.
 int64_t zeros_in(const ValueRef& input, char& finite) {
   if (input.bits != nullptr)
@@ -32,7 +27,7 @@ int64_t zeros_in(const ValueRef& input, char& finite) {
 std::vector<std::string> ZeroCounter::watched(const Graph& graph) {
   std::vector<std::string> names;
   for (const Node& node : graph.nodes()) {
-    if (!is_dense(node.op)) continue;
+    if (!is_layer(node.op)) continue;
     const std::string& name = graph.node(source_of(graph, node.inputs[0])).name;
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
@@ -41,7 +36,7 @@ std::vector<std::string> ZeroCounter::watched(const Graph& graph) {
 
 ZeroCounter::ZeroCounter(const Graph& graph) {
   for (const Node& node : graph.nodes()) {
-    if (!is_dense(node.op)) continue;
+    if (!is_layer(node.op)) continue;
     inputs_.push_back(node.inputs[0]);
     is_static_.push_back(node.is_static);
     counts_.push_back({node.name, 0, 0});

@@ -14,7 +14,7 @@
 #include "models/dense_twin.hpp"
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
-#include "sim/graph/op_counts.hpp"
+#include "sim/counts/op_counts.hpp"
 #include "tests/catch.hpp"
 
 using namespace spikeloom;

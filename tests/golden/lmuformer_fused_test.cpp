@@ -2,7 +2,7 @@
 
 #include "core/io/npy.hpp"
 #include "core/io/npz.hpp"
-#include "hw_model/report/elementwise.hpp"
+#include "sim/counts/elementwise.hpp"
 #include "sim/graph/fuse.hpp"
 #include "tests/catch.hpp"
 #include "tests/golden/lmuformer_run.hpp"

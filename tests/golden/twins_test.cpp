@@ -6,7 +6,7 @@
 #include "models/ann/kwt.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
-#include "sim/graph/op_counts.hpp"
+#include "sim/counts/op_counts.hpp"
 #include "sim/plan/session.hpp"
 #include "tests/catch.hpp"
 

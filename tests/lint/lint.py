@@ -10,6 +10,7 @@ import sys
 
 # The design's table: what a folder may include besides itself. Longest match names a file's folder.
 CORE, IO, HDF5, NEURONS, GRAPH, PLAN = "core", "core/io", "core/io/hdf5", "neurons", "sim/graph", "sim/plan"
+COUNTS = "sim/counts"
 BACKENDS, TRACE, MODELS, DATASETS = "sim/backends", "sim/trace", "models", "datasets"
 CHIP, REPORT = "hw_model/chip", "hw_model/report"
 ALLOWED = {
@@ -19,12 +20,13 @@ ALLOWED = {
     NEURONS: {CORE},
     GRAPH: {CORE, NEURONS},
     PLAN: {CORE, NEURONS, GRAPH},
+    COUNTS: {CORE, NEURONS, GRAPH, PLAN},
     BACKENDS: {CORE, NEURONS, GRAPH, PLAN},
-    TRACE: {CORE, IO, HDF5, NEURONS, GRAPH, PLAN},
+    TRACE: {CORE, IO, HDF5, NEURONS, GRAPH, PLAN, COUNTS},
     MODELS: {CORE, NEURONS, GRAPH},
     DATASETS: {CORE, IO},
-    CHIP: {CORE, IO, HDF5, NEURONS, GRAPH, TRACE},
-    REPORT: {CORE, IO, HDF5, NEURONS, GRAPH, TRACE, CHIP},
+    CHIP: {CORE, IO, HDF5, NEURONS, GRAPH, COUNTS, TRACE},
+    REPORT: {CORE, IO, HDF5, NEURONS, GRAPH, COUNTS, TRACE, CHIP},
     "cli": None,  # everything
     "tests": None,
 }
@@ -96,6 +98,37 @@ def check_families(sources, faults):
                 faults.append(f"{path}:{number}: names a family; what differs is a field of its row in models/")
 
 
+# Tests for single operators (`get_if<Conv2d>`): rules belong to the operators. So many may stand in
+# the graph and in the counting rules.
+MOST_SINGLE_OPERATOR_TESTS = 20
+SINGLE_OPERATOR = r"\b(?:get_if|holds_alternative|get)<(?:{})>"
+
+
+def operators(root):
+    with open(os.path.join(root, "sim/graph/op.hpp"), encoding="utf-8") as file:
+        found = re.search(r"using Op =\s*OperatorVariant<([^>]*)>", file.read())
+    return re.findall(r"\w+", found[1])
+
+
+def check_operators(root, texts, faults):
+    """No visitor over operators with a catch-all, few tests for single ones."""
+    names = operators(root)
+    single = re.compile(SINGLE_OPERATOR.format("|".join(names)))
+    tests = []
+    for path, text in texts.items():
+        if path.startswith("tests/"):
+            continue
+        for visitor in re.finditer(r"Overloaded\s*\{.*?\n\s*\},", text, re.S):
+            if re.search(r"\[[&=]?\]\(const auto&", visitor[0]):
+                line = text[:visitor.start()].count("\n") + 1
+                faults.append(f"{path}:{line}: a visitor that passes over whatever it does not list")
+        if path.startswith(("sim/graph/", "sim/counts/")):
+            tests += [f"{path}:{text[:hit.start()].count(chr(10)) + 1}" for hit in single.finditer(text)]
+    if len(tests) > MOST_SINGLE_OPERATOR_TESTS:
+        faults.append(f"{len(tests)} tests for single operators in graph and counting rules, at most "
+                      f"{MOST_SINGLE_OPERATOR_TESTS}: {', '.join(tests)}")
+
+
 def check_links(root, path, text, faults):
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if re.match(r"[a-z]+:", target):
@@ -121,7 +154,7 @@ def main():
     if listed.returncode != 0 or not files:
         print("skipped: not a git checkout")
         return 77
-    faults, sources, texts = [], [], []
+    faults, sources, texts = [], [], {}
     for path in files:
         if not path.endswith((".hpp", ".cpp", ".h", ".py", ".md", ".toml", ".txt", ".json", ".cmake")) and "." in path:
             continue
@@ -132,11 +165,12 @@ def main():
                 faults.append(f"{path}:{number}: a path of one machine")
         if path.endswith((".hpp", ".cpp")):
             sources.append(path)
-            texts.append((path, text))
+            texts[path] = text
             check_source(path, text, faults)
         if path.endswith(".md"):
             check_links(root, path, text, faults)
-    check_families(texts, faults)
+    check_families(texts.items(), faults)
+    check_operators(root, texts, faults)
     check_format(root, sources, faults)
     for fault in faults:
         print(fault)

@@ -7,8 +7,8 @@
 #include "core/error.hpp"
 #include "models/dense_twin.hpp"
 #include "models/spikeformer/spikeformer.hpp"
+#include "sim/counts/op_counts.hpp"
 #include "sim/graph/fuse.hpp"
-#include "sim/graph/op_counts.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "tests/catch.hpp"
 

@@ -1,8 +1,8 @@
 // SpikeGPT's builder: sizes and operation counts of the published shapes, what is refused.
 
 #include "core/error.hpp"
-#include "hw_model/report/elementwise.hpp"
 #include "models/ann/rwkv4.hpp"
+#include "sim/counts/elementwise.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "tests/catch.hpp"
 

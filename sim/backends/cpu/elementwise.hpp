@@ -8,8 +8,9 @@
 //   PackedScale        x * factor
 //   PackedActivation   relu, relu^2, sigmoid, gelu
 //   PackedMul          a * b
-//   PackedSpatialMean  32 lanes, lane l = +0 + rows l, l+32, ... ascending; lanes fold by 16, 8, 4,
-//   2, 1; / rows PackedStepMean     state += x; state / float(steps so far, this one included)
+//   PackedSpatialMean  32 lanes, lane l = +0 + rows l, l+32, ... ascending; lanes fold by 16, 8,
+//                      4, 2, 1; / rows
+//   PackedStepMean     state += x; state / float(steps so far, this one included)
 //
 // Vectors run over channels. Threads share rows (channels for the spatial mean).
 

@@ -18,6 +18,57 @@ std::vector<float> values_of(const Weights& weights, const std::string& name) {
   return {values.f32().begin(), values.f32().end()};
 }
 
+// What an operator reads, as its kernel wants it.
+template <ReadsNoArrays O>
+void load(const O&, const Weights&, Prepared&) {}
+
+template <typename O>
+requires(!HasNoLayer<O>) void load(const O& op, const Weights& weights, Prepared& to) {
+  const Layer layer = op.layer();
+  const auto scale = weights.at(layer.weight).scale.f32();
+  to.weight = values_of(weights, layer.weight);
+  to.bias = values_of(weights, layer.bias);
+  to.scale.assign(scale.begin(), scale.end());
+}
+
+void load(const BatchNorm& op, const Weights& weights, Prepared& to) {
+  const Affine affine = affine_of(op, weights);
+  to.scale.assign(affine.scale.begin(), affine.scale.end());
+  to.shift.assign(affine.shift.begin(), affine.shift.end());
+}
+
+void load(const LayerNorm& op, const Weights& weights, Prepared& to) {
+  to.scale = values_of(weights, op.prefix + ".weight");
+  to.shift = values_of(weights, op.prefix + ".bias");
+}
+
+void load(const Embedding& op, const Weights& weights, Prepared& to) {
+  to.weight = values_of(weights, op.weight);
+}
+
+void load(const Positions& op, const Weights& weights, Prepared& to) {
+  to.weight = values_of(weights, op.weight);
+}
+
+void load(const Prepend& op, const Weights& weights, Prepared& to) {
+  to.weight = values_of(weights, op.weight);
+}
+
+void load(const TokenMix& op, const Weights& weights, Prepared& to) {
+  to.scale = values_of(weights, op.mix);
+}
+
+void load(const Wkv& op, const Weights& weights, Prepared& to) {
+  to.scale = values_of(weights, op.decay);
+  for (float& w : to.scale) w = -ordered_exp(w);
+  to.shift = values_of(weights, op.first);
+}
+
+void load(const LmuMemory& op, const Weights&, Prepared& to) {
+  to.memory = lmu_system(op.order, op.theta);
+  if (op.form == LmuForm::kFft) to.fft.emplace(*to.memory, op.steps);
+}
+
 void clear_padding(const ValueRef& value, int64_t step) {
   for (int64_t row = 0; row < value.rows; ++row) {
     float* at = value.real_row(step, row);
@@ -39,37 +90,10 @@ class ReferenceBackend final : public Backend {
     const auto limits = limits_.find(unit.main);
     if (limits != limits_.end()) prepared->limits = limits->second;
     const Node& node = graph.node(unit.main);
-    const Op& op = node.op;
-    if (const std::string name = weight_of(op); !name.empty()) {
-      const WeightTensor& stored = weights.at(name);
-      prepared->weight = values_of(weights, name);
-      prepared->bias = values_of(weights, bias_of(op));
-      prepared->scale.assign(stored.scale.f32().begin(), stored.scale.f32().end());
-      prepared->adds_integers =
-          stored.scale.size() > 0 && graph.node(node.inputs[0]).kind == EdgeKind::kSpikes;
-    } else if (const auto* norm = std::get_if<BatchNorm>(&op)) {
-      const Affine affine = affine_of(*norm, weights);
-      prepared->scale.assign(affine.scale.begin(), affine.scale.end());
-      prepared->shift.assign(affine.shift.begin(), affine.shift.end());
-    } else if (const auto* table = std::get_if<Embedding>(&op)) {
-      prepared->weight = values_of(weights, table->weight);
-    } else if (const auto* layer_norm = std::get_if<LayerNorm>(&op)) {
-      prepared->scale = values_of(weights, layer_norm->prefix + ".weight");
-      prepared->shift = values_of(weights, layer_norm->prefix + ".bias");
-    } else if (const auto* mix = std::get_if<TokenMix>(&op)) {
-      prepared->scale = values_of(weights, mix->mix);
-    } else if (const auto* wkv = std::get_if<Wkv>(&op)) {
-      prepared->scale = values_of(weights, wkv->decay);
-      for (float& w : prepared->scale) w = -ordered_exp(w);
-      prepared->shift = values_of(weights, wkv->first);
-    } else if (const auto* positions = std::get_if<Positions>(&op)) {
-      prepared->weight = values_of(weights, positions->weight);
-    } else if (const auto* row = std::get_if<Prepend>(&op)) {
-      prepared->weight = values_of(weights, row->weight);
-    } else if (const auto* memory = std::get_if<LmuMemory>(&op)) {
-      prepared->memory = lmu_system(memory->order, memory->theta);
-      if (memory->form == LmuForm::kFft) prepared->fft.emplace(*prepared->memory, memory->steps);
-    }
+    std::visit([&](const Operator auto& op) { load(op, weights, *prepared); }, node.op);
+    const std::string weight = weight_of(node.op);
+    prepared->adds_integers = !weight.empty() && weights.at(weight).scale.size() > 0 &&
+                              graph.node(node.inputs[0]).kind == EdgeKind::kSpikes;
     return prepared;
   }
 

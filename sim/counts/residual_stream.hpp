@@ -4,8 +4,7 @@
 // ways of pricing it nevertheless by its spikes (docs/energy.md, "Language models"):
 //   paper             as the publication counts: every projection as if its input were as sparse as
 //                     the neurons behind it fire, WKV as 7 MACs a channel
-//   event_decomposed  exact algebra. x = LN0(x0) + earlier spikes, and layer normalisation is
-//   affine
+//   event_decomposed  exact algebra. x = LN0(x0) + earlier spikes, and layer normalisation is affine
 //                     once mean and deviation are known, so that W[m*LN(x) + (1-m)*LN(x')] is a sum
 //                     of columns of W diag(m*g) over the spikes of x and of W diag((1-m)*g) over
 //                     those of the token before
@@ -15,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/graph/op_counts.hpp"
+#include "sim/counts/op_counts.hpp"
 
 namespace spikeloom {
 

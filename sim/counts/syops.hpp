@@ -2,10 +2,11 @@
 // Counts as the `syops` tool of the SNN literature makes them (iCGY96/syops-counter, 2023), for
 // comparison with figures published through it.
 //
-//   convolution       dense MACs, padding included, plus one addition per output where it has a
-//   bias linear            dense MACs, plus out_features per call where it has a bias normalisation
-//   2 per input element neurons           1 AC per element attention products, pooling and means
-//   written as functions: not counted
+//   convolution     dense MACs, padding included, plus one addition per output with a bias
+//   linear          dense MACs, plus out_features per call with a bias
+//   normalisation   2 per input element
+//   neurons         1 AC per element
+//   attention products, pooling and means written as functions: not counted
 //
 // A layer of spikes counts rate x operations as AC, any other its operations as MAC. A call is one
 // sample over all its steps. The tool finds out by looking whether a tensor is binary; here the
@@ -14,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/graph/op_counts.hpp"
+#include "sim/counts/op_counts.hpp"
 
 namespace spikeloom {
 

@@ -1,4 +1,4 @@
-#include "hw_model/report/residual_stream.hpp"
+#include "sim/counts/residual_stream.hpp"
 
 #include <fmt/format.h>
 
@@ -9,14 +9,62 @@
 namespace spikeloom {
 namespace {
 
+// What an operator is to a residual stream.
+enum class Part {
+  kOther,
+  kMatrix,
+  kNorm,
+  kSum,
+  kScale,
+  kEmbedding,
+  kBinary,
+  kMix,
+  kAverage,
+  kNeurons
+};
+
+Part part_of(const Op& op) {
+  return std::visit(Overloaded{
+                        [](const Linear&) { return Part::kMatrix; },
+                        [](const LayerNorm&) { return Part::kNorm; },
+                        [](const Add&) { return Part::kSum; },
+                        [](const Scale&) { return Part::kScale; },
+                        [](const Embedding&) { return Part::kEmbedding; },
+                        [](const Threshold&) { return Part::kBinary; },
+                        [](const TokenMix&) { return Part::kMix; },
+                        [](const Wkv&) { return Part::kAverage; },
+                        [](const Neuron&) { return Part::kNeurons; },
+                        [](const Input&) { return Part::kOther; },
+                        [](const Conv2d&) { return Part::kOther; },
+                        [](const BatchNorm&) { return Part::kOther; },
+                        [](const KtV&) { return Part::kOther; },
+                        [](const QApply&) { return Part::kOther; },
+                        [](const View&) { return Part::kOther; },
+                        [](const SpatialMean&) { return Part::kOther; },
+                        [](const StepMean&) { return Part::kOther; },
+                        [](const Activation&) { return Part::kOther; },
+                        [](const SoftmaxAttention&) { return Part::kOther; },
+                        [](const Delay&) { return Part::kOther; },
+                        [](const Mul&) { return Part::kOther; },
+                        [](const Conv1d&) { return Part::kOther; },
+                        [](const LmuMemory&) { return Part::kOther; },
+                        [](const Concat&) { return Part::kOther; },
+                        [](const Positions&) { return Part::kOther; },
+                        [](const Prepend&) { return Part::kOther; },
+                        [](const FirstRow&) { return Part::kOther; },
+                    },
+                    op);
+}
+
 // The matrices whose products reach node `id` without passing the residual stream.
 void projections_behind(const Graph& graph, NodeId id, const std::string& neurons,
                         std::vector<bool>& seen, std::map<std::string, std::string>& owner) {
   if (seen[static_cast<size_t>(id)]) return;
   seen[static_cast<size_t>(id)] = true;
   const Node& node = graph.node(id);
-  if (std::holds_alternative<Linear>(node.op)) owner.emplace(node.name, neurons);
-  if (std::holds_alternative<LayerNorm>(node.op) || std::holds_alternative<Add>(node.op)) return;
+  const Part part = part_of(node.op);
+  if (part == Part::kMatrix) owner.emplace(node.name, neurons);
+  if (part == Part::kNorm || part == Part::kSum) return;
   for (const NodeId input : node.inputs) projections_behind(graph, input, neurons, seen, owner);
 }
 
@@ -39,16 +87,15 @@ std::optional<Stream> stream_before(const Graph& graph, const RunStatistics& run
   for (;;) {
     const Node& node = graph.node(id);
     obstacle = node.name;
-    if (std::holds_alternative<Threshold>(node.op))
-      return add_spikes(node) ? std::optional(sum) : std::nullopt;
-    if (std::holds_alternative<Embedding>(node.op)) {
+    const Part part = part_of(node.op);
+    if (part == Part::kBinary) return add_spikes(node) ? std::optional(sum) : std::nullopt;
+    if (part == Part::kEmbedding) {
       sum.real_root = true;
       return sum;
     }
-    if (std::holds_alternative<Add>(node.op)) {
+    if (part == Part::kSum) {
       if (!add_spikes(graph.node(node.inputs[1]))) return std::nullopt;
-    } else if (!std::holds_alternative<Scale>(node.op) &&
-               !std::holds_alternative<LayerNorm>(node.op)) {
+    } else if (part != Part::kScale && part != Part::kNorm) {
       return std::nullopt;
     }
     id = node.inputs[0];
@@ -57,15 +104,15 @@ std::optional<Stream> stream_before(const Graph& graph, const RunStatistics& run
 
 std::optional<ProjectionCount> count_projection(const Graph& graph, const Node& node,
                                                 const RunStatistics& run, std::string& obstacle) {
-  const auto& linear = std::get<Linear>(node.op);
+  const Layer layer = layer_of(node.op);
   ProjectionCount count;
   count.layer = node.name;
-  count.outputs = linear.out_features;
-  count.dense_macs = linear.in_features * linear.out_features * run.evaluations;
+  count.outputs = layer.outputs;
+  count.dense_macs = layer.inputs * layer.outputs * run.evaluations;
   const Node& from = graph.node(node.inputs[0]);
-  const bool mixes = std::holds_alternative<TokenMix>(from.op);
+  const bool mixes = part_of(from.op) == Part::kMix;
   const Node& norm = mixes ? graph.node(from.inputs[0]) : from;
-  if (!std::holds_alternative<LayerNorm>(norm.op)) return count;
+  if (part_of(norm.op) != Part::kNorm) return count;
   const auto stream = stream_before(graph, run, norm.inputs[0], obstacle);
   if (!stream) return std::nullopt;
   count.reads_stream = true;
@@ -85,15 +132,15 @@ std::optional<ResidualStream> count_residual_stream(const Graph& graph, const Ru
   std::map<std::string, std::string> owner;
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
-    if (std::holds_alternative<Wkv>(node.op))
-      stream.wkv_updates += element_count(node.shape) * run.evaluations;
-    if (!std::holds_alternative<Neuron>(node.op)) continue;
+    const Part part = part_of(node.op);
+    if (part == Part::kAverage) stream.wkv_updates += element_count(node.shape) * run.evaluations;
+    if (part != Part::kNeurons) continue;
     std::vector<bool> seen(static_cast<size_t>(graph.size()));
     projections_behind(graph, node.inputs[0], node.name, seen, owner);
   }
   std::string at;
   for (const Node& node : graph.nodes()) {
-    if (!std::holds_alternative<Linear>(node.op)) continue;
+    if (part_of(node.op) != Part::kMatrix) continue;
     std::optional<ProjectionCount> count = count_projection(graph, node, run, at);
     if (!count) {
       if (obstacle != nullptr) *obstacle = at;

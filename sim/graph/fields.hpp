@@ -1,0 +1,43 @@
+#pragma once
+// The parameters of an operator, once for all who read or write them: `fields(op, visitor)` calls
+// one member of the visitor for each, in the order of the file.
+//
+// A visitor has these members; `V` is the field's type, const where it only reads:
+//   integer(key, V&, range)           optional_integer: absent stands for 0
+//   single(key, V&), real(key, V&)    float and double, finite
+//   flag(key, V&)                     optional_flag: absent stands for false
+//   text(key, V&), shape(key, V&)
+//   choice(key, V&, names)            an enum whose values are positions in `names`
+//   label(text)                       how people call the operator, where its kind alone is not it
+// Visitors: the writer and the reader of JSON (sim/trace/graph_json*.cpp) and Labeller.
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "core/shape.hpp"
+
+namespace spikeloom {
+
+struct FieldRange {
+  int64_t min = 1, max = int64_t{1} << 31;
+};
+
+// Hears the label only.
+struct Labeller {
+  std::string result;
+
+  void integer(const char*, int64_t, FieldRange = {}) {}
+  void optional_integer(const char*, int64_t, FieldRange = {}) {}
+  void single(const char*, float) {}
+  void real(const char*, double) {}
+  void flag(const char*, bool) {}
+  void optional_flag(const char*, bool) {}
+  void text(const char*, const std::string&) {}
+  void shape(const char*, const Shape&) {}
+  template <typename E, size_t N>
+  void choice(const char*, E, const char* const (&)[N]) {}
+  void label(std::string text) { result = std::move(text); }
+};
+
+}  // namespace spikeloom

@@ -1,0 +1,31 @@
+#pragma once
+// What the `infer` and `bound` rules of operators share. All throw Error(kUsage) with the reason;
+// Graph::add puts the node's name in front.
+
+#include "core/error.hpp"
+#include "sim/graph/rules.hpp"
+
+namespace spikeloom {
+
+[[noreturn]] void misfit(const std::string& reason);
+
+void require_inputs(Inputs in, size_t count);
+void require_kind(const InputValue& in, EdgeKind kind);
+void require_not_counts(const InputValue& in);
+void require_channels(const InputValue& in, int64_t channels);
+// [channels] a step.
+void require_vector(const InputValue& in, int64_t channels);
+// Channels of a head. Throws when they do not divide.
+int64_t head_dim(int64_t channels, int64_t heads);
+
+// One real value, the result is alike.
+Inferred infer_same(Inputs in);
+// Two real values of one shape, the result is alike.
+Inferred infer_pair(Inputs in);
+
+// gain * bound of the first input + offset.
+ValueBound of_gain(const BoundInput& in);
+// Throws Error(kData): `name` leaves the range of fp32.
+[[noreturn]] void not_finite(const std::string& name);
+
+}  // namespace spikeloom

@@ -1,0 +1,34 @@
+#pragma once
+// Spikes without state.
+
+#include "sim/graph/operator.hpp"
+
+namespace spikeloom {
+
+// x >= threshold or x > threshold. Two uses: a binary embedding (>= 0, so that both zeros fire),
+// and the mask of the values relu^2 left above zero, which nothing reads but counters and traces
+// ("> 0 on relu^2": exact zeros an engine may skip).
+struct Threshold {
+  float threshold = 0;
+  FireRule fire = FireRule::kAtThreshold;
+
+  static constexpr const char* kKind = "threshold";
+  template <typename Self, typename V>
+  static void fields(Self& o, V& v) {
+    v.single("threshold", o.threshold);
+    v.choice("fire", o.fire, kFireWords);
+    v.label(o.label());
+  }
+  std::string label() const;  // "threshold >= 0"
+  Inferred infer(Inputs in) const;
+  static constexpr NoParameters parameters{};
+  static constexpr NotALayer layer{};
+  static constexpr NoState state{};
+  static constexpr OwnStepOnly window{};
+  NodeWork work(const NodeRun& run) const;
+  static constexpr NoArrays gain{};
+  ValueBound bound(const BoundInput& in) const;
+  std::optional<PopulationInfo> population() const;
+};
+
+}  // namespace spikeloom
