@@ -40,9 +40,14 @@
 
 namespace spikeloom {
 
-// What lacks a rule does not compile here.
-template <Operator... O>
-using OperatorVariant = std::variant<O...>;
+// What lacks a rule does not compile here. One by one: of a list, compilers do not say what lacks
+// what.
+template <Operator O>
+struct Complete {
+  using Type = O;
+};
+template <typename... O>
+using OperatorVariant = std::variant<typename Complete<O>::Type...>;
 
 using Op = OperatorVariant<Input, Conv2d, Linear, BatchNorm, Neuron, KtV, QApply, Add, Scale, View,
                            SpatialMean, StepMean, Activation, SoftmaxAttention, Embedding,
