@@ -147,7 +147,7 @@ int64_t NeuroBenchCounter::bytes(const Graph& graph) {
       elements += conv->kernel() * conv->in_channels;
     } else if (linear != nullptr) {
       elements += linear->in_features;
-    } else if (is_weighted(node.op)) {
+    } else if (is_layer(node.op)) {
       elements += element_count(graph.node(node.inputs[0]).shape);
     }
   }
