@@ -15,12 +15,13 @@ namespace spikeloom {
 namespace {
 
 // Share of neuron steps that fire; `currents` holds the steps of one neuron after the other.
-double rate_at(const NeuronParams& params, const std::vector<float>& currents, int64_t steps) {
+double rate_at(const NeuronSpec& spec, const std::vector<float>& currents, int64_t steps) {
   int64_t fired = 0;
+  OneNeuron one(spec);
   for (size_t at = 0; at < currents.size(); at += static_cast<size_t>(steps)) {
-    float v = params.v_initial();
+    one.begin();
     for (int64_t t = 0; t < steps; ++t)
-      fired += step(params, currents[at + static_cast<size_t>(t)], v);
+      fired += one.step(currents[at + static_cast<size_t>(t)]) != 0.0f;
   }
   return static_cast<double>(fired) / static_cast<double>(currents.size());
 }
@@ -37,14 +38,15 @@ std::vector<float> sampled(const ValueRef& in, int64_t steps) {
   return currents;
 }
 
-float threshold_for(NeuronParams params, const std::vector<float>& currents, int64_t steps,
+float threshold_for(NeuronSpec spec, const std::vector<float>& currents, int64_t steps,
                     double rate) {
   float largest = 0;
   for (const float x : currents) largest = std::max(largest, std::fabs(x));
   float low = -2 * largest, high = 2 * largest;  // fires always, never
   for (int i = 0; i < 40; ++i) {
-    params.v_threshold = low + (high - low) / 2;
-    (rate_at(params, currents, steps) > rate ? low : high) = params.v_threshold;
+    const float middle = low + (high - low) / 2;
+    spec["v_threshold"].value = double{middle};
+    (rate_at(spec, currents, steps) > rate ? low : high) = middle;
   }
   return high;
 }
@@ -70,25 +72,30 @@ class Calibrator final : public Backend {
       backend_->run(graph, unit, prepared, io);
       return;
     }
-    NeuronParams params = neuron->params;
-    params.v_threshold = threshold_for(params, sampled(io.in[0], io.steps), io.steps, rate_);
-    thresholds_[node.name] = params.v_threshold;
-    fire(params, io);
+    NeuronSpec spec = neuron->spec;
+    const float threshold = threshold_for(spec, sampled(io.in[0], io.steps), io.steps, rate_);
+    spec["v_threshold"].value = double{threshold};
+    thresholds_[node.name] = threshold;
+    fire(spec, io);
   }
 
   const Thresholds& thresholds() const noexcept { return thresholds_; }
 
  private:
-  static void fire(const NeuronParams& params, const UnitIo& io) {
+  // All steps of one neuron after another, from its beginning.
+  static void fire(const NeuronSpec& spec, const UnitIo& io) {
+    OneNeuron one(spec);
+    for (int64_t t = 0; t < io.steps; ++t) {
+      const MutableSpikeView spikes = io.spikes.bits_at(t);
+      std::fill_n(spikes.words, spikes.rows * spikes.row_words(), uint64_t{0});
+    }
     for (int64_t row = 0; row < io.spikes.rows; ++row) {
-      float* membranes = io.state + row * padded(io.spikes.channels);
-      if (io.brief) std::fill_n(membranes, io.spikes.channels, params.v_initial());
-      for (int64_t t = 0; t < io.steps; ++t) {
-        uint64_t* bits = io.spikes.bits_at(t).row(row);
-        std::fill_n(bits, words_for(io.spikes.channels), uint64_t{0});
-        const float* currents = io.in[0].real_row(t, row);
-        for (int64_t c = 0; c < io.spikes.channels; ++c)
-          bits[c >> 6] |= uint64_t{step(params, currents[c], membranes[c])} << (c & 63);
+      for (int64_t c = 0; c < io.spikes.channels; ++c) {
+        one.begin();
+        for (int64_t t = 0; t < io.steps; ++t) {
+          const uint64_t fired = one.step(io.in[0].real_row(t, row)[c]) != 0.0f;
+          io.spikes.bits_at(t).row(row)[c >> 6] |= fired << (c & 63);
+        }
       }
     }
   }
@@ -115,7 +122,8 @@ Graph with_thresholds(const Graph& graph, const Thresholds& thresholds) {
   for (const Node& node : graph.nodes()) {
     Op op = node.op;
     const auto found = thresholds.find(node.name);
-    if (found != thresholds.end()) std::get<Neuron>(op).params.v_threshold = found->second;
+    if (found != thresholds.end())
+      std::get<Neuron>(op).spec["v_threshold"].value = double{found->second};
     result.add(node.name, std::move(op), node.inputs);
   }
   for (const auto& [name, node] : graph.outputs()) result.output(name, node);

@@ -1,5 +1,5 @@
 // Every neuron model, and the table of them: a model is a header here and its row below. No include
-// guard and no namespace: included in neurons/neuron_table.cpp and again in the namespace of every
+// guard and no namespace: included in neurons/neuron.cpp and again in the namespace of every
 // SIMD target, because a function compiled for one target cannot be inlined into another's. Before
 // it: <cmath>, neurons/lanes.hpp, neurons/rules.hpp.
 //

@@ -1,77 +1,124 @@
 #pragma once
-// Point neurons in discrete time: integrate-and-fire (IF), leaky (LIF), leaky with a learned time
-// constant (PLIF).
-//
-// State: one membrane potential v per neuron, v = v_reset for hard reset and 0 for soft reset
-// before the first step. One step with input current x (all fp32, one rounding per operator, in
-// this order):
-//
-//   charge   IF                  h = v + x
-//            LIF, decayed input  h = v + (x - (v - v_rest)) * r    r = 1/tau
-//            LIF, plain input    h = v * (1 - r) + x               for v_rest = 0
-//                                h = v - (v - v_rest) * r + x      otherwise
-//            PLIF                as LIF with r = sigmoid(w), w learned
-//   fire     s = h >= v_th  (kAtThreshold)   or   h > v_th  (kAboveThreshold)
-//   reset    hard: v = s ? v_reset : h       soft: v = s ? h - v_th : h
-//
-// v_rest = v_reset for hard reset, 0 for soft reset.
-//
-// Source: Fang et al., "Incorporating learnable membrane time constants", ICCV 2021, equations 1 to
-// 4; comparison, order of decay and reset are those of the library the networks were trained with
-// (a parameter here, never a global).
+// The neuron table: what the rest of the program knows of a neuron model it asks here. A model
+// itself, with its equation, is neurons/<model>-inl.hpp; its row stands in neurons/models-inl.hpp.
 
+#include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "core/shape.hpp"
+#include "core/weights.hpp"
+#include "neurons/lanes.hpp"
 #include "neurons/rules.hpp"
 
 namespace spikeloom {
 
-enum class NeuronModel { kIf, kLif, kPlif };
-constexpr const char* kNeuronModelNames[] = {"IF", "LIF", "PLIF"};
-constexpr const char* kSimpleResetNames[] = {"hard", "soft"};
-
-struct NeuronParams {
-  NeuronModel model = NeuronModel::kLif;
-  float decay = 0.5f;       // r above; unused for IF
-  bool decay_input = true;  // unused for IF
-  float v_threshold = 1.0f;
-  float v_reset = 0.0f;  // for hard reset
-  Reset reset = Reset::kHard;
-  FireRule fire = FireRule::kAtThreshold;
-
-  float v_rest() const noexcept { return reset == Reset::kHard ? v_reset : 0.0f; }
-  // Membrane potential before the first step.
-  float v_initial() const noexcept { return v_rest(); }
+struct NeuronRow {
+  std::string_view name;  // "CubaLIF"
+  std::span<const ParameterRule> parameters;
+  std::span<const std::string_view> states;
+  int inputs = 1, coefficients = 0;
+  NeuronOutput output = NeuronOutput::kSpikes;
+  std::span<const NeuronForm> forms;
+  std::span<const Reset> resets;
+  // One neuron: the specification of every backend. p: parameters, k: coefficients, x: inputs, s:
+  // every slot of the row (not only those the rules need). step returns spikes or the membrane.
+  void (*prepare)(const NeuronRules& rules, const double* p, float* k) = nullptr;
+  void (*begin)(const NeuronRules& rules, const float* k, float* s) = nullptr;
+  float (*step)(const NeuronRules& rules, const float* k, const float* x, float* s) = nullptr;
+  NeuronWork (*work)(const NeuronRules& rules) = nullptr;
 };
 
+// All models, by number.
+std::span<const NeuronRow> neuron_table();
+
+// A parameter of a layer: one value, or a named array of the network's weights with one value per
+// channel (shape [C]) or per neuron (the layer's shape).
+struct NeuronValue {
+  double value = 0;
+  std::string array;  // empty: the value
+  Shape shape;        // of the array
+  bool operator==(const NeuronValue&) const = default;
+};
+
+// The neurons of a layer: a model, its rules, its parameters in the order of the table.
+struct NeuronSpec {
+  size_t model = 0;
+  NeuronRules rules;
+  std::vector<NeuronValue> values;
+
+  const NeuronRow& row() const { return neuron_table()[model]; }
+  // Of a parameter the model has; throws Error(kInternal) for another.
+  NeuronValue& operator[](std::string_view parameter);
+  const NeuronValue& operator[](std::string_view parameter) const;
+  bool has(std::string_view parameter) const;
+  bool is_uniform() const;  // no arrays
+  bool fires() const { return row().output == NeuronOutput::kSpikes; }
+  bool operator==(const NeuronSpec&) const = default;
+};
+
+// A model by name with its usual rules and parameters. Throws Error(kUsage) for an unknown name.
+NeuronSpec neuron(std::string_view model);
+
 // LIF with time constant tau in steps. Throws Error(kUsage) unless tau >= 1.
-NeuronParams lif(float tau, float v_threshold = 1.0f);
-// PLIF from its learned scalar w: r = sigmoid(w).
-NeuronParams plif(float w, float v_threshold = 1.0f);
-NeuronParams integrate_and_fire(float v_threshold = 1.0f);
+NeuronSpec lif(float tau, float v_threshold = 1.0f);
+// PLIF from its learned scalar w: 1/tau = sigmoid(w).
+NeuronSpec plif(float w, float v_threshold = 1.0f);
+NeuronSpec integrate_and_fire(float v_threshold = 1.0f);
 
-// "LIF(decay 0.5, decayed input, v_th 1, hard reset to 0, fires at >=)"
-std::string describe(const NeuronParams& params);
+// Throws Error(kUsage) with model and parameter when a rule is none of the model's or a value is
+// outside its range. Arrays are checked by coefficients_of().
+void check(const NeuronSpec& spec);
 
-// The membrane potential after charging.
-inline float charge(const NeuronParams& p, float v, float x) noexcept {
-  if (p.model == NeuronModel::kIf) return v + x;
-  const float rest = p.v_rest();
-  if (p.decay_input) return v + (x - (v - rest)) * p.decay;
-  if (rest == 0.0f) return v * (1.0f - p.decay) + x;
-  return v - (v - rest) * p.decay + x;
-}
+// Names of the state slots that the rules need.
+std::span<const std::string_view> states_of(const NeuronSpec& spec);
+// Arithmetic of one neuron at one step, counted by running the step itself.
+NeuronWork work_of(const NeuronSpec& spec);
+// What the slots hold before the first step; of parameters that are arrays their usual value is
+// taken, and the step that begins a sample sets what really belongs there.
+std::vector<float> initial_state(const NeuronSpec& spec);
+// "CubaLIF(euler, value, >=, dt 1, tau_syn 2, ...)"; arrays by name.
+std::string describe(const NeuronSpec& spec);
 
-// One step; returns whether the neuron fired. The specification for every backend.
-inline bool step(const NeuronParams& p, float x, float& v) noexcept {
-  const float h = charge(p, v, x);
-  const bool fired = p.fire == FireRule::kAtThreshold ? h >= p.v_threshold : h > p.v_threshold;
-  if (!fired) {
-    v = h;
-  } else {
-    v = p.reset == Reset::kHard ? p.v_reset : h - p.v_threshold;
+// What the steps of a layer read, in fp32: coefficient k of a neuron stands at values[(k * rows +
+// row) * stride + channel]; rows is 1 where neurons of a channel are alike, and 0 where all are:
+// coefficient k is values[k] then. Behind the last channel the first one's are repeated.
+struct NeuronCoefficients {
+  int count = 0;
+  int64_t rows = 0, stride = 0;
+  std::vector<float> values;
+
+  float at(int k, int64_t row, int64_t channel) const noexcept {
+    if (rows == 0) return values[static_cast<size_t>(k)];
+    return values[static_cast<size_t>((k * rows + (rows == 1 ? 0 : row)) * stride + channel)];
   }
-  return fired;
-}
+};
+
+// Of a layer of `shape` (channels last), rows `stride` floats apart. Throws Error(kData) naming
+// array and element when a value is outside its range, as check() where a uniform one is.
+NeuronCoefficients coefficients_of(const NeuronSpec& spec, const Shape& shape, int64_t stride,
+                                   const Weights& weights);
+// Of uniform parameters.
+NeuronCoefficients coefficients_of(const NeuronSpec& spec);
+
+constexpr int kMostNeuronStates = 4, kMostNeuronInputs = 3, kMostNeuronCoefficients = 16;
+
+// One neuron of uniform parameters with its state: for tests and measurements.
+class OneNeuron {
+ public:
+  explicit OneNeuron(NeuronSpec spec);
+  void begin();
+  float step(float x) { return step(&x); }
+  float step(const float* inputs);
+  float& state(size_t slot) { return state_[slot]; }
+  float v() const { return state_[0]; }
+
+ private:
+  NeuronSpec spec_;
+  NeuronCoefficients coefficients_;
+  float state_[kMostNeuronStates] = {};
+};
 
 }  // namespace spikeloom

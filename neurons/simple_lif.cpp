@@ -11,7 +11,7 @@ std::optional<SimpleLif> simple_lif(const NeuronSpec& spec) {
   const NeuronCoefficients coefficients = coefficients_of(spec);
   const std::vector<float>& k = coefficients.values;
   float start[kMostNeuronStates] = {};
-  begin_neuron(spec, k.data(), start);
+  spec.row().begin(spec.rules, k.data(), start);
   SimpleLif simple;
   simple.rest = start[0];
   simple.fire = spec.rules.fire;

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "neurons/neuron_table.hpp"
+#include "neurons/neuron.hpp"
 
 namespace spikeloom {
 

@@ -64,6 +64,11 @@ class Lowering {
     return static_cast<int>(out_.network.populations.size()) - 1;
   }
 
+  // Beside what the neurons themselves remember; once for all that sends to them.
+  void keep_a_value(int p) {
+    if (keeps_.insert(p).second) population(p).state_bits += kValueBits;
+  }
+
   void add_neurons(NodeId id) {
     const Node& node = graph().node(id);
     const int target = new_population(id, node.name, SpikeSource::kTrace);
@@ -73,7 +78,9 @@ class Lowering {
       population(target).update = UpdateRule::kFired;
       return;
     }
-    collect(node.inputs[0], target);
+    const auto slots = static_cast<int64_t>(state_of(node).size());
+    population(target).state_bits = kValueBits * std::max<int64_t>(1, slots);
+    for (const NodeId input : node.inputs) collect(input, target);
   }
 
   // An output that spikes is there already; a running mean over the steps is a sum in place.
@@ -114,7 +121,7 @@ class Lowering {
   void tie(int a, int b) {
     const auto root = [&](int p) { return population(p).beside < 0 ? p : population(p).beside; };
     const int first = std::min(root(a), root(b)), second = std::max(root(a), root(b));
-    for (const int p : {a, b}) population(p).state_bits = 2 * kValueBits;
+    for (const int p : {a, b}) keep_a_value(p);
     if (first == second) return;
     for (ChipPopulation& member : out_.network.populations) {
       if (member.beside == second) member.beside = first;
@@ -265,8 +272,7 @@ class Lowering {
       const int from =
           known != populations_.end() ? known->second : value_population(stripped(source));
       // What is sent once is kept: the target adds it in every step.
-      if (out_.sources[static_cast<size_t>(from)] == SpikeSource::kFirstStep)
-        population(target).state_bits = 2 * kValueBits;
+      if (out_.sources[static_cast<size_t>(from)] == SpikeSource::kFirstStep) keep_a_value(target);
       const std::string part = sources.size() > 1 ? " (" + population(from).name + ")" : "";
       add_projection(id, from, target, part, synapses_of(node.op, from, target));
     }
@@ -324,6 +330,7 @@ class Lowering {
       sends[static_cast<size_t>(projection.source)] = true;
     for (size_t p = 0; p < sends.size(); ++p) {
       ChipPopulation& at = out_.network.populations[p];
+      // What changes without input: a kept value is added, several slots act on one another.
       if (at.state_bits > kValueBits) at.update = UpdateRule::kAll;
       if (sends[p] || at.payload_bits == 0) continue;  // values nobody but the host reads
       at.payload_bits = 0;
@@ -346,6 +353,7 @@ class Lowering {
   std::map<NodeId, int> populations_, values_;  // by node of neurons, of real values
   std::map<NodeId, int> homes_;  // by stripped value: the population that collects it
   std::map<NodeId, bool> pure_;
+  std::set<int> keeps_;                   // populations with a value kept beside their own state
   std::map<NodeId, std::string> hosted_;  // reasons
   std::set<std::string> exchanged_, unpriced_;
 };

@@ -166,6 +166,8 @@ void list_unpriced(SchemeReport& report, const CountedGraph& counted, Priced pri
   add("comparisons of the binary embedding", e.comparisons);
   add("softmax exponentials", e.softmax_exponentials);
   add("softmax divisions", e.softmax_divisions);
+  add("exponentials of neurons", e.neuron_exponentials);
+  add("divisions of neurons", e.neuron_divisions);
   add("memory: weight reads without reuse", totals.weight_reads);
   add("memory: membrane reads and writes", totals.state_accesses);
   add("routing: spikes to be sent", totals.spikes);

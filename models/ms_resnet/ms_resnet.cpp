@@ -38,10 +38,11 @@ class Builder {
   int64_t channels(NodeId id) const { return channels_of(graph_.node(id).shape); }
 
   NodeId lif_layer(const std::string& name, NodeId current) {
-    NeuronParams neuron = lif(1.0f, config_.v_threshold);
-    neuron.decay = 1.0f - config_.decay;
-    neuron.decay_input = false;
-    neuron.fire = FireRule::kAboveThreshold;
+    NeuronSpec neuron = lif(1.0f, config_.v_threshold);
+    const double leak = double{1.0f - config_.decay};
+    neuron["tau"].value = leak > 0 ? 1 / leak : kAny;
+    neuron.rules.form = NeuronForm::kBeta;
+    neuron.rules.fire = FireRule::kAboveThreshold;
     return graph_.add(name, Neuron{neuron}, {current});
   }
   NodeId norm(const std::string& name, NodeId x) {

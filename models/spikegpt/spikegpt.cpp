@@ -57,8 +57,8 @@ class Builder {
   }
 
   NodeId add_increment(const std::string& name, const std::string& number, NodeId x, NodeId y) {
-    NeuronParams neuron = lif(config_.tau, config_.v_threshold);
-    neuron.reset = config_.reset;
+    NeuronSpec neuron = lif(config_.tau, config_.v_threshold);
+    neuron.rules.reset = config_.reset;
     const NodeId spikes = graph_.add(name + ".lif" + number, Neuron{neuron}, {y});
     return graph_.add(name + ".add" + number, Add{}, {x, spikes});
   }

@@ -44,8 +44,8 @@ OpCounts count(const Graph& graph, const RunStatistics& run, bool spiking) {
     if (work.layer) counts.layers.push_back(std::move(*work.layer));
     if (work.attention) counts.attention.push_back(std::move(*work.attention));
     if (work.updates_neurons && spiking) {
-      counts.neurons.push_back(
-          {node.name, element_count(node.shape), seen.outputs(), seen.fired()});
+      counts.neurons.push_back({node.name, element_count(node.shape), seen.outputs(),
+                                node.kind == EdgeKind::kSpikes ? seen.fired() : 0});
     }
   }
   counts.totals = sum_up(counts);

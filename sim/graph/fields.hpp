@@ -8,6 +8,7 @@
 //   flag(key, V&)                     optional_flag: absent stands for false
 //   text(key, V&), shape(key, V&)
 //   choice(key, V&, names)            an enum whose values are positions in `names`
+//   neuron(V&)                        a NeuronSpec (neurons/neuron.hpp): model, rules, parameters
 //   label(text)                       how people call the operator, where its kind alone is not it
 // Visitors: the writer and the reader of JSON (sim/trace/graph_json*.cpp) and Labeller.
 
@@ -16,6 +17,7 @@
 #include <string>
 
 #include "core/shape.hpp"
+#include "neurons/neuron.hpp"
 
 namespace spikeloom {
 
@@ -37,6 +39,7 @@ struct Labeller {
   void shape(const char*, const Shape&) {}
   template <typename E, size_t N>
   void choice(const char*, E, const char* const (&)[N]) {}
+  void neuron(const NeuronSpec&) {}
   void label(std::string text) { result = std::move(text); }
 };
 

@@ -124,8 +124,8 @@ std::vector<Population> populations_of(const Graph& graph) {
     const auto recorded = population_of(node.op);
     if (!recorded) continue;  // real, or shows or joins spikes of others
     const char* axes = node.shape.size() == 3 ? "H,W,C" : node.shape.size() == 2 ? "N,C" : "C";
-    result.push_back({node.name, id, node.shape, axes, recorded->neuron, recorded->is_neuron,
-                      recorded->is_input});
+    result.push_back({node.name, id, node.shape, axes, recorded->neuron_model, recorded->threshold,
+                      recorded->is_neuron, recorded->is_input});
   }
   return result;
 }

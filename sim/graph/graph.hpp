@@ -104,9 +104,10 @@ Weights bind_weights(const Graph& graph, Weights weights);
 struct Population {
   std::string name;
   NodeId node = 0;
-  Shape shape;          // channels last
-  std::string axes;     // "H,W,C" | "N,C" | "C"
-  NeuronParams neuron;  // of a Threshold only v_threshold means something
+  Shape shape;               // channels last
+  std::string axes;          // "H,W,C" | "N,C" | "C"
+  std::string neuron_model;  // of the neuron table, or "threshold", "input"
+  double threshold = 1;      // NaN where its neurons differ in it
   bool is_neuron = true, is_input = false;
 };
 std::vector<Population> populations_of(const Graph& graph);

@@ -14,6 +14,8 @@ struct Range {
 
 Range range_of(const Parameter& parameter) {
   const std::string& name = parameter.name;
+  const auto usual = static_cast<float>(parameter.usual);
+  if (usual != 0) return {0.75f * usual, 1.25f * usual};
   if (parameter.shape.size() > 1) {
     const int64_t inputs = element_count(parameter.shape) / parameter.shape[0];
     const auto fan_in = static_cast<float>(inputs);

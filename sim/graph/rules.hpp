@@ -47,6 +47,7 @@ struct Inferred {
 struct Parameter {
   std::string name;
   Shape shape;
+  double usual = 0;  // not 0: random values stay near it (time constants must be above 0)
 };
 
 // `layer`: of an operator that multiplies its input by a stored matrix of `outputs` rows, each of
@@ -108,7 +109,8 @@ struct ValueBound {
 
 // `population`: of an operator whose values are binary and its own, which a trace records.
 struct PopulationInfo {
-  NeuronParams neuron;  // of a threshold only v_threshold means something
+  std::string neuron_model;  // of the neuron table, or "threshold", "input"
+  double threshold = 1;      // NaN where neurons of a layer differ in it
   bool is_neuron = true, is_input = false;
 };
 

@@ -42,6 +42,8 @@ ElementwiseCounts& ElementwiseCounts::operator+=(const ElementwiseCounts& other)
       &ElementwiseCounts::comparisons,
       &ElementwiseCounts::softmax_exponentials,
       &ElementwiseCounts::softmax_divisions,
+      &ElementwiseCounts::neuron_divisions,
+      &ElementwiseCounts::neuron_exponentials,
   };
   static_assert(sizeof(ElementwiseCounts) == sizeof(int64_t) * std::size(kAll));
   for (const auto member : kAll) this->*member += other.*member;

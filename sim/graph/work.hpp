@@ -113,6 +113,7 @@ struct ElementwiseCounts {
   int64_t comparisons = 0;       // of binary embeddings; masks cost nothing
   int64_t softmax_exponentials = 0;
   int64_t softmax_divisions = 0;
+  int64_t neuron_divisions = 0, neuron_exponentials = 0;  // inside steps of neurons
 
   ElementwiseCounts& operator+=(const ElementwiseCounts& other);
 };

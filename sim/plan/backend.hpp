@@ -58,7 +58,7 @@ struct UnitIo {
   float* state = nullptr;  // the state slots of one node, one after the other, rows padded like
                            // real values
   bool brief = false;      // nobody reads the state afterwards; a neuron's holds nothing yet, it
-                           // starts at v_initial()
+                           // begins
   int64_t steps = 1;
   int64_t steps_before = 0;  // steps of the sample that ran already (StepMean)
   int64_t sample = 0;        // whose random numbers are drawn

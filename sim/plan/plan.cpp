@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "neurons/simple_lif.hpp"
 #include "sim/graph/last_readers.hpp"
 #include "sim/graph/step_window.hpp"
 #include "sim/plan/layout.hpp"
@@ -47,7 +48,7 @@ class UnitBuilder {
     if (!may_fire(unit)) return unit;
     // The real value is wanted elsewhere too: a neuron directly behind it may still share the pass.
     for (const NodeId next : consumers_[static_cast<size_t>(unit.real_last())]) {
-      if (std::holds_alternative<Neuron>(graph_.node(next).op) && may_fire(unit) &&
+      if (steps_in_pass(graph_.node(next).op) && may_fire(unit) &&
           graph_.node(main).is_static == graph_.node(next).is_static) {
         unit.neuron = next;
         break;
@@ -60,6 +61,12 @@ class UnitBuilder {
   NodeId sole_consumer(NodeId id) const {
     const auto& next = consumers_[static_cast<size_t>(id)];
     return next.size() == 1 && !kept_[static_cast<size_t>(id)] ? next[0] : -1;
+  }
+
+  // Neurons that kernels step behind the sums they make; others are units of their own.
+  static bool steps_in_pass(const Op& op) {
+    const auto* neuron = std::get_if<Neuron>(&op);
+    return neuron != nullptr && simple_lif(neuron->spec).has_value();
   }
 
   // A unit has one state slot.
@@ -82,7 +89,7 @@ class UnitBuilder {
       unit.residual_other = other;
       return true;
     }
-    if (std::holds_alternative<Neuron>(node.op) && may_fire(unit)) {
+    if (steps_in_pass(node.op) && may_fire(unit)) {
       unit.neuron = next;
       return true;
     }

@@ -31,6 +31,20 @@ struct FieldWriter {
   void choice(const char* key, E value, const char* const (&names)[N]) {
     object[key] = names[static_cast<size_t>(value)];
   }
+  void neuron(const NeuronSpec& spec) {
+    object["model"] = spec.row().name;
+    object["form"] = name_of(spec.rules.form);
+    if (spec.fires()) {
+      object["fire"] = name_of(spec.rules.fire);
+      object["reset"] = name_of(spec.rules.reset);
+    }
+    for (size_t i = 0; i < spec.values.size(); ++i) {
+      const NeuronValue& value = spec.values[i];
+      json& field = object[std::string(spec.row().parameters[i].name)];
+      field = value.value;
+      if (!value.array.empty()) field = {{"array", value.array}, {"shape", value.shape}};
+    }
+  }
   void label(const std::string&) {}
 };
 

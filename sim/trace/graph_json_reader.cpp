@@ -33,6 +33,7 @@ class Fields {
   }
 
   bool has(const char* key) const { return object_.contains(key); }
+  const std::string& where() const noexcept { return where_; }
 
   const json& at(const char* key) {
     read_.insert(key);
@@ -148,9 +149,60 @@ class FieldReader {
   void choice(const char* key, E& value, const char* const (&names)[N]) {
     value = static_cast<E>(fields_.choice(key, {std::begin(names), std::end(names)}));
   }
+  void neuron(NeuronSpec& spec) {
+    std::vector<std::string> models;
+    for (const NeuronRow& row : neuron_table()) models.emplace_back(row.name);
+    spec = spikeloom::neuron(models[fields_.choice("model", models)]);
+    if (fields_.has("decay")) {
+      neuron_with_decay(spec);
+      return;
+    }
+    spec.rules.form = one_of("form", spec.row().forms);
+    if (spec.fires()) {
+      choice("fire", spec.rules.fire, kFireWords);
+      spec.rules.reset = one_of("reset", spec.row().resets);
+    }
+    for (size_t i = 0; i < spec.values.size(); ++i)
+      spec.values[i] = neuron_value(std::string(spec.row().parameters[i].name).c_str());
+  }
   void label(const std::string&) {}
 
  private:
+  template <typename E>
+  E one_of(const char* key, std::span<const E> values) {
+    std::vector<std::string> names;
+    for (const E value : values) names.emplace_back(name_of(value));
+    return values[fields_.choice(key, names)];
+  }
+
+  NeuronValue neuron_value(const char* key) {
+    const json& value = fields_.at(key);
+    if (!value.is_object()) return {fields_.real(key), {}, {}};
+    Fields array(value, fields_.where() + ": " + key);
+    NeuronValue result{0, array.text("array"), array.shape("shape")};
+    if (result.array.empty()) throw array.fault("array", "must be a name");
+    array.reject_unknown();
+    return result;
+  }
+
+  // IF, LIF and PLIF as older traces have them: the decay of a step instead of tau or w.
+  void neuron_with_decay(NeuronSpec& spec) {
+    const double decay = double{fields_.single("decay")};
+    const bool decays_input = fields_.flag("decay_input");
+    choice("fire", spec.rules.fire, kFireWords);
+    const bool hard = fields_.choice("reset", {"hard", "soft"}) == 0;
+    spec.rules.reset = hard ? Reset::kHard : Reset::kSoft;
+    spec["v_threshold"].value = double{fields_.single("v_threshold")};
+    spec["v_reset"].value = double{fields_.single("v_reset")};
+    if (spec.has("tau")) spec["tau"].value = decay == 0 ? kAny : 1 / decay;
+    if (spec.has("w")) spec["w"].value = std::log(decay / (1 - decay));
+    if (!spec.has("v_leak")) return;
+    spec["v_leak"].value = hard ? spec["v_reset"].value : 0;
+    spec.rules.form = decays_input                ? NeuronForm::kEuler
+                      : spec["v_leak"].value == 0 ? NeuronForm::kBeta
+                                                  : NeuronForm::kPlain;
+  }
+
   Fields& fields_;
 };
 

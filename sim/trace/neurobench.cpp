@@ -130,8 +130,10 @@ std::vector<std::string> NeuroBenchCounter::watched(const Graph& graph) {
   std::vector<std::string> names;
   for (const Node& node : graph.nodes()) {
     if (!is_layer(node.op) && !std::holds_alternative<Neuron>(node.op)) continue;
-    const std::string& name = graph.node(source_of(graph, node.inputs[0])).name;
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    for (const NodeId input : node.inputs) {
+      const std::string& name = graph.node(source_of(graph, input)).name;
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
   }
   return names;
 }
@@ -161,8 +163,11 @@ NeuroBenchCounter::NeuroBenchCounter(const Graph& graph, const Weights& weights)
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
     if (const auto* neuron = std::get_if<Neuron>(&node.op)) {
-      const auto neurons = static_cast<size_t>(element_count(node.shape));
-      membranes_.push_back({node.inputs[0], neuron->params, std::vector<float>(neurons), 0});
+      const auto states = static_cast<size_t>(element_count(node.shape)) * kMostNeuronStates;
+      membranes_.push_back(
+          {node.inputs, neuron->spec,
+           coefficients_of(neuron->spec, node.shape, channels_of(node.shape), weights),
+           std::vector<float>(states), 0});
     }
     if (!is_layer(node.op)) continue;
     const Tensor& weight = weights.at(parameters_of(node.op)[0].name).data;
@@ -191,8 +196,6 @@ NeuroBenchCounter::NeuroBenchCounter(const Graph& graph, const Weights& weights)
 
 void NeuroBenchCounter::begin_sample() {
   ++counts_.samples;
-  for (Membranes& membranes : membranes_)
-    std::fill(membranes.v.begin(), membranes.v.end(), membranes.params.v_initial());
   for (Layer& layer : layers_) {
     layer.due.assign(static_cast<size_t>(layer.left), {});
     layer.binary = true;
@@ -285,19 +288,25 @@ void NeuroBenchCounter::count_layer(const Session& session, size_t l) {
 
 // The neurons' own equation on the values they saw: kernels do not show membranes between steps.
 void NeuroBenchCounter::count_membranes(const Session& session, Membranes& membranes) const {
-  const NeuronParams& params = membranes.params;
+  const NeuronRow& model = membranes.spec.row();
+  const NeuronRules& rules = membranes.spec.rules;
   membranes.updates = 0;
   const SpikeChunk chunk = session.last_chunk();
   for (int64_t t = 0; t < chunk.steps; ++t) {
-    const bool all = chunk.first_step + t == 0;
-    const ValueRef input = session.view(membranes.input, t);
-    float* v = membranes.v.data();
-    for (int64_t row = 0; row < input.rows; ++row) {
-      const float* x = input.real_row(0, row);
-      for (int64_t c = 0; c < input.channels; ++c, ++v) {
-        const float before = *v;
-        step(params, x[c], *v);
-        membranes.updates += all || *v != before;
+    const bool begins = chunk.first_step + t == 0;
+    ValueRef in[kMostNeuronInputs];
+    for (size_t i = 0; i < membranes.inputs.size(); ++i)
+      in[i] = session.view(membranes.inputs[i], t);
+    float* state = membranes.states.data();
+    for (int64_t row = 0; row < in[0].rows; ++row) {
+      for (int64_t c = 0; c < in[0].channels; ++c, state += kMostNeuronStates) {
+        float k[kMostNeuronCoefficients], x[kMostNeuronInputs];
+        for (int i = 0; i < model.coefficients; ++i) k[i] = membranes.coefficients.at(i, row, c);
+        for (int i = 0; i < model.inputs; ++i) x[i] = in[i].real_row(0, row)[c];
+        if (begins) model.begin(rules, k, state);
+        const float before = state[0];
+        model.step(rules, k, x, state);
+        membranes.updates += begins || state[0] != before;
       }
     }
   }

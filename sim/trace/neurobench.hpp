@@ -82,10 +82,11 @@ class NeuroBenchCounter {
     int64_t acs = 0;
   };
   struct Membranes {
-    NodeId input = -1;  // the current they integrate
-    NeuronParams params;
-    std::vector<float> v;  // after the last step
-    int64_t updates = 0;   // of the last chunk
+    std::vector<NodeId> inputs;  // what they integrate
+    NeuronSpec spec;
+    NeuronCoefficients coefficients;
+    std::vector<float> states;  // after the last step, all slots of a neuron side by side
+    int64_t updates = 0;        // of the last chunk
   };
   void charge(Layer& layer, NeuroBenchLayer& count, Operations operations, bool binary) const;
   void count_frame(const ValueRef& input, int64_t calls, size_t layer);

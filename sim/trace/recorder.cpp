@@ -180,15 +180,11 @@ struct Recorder::Impl {
     hdf5::write_text(group.get(), "axes", population.axes);
     hdf5::write_integers(group.get(), "n_neurons", H5T_STD_U64LE, {&neurons, 1}, true);
     hdf5::write_text(group.get(), "layer", population.name);
-    hdf5::write_text(group.get(), "neuron_model",
-                     population.is_neuron
-                         ? kNeuronModelNames[static_cast<size_t>(population.neuron.model)]
-                     : population.is_input ? "input"
-                                           : "threshold");
+    hdf5::write_text(group.get(), "neuron_model", population.neuron_model);
     hdf5::write_number(group.get(), "dt_ms", H5T_IEEE_F64LE, options.dt_ms);
     hdf5::write_integers(group.get(), "steps_per_sample", H5T_STD_U32LE,
                          {&options.steps_per_sample, 1}, true);
-    hdf5::write_number(group.get(), "threshold", H5T_IEEE_F64LE, population.neuron.v_threshold);
+    hdf5::write_number(group.get(), "threshold", H5T_IEEE_F64LE, population.threshold);
     hdf5::write_text(group.get(), "kind", "spike");
     hdf5::write_integers(group.get(), "index", H5T_STD_U32LE, {&index, 1}, true);
     Id activity = hdf5::create_group(activity_group.get(), names[p]);

@@ -156,14 +156,13 @@ TEST_CASE("LIF neurons equal the golden ones bit by bit") {
   const Weights arrays = load_npz(lmuformer_file("lif/lif.npz"));
   const auto x = arrays.at("x").data.f32();
   for (const std::string threshold : {"1.0", "0.5"}) {
-    const NeuronParams params = lif(2.0f, std::stof(threshold));
+    std::vector<OneNeuron> neurons(32, OneNeuron(lif(2.0f, std::stof(threshold))));
     const auto spike = arrays.at("spike_vth" + threshold).data.as<uint8_t>();
     const auto after = arrays.at("v_after_vth" + threshold).data.f32();
-    std::vector<float> v(32, 0.0f);
     int64_t differing = 0;
     for (size_t i = 0; i < x.size(); ++i) {
-      differing += step(params, x[i], v[i % 32]) != (spike[i] != 0);
-      differing += v[i % 32] != after[i];
+      differing += neurons[i % 32].step(x[i]) != static_cast<float>(spike[i] != 0);
+      differing += neurons[i % 32].v() != after[i];
     }
     CHECK(differing == 0);
   }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/io/npz.hpp"
-#include "neurons/neuron_table.hpp"
+#include "neurons/neuron.hpp"
 #include "tests/catch.hpp"
 
 using namespace spikeloom;

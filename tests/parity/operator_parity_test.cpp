@@ -1,6 +1,7 @@
 // Neurons, elementwise operators, reductions and attention.
 
 #include "core/error.hpp"
+#include "neurons/simple_lif.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "tests/catch.hpp"
 #include "tests/parity/parity_case.hpp"
@@ -10,20 +11,29 @@ namespace {
 
 const Shape kShapes[] = {{1}, {16}, {70}, {5, 3, 3}, {7, 33}, {14, 14, 64}, {130, 7}};
 
-std::vector<NeuronParams> neuron_table() {
-  std::vector<NeuronParams> table;
-  for (const NeuronModel model : {NeuronModel::kIf, NeuronModel::kLif, NeuronModel::kPlif}) {
-    for (const bool decay_input : {false, true}) {
-      for (const float v_reset : {0.0f, -0.25f}) {
-        for (const Reset reset : {Reset::kHard, Reset::kSoft}) {
-          for (const FireRule fire : {FireRule::kAtThreshold, FireRule::kAboveThreshold}) {
-            table.push_back({model, 0.3f, decay_input, 0.7f, v_reset, reset, fire});
+// The neurons with fast kernels, in all their forms.
+std::vector<NeuronSpec> simple_neurons() {
+  std::vector<NeuronSpec> result;
+  for (const char* model : {"IF", "LIF", "PLIF"}) {
+    for (const NeuronForm form : neuron(model).row().forms) {
+      for (const double v_reset : {0.0, -0.25}) {
+        for (const double v_leak : {0.0, v_reset}) {
+          for (const Reset reset : {Reset::kHard, Reset::kSoft}) {
+            for (const FireRule fire : {FireRule::kAtThreshold, FireRule::kAboveThreshold}) {
+              NeuronSpec spec = neuron(model);
+              spec.rules = {form, fire, reset};
+              spec["v_threshold"].value = 0.7;
+              spec["v_reset"].value = v_reset;
+              if (spec.has("tau")) spec["tau"].value = 3.3;
+              if (spec.has("v_leak")) spec["v_leak"].value = v_leak;
+              if (simple_lif(spec)) result.push_back(spec);
+            }
           }
         }
       }
     }
   }
-  return table;
+  return result;
 }
 
 void check_all(Op op, bool with_neuron = true) {
@@ -49,8 +59,8 @@ void check_all(Op op, bool with_neuron = true) {
   }
 }
 
-TEST_CASE("every neuron model, reset and fire rule equals the reference", "[parity]") {
-  for (const NeuronParams& params : neuron_table()) {
+TEST_CASE("neurons with fast kernels equal the reference, alone and in epilogues", "[parity]") {
+  for (const NeuronSpec& params : simple_neurons()) {
     for (const Shape& shape : kShapes) {
       ParityCase c;
       c.main = Neuron{params};
@@ -68,12 +78,55 @@ TEST_CASE("every neuron model, reset and fire rule equals the reference", "[pari
   }
 }
 
+// How many values a parameter has: one, one per channel, one per neuron.
+enum class Given { kUniform, kChannel, kNeuron };
+
+// Every other parameter an array.
+void give_arrays(NeuronSpec& spec, Given given, const Shape& shape) {
+  if (given == Given::kUniform) return;
+  for (size_t i = 0; i < spec.values.size(); i += 2) {
+    const Shape of_array = given == Given::kChannel ? Shape{channels_of(shape)} : shape;
+    spec.values[i] = {0, "neuron." + std::string(spec.row().parameters[i].name), of_array};
+  }
+}
+
+TEST_CASE("every neuron model, form, rule and kind of parameters equals the reference",
+          "[parity]") {
+  const Shape shapes[] = {{1}, {70}, {5, 3, 3}, {7, 33}, {6, 5, 64}, {300}, {130, 7}};
+  uint64_t seed = 1;
+  for (const NeuronRow& row : neuron_table()) {
+    for (const NeuronForm form : row.forms) {
+      for (const Reset reset : row.resets) {
+        if (reset == Reset::kMulti) continue;  // not between nodes of a graph
+        for (const Given given : {Given::kUniform, Given::kChannel, Given::kNeuron}) {
+          for (int i = 0; i < 3; ++i) {
+            ParityCase c;
+            c.in = shapes[seed % std::size(shapes)];
+            NeuronSpec spec = neuron(row.name);
+            spec.rules = {form, seed % 2 == 0 ? FireRule::kAtThreshold : FireRule::kAboveThreshold,
+                          reset};
+            give_arrays(spec, given, c.in);
+            c.main = Neuron{spec};
+            c.spikes = false;
+            c.steps = 5;
+            c.seed = ++seed;
+            INFO(describe(spec));
+            check_parity(c);
+            c.affine = c.residual = !spec.fires();
+            if (c.affine) check_parity(c);
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("a membrane exactly at the threshold fires only under >=", "[parity]") {
   for (const FireRule fire : {FireRule::kAtThreshold, FireRule::kAboveThreshold}) {
     ParityCase c;
-    NeuronParams params = integrate_and_fire(0.0f);  // relu makes half of the inputs exactly 0
-    params.fire = fire;
-    params.reset = Reset::kSoft;
+    NeuronSpec params = integrate_and_fire(0.0f);  // relu makes half of the inputs exactly 0
+    params.rules.fire = fire;
+    params.rules.reset = Reset::kSoft;
     c.main = Activation{};
     c.neuron = params;
     c.in = {9, 33};

@@ -115,8 +115,11 @@ Weights random_weights(const Graph& graph, Random& random) {
     for (const Parameter& parameter : parameters_of(node.op)) {
       Tensor tensor(parameter.shape);
       const bool variance = parameter.name.ends_with(".running_var");
+      const auto usual = static_cast<float>(parameter.usual);  // of neurons: time constants
       for (float& value : tensor.f32())
-        value = variance ? 0.1f + std::abs(normal(random)) : normal(random);
+        value = variance     ? 0.1f + std::abs(normal(random))
+                : usual != 0 ? usual * (1 + std::abs(normal(random)))
+                             : normal(random);
       weights.add(parameter.name, std::move(tensor));
     }
   }
@@ -150,7 +153,13 @@ Net build(const ParityCase& c) {
   if (table != nullptr) {
     net.inputs.push_back(g.add("tokens", Input{{1}, false, table->vocabulary}));
   }
-  for (int i = 0; i < (table != nullptr ? 0 : attention ? 3 : two ? 2 : 1); ++i) {
+  const auto* neuron = std::get_if<Neuron>(&c.main);
+  const int operands = neuron != nullptr  ? neuron->spec.row().inputs
+                       : table != nullptr ? 0
+                       : attention        ? 3
+                       : two              ? 2
+                                          : 1;
+  for (int i = 0; i < operands; ++i) {
     const bool spikes = c.spikes && !(adds && i == 0);  // the first addend is real
     net.inputs.push_back(add_operand(g, "in" + std::to_string(i), c.in, spikes || binary));
   }
@@ -256,11 +265,11 @@ void run_node(const Backend& backend, const Setup& s, NodeId node, const UnitIo&
   backend.run(s.net.graph, unit, prepared.get(), io);
 }
 
-// Node by node on the reference; neurons start at rest on request.
+// Node by node on the reference; on request neurons begin, whatever their state holds.
 std::unique_ptr<Outcome> run_reference(const Setup& s, bool at_rest) {
   const auto backend = make_reference_backend();
   auto outcome = std::make_unique<Outcome>(s.net.graph, s.real_node(), s.spike_node(), s.c.steps);
-  at_rest ? s.set_state(*outcome, s.neuron()->params.v_initial()) : s.set_state(*outcome);
+  s.set_state(*outcome);
   // Values between the nodes; the input of a static case is spread over the steps by the zero
   // stride.
   std::vector<std::unique_ptr<Value>> between;
@@ -275,6 +284,7 @@ std::unique_ptr<Outcome> run_reference(const Setup& s, bool at_rest) {
     }
     (is_spikes ? io.spikes : io.real) = out->ref;
     if (node == s.state_node) io.state = outcome->state.data();
+    io.brief = at_rest && node == s.state_node;
     run_node(*backend, s, node, io);
     chain = out->ref;
   };

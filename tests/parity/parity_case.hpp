@@ -21,9 +21,9 @@ struct ParityCase {
   double density = 0.1;    // of spike operands
   int largest_count = 40;  // of count operands
   bool affine = false, residual = false;
-  std::optional<NeuronParams> neuron;  // behind the operator
-  bool stores_real = true;             // whether the value before the neuron is read by somebody
-  bool static_input = false;           // one input for all steps
+  std::optional<NeuronSpec> neuron;  // behind the operator, one that steps in its pass
+  bool stores_real = true;           // whether the value before the neuron is read by somebody
+  bool static_input = false;         // one input for all steps
   int64_t steps = 1;
   Precision precision = Precision::kF32;
   double tolerance = 0;  // NMSE; 0: equal bits

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "neurons/neuron_table.hpp"
+#include "neurons/neuron.hpp"
 #include "tests/catch.hpp"
 
 using namespace spikeloom;

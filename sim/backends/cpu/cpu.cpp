@@ -9,6 +9,7 @@
 #include "sim/backends/cpu/depthwise.hpp"
 #include "sim/backends/cpu/elementwise.hpp"
 #include "sim/backends/cpu/measure.hpp"
+#include "sim/backends/cpu/neurons.hpp"
 #include "sim/backends/cpu/sequence.hpp"
 #include "sim/backends/cpu/steps.hpp"
 #include "sim/backends/cpu/stream.hpp"
@@ -73,6 +74,7 @@ struct Kernels {
   cpu::Conv1dKernel conv1d;
   cpu::LmuKernel lmu;
   cpu::StreamKernel stream;
+  cpu::NeuronKernel neuron;
 
   explicit Kernels(int64_t target)
       : event_conv(cpu::event_conv_for(target)),
@@ -86,7 +88,8 @@ struct Kernels {
         sequence(cpu::sequence_for(target)),
         conv1d(cpu::conv1d_for(target)),
         lmu(cpu::lmu_for(target)),
-        stream(cpu::stream_for(target)) {}
+        stream(cpu::stream_for(target)),
+        neuron(cpu::neuron_for(target)) {}
 };
 
 // PackedConv::dense_load where independent spikes of the break-even rate have it.
@@ -143,6 +146,7 @@ class CpuBackend final : public Backend {
                    [&](const cpu::PackedConv1d& p) { kernels_.conv1d(p, e, io); },
                    [&](const cpu::PackedLmu& p) { kernels_.lmu(p, e, io); },
                    [&](const cpu::PackedStream& p) { kernels_.stream(p, e, io); },
+                   [&](const cpu::PackedNeuron& p) { kernels_.neuron(p, e, io); },
                    [&](const cpu::PackedNorm&) { kernels_.elementwise(unit, io); },
                    [&](const cpu::PackedCopy&) { kernels_.elementwise(unit, io); },
                    [&](const cpu::PackedAdd&) { kernels_.elementwise(unit, io); },

@@ -268,8 +268,10 @@ PackedMain pack_main(const BatchNorm& op, const Graph& graph, const Node& node,
                     width, op.pad};
 }
 
-PackedMain pack_main(const Neuron&, const Graph&, const Node&, const Weights&) {
-  return PackedCopy{};
+PackedMain pack_main(const Neuron& op, const Graph&, const Node& node, const Weights& weights) {
+  if (simple_lif(op.spec)) return PackedCopy{};
+  return PackedNeuron{
+      op.spec, coefficients_of(op.spec, node.shape, padded(channels_of(node.shape)), weights)};
 }
 PackedMain pack_main(const Add&, const Graph&, const Node&, const Weights&) {
   return PackedAdd{};
@@ -421,9 +423,10 @@ PackedEpilogue pack_epilogue(const Graph& graph, const Unit& unit, const Weights
   for (const Tensor& row : rows) to = std::copy_n(row.f32().data(), row.size(), to);
   result.adds_other = unit.residual >= 0;
   const NodeId neuron = unit.neuron >= 0 ? unit.neuron : unit.main;
-  if (const auto* op = std::get_if<Neuron>(&graph.node(neuron).op)) {
+  const auto* op = std::get_if<Neuron>(&graph.node(neuron).op);
+  if (const auto simple = op != nullptr ? simple_lif(op->spec) : std::nullopt) {
     result.fires = true;
-    result.neuron = op->params;
+    result.neuron = *simple;
   }
   return result;
 }

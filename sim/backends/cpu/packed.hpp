@@ -10,6 +10,7 @@
 
 #include "core/tensor.hpp"
 #include "core/weights.hpp"
+#include "neurons/simple_lif.hpp"
 #include "sim/backends/lmu_fft.hpp"
 #include "sim/plan/backend.hpp"
 
@@ -25,7 +26,7 @@ struct PackedEpilogue {
   Tensor affine;
   bool adds_other = false;
   bool fires = false;
-  NeuronParams neuron;
+  SimpleLif neuron;
 };
 
 // A row of int8 weights is cut in units of up to 64. The weights of output i of the first half of a
@@ -99,7 +100,13 @@ struct PackedNorm {
   int64_t in_height = 0, in_width = 0, pad = 0;
 };
 
-struct PackedCopy {};  // a Neuron as main node: the input goes straight to the epilogue
+struct PackedCopy {};  // a simple neuron as main node: the input goes straight to the epilogue
+
+// Any other neuron, always a main node; its spikes are no business of the epilogue.
+struct PackedNeuron {
+  NeuronSpec spec;
+  NeuronCoefficients coefficients;
+};
 struct PackedAdd {};
 struct PackedScale {
   float factor = 1;
@@ -191,7 +198,8 @@ using PackedMain =
                  PackedScale, PackedActivation, PackedSpatialMean, PackedStepMean, PackedKtV,
                  PackedQApply, PackedSoftmax, PackedEmbedding, PackedThreshold, PackedLayerNorm,
                  PackedDelay, PackedTokenMix, PackedWkv, PackedMul, PackedConcat, PackedConv1d,
-                 PackedLmu, PackedPositions, PackedPrepend, PackedFirstRow, PackedStream>;
+                 PackedLmu, PackedPositions, PackedPrepend, PackedFirstRow, PackedStream,
+                 PackedNeuron>;
 
 struct PackedUnit {
   PackedEpilogue epilogue;

@@ -3,7 +3,7 @@
 //
 // finish(): per output, in this order and with one rounding each: * factor, + addend of each pair
 // (packed.hpp); + other; then either the real value is stored, or the neuron steps
-// (neurons/neuron.hpp) and its spikes are packed 16 channels at a time, or both. Vectors run over
+// (neurons/simple_lif.hpp) and its spikes are packed 16 channels at a time, or both. Vectors run over
 // channels; nothing is ever added across lanes.
 
 #if defined(SPIKELOOM_CPU_SIMD_INL) == defined(HWY_TARGET_TOGGLE)
@@ -112,7 +112,7 @@ HWY_INLINE void store_bits16(uint64_t* row, int64_t channel, uint32_t value) {
 
 // How a membrane takes its input; kNone: no neuron. kCommon is kDecayInput that rests at, and is
 // reset to, 0: the neuron of the published networks.
-enum class Charge { kNone, kAdd, kCommon, kDecayInput, kDecayToZero, kDecayToRest };
+enum class Charge { kNone, kAdd, kCommon, kDecayInput, kDecay, kDecayToRest };
 
 // Neuron constants spread over lanes. Both rules of firing are h > limit (h >= t is h > the float
 // below t), both resets are (h & kept) + after (h - t is h + -t): no branches where vectors step.
@@ -121,25 +121,31 @@ struct SimdNeuron {
   Charge charge;
 };
 
-HWY_INLINE SimdNeuron spread(const NeuronParams& p) {
-  const hn::RebindToUnsigned<Floats> bits;
-  const bool at_threshold = p.fire == FireRule::kAtThreshold, hard = p.reset == Reset::kHard;
-  const bool zero = p.v_reset == 0.0f && !std::signbit(p.v_reset);
-  constexpr float kLowest = -std::numeric_limits<float>::infinity();
-  return {hn::Set(kD, p.v_rest()),
-          hn::Set(kD, p.decay),
-          hn::Set(kD, 1.0f - p.decay),
-          hn::Set(kD, at_threshold ? std::nextafter(p.v_threshold, kLowest) : p.v_threshold),
-          hn::BitCast(kD, hn::Set(bits, hard ? 0u : ~0u)),
-          hn::Set(kD, hard ? p.v_reset : -p.v_threshold),
-          p.model == NeuronModel::kIf     ? Charge::kAdd
-          : p.decay_input && hard && zero ? Charge::kCommon
-          : p.decay_input                 ? Charge::kDecayInput
-          : p.v_rest() == 0.0f            ? Charge::kDecayToZero
-                                          : Charge::kDecayToRest};
+HWY_INLINE Charge charge_of(const SimpleLif& p) {
+  switch (p.charge) {
+    case SimpleLif::Charge::kAdd: return Charge::kAdd;
+    case SimpleLif::Charge::kDecay: return Charge::kDecay;
+    case SimpleLif::Charge::kDecayToRest: return Charge::kDecayToRest;
+    default: break;
+  }
+  const auto is_zero = [](float value) { return value == 0.0f && !std::signbit(value); };
+  return p.hard && is_zero(p.rest) && is_zero(p.v_reset) ? Charge::kCommon : Charge::kDecayInput;
 }
 
-// neurons/neuron.hpp, step(): operation for operation.
+HWY_INLINE SimdNeuron spread(const SimpleLif& p) {
+  const hn::RebindToUnsigned<Floats> bits;
+  const bool at_threshold = p.fire == FireRule::kAtThreshold;
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
+  return {hn::Set(kD, p.rest),
+          hn::Set(kD, p.decay),
+          hn::Set(kD, p.keep),
+          hn::Set(kD, at_threshold ? std::nextafter(p.v_threshold, kLowest) : p.v_threshold),
+          hn::BitCast(kD, hn::Set(bits, p.hard ? 0u : ~0u)),
+          hn::Set(kD, p.hard ? p.v_reset : -p.v_threshold),
+          charge_of(p)};
+}
+
+// neurons/lif-inl.hpp and if-inl.hpp, step(): operation for operation.
 template <Charge charge>
 HWY_INLINE hn::Mask<Floats> step(const SimdNeuron& n, V x, V& v) {
   V h;
@@ -149,7 +155,7 @@ HWY_INLINE hn::Mask<Floats> step(const SimdNeuron& n, V x, V& v) {
     h = hn::Add(v, hn::Mul(hn::Sub(x, v), n.decay));
   } else if constexpr (charge == Charge::kDecayInput) {
     h = hn::Add(v, hn::Mul(hn::Sub(x, hn::Sub(v, n.rest)), n.decay));
-  } else if constexpr (charge == Charge::kDecayToZero) {
+  } else if constexpr (charge == Charge::kDecay) {
     h = hn::Add(hn::Mul(v, n.keep), x);
   } else {
     h = hn::Add(hn::Sub(v, hn::Mul(hn::Sub(v, n.rest), n.decay)), x);
@@ -168,7 +174,7 @@ HWY_INLINE auto with_charge(const SimdNeuron& n, F run) {
     case Charge::kAdd: return run(std::integral_constant<Charge, Charge::kAdd>{});
     case Charge::kCommon: return run(std::integral_constant<Charge, Charge::kCommon>{});
     case Charge::kDecayInput: return run(std::integral_constant<Charge, Charge::kDecayInput>{});
-    case Charge::kDecayToZero: return run(std::integral_constant<Charge, Charge::kDecayToZero>{});
+    case Charge::kDecay: return run(std::integral_constant<Charge, Charge::kDecay>{});
     default: return run(std::integral_constant<Charge, Charge::kDecayToRest>{});
   }
 }

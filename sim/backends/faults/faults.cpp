@@ -38,7 +38,8 @@ class FaultyBackend final : public Backend {
            const UnitIo& io) const noexcept override {
     const auto& p = *static_cast<const Prepared*>(prepared);
     inner_->run(graph, unit, p.inner.get(), io);
-    if (!std::holds_alternative<Neuron>(graph.node(unit.last()).op)) return;
+    const Node& last = graph.node(unit.last());
+    if (!std::holds_alternative<Neuron>(last.op) || last.kind != EdgeKind::kSpikes) return;
     for (int64_t t = 0; t < io.steps; ++t) {
       const MutableSpikeView spikes = io.spikes.bits_at(t);
       if (p.dead != nullptr) silence(spikes, p.dead->view());

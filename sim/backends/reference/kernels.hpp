@@ -24,6 +24,7 @@ namespace spikeloom::reference {
 struct Prepared {
   std::vector<float> weight, bias, scale, shift, limits;
   bool adds_integers = false;
+  NeuronCoefficients neuron;
   std::shared_ptr<const LmuSystem> memory;
   std::optional<LmuFft> fft;
 };

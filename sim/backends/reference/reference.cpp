@@ -31,6 +31,9 @@ requires(!HasNoLayer<O>) void load(const O& op, const Weights& weights, Prepared
   to.scale.assign(scale.begin(), scale.end());
 }
 
+// Its coefficients need the shape too.
+void load(const Neuron&, const Weights&, Prepared&) {}
+
 void load(const BatchNorm& op, const Weights& weights, Prepared& to) {
   const Affine affine = affine_of(op, weights);
   to.scale.assign(affine.scale.begin(), affine.scale.end());
@@ -91,6 +94,9 @@ class ReferenceBackend final : public Backend {
     if (limits != limits_.end()) prepared->limits = limits->second;
     const Node& node = graph.node(unit.main);
     std::visit([&](const Operator auto& op) { load(op, weights, *prepared); }, node.op);
+    if (const auto* op = std::get_if<Neuron>(&node.op))
+      prepared->neuron =
+          coefficients_of(op->spec, node.shape, padded(channels_of(node.shape)), weights);
     const std::string weight = weight_of(node.op);
     prepared->adds_integers = !weight.empty() && weights.at(weight).scale.size() > 0 &&
                               graph.node(node.inputs[0]).kind == EdgeKind::kSpikes;

@@ -8,15 +8,31 @@
 
 namespace spikeloom::reference {
 
-void run_op(const Neuron& op, const Prepared&, const UnitIo& io, int64_t t) {
-  const MutableSpikeView out = io.spikes.bits_at(t);
-  std::fill(out.words, out.words + out.rows * out.row_words(), uint64_t{0});
-  for (int64_t row = 0; row < out.rows; ++row) {
-    for (int64_t c = 0; c < out.channels; ++c) {
-      float& v = io.state[row * padded(out.channels) + c];
-      if (io.brief && t == 0) v = op.params.v_initial();
-      if (step(op.params, io.in[0].real_row(t, row)[c], v))
-        out.row(row)[c >> 6] |= uint64_t{1} << (c & 63);
+void run_op(const Neuron& op, const Prepared& p, const UnitIo& io, int64_t t) {
+  const NeuronRow& row_of_model = op.spec.row();
+  const auto slots = states_of(op.spec).size();
+  const int64_t rows = io.in[0].rows, channels = io.in[0].channels;
+  const bool begins = io.steps_before + t == 0 || (io.brief && t == 0);
+  if (io.spikes.bits != nullptr) {
+    const MutableSpikeView out = io.spikes.bits_at(t);
+    std::fill(out.words, out.words + out.rows * out.row_words(), uint64_t{0});
+  }
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t c = 0; c < channels; ++c) {
+      float k[kMostNeuronCoefficients], x[kMostNeuronInputs], s[kMostNeuronStates] = {};
+      for (int i = 0; i < row_of_model.coefficients; ++i) k[i] = p.neuron.at(i, row, c);
+      for (int i = 0; i < row_of_model.inputs; ++i) x[i] = io.in[i].real_row(t, row)[c];
+      float* state = io.state + row * padded(channels) + c;
+      const int64_t slot = rows * padded(channels);
+      for (size_t i = 0; i < slots; ++i) s[i] = state[static_cast<int64_t>(i) * slot];
+      if (begins) row_of_model.begin(op.spec.rules, k, s);
+      const float out = row_of_model.step(op.spec.rules, k, x, s);
+      for (size_t i = 0; i < slots; ++i) state[static_cast<int64_t>(i) * slot] = s[i];
+      if (io.spikes.bits == nullptr) {
+        io.real.real_row(t, row)[c] = out;
+      } else if (out != 0.0f) {
+        io.spikes.bits_at(t).row(row)[c >> 6] |= uint64_t{1} << (c & 63);
+      }
     }
   }
 }

@@ -28,9 +28,7 @@ ValueBound Input::bound(const BoundInput& in) const {
 
 std::optional<PopulationInfo> Input::population() const {
   if (!events) return std::nullopt;
-  PopulationInfo recorded{{}, false, true};
-  recorded.neuron.v_threshold = 1.0f;
-  return recorded;
+  return PopulationInfo{"input", 1, false, true};
 }
 
 }  // namespace spikeloom

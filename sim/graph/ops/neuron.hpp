@@ -1,28 +1,22 @@
 #pragma once
-// A layer of spiking neurons; its node name is the name of the population.
+// A layer of neurons; its node name is the name of the population.
 
 #include "sim/graph/operator.hpp"
 
 namespace spikeloom {
 
-// One step of every neuron: neurons/neuron.hpp. State slot "v".
+// One step of every neuron: the model's header in neurons/. As many inputs as the model has, all of
+// one shape. Neurons that fire give spikes, the others their membrane. State slots: the model's.
 struct Neuron {
-  NeuronParams params;
+  NeuronSpec spec = neuron("LIF");
 
   static constexpr const char* kKind = "neuron";
   template <typename Self, typename V>
   static void fields(Self& o, V& v) {
-    auto& p = o.params;
-    v.choice("model", p.model, kNeuronModelNames);
-    v.single("decay", p.decay);
-    v.flag("decay_input", p.decay_input);
-    v.single("v_threshold", p.v_threshold);
-    v.single("v_reset", p.v_reset);
-    v.choice("reset", p.reset, kSimpleResetNames);
-    v.choice("fire", p.fire, kFireWords);
+    v.neuron(o.spec);
   }
   Inferred infer(Inputs in) const;
-  static constexpr NoParameters parameters{};
+  std::vector<Parameter> parameters() const;
   static constexpr NotALayer layer{};
   std::vector<StateSlot> state(const Shape& shape) const;
   static constexpr OwnStepOnly window{};

@@ -23,9 +23,7 @@ ValueBound Threshold::bound(const BoundInput& in) const {
 }
 
 std::optional<PopulationInfo> Threshold::population() const {
-  PopulationInfo recorded{{}, false, false};
-  recorded.neuron.v_threshold = threshold;
-  return recorded;
+  return PopulationInfo{"threshold", double{threshold}, false, false};
 }
 
 }  // namespace spikeloom
