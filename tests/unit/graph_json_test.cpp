@@ -13,6 +13,7 @@
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
+#include "neurons/simple_lif.hpp"
 #include "sim/graph/fuse.hpp"
 #include "tests/catch.hpp"
 
@@ -192,4 +193,72 @@ TEST_CASE("values out of range are refused by node and field") {
   CHECK(with("/outputs/1/name", whole["outputs"][0]["name"]).find("must be a new name") !=
         std::string::npos);
   CHECK_THROWS_AS(graph_from_json("{", "g"), Error);
+}
+
+TEST_CASE("neurons of every model come back from their JSON with rules and arrays") {
+  for (const NeuronRow& row : neuron_table()) {
+    for (const NeuronForm form : row.forms) {
+      NeuronSpec spec = neuron(row.name);
+      spec.rules.form = form;
+      spec.rules.reset = row.resets.back();
+      if (spec.fires()) spec.rules.fire = FireRule::kAboveThreshold;
+      spec.values[1] = {0, "array", {3}};
+      spec.values[0].value *= 1.0 / 3;
+      Graph graph;
+      std::vector<NodeId> inputs;
+      for (int i = 0; i < row.inputs; ++i)
+        inputs.push_back(graph.add("in" + std::to_string(i), Input{{2, 3}, false}));
+      graph.add("cell", Neuron{spec}, inputs);
+      const Graph again = graph_from_json(graph_to_json(graph, nullptr), "g");
+      CHECK(std::get<Neuron>(again.node(again.size() - 1).op).spec == spec);
+    }
+  }
+}
+
+TEST_CASE("neurons of older graphs, with a decay, are the same neurons") {
+  const json whole = json::parse(R"({"form": "as_written", "nodes": [
+    {"name": "in", "op": {"kind": "input", "shape": [3], "repeated": false}, "inputs": [],
+     "shape": [3], "edge": "real", "static": false},
+    {"name": "u", "op": {"kind": "neuron", "model": "LIF", "decay": 0.5, "decay_input": true,
+     "v_threshold": 1, "v_reset": 0, "reset": "hard", "fire": ">="}, "inputs": ["in"],
+     "shape": [3], "edge": "spikes", "static": false}], "outputs": []})");
+  for (const char* model : {"IF", "LIF", "PLIF"}) {
+    for (const float decay : {0.5f, 0.3f, 0.99999994f, 1e-6f}) {
+      for (const bool decays_input : {false, true}) {
+        for (const float v_reset : {0.0f, -0.25f}) {
+          json text = whole;
+          json& op = text["nodes"][1]["op"];
+          op["model"] = model;
+          op["decay"] = decay;
+          op["decay_input"] = decays_input;
+          op["v_reset"] = v_reset;
+          const Graph graph = graph_from_json(text.dump(), "g");
+          const auto simple = simple_lif(std::get<Neuron>(graph.node(1).op).spec);
+          REQUIRE(simple);
+          CHECK(simple->v_reset == v_reset);
+          CHECK(simple->rest == v_reset);
+          if (std::string(model) == "IF") {
+            CHECK(simple->charge == SimpleLif::Charge::kAdd);
+            continue;
+          }
+          CHECK(simple->decay == decay);
+          CHECK(simple->keep == 1.0f - decay);
+          CHECK(simple->charge == (decays_input   ? SimpleLif::Charge::kDecayInput
+                                   : v_reset == 0 ? SimpleLif::Charge::kDecay
+                                                  : SimpleLif::Charge::kDecayToRest));
+        }
+      }
+    }
+  }
+  const auto with = [&](const char* key, const json& value) {
+    json changed = whole;
+    changed["nodes"][1]["op"][key] = value;
+    return error_of(changed);
+  };
+  CHECK(with("decay", -1) == "g: u: LIF: tau is -1, must be above 0");
+  CHECK(with("reset", "value") ==
+        "g: node \"u\": field 'reset' is \"value\", must be one of \"hard\", \"soft\"");
+  CHECK(with("tau", 2) == "g: node \"u\": unknown field \"tau\"");
+  CHECK(with("model", "GIF").find("field 'model' is \"GIF\", must be one of \"IF\", \"LIF\"") !=
+        std::string::npos);
 }
