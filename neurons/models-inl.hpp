@@ -19,6 +19,7 @@
 // The models:
 #include "neurons/adex-inl.hpp"
 #include "neurons/alif-inl.hpp"
+#include "neurons/coba-inl.hpp"
 #include "neurons/cuba-inl.hpp"
 #include "neurons/if-inl.hpp"
 #include "neurons/izhikevich-inl.hpp"
@@ -29,7 +30,7 @@ struct ModelList {};
 
 // The neuron table. Its order is the number of a model, NeuronSpec::model.
 using NeuronModels = ModelList<IntegrateAndFire, Lif, Plif, CubaLif, LeakyIntegrator, CubaLi,
-                               Integrator, Alif, Izhikevich, AdEx>;
+                               Integrator, Alif, Izhikevich, AdEx, CobaLif>;
 
 template <class F, class... Model>
 inline void with_model_of(ModelList<Model...>, size_t number, F f) {

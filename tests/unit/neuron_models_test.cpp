@@ -248,6 +248,31 @@ TEST_CASE("an AdEx whose upstroke leaves the range of numbers fires and resets")
   CHECK(std::isfinite(one.state(1)));
 }
 
+TEST_CASE("a CobaLIF settles where its conductances pull it, and rests after a spike") {
+  NeuronSpec spec = with(neuron("CobaLIF"), {{"v_threshold", 1000}});
+  OneNeuron one(spec);
+  // Inputs that keep both conductances at 0.5 and 0.25.
+  const float decay_e = std::exp(-0.1f / 5), decay_i = std::exp(-0.1f / 10);
+  const float held[] = {0.5f * (1 - decay_e), 0.25f * (1 - decay_i)};
+  for (int t = 0; t < 5000; ++t) one.step(held);
+  CHECK(one.state(1) == Approx(0.5).epsilon(1e-4));
+  CHECK(one.state(2) == Approx(0.25).epsilon(1e-4));
+  CHECK(one.v() == Approx((-60 + 0.25 * -80) / 1.75).epsilon(1e-4));
+  const float nothing[] = {0, 0};
+  for (int t = 0; t < 50; ++t) one.step(nothing);
+  CHECK(one.state(1) == Approx(0.5 * std::exp(-1.0)).epsilon(1e-4));  // 5 ms later
+  // A strong drive: a spike every t_ref and what charging takes.
+  OneNeuron driven(neuron("CobaLIF"));
+  const float strong[] = {5, 0};
+  std::vector<int> times;
+  for (int t = 0; t < 1000; ++t) {
+    if (driven.step(strong) != 0.0f) times.push_back(t);
+  }
+  REQUIRE(times.size() > 10);
+  for (size_t i = 1; i < times.size(); ++i) CHECK(times[i] - times[i - 1] >= 51);
+  CHECK(times.back() - times[times.size() - 2] == 51);  // 50 steps of rest, one to charge
+}
+
 TEST_CASE("the work of a neuron is what its step does") {
   CHECK(work_of(neuron("IF")) == NeuronWork{1, 0, 0, 1, 0});
   CHECK(work_of(neuron("LIF")) == NeuronWork{3, 2, 0, 1, 0});
