@@ -144,7 +144,7 @@ int64_t NeuroBenchCounter::bytes(const Graph& graph) {
     const auto* conv = std::get_if<Conv1d>(&node.op);
     const auto* linear = std::get_if<Linear>(&node.op);
     if (std::holds_alternative<Neuron>(node.op)) {
-      elements += element_count(node.shape);
+      elements += element_count(node.shape) * kMostNeuronStates;
     } else if (conv != nullptr) {
       elements += conv->kernel() * conv->in_channels;
     } else if (linear != nullptr) {

@@ -263,6 +263,33 @@ TEST_CASE("random spikes of other networks obey the laws at every level") {
   }
 }
 
+TEST_CASE("neurons take a word of state a slot; those that do not fire go to the host") {
+  for (const char* model : {"LIF", "CubaLIF", "CobaLIF"}) {
+    Graph graph;
+    const NodeId in = graph.add("in", Input{.shape = {6}, .repeated = false, .events = true});
+    std::vector<NodeId> currents;
+    const NeuronSpec spec = neuron(model);
+    for (int i = 0; i < spec.row().inputs; ++i) {
+      const std::string name = "fc" + std::to_string(i);
+      currents.push_back(graph.add(name, Linear{6, 8, 0, name, ""}, {in}));
+    }
+    const NodeId cell = graph.add("cell", Neuron{spec}, currents);
+    const NodeId out = graph.add("out", Linear{8, 3, 0, "out", ""}, {cell});
+    graph.output("logits", graph.add("li", Neuron{neuron("LI")}, {out}));
+    const LoweredNetwork lowered = lower(graph, load_chip("loihi2"));
+    const auto& populations = lowered.network.populations;
+    const auto found = std::find_if(populations.begin(), populations.end(),
+                                    [](const ChipPopulation& p) { return p.name == "cell"; });
+    REQUIRE(found != populations.end());
+    CHECK(found->state_bits == 32 * static_cast<int64_t>(states_of(spec).size()));
+    CHECK(lowered.network.projections.size() >= currents.size());
+    REQUIRE(!lowered.host.empty());
+    CHECK(std::any_of(lowered.host.begin(), lowered.host.end(), [&](const auto& left) {
+      return lowered.graph.node(left.node).name == "li";
+    }));
+  }
+}
+
 TEST_CASE("a residual stream lives beside all that read it, and is delivered once") {
   const LoweredNetwork lowered = lower(golden_spikeformer(), load_chip("loihi2"));
   const ChipPopulation& second = population_of(lowered, "ConvBlock1_1.0.lif1");

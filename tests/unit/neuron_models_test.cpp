@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <vector>
 
@@ -399,4 +401,27 @@ TEST_CASE("the table is whole: every model runs, describes itself and has a name
       }
     }
   }
+}
+
+TEST_CASE("docs/neurons.md has a row for every model that says what the table says") {
+  std::ifstream file(SPIKELOOM_SOURCE_DIR "/docs/neurons.md");
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const auto joined = [](const auto& list, auto name) {
+    std::string all;
+    for (const auto& item : list) all += (all.empty() ? "" : ", ") + std::string(name(item));
+    return all;
+  };
+  for (const NeuronRow& row : neuron_table()) {
+    const std::string states =
+        joined(states_of(neuron(row.name)), [](std::string_view name) { return name; });
+    const std::string forms = joined(row.forms, [](NeuronForm form) { return name_of(form); });
+    const std::string wanted = "| `" + std::string(row.name) + "` | " + states + " | " +
+                               std::to_string(row.inputs) + " | " +
+                               (row.output == NeuronOutput::kSpikes ? "spikes" : "membrane") +
+                               " | " + forms + " |";
+    INFO(wanted);
+    CHECK(text.find(wanted) != std::string::npos);
+  }
+  for (const char* reset : kResetWords)
+    CHECK(text.find("| `" + std::string(reset) + "` |") != std::string::npos);
 }
