@@ -41,7 +41,7 @@ Tensor frames_of(float size) {
   return frames;
 }
 
-Tensor part_of(const Tensor& frames, int64_t first, int64_t steps) {
+Tensor steps_of_frames(const Tensor& frames, int64_t first, int64_t steps) {
   Tensor part({steps, kIn});
   std::copy_n(frames.f32().data() + first * kIn, steps * kIn, part.f32().data());
   return part;
@@ -66,7 +66,7 @@ std::vector<float> values_of(const Graph& graph, const Weights& weights,
       session = std::make_unique<Session>(plan);
       session->load(saved);
     }
-    session->run_chunk(part_of(frames, done, chunks[i]), chunks[i], threads);
+    session->run_chunk(steps_of_frames(frames, done, chunks[i]), chunks[i], threads);
     done += chunks[i];
     for (int64_t t = 0; t < chunks[i]; ++t) {
       for (const NodeId node : {*graph.find("cell"), *graph.find("li")}) {
@@ -131,8 +131,8 @@ TEST_CASE("parameters per neuron set where a sample begins, also in a session us
   weights.erase("rest");
   weights.add("rest", std::move(rest));
   for (const auto& backend : {make_reference_backend(), make_cpu_backend()}) {
-    const auto plan =
-        compile(graph, weights, backend, {.chunk_steps = kSteps, .membranes = {"cell"}});
+    const auto plan = compile(graph, weights, backend,
+                              {.chunk_steps = kSteps, .keep = {}, .membranes = {"cell"}});
     Session session(plan);
     const Tensor frames = frames_of(2);
     session.run_chunk(frames, kSteps, 1);
