@@ -84,6 +84,7 @@ class WorkList {
   void lower(const Node& node, const Wkv&) { one_each(node); }
   void lower(const Node& node, const Mul&) { one_each(node); }
   void lower(const Node& node, const Positions&) { one_each(node); }
+  void lower(const Node& node, const Pool2d&) { one_each(node); }
 
   void one_each(const Node& node) {
     elementwise(describe(node.op), element_count(node.shape) * passes_);

@@ -78,9 +78,25 @@ class Lowering {
       population(target).update = UpdateRule::kFired;
       return;
     }
+    if (const auto* pool = std::get_if<Pool2d>(&node.op)) {
+      add_pool(id, *pool, target);
+      return;
+    }
     const auto slots = static_cast<int64_t>(state_of(node).size());
     population(target).state_bits = kValueBits * std::max<int64_t>(1, slots);
     for (const NodeId input : node.inputs) collect(input, target);
+  }
+
+  // A maximum of spikes fires when any of its window does; nothing is left for the next step.
+  void add_pool(NodeId id, const Pool2d& pool, int target) {
+    population(target).update = UpdateRule::kTouched;
+    if (const std::string reason = map_obstacle(id); !reason.empty()) {
+      homes_[id] = target;
+      host(id, reason);
+      return;
+    }
+    const int source = populations_.at(source_of(graph(), graph().node(id).inputs[0]));
+    add_projection(id, source, target, "", synapses_of(pool, source, target));
   }
 
   // An output that spikes is there already; a running mean over the steps is a sum in place.
@@ -188,16 +204,25 @@ class Lowering {
     const auto* memory = std::get_if<LmuMemory>(&node.op);
     if (memory != nullptr && memory->form != LmuForm::kEvent)
       return "only the event form of the memory consists of synapses";
-    if (!is_weighted_on_chip(node.op) && !std::holds_alternative<SpatialMean>(node.op))
+    const auto* pool = std::get_if<Pool2d>(&node.op);
+    if (pool != nullptr && pool->mode == PoolMode::kMax)
+      return "no unit of a core finds the largest of several values";
+    if (!is_weighted_on_chip(node.op) && pool == nullptr &&
+        !std::holds_alternative<SpatialMean>(node.op))
       return "no unit of a core computes it";
-    if (std::holds_alternative<Conv2d>(node.op)) {
-      const NodeId source = source_of(graph(), node.inputs[0]);
-      const Extent from = extents_[static_cast<size_t>(source)];
-      const Shape& seen = graph().node(node.inputs[0]).shape;
-      if (from.height != seen[0] || from.width != seen[1])
-        return "it reads its operand under another shape";
+    if (std::holds_alternative<Conv2d>(node.op) || pool != nullptr) {
+      if (std::string reason = map_obstacle(id); !reason.empty()) return reason;
     }
     return operand_obstacle(node.inputs[0]);
+  }
+
+  // Can a projection move over the map that a node reads? "" or why not.
+  std::string map_obstacle(NodeId id) const {
+    const NodeId input = graph().node(id).inputs[0];
+    const Extent from = extents_[static_cast<size_t>(source_of(graph(), input))];
+    const Shape& seen = graph().node(input).shape;
+    if (from.height == seen[0] && from.width == seen[1]) return "";
+    return "it reads its operand under another shape";
   }
 
   std::string attention_obstacle(const Node& node, const QApply& apply) {
@@ -246,6 +271,10 @@ class Lowering {
     }
     if (const auto* conv = std::get_if<Conv1d>(&op)) return DenseSynapses{conv->kernel()};
     if (const auto* memory = std::get_if<LmuMemory>(&op)) return DenseSynapses{memory->taps};
+    if (const auto* pool = std::get_if<Pool2d>(&op)) {
+      return ConvSynapses{pool->kernel.y,  pool->kernel.x,  pool->stride.y, pool->stride.x,
+                          pool->padding.y, pool->padding.x, from.channels};
+    }
     if (std::holds_alternative<SpatialMean>(op)) {
       return ConvSynapses{
           .kernel_y = from.height, .kernel_x = from.width, .groups = population(target).channels};

@@ -15,6 +15,9 @@
 //                       it, later branches accumulate into it there, and all its readers share
 //                       cores. Each branch is delivered once
 //   SpatialMean         graded packets of the stream, one per neuron and step, to the mean's reader
+//   Pool2d              a convolution of each channel with itself: sums and averages wherever a layer
+//                       may stand; the maximum of spikes is a population that any of its window
+//                       makes fire, updated when touched. The maximum of real values: host
 //   real operands       graded packets in every step, from neurons that hold the value; a static
 //                       input sends once per sample and its targets keep the sum
 //   "logits"            a population that sums and never fires; a StepMean before it is free

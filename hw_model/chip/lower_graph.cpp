@@ -14,10 +14,6 @@ bool is_free(const Op& op) {
 
 }  // namespace
 
-bool is_population(const Node& node) {
-  return population_of(node.op).has_value();
-}
-
 bool is_weighted_on_chip(const Op& op) {
   return is_layer(op) || std::holds_alternative<LmuMemory>(op);
 }

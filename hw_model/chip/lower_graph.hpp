@@ -8,9 +8,6 @@
 
 namespace spikeloom {
 
-// Neurons, or a Threshold: what fires.
-bool is_population(const Node& node);
-
 // Synapses with weights.
 bool is_weighted_on_chip(const Op& op);
 

@@ -156,6 +156,7 @@ void list_unpriced(SchemeReport& report, const CountedGraph& counted, Priced pri
   add("multiplications by a constant", e.scalings);
   add("spatial means, elements added", e.spatial_mean);
   add("step means, elements added", e.step_mean);
+  add("pools, elements read by windows", e.pooled);
   add("ReLU evaluations", e.activations);
   add("sigmoids", e.sigmoids);
   add("layer normalisations, elements", e.layer_norm_elements);

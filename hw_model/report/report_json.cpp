@@ -84,6 +84,7 @@ Json elementwise_json(const ElementwiseCounts& e) {
   put(json, "scalings", e.scalings);
   put(json, "spatial_mean", e.spatial_mean);
   put(json, "step_mean", e.step_mean);
+  if (e.pooled > 0) put(json, "pooled", e.pooled);
   put(json, "activations", e.activations);
   put(json, "softmax_exponentials", e.softmax_exponentials);
   put(json, "softmax_divisions", e.softmax_divisions);

@@ -52,6 +52,7 @@ Part part_of(const Op& op) {
                         [](const Positions&) { return Part::kOther; },
                         [](const Prepend&) { return Part::kOther; },
                         [](const FirstRow&) { return Part::kOther; },
+                        [](const Pool2d&) { return Part::kOther; },
                     },
                     op);
 }

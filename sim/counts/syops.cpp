@@ -45,6 +45,9 @@ class Counter {
       count(node, steps * 2 * in(), "batch normalisation");
     } else if (std::holds_alternative<Neuron>(node.op)) {
       lines.push_back({node.name, "neurons", true, static_cast<double>(steps * out)});
+    } else if (const auto* pool = std::get_if<Pool2d>(&node.op);
+               pool != nullptr && pool->mode != PoolMode::kSum) {
+      count(node, steps * in(), "pooling");
     }
     // Of any other operator the tool knows no count.
   }

@@ -6,7 +6,8 @@
 //   linear          dense MACs, plus out_features per call with a bias
 //   normalisation   2 per input element
 //   neurons         1 AC per element
-//   attention products, pooling and means written as functions: not counted
+//   max and average pooling   1 per input element
+//   attention products, sums over windows, means written as functions: not counted
 //
 // A layer of spikes counts rate x operations as AC, any other its operations as MAC. A call is one
 // sample over all its steps. The tool finds out by looking whether a tensor is binary; here the

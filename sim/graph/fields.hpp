@@ -4,6 +4,7 @@
 //
 // A visitor has these members; `V` is the field's type, const where it only reads:
 //   integer(key, V&, range)           optional_integer: absent stands for 0
+//   pair(key, V&, range)              one number, or [of height, of width]
 //   single(key, V&), real(key, V&)    float and double, finite
 //   flag(key, V&)                     optional_flag: absent stands for false
 //   text(key, V&), shape(key, V&)
@@ -18,6 +19,7 @@
 
 #include "core/shape.hpp"
 #include "neurons/neuron.hpp"
+#include "sim/graph/map_window.hpp"
 
 namespace spikeloom {
 
@@ -31,6 +33,7 @@ struct Labeller {
 
   void integer(const char*, int64_t, FieldRange = {}) {}
   void optional_integer(const char*, int64_t, FieldRange = {}) {}
+  void pair(const char*, YX, FieldRange = {}) {}
   void single(const char*, float) {}
   void real(const char*, double) {}
   void flag(const char*, bool) {}

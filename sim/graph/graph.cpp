@@ -117,12 +117,16 @@ NodeId Graph::add(std::string name, Op op, std::vector<NodeId> inputs) {
   return size() - 1;
 }
 
+bool is_population(const Node& node) {
+  return node.kind == EdgeKind::kSpikes && population_of(node.op).has_value();
+}
+
 std::vector<Population> populations_of(const Graph& graph) {
   std::vector<Population> result;
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
+    if (!is_population(node)) continue;  // real, or shows or joins spikes of others
     const auto recorded = population_of(node.op);
-    if (!recorded) continue;  // real, or shows or joins spikes of others
     const char* axes = node.shape.size() == 3 ? "H,W,C" : node.shape.size() == 2 ? "N,C" : "C";
     result.push_back({node.name, id, node.shape, axes, recorded->neuron_model, recorded->threshold,
                       recorded->is_neuron, recorded->is_input});

@@ -99,17 +99,19 @@ Weights bind_weights(const Graph& graph, StoredWeights stored, std::vector<std::
                      const WeightHints& hints = {});
 Weights bind_weights(const Graph& graph, Weights weights);
 
-// A layer of binary values: what a trace records. Neurons, an input of events, and Threshold nodes:
-// binary embeddings and masks of non-zero values.
+// A layer of binary values: what a trace records. Neurons, an input of events, the maximum of
+// spikes, and Threshold nodes: binary embeddings and masks of non-zero values.
 struct Population {
   std::string name;
   NodeId node = 0;
   Shape shape;               // channels last
   std::string axes;          // "H,W,C" | "N,C" | "C"
-  std::string neuron_model;  // of the neuron table, or "threshold", "input"
+  std::string neuron_model;  // of the neuron table, or "threshold", "max_pool", "input"
   double threshold = 1;      // NaN where its neurons differ in it
   bool is_neuron = true, is_input = false;
 };
 std::vector<Population> populations_of(const Graph& graph);
+// Whether a node has spikes of its own, which a trace records.
+bool is_population(const Node& node);
 
 }  // namespace spikeloom

@@ -26,6 +26,7 @@
 #include "sim/graph/ops/lmu_memory.hpp"
 #include "sim/graph/ops/mul.hpp"
 #include "sim/graph/ops/neuron.hpp"
+#include "sim/graph/ops/pool2d.hpp"
 #include "sim/graph/ops/positions.hpp"
 #include "sim/graph/ops/prepend.hpp"
 #include "sim/graph/ops/qapply.hpp"
@@ -52,7 +53,7 @@ using OperatorVariant = std::variant<typename Complete<O>::Type...>;
 using Op = OperatorVariant<Input, Conv2d, Linear, BatchNorm, Neuron, KtV, QApply, Add, Scale, View,
                            SpatialMean, StepMean, Activation, SoftmaxAttention, Embedding,
                            Threshold, LayerNorm, Delay, TokenMix, Wkv, Mul, Conv1d, LmuMemory,
-                           Concat, Positions, Prepend, FirstRow>;
+                           Concat, Positions, Prepend, FirstRow, Pool2d>;
 
 // Builds a visitor from lambdas. One over operators lists them all: a lambda that takes any would
 // pass over the next one in silence, and tests/lint refuses it.

@@ -109,7 +109,7 @@ struct ValueBound {
 
 // `population`: of an operator whose values are binary and its own, which a trace records.
 struct PopulationInfo {
-  std::string neuron_model;  // of the neuron table, or "threshold", "input"
+  std::string neuron_model;  // of the neuron table, or "threshold", "max_pool", "input"
   double threshold = 1;      // NaN where neurons of a layer differ in it
   bool is_neuron = true, is_input = false;
 };

@@ -91,8 +91,7 @@ double safe_input(const Graph& graph, const std::vector<ValueGain>& gains, int64
 
 bool hides_values(const Graph& graph) {
   return std::any_of(graph.nodes().begin(), graph.nodes().end(), [](const Node& node) {
-    const auto recorded = population_of(node.op);
-    return recorded && !recorded->is_input;
+    return is_population(node) && !population_of(node.op)->is_input;
   });
 }
 

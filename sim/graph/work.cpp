@@ -31,6 +31,7 @@ ElementwiseCounts& ElementwiseCounts::operator+=(const ElementwiseCounts& other)
       &ElementwiseCounts::scalings,
       &ElementwiseCounts::spatial_mean,
       &ElementwiseCounts::step_mean,
+      &ElementwiseCounts::pooled,
       &ElementwiseCounts::activations,
       &ElementwiseCounts::sigmoids,
       &ElementwiseCounts::layer_norm_rows,
@@ -64,7 +65,7 @@ std::string attention_name(const std::string& node_name) {
 
 SpikeOperand spikes_of(const RunStatistics& run, const Graph& graph, NodeId id) {
   const Node& node = graph.node(source_of(graph, id));
-  if (population_of(node.op)) {
+  if (is_population(node)) {
     const PopulationStatistics& spikes = statistics_of(run, node.name);
     return {spikes.events, spikes.events_per_row, spikes.events_per_step};
   }

@@ -102,6 +102,7 @@ struct ElementwiseCounts {
   int64_t scalings = 0;
   int64_t spatial_mean = 0;  // elements added up
   int64_t step_mean = 0;     // elements added up
+  int64_t pooled = 0;        // elements that windows of pools read
   int64_t activations = 0;   // evaluations of ReLU and relu^2
   int64_t sigmoids = 0;
   int64_t layer_norm_rows = 0;      // normalisations of one row

@@ -19,6 +19,13 @@ struct FieldWriter {
   void optional_integer(const char* key, int64_t value, FieldRange = {}) {
     if (value != 0) object[key] = value;
   }
+  void pair(const char* key, YX value, FieldRange = {}) {
+    if (value.y == value.x) {
+      object[key] = value.y;
+    } else {
+      object[key] = {value.y, value.x};
+    }
+  }
   void single(const char* key, float value) { object[key] = value; }
   void real(const char* key, double value) { object[key] = value; }
   void flag(const char* key, bool value) { object[key] = value; }

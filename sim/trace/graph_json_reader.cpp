@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "core/error.hpp"
@@ -47,16 +48,20 @@ class Fields {
   }
 
   int64_t integer(const char* key, int64_t min, int64_t max = kMost) {
+    const auto number = integer_in(at(key), min, max);
+    if (!number) throw fault(key, "must be an integer" + range(min, max));
+    return *number;
+  }
+
+  // One integer for both, or a list of two.
+  YX pair(const char* key, int64_t min, int64_t max) {
     const json& value = at(key);
-    const auto range = [&] {
-      return "must be an integer from " + std::to_string(min) + " to " + std::to_string(max);
-    };
-    if (!value.is_number_integer()) throw fault(key, range());
-    if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(max))
-      throw fault(key, range());
-    const auto number = value.get<int64_t>();
-    if (number < min || number > max) throw fault(key, range());
-    return number;
+    const bool two = value.is_array() && value.size() == 2;
+    const auto y = integer_in(two ? value[0] : value, min, max);
+    const auto x = integer_in(two ? value[1] : value, min, max);
+    if (!y || !x)
+      throw fault(key, "must be an integer" + range(min, max) + ", or a list of two such");
+    return {*y, *x};
   }
 
   double real(const char* key) {
@@ -121,6 +126,17 @@ class Fields {
   }
 
  private:
+  static std::string range(int64_t min, int64_t max) {
+    return " from " + std::to_string(min) + " to " + std::to_string(max);
+  }
+
+  static std::optional<int64_t> integer_in(const json& value, int64_t min, int64_t max) {
+    if (!value.is_number_integer()) return {};
+    if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(max)) return {};
+    const auto number = value.get<int64_t>();
+    return number < min || number > max ? std::nullopt : std::optional(number);
+  }
+
   const json& object_;
   std::string where_;
   std::set<std::string> read_;
@@ -136,6 +152,9 @@ class FieldReader {
   }
   void optional_integer(const char* key, int64_t& value, FieldRange range = {}) {
     value = fields_.has(key) ? fields_.integer(key, range.min, range.max) : 0;
+  }
+  void pair(const char* key, YX& value, FieldRange range = {}) {
+    value = fields_.pair(key, range.min, range.max);
   }
   void single(const char* key, float& value) { value = fields_.single(key); }
   void real(const char* key, double& value) { value = fields_.real(key); }
@@ -247,6 +266,8 @@ double macs_of(const Graph& graph, const Node& node) {
   if (const auto* apply = std::get_if<QApply>(&node.op))
     return values * static_cast<double>(channels_of(node.shape) / apply->heads);
   if (std::holds_alternative<SoftmaxAttention>(node.op)) return values * rows;
+  if (const auto* pool = std::get_if<Pool2d>(&node.op))
+    return values * static_cast<double>(pool->kernel.area());
   if (!is_layer(node.op)) return 0;
   return rows * static_cast<double>(element_count(parameters_of(node.op)[0].shape));
 }

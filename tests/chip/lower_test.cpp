@@ -331,6 +331,51 @@ TEST_CASE("mappings keep a stream together, or are refused") {
                     Catch::Contains("shares a residual stream with"));
 }
 
+// Neurons -> a pool -> a layer and neurons, twice.
+Graph pools(PoolMode first, PoolMode second) {
+  Graph graph;
+  const NodeId in = graph.add("in", Input{{9, 7, 5}, false, 0, true});
+  const NodeId a = graph.add("first", Pool2d{first, {3, 2}, {2, 1}, {1, 1}}, {in});
+  const NodeId conv = graph.add("conv", Conv2d{5, 4, 3, 1, 1, 1, "w", ""}, {a});
+  const NodeId b = graph.add("neurons", Neuron{lif(2.0f)}, {conv});
+  const NodeId c = graph.add("second", Pool2d{second, 2, 2}, {b});
+  graph.output("logits", graph.add("logits", SpatialMean{}, {graph.add("n", Neuron{}, {c})}));
+  return graph;
+}
+
+TEST_CASE("pools are convolutions of each channel, the maximum of spikes fires") {
+  const Folder folder;
+  const ChipSpec chip = load_chip("loihi2");
+  record_random(folder / "t.h5", pools(PoolMode::kMax, PoolMode::kSum), 3, 0.4);
+  const Run run = price(folder / "t.h5", chip);
+  CHECK(run.lowered.host.empty());
+  auto events = events_by_layer(run);
+  const Graph& graph = run.lowered.graph;
+  for (const char* name : {"first", "second"}) {
+    const NodeId id = *graph.find(name);
+    const auto& pool = std::get<Pool2d>(graph.node(id).op);
+    const Node& from = graph.node(graph.node(id).inputs[0]);
+    const auto& rows = run.statistics.populations.at(from.name).events_per_row;
+    int64_t reached = 0;
+    for (size_t r = 0; r < rows.size(); ++r) {
+      const int64_t y = static_cast<int64_t>(r) / from.shape[1],
+                    x = static_cast<int64_t>(r) % from.shape[1];
+      for (int64_t o = 0; o < rows_of(graph.node(id).shape); ++o) {
+        const int64_t width = graph.node(id).shape[1],
+                      ky = y + pool.padding.y - o / width * pool.stride.y,
+                      kx = x + pool.padding.x - o % width * pool.stride.x;
+        if (ky >= 0 && ky < pool.kernel.y && kx >= 0 && kx < pool.kernel.x) reached += rows[r];
+      }
+    }
+    CHECK(events.at(name) == reached);
+    events.erase(name);
+  }
+  CHECK(events.at("conv") == run.counts.layers.at(0).event_adds);
+  CHECK(run.counts.layers.at(0).event_adds > 0);
+  CHECK(population_of(run.lowered, "first").update == UpdateRule::kTouched);
+  CHECK(refusal(pools(PoolMode::kAverage, PoolMode::kAverage), "loihi2").empty());
+}
+
 TEST_CASE("what a chip cannot express is refused by node and operator") {
   CHECK(refusal(golden_spikeformer(), "loihi2").empty());
   CHECK_THAT(

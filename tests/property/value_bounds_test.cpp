@@ -39,6 +39,17 @@ LmuformerConfig small_lmuformer(bool spiking) {
   return config;
 }
 
+// Convolutions and pools of every mode, none behind neurons.
+Graph maps_of_values() {
+  Graph graph;
+  const NodeId in = graph.add("in", Input{{7, 6, 2}, false});
+  const NodeId conv = graph.add("conv", Conv2d{2, 3, 3, 1, 1, 1, "conv.w", "conv.b"}, {in});
+  const NodeId sum = graph.add("sum", Pool2d{PoolMode::kSum, {3, 2}, 1, {1, 0}}, {conv});
+  const NodeId average = graph.add("average", Pool2d{PoolMode::kAverage, 2}, {sum});
+  graph.output("logits", graph.add("max", Pool2d{PoolMode::kMax, 3, 2, 1}, {average}));
+  return graph;
+}
+
 Tensor random_input(const Node& input, int64_t steps, float size) {
   Shape shape = input.shape;
   shape.insert(shape.begin(), input.is_static ? 1 : steps);
@@ -117,7 +128,8 @@ TEST_CASE("values stay below their bounds", "[value_bounds]") {
   for (const Graph& graph :
        {spiking, build_spikeformer(frames), fuse(spiking), dense_twin(spiking),
         build_lmuformer(small_lmuformer(true)), build_lmuformer(small_lmuformer(false)),
-        build_spikegpt(gpt), build_rwkv4(gpt), build_gpt({2, 16, 40, 2, 12}), build_kwt(kwt)}) {
+        build_spikegpt(gpt), build_rwkv4(gpt), build_gpt({2, 16, 40, 2, 12}), build_kwt(kwt),
+        maps_of_values()}) {
     for (const uint64_t seed : {1, 2, 3}) {
       for (const float size : {1.0f, 1000.0f})
         check_bounds(graph, uneven_weights(graph, seed), size);

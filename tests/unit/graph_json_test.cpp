@@ -36,6 +36,8 @@ Graph odd_operators() {
   const NodeId memory =
       graph.add("memory", LmuMemory{2, 8.5, LmuForm::kRecurrent, 30, 40, "m"}, {step});
   const NodeId causal = graph.add("causal", SoftmaxAttention{1, 1.5f, 7}, {memory, memory, memory});
+  for (const PoolMode mode : {PoolMode::kSum, PoolMode::kAverage, PoolMode::kMax})
+    graph.add(kPoolModeNames[static_cast<size_t>(mode)], Pool2d{mode, {2, 3}, 2, {1, 0}}, {image});
   graph.output("first", first);
   graph.output("causal", causal);
   return graph;
@@ -156,6 +158,29 @@ TEST_CASE("sizes whose products could overflow a count are refused") {
   attention.add("softmax", SoftmaxAttention{1, 1.0f, 0}, {rows, rows, rows});
   CHECK(error_of(json::parse(graph_to_json(attention, nullptr))) ==
         "g: softmax: needs more than 2^46 multiply-accumulates a step");
+}
+
+TEST_CASE("a window alike along both axes is one number, any other a list of two") {
+  const json whole = json::parse(graph_to_json(odd_operators(), nullptr));
+  const auto pool = [&](const char* mode) {
+    for (size_t i = 0; i < whole["nodes"].size(); ++i) {
+      if (whole["nodes"][i]["name"] == mode) return i;
+    }
+    return size_t{0};
+  };
+  const json& op = whole["nodes"][pool("max")]["op"];
+  CHECK(op["kernel"] == json({2, 3}));
+  CHECK(op["stride"] == 2);
+  CHECK(op["padding"] == json({1, 0}));
+  for (const json& wrong : {json({2}), json({2, 3, 1}), json({2, 0}), json({0, 3}), json("2"),
+                            json(2.5), json({2, 70000}), json(nullptr)}) {
+    INFO(wrong.dump());
+    json damaged = whole;
+    damaged["nodes"][pool("max")]["op"]["kernel"] = wrong;
+    CHECK(error_of(damaged) ==
+          "g: node \"max\": field 'kernel' must be an integer from 1 to 65535, or a list of two "
+          "such");
+  }
 }
 
 TEST_CASE("values out of range are refused by node and field") {

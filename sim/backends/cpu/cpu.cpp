@@ -8,6 +8,7 @@
 #include "sim/backends/cpu/conv.hpp"
 #include "sim/backends/cpu/depthwise.hpp"
 #include "sim/backends/cpu/elementwise.hpp"
+#include "sim/backends/cpu/maps.hpp"
 #include "sim/backends/cpu/measure.hpp"
 #include "sim/backends/cpu/neurons.hpp"
 #include "sim/backends/cpu/sequence.hpp"
@@ -71,6 +72,7 @@ struct Kernels {
   cpu::SoftmaxKernel softmax;
   cpu::ElementwiseKernel elementwise;
   cpu::SequenceKernel sequence;
+  cpu::PoolKernel pool;
   cpu::Conv1dKernel conv1d;
   cpu::LmuKernel lmu;
   cpu::StreamKernel stream;
@@ -86,6 +88,7 @@ struct Kernels {
         softmax(cpu::softmax_for(target)),
         elementwise(cpu::elementwise_for(target)),
         sequence(cpu::sequence_for(target)),
+        pool(cpu::pool_for(target)),
         conv1d(cpu::conv1d_for(target)),
         lmu(cpu::lmu_for(target)),
         stream(cpu::stream_for(target)),
@@ -158,6 +161,7 @@ class CpuBackend final : public Backend {
                    [&](const cpu::PackedFirstRow&) { kernels_.elementwise(unit, io); },
                    [&](const cpu::PackedSpatialMean&) { kernels_.elementwise(unit, io); },
                    [&](const cpu::PackedStepMean&) { kernels_.elementwise(unit, io); },
+                   [&](const cpu::PackedPool& p) { kernels_.pool(p, e, io); },
                    [&](const cpu::PackedConcat&) { kernels_.elementwise(unit, io); },
                },
                unit.main);

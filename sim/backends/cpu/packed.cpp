@@ -320,6 +320,10 @@ PackedMain pack_main(const Prepend& op, const Graph&, const Node&, const Weights
 PackedMain pack_main(const FirstRow&, const Graph&, const Node&, const Weights&) {
   return PackedFirstRow{};
 }
+PackedMain pack_main(const Pool2d& op, const Graph& graph, const Node& node, const Weights&) {
+  const Shape &in = graph.node(node.inputs[0]).shape, &out = node.shape;
+  return PackedPool{op, in[0], in[1], out[0], out[1]};
+}
 PackedMain pack_main(const Threshold& op, const Graph&, const Node&, const Weights&) {
   return PackedThreshold{op.threshold, op.fire};
 }

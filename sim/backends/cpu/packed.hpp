@@ -157,6 +157,10 @@ struct PackedPrepend {
   Tensor row;
 };
 struct PackedFirstRow {};
+struct PackedPool {
+  Pool2d op;
+  int64_t in_height = 0, in_width = 0, out_height = 0, out_width = 0;
+};
 
 struct PackedConcat {
   bool spikes = false;
@@ -199,7 +203,7 @@ using PackedMain =
                  PackedQApply, PackedSoftmax, PackedEmbedding, PackedThreshold, PackedLayerNorm,
                  PackedDelay, PackedTokenMix, PackedWkv, PackedMul, PackedConcat, PackedConv1d,
                  PackedLmu, PackedPositions, PackedPrepend, PackedFirstRow, PackedStream,
-                 PackedNeuron>;
+                 PackedNeuron, PackedPool>;
 
 struct PackedUnit {
   PackedEpilogue epilogue;
