@@ -70,6 +70,7 @@ class WorkList {
   void lower(const Node&, const Delay&) {}
   void lower(const Node&, const Prepend&) {}
   void lower(const Node&, const FirstRow&) {}
+  void lower(const Node&, const Feedback&) {}
   void lower(const Node& node, const BatchNorm&) { one_each(node); }
   void lower(const Node& node, const Neuron&) { one_each(node); }
   void lower(const Node& node, const Add&) { one_each(node); }

@@ -73,8 +73,10 @@ class Lowering {
     const Node& node = graph().node(id);
     const int target = new_population(id, node.name, SpikeSource::kTrace);
     populations_[id] = target;
-    if (population_of(node.op)
-            ->is_input) {  // spikes come from outside: nothing is computed for them
+    const PopulationInfo info = *population_of(node.op);
+    if (info.is_copy) unpriced_.insert("carrying spikes to their delayed copy " + node.name);
+    if (info.is_input ||
+        info.is_copy) {  // spikes come from elsewhere: nothing is computed for them
       population(target).update = UpdateRule::kFired;
       return;
     }

@@ -53,6 +53,7 @@ Part part_of(const Op& op) {
                         [](const Prepend&) { return Part::kOther; },
                         [](const FirstRow&) { return Part::kOther; },
                         [](const Pool2d&) { return Part::kOther; },
+                        [](const Feedback&) { return Part::kOther; },
                     },
                     op);
 }

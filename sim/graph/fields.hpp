@@ -3,11 +3,11 @@
 // one member of the visitor for each, in the order of the file.
 //
 // A visitor has these members; `V` is the field's type, const where it only reads:
-//   integer(key, V&, range)           optional_integer: absent stands for 0
+//   integer(key, V&, range)           optional_integer: absent stands for `absent`
 //   pair(key, V&, range)              one number, or [of height, of width]
 //   single(key, V&), real(key, V&)    float and double, finite
 //   flag(key, V&)                     optional_flag: absent stands for false
-//   text(key, V&), shape(key, V&)
+//   text(key, V&), shape(key, V&)     optional_text, optional_shape: absent stands for empty
 //   choice(key, V&, names)            an enum whose values are positions in `names`
 //   neuron(V&)                        a NeuronSpec (neurons/neuron.hpp): model, rules, parameters
 //   label(text)                       how people call the operator, where its kind alone is not it
@@ -32,7 +32,7 @@ struct Labeller {
   std::string result;
 
   void integer(const char*, int64_t, FieldRange = {}) {}
-  void optional_integer(const char*, int64_t, FieldRange = {}) {}
+  void optional_integer(const char*, int64_t, FieldRange = {}, int64_t = 0) {}
   void pair(const char*, YX, FieldRange = {}) {}
   void single(const char*, float) {}
   void real(const char*, double) {}
@@ -40,6 +40,8 @@ struct Labeller {
   void optional_flag(const char*, bool) {}
   void text(const char*, const std::string&) {}
   void shape(const char*, const Shape&) {}
+  void optional_text(const char*, const std::string&) {}
+  void optional_shape(const char*, const Shape&) {}
   template <typename E, size_t N>
   void choice(const char*, E, const char* const (&)[N]) {}
   void neuron(const NeuronSpec&) {}

@@ -288,6 +288,12 @@ Model rewrite(const Graph& graph, Weights* weights, int threads) {
       moved[static_cast<size_t>(part)] = placed;
     }
   }
+  for (NodeId id = 0; id < graph.size(); ++id) {
+    const NodeId shown = graph.node(id).feedback;
+    if (shown >= 0) {
+      model.graph.close(moved[static_cast<size_t>(id)], moved[static_cast<size_t>(shown)]);
+    }
+  }
   for (const auto& [name, id] : graph.outputs())
     model.graph.output(name, moved[static_cast<size_t>(id)]);
   return model;

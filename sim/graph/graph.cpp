@@ -29,6 +29,21 @@ std::optional<NodeId> Graph::find_output(std::string_view name) const {
   return std::nullopt;
 }
 
+void Graph::close(NodeId feedback, NodeId source) {
+  Node& node = nodes_.at(static_cast<size_t>(feedback));
+  const Node& from = this->node(source);
+  if (!node.is_open()) throw Error(ErrorCode::kUsage, node.name + " is no open feedback");
+  if (from.kind != node.kind || from.shape != node.shape)
+    throw Error(ErrorCode::kUsage,
+                node.name + " shows " + kEdgeKindNames[static_cast<size_t>(node.kind)] + " " +
+                    to_string(node.shape) + ", but " + from.name + " has " +
+                    kEdgeKindNames[static_cast<size_t>(from.kind)] + " " + to_string(from.shape));
+  if (from.is_static)
+    throw Error(ErrorCode::kUsage, node.name + ": " + from.name + " is equal at every step");
+  if (source == feedback) throw Error(ErrorCode::kUsage, node.name + " shows itself");
+  node.feedback = source;
+}
+
 void Graph::output(std::string name, NodeId id) {
   if (find_output(name)) throw Error(ErrorCode::kInternal, "output '" + name + "' is named twice");
   outputs_.emplace_back(std::move(name), id);
@@ -43,6 +58,8 @@ std::vector<std::vector<NodeId>> consumers_of(const Graph& graph) {
   for (NodeId id = 0; id < graph.size(); ++id) {
     for (const NodeId input : graph.node(id).inputs)
       result[static_cast<size_t>(input)].push_back(id);
+    if (graph.node(id).feedback >= 0)
+      result[static_cast<size_t>(graph.node(id).feedback)].push_back(id);
   }
   return result;
 }
@@ -106,8 +123,14 @@ NodeId Graph::add(std::string name, Op op, std::vector<NodeId> inputs) {
     is_static = is_static && out.is_static;
     if (is_static && (window.left > 0 || window.right > 0))
       misfit("looks at neighbouring steps, but its input is one frame for all steps");
-    Node added{std::move(name), std::move(op), std::move(inputs), out.kind, std::move(out.shape),
-               out.vocabulary,  false};
+    Node added{std::move(name),
+               std::move(op),
+               std::move(inputs),
+               out.kind,
+               std::move(out.shape),
+               out.vocabulary,
+               -1,
+               false};
     added.is_static = is_static && state_of(added).empty();
     nodes_.push_back(std::move(added));
     ids_.emplace(nodes_.back().name, size() - 1);

@@ -25,6 +25,8 @@ struct Node {
   EdgeKind kind = EdgeKind::kReal;
   Shape shape;             // of one sample at one step
   int64_t vocabulary = 0;  // above 0: ids of tokens
+  NodeId feedback = -1;    // of a Feedback: the node whose value of the step before it shows
+  bool is_open() const { return feedback < 0 && std::holds_alternative<Feedback>(op); }
   bool is_static = false;  // equal at every step of a sample: computed once
 };
 
@@ -33,6 +35,9 @@ class Graph {
   // Appends a node, infers kind and shape. Throws Error(kUsage) naming node and reason when inputs
   // do not fit, Error(kCapacity) when an attention sum could leave the exact integers of fp32.
   NodeId add(std::string name, Op op, std::vector<NodeId> inputs = {});
+  // Closes a Feedback over the node whose value it shows one step later. Throws Error(kUsage) when
+  // kind or shape differ, or the node is equal at every step.
+  void close(NodeId feedback, NodeId source);
   // Names a node as an output of the network ("logits", feature maps). Throws when the name is
   // taken.
   void output(std::string name, NodeId node);
@@ -57,7 +62,7 @@ class Graph {
 
 // The state an operator carries from step to step.
 std::vector<StateSlot> state_of(const Node& node);
-// Consumers of every node, by id.
+// Consumers of every node, by id; a Feedback consumes the node it shows.
 std::vector<std::vector<NodeId>> consumers_of(const Graph& graph);
 // Whether a node shows the value of another under another shape, so that nothing runs for it.
 bool is_view(const Op& op);

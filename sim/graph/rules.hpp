@@ -112,6 +112,7 @@ struct PopulationInfo {
   std::string neuron_model;  // of the neuron table, or "threshold", "max_pool", "input"
   double threshold = 1;      // NaN where neurons of a layer differ in it
   bool is_neuron = true, is_input = false;
+  bool is_copy = false;  // spikes of others, later
 };
 
 // The same rules where an operator has nothing to say; it says so by name.

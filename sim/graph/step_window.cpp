@@ -2,15 +2,29 @@
 
 #include <algorithm>
 
+#include "core/error.hpp"
+
 namespace spikeloom {
 
 std::vector<int64_t> delays_of(const Graph& graph) {
-  std::vector<int64_t> delays;
-  for (const Node& node : graph.nodes()) {
-    int64_t delay = 0;
-    for (const NodeId input : node.inputs)
-      delay = std::max(delay, delays[static_cast<size_t>(input)]);
-    delays.push_back(delay + window_of(node.op).right);
+  std::vector<int64_t> delays(graph.nodes().size(), 0);
+  // A feedback is as late as what it shows; each round takes that once around its loop.
+  int64_t rounds = 1;
+  for (const Node& node : graph.nodes()) rounds += node.feedback >= 0;
+  for (bool changed = true; changed; --rounds) {
+    changed = false;
+    for (NodeId id = 0; id < graph.size(); ++id) {
+      const Node& node = graph.node(id);
+      int64_t delay = node.feedback >= 0 ? delays[static_cast<size_t>(node.feedback)] : 0;
+      for (const NodeId input : node.inputs)
+        delay = std::max(delay, delays[static_cast<size_t>(input)]);
+      delay += window_of(node.op).right;
+      if (delay == delays[static_cast<size_t>(id)]) continue;
+      if (rounds < 0)
+        throw Error(ErrorCode::kUsage, node.name + ": looks ahead inside a loop of feedback");
+      delays[static_cast<size_t>(id)] = delay;
+      changed = true;
+    }
   }
   return delays;
 }
@@ -35,6 +49,18 @@ std::vector<int64_t> histories_of(const Graph& graph, const std::vector<int64_t>
       keep(input, delay + window_of(graph.node(id).op).left - delays[static_cast<size_t>(input)]);
     }
     if (aligned[static_cast<size_t>(id)]) keep(id, look_ahead - delay);
+  }
+  // What a feedback shows is kept one step longer; it may show another feedback.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (NodeId id = 0; id < graph.size(); ++id) {
+      const Node& node = graph.node(id);
+      if (node.feedback < 0) continue;
+      int64_t& shown = histories[static_cast<size_t>(source_of(graph, node.feedback))];
+      const int64_t wanted = histories[static_cast<size_t>(id)] + 1;
+      changed = changed || shown < wanted;
+      shown = std::max(shown, wanted);
+    }
   }
   return histories;
 }

@@ -15,14 +15,21 @@ namespace {
 
 constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 
+// The node whose memory shows the value of `id`.
+NodeId stored_at(const Graph& graph, NodeId id) {
+  id = source_of(graph, id);
+  while (graph.node(id).feedback >= 0) id = source_of(graph, graph.node(id).feedback);
+  return id;
+}
+
 std::vector<bool> kept_nodes(const Graph& graph, const PlanOptions& options) {
   std::vector<bool> kept(graph.nodes().size(), false);
   for (const auto& [name, id] : graph.outputs())
-    kept[static_cast<size_t>(source_of(graph, id))] = true;
+    kept[static_cast<size_t>(stored_at(graph, id))] = true;
   for (const std::string& name : options.keep) {
     const auto id = graph.find(name);
     if (!id) throw Error(ErrorCode::kUsage, "the network has no node '" + name + "' to keep");
-    kept[static_cast<size_t>(source_of(graph, *id))] = true;
+    kept[static_cast<size_t>(stored_at(graph, *id))] = true;
   }
   return kept;
 }
@@ -109,10 +116,9 @@ std::vector<Unit> make_units(const Plan& plan, const std::vector<bool>& kept, bo
   std::vector<Unit> units;
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Op& op = graph.node(id).op;
-    if (done[static_cast<size_t>(id)] || std::holds_alternative<Input>(op) ||
-        std::holds_alternative<View>(op)) {
-      continue;
-    }
+    const bool runs =
+        !std::holds_alternative<Input>(op) && !is_view(op) && !std::holds_alternative<Feedback>(op);
+    if (done[static_cast<size_t>(id)] || !runs) continue;
     const Unit unit = grouped ? builder.grow(id) : Unit{.main = id};
     for (const NodeId part : {unit.main, unit.affine, unit.residual, unit.neuron}) {
       if (part >= 0) done[static_cast<size_t>(part)] = true;
@@ -120,6 +126,125 @@ std::vector<Unit> make_units(const Plan& plan, const std::vector<bool>& kept, bo
     units.push_back(unit);
   }
   return units;
+}
+
+// The unit each node belongs to; -1: nothing runs for it.
+std::vector<int64_t> units_of_nodes(const Plan& plan) {
+  std::vector<int64_t> unit_of(plan.graph.nodes().size(), -1);
+  for (size_t u = 0; u < plan.units.size(); ++u) {
+    const Unit& unit = plan.units[u];
+    for (const NodeId part : {unit.main, unit.affine, unit.residual, unit.neuron}) {
+      if (part >= 0) unit_of[static_cast<size_t>(part)] = static_cast<int64_t>(u);
+    }
+  }
+  return unit_of;
+}
+
+// Units that wait for each other through feedback (strongly connected parts, after Tarjan, SIAM J.
+// Computing 1972), and an order in which every part follows what it reads.
+class Loops {
+ public:
+  explicit Loops(const Plan& plan) : reads_(plan.units.size()) {
+    const std::vector<int64_t> unit_of = units_of_nodes(plan);
+    for (NodeId id = 0; id < plan.graph.size(); ++id) {
+      const int64_t reader = unit_of[static_cast<size_t>(id)];
+      if (reader < 0) continue;
+      for (const NodeId input : plan.graph.node(id).inputs) {
+        const int64_t from = unit_of[static_cast<size_t>(stored_at(plan.graph, input))];
+        const bool back = plan.graph.node(source_of(plan.graph, input)).feedback >= 0;
+        if (from < 0 || (from == reader && !back)) continue;
+        reads_[static_cast<size_t>(reader)].push_back(static_cast<size_t>(from));
+      }
+    }
+    index_.assign(reads_.size(), -1);
+    low_.assign(reads_.size(), 0);
+    open_.assign(reads_.size(), false);
+    for (size_t unit = 0; unit < reads_.size(); ++unit) {
+      if (index_[unit] < 0) visit(unit);
+    }
+  }
+
+  // Parts in the order of running, each of ascending units.
+  const std::vector<std::vector<size_t>>& parts() const { return parts_; }
+  bool is_loop(const std::vector<size_t>& part) const {
+    const auto& reads = reads_[part[0]];
+    return part.size() > 1 || std::find(reads.begin(), reads.end(), part[0]) != reads.end();
+  }
+
+ private:
+  struct Frame {
+    size_t unit, next;
+  };
+
+  // Without recursion: networks are thousands of units deep.
+  void visit(size_t root) {
+    std::vector<Frame> frames{{root, 0}};
+    enter(root);
+    while (!frames.empty()) {
+      Frame& top = frames.back();
+      const size_t unit = top.unit;
+      if (top.next < reads_[unit].size()) {
+        const size_t from = reads_[unit][top.next++];
+        if (index_[from] < 0) {
+          enter(from);
+          frames.push_back({from, 0});
+        } else if (open_[from]) {
+          low_[unit] = std::min(low_[unit], index_[from]);
+        }
+        continue;
+      }
+      frames.pop_back();
+      if (!frames.empty())
+        low_[frames.back().unit] = std::min(low_[frames.back().unit], low_[unit]);
+      if (low_[unit] == index_[unit]) leave(unit);
+    }
+  }
+
+  void enter(size_t unit) {
+    index_[unit] = low_[unit] = count_++;
+    open_[unit] = true;
+    stack_.push_back(unit);
+  }
+
+  void leave(size_t unit) {
+    std::vector<size_t> part;
+    do {
+      part.push_back(stack_.back());
+      open_[stack_.back()] = false;
+      stack_.pop_back();
+    } while (part.back() != unit);
+    std::sort(part.begin(), part.end());
+    parts_.push_back(std::move(part));
+  }
+
+  std::vector<std::vector<size_t>> reads_;
+  std::vector<int64_t> index_, low_;
+  std::vector<bool> open_;
+  std::vector<size_t> stack_;
+  int64_t count_ = 0;
+  std::vector<std::vector<size_t>> parts_;
+};
+
+// Brings loops together. A graph without feedback keeps the order of its nodes.
+void order_units(Plan& plan) {
+  plan.unit_in_loop.assign(plan.units.size(), false);
+  const auto& nodes = plan.graph.nodes();
+  const auto open =
+      std::find_if(nodes.begin(), nodes.end(), [](const Node& n) { return n.is_open(); });
+  if (open != nodes.end())
+    throw Error(ErrorCode::kUsage, open->name + ": a feedback that shows no node");
+  if (std::none_of(nodes.begin(), nodes.end(), [](const Node& n) { return n.feedback >= 0; }))
+    return;
+  const Loops loops(plan);
+  std::vector<Unit> ordered;
+  for (const std::vector<size_t>& part : loops.parts()) {
+    const size_t first = ordered.size();
+    for (const size_t unit : part) ordered.push_back(plan.units[unit]);
+    if (!loops.is_loop(part)) continue;
+    plan.loops.emplace_back(first, ordered.size());
+    std::fill_n(plan.unit_in_loop.begin() + static_cast<std::ptrdiff_t>(first), part.size(), true);
+  }
+  plan.units = std::move(ordered);
 }
 
 // First-fit placement of values whose lifetimes are ranges of units.
@@ -160,12 +285,9 @@ std::vector<Lifetime> lifetimes(const Plan& plan, const std::vector<bool>& kept)
   for (NodeId id = 0; id < plan.graph.size(); ++id) {
     if (std::holds_alternative<Input>(plan.graph.node(id).op)) at(id).exists = true;
   }
-  std::vector<int64_t> unit_of(plan.graph.nodes().size(), -1);
+  const std::vector<int64_t> unit_of = units_of_nodes(plan);
   for (size_t u = 0; u < plan.units.size(); ++u) {
     const Unit& unit = plan.units[u];
-    for (const NodeId part : {unit.main, unit.affine, unit.residual, unit.neuron}) {
-      if (part >= 0) unit_of[static_cast<size_t>(part)] = static_cast<int64_t>(u);
-    }
     at(unit.last()).exists = true;
     at(unit.last()).begin = at(unit.real_last()).begin = static_cast<int64_t>(u);
   }
@@ -173,9 +295,10 @@ std::vector<Lifetime> lifetimes(const Plan& plan, const std::vector<bool>& kept)
     const int64_t reader = unit_of[static_cast<size_t>(id)];
     if (reader < 0) continue;
     for (const NodeId input : plan.graph.node(id).inputs) {
-      const NodeId source = source_of(plan.graph, input);
+      const NodeId source = stored_at(plan.graph, input);
+      const bool back = plan.graph.node(source_of(plan.graph, input)).feedback >= 0;
       const bool inside = unit_of[static_cast<size_t>(source)] == reader;
-      if (!inside) {
+      if (!inside || back) {
         at(source).exists = true;
         at(source).end = std::max(at(source).end, reader);
       }
@@ -193,6 +316,15 @@ std::vector<Lifetime> lifetimes(const Plan& plan, const std::vector<bool>& kept)
     // Static units run before all others, wherever they stand, and once for all chunks.
     if (plan.graph.node(id).is_static) at(id).begin = -1;
     at(id).end = std::max(at(id).end, at(id).begin);
+  }
+  // A loop runs again and again: what it touches must outlast all of it.
+  for (const auto& [first, end] : plan.loops) {
+    const auto begin = static_cast<int64_t>(first), last = static_cast<int64_t>(end) - 1;
+    for (Lifetime& range : life) {
+      if (range.begin > last || range.end < begin) continue;
+      if (range.begin > begin) range.begin = begin;
+      if (range.end < last) range.end = last;
+    }
   }
   return life;
 }
@@ -246,19 +378,29 @@ void place_values(Plan& plan, const std::vector<bool>& kept) {
 }
 
 void place_state(Plan& plan) {
-  for (const Unit& unit : plan.units) {
-    int64_t index = -1, end = plan.state_is_brief() ? 0 : plan.state_floats;
-    for (const NodeId part : {unit.main, unit.neuron}) {
+  // States that live only while their unit runs share one place, behind those that stay.
+  int64_t staying = 0, brief = 0;
+  for (size_t u = 0; u < plan.units.size(); ++u) {
+    int64_t index = -1, size = 0;
+    for (const NodeId part : {plan.units[u].main, plan.units[u].neuron}) {
       if (part < 0) continue;
       for (const StateSlot& slot : state_of(plan.graph.node(part))) {
         if (index < 0) index = static_cast<int64_t>(plan.states.size());
-        plan.states.push_back({part, slot, end});
-        end += rows_of(slot.shape) * padded(channels_of(slot.shape));
+        plan.states.push_back({part, slot, plan.is_brief(u) ? size : staying + size});
+        size += rows_of(slot.shape) * padded(channels_of(slot.shape));
       }
     }
     plan.state_of_unit.push_back(index);
-    plan.state_floats = std::max(plan.state_floats, end);
+    (plan.is_brief(u) ? brief : staying) +=
+        plan.is_brief(u) ? std::max<int64_t>(0, size - brief) : size;
   }
+  for (size_t u = 0; u < plan.units.size(); ++u) {
+    if (!plan.is_brief(u) || plan.state_of_unit[u] < 0) continue;
+    const auto mine = plan.states_of(u);
+    const auto first = static_cast<size_t>(plan.state_of_unit[u]);
+    for (size_t i = 0; i < mine.size(); ++i) plan.states[first + i].offset += staying;
+  }
+  plan.state_floats = staying + brief;
 }
 
 // Membranes that can be read back, over the steps for which the neuron's spikes lie there too.
@@ -313,6 +455,10 @@ int64_t most_steps_of(const Graph& graph) {
 
 }  // namespace
 
+const ValueSlot& Plan::slot_of(NodeId id) const {
+  return values[static_cast<size_t>(stored_at(graph, id))];
+}
+
 std::span<const StateLayout> Plan::states_of(size_t unit) const {
   const int64_t first = state_of_unit[unit];
   if (first < 0) return {};
@@ -334,6 +480,7 @@ Plan layout_of(Graph graph, bool groups_units, PlanOptions options) {
   plan.most_steps = most_steps_of(plan.graph);
   const std::vector<bool> kept = kept_nodes(plan.graph, plan.options);
   plan.units = make_units(plan, kept, groups_units);
+  order_units(plan);
   for (const Unit& unit : plan.units)
     plan.unit_is_static.push_back(plan.graph.node(unit.main).is_static);
   plan.populations = populations_of(plan.graph);

@@ -71,6 +71,10 @@ struct Plan {
   int64_t most_steps = 0;              // not 0: learned positions end there
   std::vector<MembraneTrace> membranes;
   std::vector<int64_t> membrane_of_unit;  // index into membranes, -1: not kept
+  // Units [first, second) that depend on each other through feedback: they run step by step, one
+  // after the other, whatever the schedule.
+  std::vector<std::pair<size_t, size_t>> loops;
+  std::vector<bool> unit_in_loop;
   int64_t real_floats = 0, spike_words = 0, state_floats = 0, membrane_floats = 0;
   std::vector<Population> populations;
 
@@ -78,6 +82,10 @@ struct Plan {
   bool state_is_brief() const noexcept {
     return options.whole_samples && options.schedule == Schedule::kLayerMajor;
   }
+  bool is_brief(size_t unit) const { return state_is_brief() && !unit_in_loop[unit]; }
+  // The slot in which the value of a node lies: its own, or that of the node it shows, seen through
+  // views and feedback.
+  const ValueSlot& slot_of(NodeId id) const;
   // The state slots of a unit.
   std::span<const StateLayout> states_of(size_t unit) const;
   // Bytes one session takes.

@@ -51,7 +51,7 @@ Session::Session(std::shared_ptr<const Plan> plan)
       spikes_(plan_->spike_words),
       population_bits_(plan_->populations.size()) {
   for (const Population& population : plan_->populations) {
-    population_words_.push_back(plan_->values[static_cast<size_t>(population.node)].step_stride);
+    population_words_.push_back(plan_->slot_of(population.node).step_stride);
   }
   reset();
 }
@@ -86,8 +86,9 @@ void Session::start_state(const StateLayout& state) {
 
 void Session::reset(int64_t sample) {
   sample_ = sample;
-  if (!plan_->state_is_brief()) {
-    for (const StateLayout& state : plan_->states) start_state(state);
+  for (size_t u = 0; u < plan_->units.size(); ++u) {
+    if (plan_->is_brief(u)) continue;
+    for (const StateLayout& state : plan_->states_of(u)) start_state(state);
   }
   for (NodeId id = 0; id < plan_->graph.size(); ++id) {
     const ValueSlot& slot = plan_->values[static_cast<size_t>(id)];
@@ -101,19 +102,21 @@ void Session::reset(int64_t sample) {
 }
 
 ValueRef Session::empty_ref(NodeId id) const {
-  const NodeId source = source_of(plan_->graph, id);
   const Shape& shape = plan_->graph.node(id).shape;
   ValueRef value;
   value.shape = &shape;
   value.rows = rows_of(shape);
   value.channels = channels_of(shape);
-  value.step_stride = plan_->values[static_cast<size_t>(source)].step_stride;
+  value.step_stride = plan_->slot_of(id).step_stride;
   return value;
 }
 
 ValueRef Session::ref(NodeId id, int64_t tick) const {
-  const ValueSlot& slot = plan_->values[static_cast<size_t>(source_of(plan_->graph, id))];
+  const ValueSlot& slot = plan_->slot_of(id);
   ValueRef value = empty_ref(id);
+  // A feedback is as late as what it shows, which it shows one step later.
+  for (NodeId at = source_of(plan_->graph, id); plan_->graph.node(at).feedback >= 0; --tick)
+    at = source_of(plan_->graph, plan_->graph.node(at).feedback);
   if (!slot.exists) return value;
   const int64_t at = slot.offset + (slot.history + tick) * slot.step_stride;
   if (slot.is_bits) {
@@ -164,12 +167,12 @@ void Session::run_unit(size_t index, int64_t tick, int64_t ticks, int threads) {
     run_with_membranes(index, tick + begin, end - begin, threads);
     return;
   }
-  if (plan_->state_is_brief()) {
+  if (plan_->is_brief(index)) {
     for (const StateLayout& state : plan_->states_of(index)) {
       if (!std::holds_alternative<Neuron>(plan_->graph.node(state.node).op)) start_state(state);
     }
   }
-  run_steps(index, tick + begin, end - begin, threads, plan_->state_is_brief());
+  run_steps(index, tick + begin, end - begin, threads, plan_->is_brief(index));
 }
 
 void Session::run_steps(size_t index, int64_t tick, int64_t steps, int threads, bool brief) {
@@ -185,7 +188,7 @@ void Session::run_steps(size_t index, int64_t tick, int64_t steps, int threads, 
 
 // One step after the other, so that the membrane behind each is seen.
 void Session::run_with_membranes(size_t index, int64_t tick, int64_t steps, int threads) {
-  if (plan_->state_is_brief()) {
+  if (plan_->is_brief(index)) {
     for (const StateLayout& state : plan_->states_of(index)) start_state(state);
   }
   const auto& trace = plan_->membranes[static_cast<size_t>(plan_->membrane_of_unit[index])];
@@ -279,11 +282,23 @@ void Session::check_chunk(const Tensor& frames, int64_t steps, int64_t drained) 
 }
 
 void Session::run_units(int64_t ticks, int threads) {
-  const bool layer_major = plan_->options.schedule == Schedule::kLayerMajor;
-  const int64_t passes = layer_major ? 1 : ticks;
-  for (int64_t pass = 0; pass < passes; ++pass) {
-    for (size_t u = 0; u < plan_->units.size(); ++u) {
-      if (!plan_->unit_is_static[u]) run_unit(u, pass, layer_major ? ticks : 1, threads);
+  // Step by step through some units.
+  const auto pass = [&](size_t first, size_t end) {
+    for (int64_t tick = 0; tick < ticks; ++tick) {
+      for (size_t u = first; u < end; ++u) {
+        if (!plan_->unit_is_static[u]) run_unit(u, tick, 1, threads);
+      }
+    }
+  };
+  if (plan_->options.schedule == Schedule::kStepMajor) return pass(0, plan_->units.size());
+  auto loop = plan_->loops.begin();
+  for (size_t u = 0; u < plan_->units.size(); ++u) {
+    if (loop != plan_->loops.end() && u == loop->first) {
+      pass(loop->first, loop->second);
+      u = loop->second - 1;
+      ++loop;
+    } else if (!plan_->unit_is_static[u]) {
+      run_unit(u, 0, ticks, threads);
     }
   }
 }

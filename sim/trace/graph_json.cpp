@@ -16,8 +16,8 @@ struct FieldWriter {
   json object;
 
   void integer(const char* key, int64_t value, FieldRange = {}) { object[key] = value; }
-  void optional_integer(const char* key, int64_t value, FieldRange = {}) {
-    if (value != 0) object[key] = value;
+  void optional_integer(const char* key, int64_t value, FieldRange = {}, int64_t absent = 0) {
+    if (value != absent) object[key] = value;
   }
   void pair(const char* key, YX value, FieldRange = {}) {
     if (value.y == value.x) {
@@ -34,6 +34,12 @@ struct FieldWriter {
   }
   void text(const char* key, const std::string& value) { object[key] = value; }
   void shape(const char* key, const Shape& value) { object[key] = value; }
+  void optional_text(const char* key, const std::string& value) {
+    if (!value.empty()) object[key] = value;
+  }
+  void optional_shape(const char* key, const Shape& value) {
+    if (!value.empty()) object[key] = value;
+  }
   template <typename E, size_t N>
   void choice(const char* key, E value, const char* const (&names)[N]) {
     object[key] = names[static_cast<size_t>(value)];
@@ -82,6 +88,7 @@ json node_json(const Graph& graph, const Node& node, const Weights* weights) {
                  {"shape", node.shape},
                  {"edge", kEdgeKindNames[static_cast<size_t>(node.kind)]},
                  {"static", node.is_static}};
+  if (node.feedback >= 0) result["feedback"] = graph.node(node.feedback).name;
   const std::string weight = weight_of(node.op);
   if (!weight.empty()) {
     result["weights"] = element_count(parameters_of(node.op)[0].shape);

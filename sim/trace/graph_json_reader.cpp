@@ -150,8 +150,9 @@ class FieldReader {
   void integer(const char* key, int64_t& value, FieldRange range = {}) {
     value = fields_.integer(key, range.min, range.max);
   }
-  void optional_integer(const char* key, int64_t& value, FieldRange range = {}) {
-    value = fields_.has(key) ? fields_.integer(key, range.min, range.max) : 0;
+  void optional_integer(const char* key, int64_t& value, FieldRange range = {},
+                        int64_t absent = 0) {
+    value = fields_.has(key) ? fields_.integer(key, range.min, range.max) : absent;
   }
   void pair(const char* key, YX& value, FieldRange range = {}) {
     value = fields_.pair(key, range.min, range.max);
@@ -164,6 +165,12 @@ class FieldReader {
   }
   void text(const char* key, std::string& value) { value = fields_.text(key); }
   void shape(const char* key, Shape& value) { value = fields_.shape(key); }
+  void optional_text(const char* key, std::string& value) {
+    value = fields_.has(key) ? fields_.text(key) : "";
+  }
+  void optional_shape(const char* key, Shape& value) {
+    value = fields_.has(key) ? fields_.shape(key) : Shape{};
+  }
   template <typename E, size_t N>
   void choice(const char* key, E& value, const char* const (&names)[N]) {
     value = static_cast<E>(fields_.choice(key, {std::begin(names), std::end(names)}));
@@ -284,6 +291,7 @@ class GraphReader {
       throw fields.fault("nodes", "must list 1 to " + std::to_string(kMostNodes) + " nodes");
     for (size_t i = 0; i < nodes.size(); ++i)
       read_node(nodes[i], name_ + ": node " + std::to_string(i));
+    close_feedback();
     const json& outputs = fields.array("outputs");
     for (size_t i = 0; i < outputs.size(); ++i)
       read_output(outputs[i], name_ + ": output " + std::to_string(i));
@@ -325,7 +333,26 @@ class GraphReader {
       throw wrong(name_, printable(error.what()));
     }
     check_inferred(fields, graph_.nodes().back());
+    if (fields.has("feedback")) feedback_.emplace_back(graph_.size() - 1, fields.text("feedback"));
     fields.reject_unknown();
+  }
+
+  void close_feedback() {
+    for (const auto& [node, source] : feedback_) {
+      const auto found = ids_.find(source);
+      const std::string where = name_ + ": node " + in_quotes(graph_.node(node).name);
+      if (found == ids_.end())
+        throw wrong(where, "its feedback names no node: " + in_quotes(source));
+      try {
+        graph_.close(node, found->second);
+      } catch (const Error& error) {
+        throw wrong(name_, printable(error.what()));
+      }
+    }
+    for (const Node& node : graph_.nodes()) {
+      if (node.is_open())
+        throw wrong(name_ + ": node " + in_quotes(node.name), "has no field 'feedback'");
+    }
   }
 
   // What follows from operator and inputs is stored for readers; it must not say otherwise.
@@ -358,6 +385,7 @@ class GraphReader {
   std::string name_;
   Graph graph_;
   std::map<std::string, NodeId> ids_;
+  std::vector<std::pair<NodeId, std::string>> feedback_;  // node and what it shows
 };
 
 }  // namespace

@@ -268,8 +268,8 @@ TEST_CASE("the seven state vectors of every layer agree with the run-time's") {
             CHECK(largest_difference(saved.at(block + slot).data.f32(), want) <= tolerance);
           };
           const int64_t row = ((sequence * 2 + moment) * layers + i) * 5;
-          compare(".ffn.shift/previous", state, row, 1e-5);
-          compare(".att.shift/previous", state, row + 1, 1e-5);
+          compare(".ln2/history", state, row, 1e-5);
+          compare(".ln1/history", state, row + 1, 1e-5);
           compare(".att.wkv/p", state, row + 2, 1e-4);
           compare(".att.wkv/q", state, row + 3, 1e-4);
           compare(".att.wkv/o", state, row + 4, 1e-5);

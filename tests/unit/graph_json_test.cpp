@@ -38,6 +38,9 @@ Graph odd_operators() {
   const NodeId causal = graph.add("causal", SoftmaxAttention{1, 1.5f, 7}, {memory, memory, memory});
   for (const PoolMode mode : {PoolMode::kSum, PoolMode::kAverage, PoolMode::kMax})
     graph.add(kPoolModeNames[static_cast<size_t>(mode)], Pool2d{mode, {2, 3}, 2, {1, 0}}, {image});
+  const NodeId back = graph.add("back", Feedback{{1}, false});
+  const NodeId late = graph.add("late", Delay{3, "delays", {1}}, {back});
+  graph.close(back, graph.add("round", Add{}, {step, late}));
   graph.output("first", first);
   graph.output("causal", causal);
   return graph;
@@ -86,6 +89,26 @@ std::string error_of(const json& text) {
 
 }  // namespace
 
+TEST_CASE("feedback that a graph's JSON leaves open or closes wrongly") {
+  const auto fault = [](const char* key, const json& value) {
+    json text = json::parse(graph_to_json(odd_operators(), nullptr));
+    for (json& node : text["nodes"]) {
+      if (node["name"] != "back") continue;
+      if (value.is_null()) {
+        node.erase(key);
+      } else {
+        node[key] = value;
+      }
+    }
+    return error_of(text);
+  };
+  CHECK_THAT(fault("feedback", nullptr), Catch::Contains("node \"back\": has no field 'feedback'"));
+  CHECK_THAT(fault("feedback", "nobody"),
+             Catch::Contains("its feedback names no node: \"nobody\""));
+  CHECK_THAT(fault("feedback", "rows"), Catch::Contains("back shows real [1], but rows has"));
+  CHECK_THAT(fault("feedback", 3), Catch::Contains("field 'feedback' must be a text"));
+}
+
 TEST_CASE("graphs of every model family come back from their JSON") {
   std::set<size_t> kinds;
   for (const Graph& graph : all_families()) {
@@ -97,6 +120,7 @@ TEST_CASE("graphs of every model family come back from their JSON") {
     for (NodeId id = 0; id < graph.size(); ++id) {
       kinds.insert(graph.node(id).op.index());
       CHECK(again.node(id).inputs == graph.node(id).inputs);
+      CHECK(again.node(id).feedback == graph.node(id).feedback);
       CHECK(describe(again.node(id).op) == describe(graph.node(id).op));
       CHECK(parameters_of(again.node(id).op).size() == parameters_of(graph.node(id).op).size());
     }
@@ -134,8 +158,10 @@ TEST_CASE("every field of every node is needed and its type is checked") {
           target[key] = json::object();
           CHECK_THAT(error_of(damaged),
                      Catch::Contains(key == "name" ? "node " + std::to_string(i) : name));
-          const bool optional =
-              key == "weights" || key == "vocabulary" || key == "context" || key == "events";
+          // A feedback without its field has a test of its own.
+          const bool of_delay = name == "late" && *part != 0 && key != "kind";
+          const bool optional = key == "weights" || key == "vocabulary" || key == "context" ||
+                                key == "events" || key == "feedback" || of_delay;
           target.erase(key);
           if (!optional)
             CHECK_THAT(error_of(damaged), Catch::Contains("field '" + key + "' is missing"));

@@ -62,6 +62,7 @@ TEST_CASE("published SpikeGPT shapes have the published sizes and operation coun
         neurons += population.is_neuron ? element_count(population.shape) : 0;
       for (const Node& node : graph.nodes()) {
         for (const StateSlot& slot : state_of(node)) state += element_count(slot.shape);
+        state += window_of(node.op).left * element_count(node.shape);  // the histories of Delay
       }
       CHECK(neurons == (spiking ? 2 * s.width * s.layers : 0));
       CHECK(state == (spiking ? 7 : 5) * s.layers * s.width);

@@ -331,8 +331,8 @@ PackedMain pack_main(const LayerNorm& op, const Graph&, const Node&, const Weigh
   return PackedLayerNorm{op.channels, padded_copy(weights.at(op.prefix + ".weight").data.f32()),
                          padded_copy(weights.at(op.prefix + ".bias").data.f32()), op.eps};
 }
-PackedMain pack_main(const Delay&, const Graph&, const Node&, const Weights&) {
-  return PackedDelay{};
+PackedMain pack_main(const Delay& op, const Graph&, const Node&, const Weights& weights) {
+  return PackedDelay{op.steps, steps_by_element(op, weights)};
 }
 PackedMain pack_main(const TokenMix& op, const Graph&, const Node&, const Weights& weights) {
   PackedTokenMix packed{padded_copy(weights.at(op.mix).data.f32()), {}};
@@ -396,6 +396,9 @@ PackedMain pack_main(const Input&, const Graph&, const Node& node, const Weights
   return never_run(node);
 }
 PackedMain pack_main(const View&, const Graph&, const Node& node, const Weights&) {
+  return never_run(node);
+}
+PackedMain pack_main(const Feedback&, const Graph&, const Node& node, const Weights&) {
   return never_run(node);
 }
 

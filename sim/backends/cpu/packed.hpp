@@ -140,7 +140,10 @@ struct PackedLayerNorm {
   Tensor scale, shift;
   float eps = 1e-5f;
 };
-struct PackedDelay {};
+struct PackedDelay {
+  int64_t steps = 1;
+  std::vector<int64_t> by_element;  // empty: `steps` for all
+};
 struct PackedTokenMix {
   Tensor mix, rest;  // m and 1 - m
 };

@@ -18,12 +18,34 @@ inline const float* make_row(const PackedEmbedding& p, const Rows& rows, int64_t
   return p.table.f32().data() + static_cast<int64_t>(rows.io.in[0].real_at(t)[0]) * rows.floats;
 }
 
-inline const float* make_row(const PackedDelay&, const Rows& rows, int64_t t, int64_t row,
+inline const float* make_row(const PackedDelay& p, const Rows& rows, int64_t t, int64_t row,
                              float* to) {
-  float* state = rows.io.state + row * rows.floats;
-  std::copy_n(state, rows.floats, to);
-  std::copy_n(rows.in(0, t, row), rows.floats, state);
+  if (p.by_element.empty()) return rows.in(0, t - p.steps, row);
+  const int64_t* steps = p.by_element.data() + row * rows.channels;
+  for (int64_t c = 0; c < rows.channels; ++c) to[c] = rows.in(0, t - steps[c], row)[c];
+  clear_tail(rows, to);
   return to;
+}
+
+// Spikes of earlier steps.
+void delay_spikes(const PackedDelay& p, const UnitIo& io) {
+  const ValueRef& in = io.in[0];
+  const int64_t words = words_for(in.channels);
+  for (int64_t t = 0; t < io.steps; ++t) {
+    uint64_t* to = io.spikes.bits_at(t).words;
+    if (p.by_element.empty()) {
+      std::copy_n(in.bits_at(t - p.steps).words, in.rows * words, to);
+      continue;
+    }
+    std::fill_n(to, in.rows * words, uint64_t{0});
+    for (int64_t row = 0; row < in.rows; ++row) {
+      for (int64_t c = 0; c < in.channels; ++c) {
+        const int64_t at = row * words + (c >> 6);
+        const int64_t steps = p.by_element[static_cast<size_t>(row * in.channels + c)];
+        to[at] |= in.bits_at(t - steps).words[at] & uint64_t{1} << (c & 63);
+      }
+    }
+  }
 }
 
 inline const float* make_row(const PackedTokenMix& p, const Rows& rows, int64_t t, int64_t row,
@@ -152,7 +174,13 @@ void sequence(const PackedUnit& unit, const UnitIo& io) {
   if (const auto* p = std::get_if<PackedEmbedding>(&unit.main)) run_rows(*p, e, io, rows);
   if (const auto* p = std::get_if<PackedThreshold>(&unit.main)) threshold(*p, e, io);
   if (const auto* p = std::get_if<PackedLayerNorm>(&unit.main)) run_rows(*p, e, io, rows);
-  if (const auto* p = std::get_if<PackedDelay>(&unit.main)) run_rows(*p, e, io, rows);
+  if (const auto* p = std::get_if<PackedDelay>(&unit.main)) {
+    if (io.in[0].bits != nullptr) {
+      delay_spikes(*p, io);
+    } else {
+      run_rows(*p, e, io, rows);
+    }
+  }
   if (const auto* p = std::get_if<PackedTokenMix>(&unit.main)) run_rows(*p, e, io, rows);
   if (const auto* p = std::get_if<PackedWkv>(&unit.main)) run_rows(*p, e, io, rows);
 }

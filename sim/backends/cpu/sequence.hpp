@@ -2,7 +2,7 @@
 // Operators of recurrent token models (equations in sim/graph/op.hpp):
 //
 //   PackedEmbedding  a row of the table      PackedLayerNorm  over the channels of a row
-//   PackedDelay      one step back           PackedTokenMix   a*m + b*(1 - m)
+//   PackedDelay      steps back              PackedTokenMix   a*m + b*(1 - m)
 //   PackedWkv        RWKV-4's average        PackedThreshold  spikes without state
 //
 // Vectors run over channels. Threads share rows; the steps of a row follow one another.

@@ -23,6 +23,7 @@ namespace spikeloom::reference {
 // are kept as numbers; with spikes they are added as integers.
 struct Prepared {
   std::vector<float> weight, bias, scale, shift, limits;
+  std::vector<int64_t> steps;  // of a Delay, by element
   bool adds_integers = false;
   NeuronCoefficients neuron;
   std::shared_ptr<const LmuSystem> memory;
@@ -105,5 +106,6 @@ void run_op(const Pool2d& op, const Prepared& p, const UnitIo& io, int64_t t);
 void run_op(const FirstRow& op, const Prepared& p, const UnitIo& io, int64_t t);
 inline void run_op(const Input&, const Prepared&, const UnitIo&, int64_t) {}
 inline void run_op(const View&, const Prepared&, const UnitIo&, int64_t) {}
+inline void run_op(const Feedback&, const Prepared&, const UnitIo&, int64_t) {}
 
 }  // namespace spikeloom::reference

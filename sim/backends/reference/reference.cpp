@@ -67,6 +67,10 @@ void load(const Wkv& op, const Weights& weights, Prepared& to) {
   to.shift = values_of(weights, op.first);
 }
 
+void load(const Delay& op, const Weights& weights, Prepared& to) {
+  to.steps = steps_by_element(op, weights);
+}
+
 void load(const LmuMemory& op, const Weights&, Prepared& to) {
   to.memory = lmu_system(op.order, op.theta);
   if (op.form == LmuForm::kFft) to.fft.emplace(*to.memory, op.steps);

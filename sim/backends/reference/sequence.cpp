@@ -19,10 +19,22 @@ void run_op(const StepMean&, const Prepared&, const UnitIo& io, int64_t t) {
   });
 }
 
-void run_op(const Delay&, const Prepared&, const UnitIo& io, int64_t t) {
-  elementwise(io, t, [&](int64_t r, int64_t c) {
-    return std::exchange(io.state[r * padded(io.real.channels) + c], io.in[0].real_row(t, r)[c]);
-  });
+void run_op(const Delay& op, const Prepared& p, const UnitIo& io, int64_t t) {
+  const ValueRef& in = io.in[0];
+  const auto steps = [&](int64_t r, int64_t c) {
+    return p.steps.empty() ? op.steps : p.steps[static_cast<size_t>(r * in.channels + c)];
+  };
+  if (in.bits == nullptr) {
+    elementwise(io, t, [&](int64_t r, int64_t c) { return in.real_row(t - steps(r, c), r)[c]; });
+    return;
+  }
+  const MutableSpikeView to = io.spikes.bits_at(t);
+  for (int64_t r = 0; r < in.rows; ++r) {
+    std::fill_n(to.row(r), words_for(in.channels), uint64_t{0});
+    for (int64_t c = 0; c < in.channels; ++c) {
+      if (in.bits_at(t - steps(r, c)).test(r, c)) to.row(r)[c >> 6] |= uint64_t{1} << (c & 63);
+    }
+  }
 }
 
 void run_op(const TokenMix&, const Prepared& p, const UnitIo& io, int64_t t) {

@@ -1,0 +1,344 @@
+// Networks with feedback and delays: on whatever backend, in whatever chunks and order of running,
+// the bits of the equations written out here; counts are what arrives.
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <map>
+
+#include "core/error.hpp"
+#include "core/rng.hpp"
+#include "sim/backends/cpu/cpu.hpp"
+#include "sim/backends/reference/reference.hpp"
+#include "sim/counts/op_counts.hpp"
+#include "sim/graph/fuse.hpp"
+#include "sim/graph/step_window.hpp"
+#include "sim/plan/session.hpp"
+#include "sim/trace/graph_json.hpp"
+#include "sim/trace/op_counter.hpp"
+#include "tests/catch.hpp"
+
+using namespace spikeloom;
+
+namespace {
+
+constexpr float kThreshold = 0.6f;
+
+struct PlainLif {
+  float decay = 0;
+  bool soft = false;
+};
+
+struct Net {
+  Graph graph;
+  Weights weights;
+  std::map<std::string, PlainLif> neurons = {};
+};
+
+float value_of(uint64_t seed, const std::string& name, uint64_t i) {
+  return 2 * random_uniform(seed, std::hash<std::string>()(name) & 0xffff, i) - 1;
+}
+
+// Arrays of a graph: delays are whole numbers, the rest lies in [-scale, scale].
+Weights arrays_of(const Graph& graph, uint64_t seed, float scale) {
+  Weights weights;
+  for (const Node& node : graph.nodes()) {
+    const auto* delay = std::get_if<Delay>(&node.op);
+    for (const Parameter& parameter : parameters_of(node.op)) {
+      Tensor array(parameter.shape);
+      for (size_t i = 0; i < array.f32().size(); ++i) {
+        const float value = value_of(seed, parameter.name, i);
+        array.f32()[i] = delay == nullptr
+                             ? scale * value
+                             : std::floor((value + 1) / 2 * static_cast<float>(delay->steps + 1));
+      }
+      weights.add(parameter.name, std::move(array));
+    }
+  }
+  return weights;
+}
+
+// Small networks of one to three layers, each driven by the one before and by feedback from itself
+// or a later one, some through delays.
+class RandomNet {
+ public:
+  explicit RandomNet(uint64_t seed) : seed_(seed) {}
+
+  Net make() {
+    const int64_t width = 3 + pick(70);
+    const bool events = pick(2) == 0;
+    NodeId at = graph_.add("in", Input{{width}, false, 0, events});
+    const int64_t layers = 1 + pick(3);
+    std::vector<NodeId> backs;
+    for (int64_t l = 0; l < layers; ++l) at = layer("l" + std::to_string(l), at, backs);
+    for (const NodeId back : backs) graph_.close(back, source_for(back));
+    graph_.output(
+        "logits",
+        graph_.add("head", Linear{channels_of(graph_.node(at).shape), 3, 0, "head.weight", ""},
+                   {at}));
+    return {graph_, arrays_of(graph_, seed_, 0.7f), neurons_};
+  }
+
+ private:
+  int64_t pick(int64_t count) {
+    return static_cast<int64_t>(random_bits(seed_, 7, drawn_++) % static_cast<uint64_t>(count));
+  }
+
+  NodeId matrix(const std::string& name, NodeId from, int64_t outputs) {
+    const int64_t inputs = channels_of(graph_.node(from).shape);
+    return graph_.add(name, Linear{inputs, outputs, 0, name + ".weight", ""}, {from});
+  }
+
+  NodeId layer(const std::string& name, NodeId from, std::vector<NodeId>& backs) {
+    const int64_t width = 2 + pick(80);
+    if (pick(3) == 0) {
+      const int64_t steps = 1 + pick(4);
+      const Shape shape = graph_.node(from).shape;
+      const std::string delays = pick(2) == 0 ? name + ".delays" : "";
+      from = graph_.add(name + ".late", Delay{steps, delays, delays.empty() ? Shape{} : shape},
+                        {from});
+    }
+    NodeId sum = matrix(name + ".w", from, width);
+    const int64_t loops = pick(3);
+    for (int64_t i = 0; i < loops; ++i) {
+      const std::string loop = name + ".back" + std::to_string(i);
+      backs.push_back(graph_.add(loop, Feedback{{width}, pick(4) != 0}));
+      NodeId back = backs.back();
+      if (pick(3) == 0) back = graph_.add(loop + ".late", Delay{1 + pick(3), "", {}}, {back});
+      sum = graph_.add(loop + ".add", Add{}, {sum, matrix(loop + ".w", back, width)});
+    }
+    return graph_.add(name + ".lif", neuron(name + ".lif"), {sum});
+  }
+
+  Neuron neuron(const std::string& name) {
+    const float tau = 1.5f + static_cast<float>(pick(3));
+    NeuronSpec spec = lif(tau, kThreshold);
+    const bool soft = pick(2) == 0;
+    if (soft) spec.rules.reset = Reset::kSoft;
+    neurons_[name] = {static_cast<float>(1 / double{tau}), soft};
+    return Neuron{spec};
+  }
+
+  // A node of the feedback's kind and shape: the layer's own spikes, or its currents.
+  NodeId source_for(NodeId back) const {
+    const Node& node = graph_.node(back);
+    const std::string layer = node.name.substr(0, node.name.find('.'));
+    if (node.kind == EdgeKind::kSpikes) return *graph_.find(layer + ".lif");
+    return *graph_.find(layer + ".w");
+  }
+
+  uint64_t seed_;
+  uint64_t drawn_ = 0;
+  Graph graph_;
+  std::map<std::string, PlainLif> neurons_;
+};
+
+Tensor frames_for(const Graph& graph, int64_t steps, uint64_t seed) {
+  Tensor frames({steps, graph.node(0).shape[0]});
+  const bool events = std::get<Input>(graph.node(0).op).events;
+  for (size_t i = 0; i < frames.f32().size(); ++i) {
+    const float value = random_uniform(seed, 99, i);
+    frames.f32()[i] = events ? (value < 0.3f ? 1.0f : 0.0f) : value;
+  }
+  return frames;
+}
+
+struct Result {
+  std::vector<uint64_t> bits;  // of all populations by step, and of the logits
+  RunStatistics statistics;
+  bool operator==(const Result& other) const { return bits == other.bits; }
+};
+
+struct Way {
+  bool reference = true;
+  Schedule schedule = Schedule::kLayerMajor;
+  int64_t chunk = 1;
+  int threads = 1;
+  bool saves = false;  // into a new session after every chunk
+  bool whole = false;
+};
+
+Result run(const Net& net, const Tensor& frames, const Way& way) {
+  const int64_t steps = frames.shape()[0];
+  const auto backend = way.reference ? make_reference_backend() : make_cpu_backend();
+  const auto plan = compile(net.graph, net.weights, backend,
+                            {way.schedule, way.whole ? steps : way.chunk, {}, way.whole});
+  auto session = std::make_unique<Session>(plan);
+  OpCounter counter(net.graph);
+  counter.begin_sample({});
+  Result result;
+  const int64_t chunk = way.whole ? steps : way.chunk;
+  for (int64_t first = 0; first < steps; first += chunk) {
+    const int64_t count = std::min(chunk, steps - first);
+    session->run_chunk(part_of(frames, first, count), count, way.threads);
+    const SpikeChunk out = session->last_chunk();
+    counter.chunk(out);
+    for (int64_t t = 0; t < out.steps; ++t) {
+      for (size_t p = 0; p < out.populations.size(); ++p) {
+        const SpikeView view = out.spikes(p, t);
+        result.bits.insert(result.bits.end(), view.words,
+                           view.words + view.rows * view.row_words());
+      }
+      const Tensor logits = session->value(*net.graph.find_output("logits"), t);
+      for (const float value : logits.f32()) result.bits.push_back(std::bit_cast<uint32_t>(value));
+    }
+    if (!way.saves) continue;
+    const Weights saved = session->save();
+    session = std::make_unique<Session>(plan);
+    session->load(saved);
+  }
+  result.statistics = counter.statistics();
+  return result;
+}
+
+// The network step by step with plain loops over named values.
+class Plain {
+ public:
+  explicit Plain(const Net& net) : net_(net), v_(net.graph.nodes().size()) {}
+
+  // Spikes that arrived at every layer, times its outputs.
+  std::map<std::string, int64_t> adds;
+
+  std::vector<uint64_t> step(std::span<const float> frame) {
+    past_.emplace_back(net_.graph.nodes().size());
+    for (NodeId id = 0; id < net_.graph.size(); ++id)
+      past_.back()[static_cast<size_t>(id)] = value(id, frame);
+    std::vector<uint64_t> bits;
+    for (const Population& population : populations_of(net_.graph)) {
+      const auto& values = past_.back()[static_cast<size_t>(population.node)];
+      std::vector<uint64_t> words((values.size() + 63) / 64);
+      for (size_t i = 0; i < values.size(); ++i)
+        words[i / 64] |= static_cast<uint64_t>(values[i] != 0) << (i % 64);
+      bits.insert(bits.end(), words.begin(), words.end());
+    }
+    const NodeId head = *net_.graph.find_output("logits");
+    for (const float v : past_.back()[static_cast<size_t>(head)])
+      bits.push_back(std::bit_cast<uint32_t>(v));
+    return bits;
+  }
+
+ private:
+  const std::vector<float>& read(NodeId id) const { return past_.back()[static_cast<size_t>(id)]; }
+  float before(NodeId id, int64_t steps, size_t i) const {
+    const auto now = static_cast<int64_t>(past_.size()) - 1;
+    return steps > now ? 0.0f : past_[static_cast<size_t>(now - steps)][static_cast<size_t>(id)][i];
+  }
+
+  std::vector<float> value(NodeId id, std::span<const float> frame) {
+    const Node& node = net_.graph.node(id);
+    const auto count = static_cast<size_t>(element_count(node.shape));
+    std::vector<float> out(count);
+    if (std::holds_alternative<Input>(node.op)) out.assign(frame.begin(), frame.end());
+    if (std::holds_alternative<Feedback>(node.op)) {
+      for (size_t i = 0; i < count; ++i) out[i] = before(node.feedback, 1, i);
+    }
+    if (const auto* delay = std::get_if<Delay>(&node.op)) {
+      const auto steps = steps_by_element(*delay, net_.weights);
+      for (size_t i = 0; i < count; ++i)
+        out[i] = before(node.inputs[0], steps.empty() ? delay->steps : steps[i], i);
+    }
+    if (const auto* linear = std::get_if<Linear>(&node.op)) {
+      const auto& x = read(node.inputs[0]);
+      const auto w = net_.weights.at(linear->weight).data.f32();
+      for (size_t o = 0; o < count; ++o) {
+        float acc = 0;
+        for (size_t i = 0; i < x.size(); ++i) acc = std::fma(w[o * x.size() + i], x[i], acc);
+        out[o] = acc;
+      }
+      if (net_.graph.node(node.inputs[0]).kind == EdgeKind::kSpikes)
+        adds[node.name] += linear->out_features * std::count(x.begin(), x.end(), 1.0f);
+    }
+    if (std::holds_alternative<Add>(node.op)) {
+      for (size_t i = 0; i < count; ++i) out[i] = read(node.inputs[0])[i] + read(node.inputs[1])[i];
+    }
+    if (const auto found = net_.neurons.find(node.name); found != net_.neurons.end()) {
+      auto& v = v_[static_cast<size_t>(id)];
+      v.resize(count);
+      for (size_t i = 0; i < count; ++i) {
+        const float h = v[i] + (read(node.inputs[0])[i] - v[i]) * found->second.decay;
+        const bool fired = h >= kThreshold;
+        out[i] = fired ? 1.0f : 0.0f;
+        v[i] = !fired ? h : found->second.soft ? h - kThreshold : 0.0f;
+      }
+    }
+    return out;
+  }
+
+  const Net& net_;
+  std::vector<std::vector<float>> v_;
+  std::vector<std::vector<std::vector<float>>> past_;
+};
+
+}  // namespace
+
+TEST_CASE("recurrent and delayed networks: equations, backends, schedules, chunks, saves",
+          "[fast]") {
+  constexpr int64_t kSteps = 11;
+  int64_t with_loops = 0;
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    CAPTURE(seed);
+    const Net net = RandomNet(seed).make();
+    const Tensor frames = frames_for(net.graph, kSteps, seed);
+    const auto all = frames.f32();
+    const auto width = static_cast<size_t>(net.graph.node(0).shape[0]);
+    Plain plain(net);
+    Result wanted;
+    for (size_t t = 0; t < kSteps; ++t) {
+      const auto bits = plain.step(all.subspan(t * width, width));
+      wanted.bits.insert(wanted.bits.end(), bits.begin(), bits.end());
+    }
+    for (const Way& way :
+         {Way{}, Way{.chunk = 4}, Way{.schedule = Schedule::kStepMajor, .chunk = 3},
+          Way{.reference = false, .chunk = 5}, Way{.reference = false, .chunk = 11, .threads = 2},
+          Way{.reference = false, .whole = true},
+          Way{.reference = false, .schedule = Schedule::kStepMajor, .chunk = 2, .threads = 2},
+          Way{.reference = false, .chunk = 2, .saves = true}, Way{.chunk = 3, .saves = true}}) {
+      const Result found = run(net, frames, way);
+      CAPTURE(way.reference, way.chunk, way.threads, way.saves, way.whole);
+      REQUIRE(found == wanted);
+      const OpCounts counts = count_operations(net.graph, found.statistics);
+      for (const LayerCount& layer : counts.layers) {
+        if (!layer.spike_operand) continue;
+        CAPTURE(layer.name);
+        CHECK(layer.event_adds == plain.adds[layer.name]);
+      }
+    }
+    with_loops += !compile(net.graph, net.weights, make_cpu_backend(), {})->loops.empty();
+  }
+  CHECK(with_loops > 80);
+}
+
+TEST_CASE("recurrent networks in files and in fused form", "[fast]") {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const Net net = RandomNet(seed).make();
+    const Graph again = graph_from_json(graph_to_json(net.graph, &net.weights), "again");
+    CHECK(graph_to_json(again, &net.weights) == graph_to_json(net.graph, &net.weights));
+    const Model fused = fuse(net.graph, net.weights, 1);
+    const Tensor frames = frames_for(net.graph, 6, seed);
+    CHECK(run({again, net.weights, {}}, frames, {}) == run(net, frames, {}));
+    CHECK(run({fused.graph, fused.weights, {}}, frames, {}) == run(net, frames, {}));
+  }
+}
+
+TEST_CASE("feedback that cannot be closed or run", "[fast]") {
+  Graph graph;
+  const NodeId in = graph.add("in", Input{{4}, false});
+  const NodeId still = graph.add("still", Input{{4}, true});
+  const NodeId back = graph.add("back", Feedback{{4}, false});
+  CHECK_THROWS_WITH(graph.close(in, back), Catch::Contains("in is no open feedback"));
+  CHECK_THROWS_WITH(graph.close(back, still), Catch::Contains("equal at every step"));
+  CHECK_THROWS_WITH(graph.close(back, back), Catch::Contains("shows itself"));
+  const NodeId wide = graph.add("wide", Linear{4, 5, 0, "w", ""}, {in});
+  CHECK_THROWS_WITH(graph.close(back, wide),
+                    Catch::Contains("back shows real [4], but wide has real [5]"));
+  CHECK_THROWS_WITH(compile(graph, Weights(), make_reference_backend(), {}),
+                    Catch::Contains("back: a feedback that shows no node"));
+  // A loop that would have to see its own future.
+  Graph ahead;
+  const NodeId x = ahead.add("x", Input{{4}, false});
+  const NodeId loop = ahead.add("loop", Feedback{{4}, false});
+  const NodeId sum = ahead.add("sum", Add{}, {x, loop});
+  ahead.close(loop, ahead.add("conv", Conv1d{4, 4, 1, 1, "c", ""}, {sum}));
+  CHECK_THROWS_WITH(delays_of(ahead), Catch::Contains("looks ahead inside a loop of feedback"));
+}
