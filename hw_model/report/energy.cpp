@@ -267,7 +267,8 @@ SchemeReport decomposed_energy(const CountedGraph& counted, Pricing pricing) {
   const Tariff tariff(counted, pricing, 0);
   SchemeReport report = begin("event_decomposed", counted, pricing, tariff);
   report.formula =
-      "E = E_AC * sum over projections of the stream(outputs * tokens read * spikes in the stream) "
+      "E = E_AC * sum over projections of the stream(outputs * inputs mixed * spikes in the "
+      "stream) "
       "+ E_MAC * (products with a real embedding + MACs of gated and squared inputs)";
   int64_t corrections = 0;
   for (const ProjectionCount& p : counted.stream->projections) {
@@ -284,7 +285,7 @@ SchemeReport decomposed_energy(const CountedGraph& counted, Pricing pricing) {
     }
     charge(report,
            {p.layer, "spikes", static_cast<double>(p.column_adds()),
-            fmt::format("outputs x tokens read x spikes in the stream = {} x {} x {}", p.outputs,
+            fmt::format("outputs x inputs mixed x spikes in the stream = {} x {} x {}", p.outputs,
                         p.tokens_read, p.column_events),
             "", 0, "", 0},
            tariff.ac(p.layer));

@@ -6,14 +6,14 @@
 #include "core/error.hpp"
 #include "sim/backends/cpu/attention.hpp"
 #include "sim/backends/cpu/conv.hpp"
+#include "sim/backends/cpu/conv1d_lmu.hpp"
 #include "sim/backends/cpu/depthwise.hpp"
 #include "sim/backends/cpu/elementwise.hpp"
 #include "sim/backends/cpu/maps.hpp"
 #include "sim/backends/cpu/measure.hpp"
+#include "sim/backends/cpu/narrow_linear.hpp"
 #include "sim/backends/cpu/neurons.hpp"
 #include "sim/backends/cpu/sequence.hpp"
-#include "sim/backends/cpu/steps.hpp"
-#include "sim/backends/cpu/stream.hpp"
 #include "sim/backends/cpu/targets.hpp"
 // After targets.hpp:
 #include <hwy/highway.h>
@@ -106,6 +106,7 @@ double dense_load(const SumChoice& choice, const cpu::PackedConv& conv) {
   const cpu::Window& w = conv.window;
   const double rate =
       break_even_rate(choice.rates, precision, w.kernel, conv.fan_in(), w.out_channels);
+  // What the kernel counts costs a chunk 1 + rate times its events: see PackedConv::dense_load.
   return rate * (1 + rate);
 }
 

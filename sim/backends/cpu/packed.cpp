@@ -412,6 +412,7 @@ PackedEpilogue pack_epilogue(const Graph& graph, const Unit& unit, const Weights
   if (!bias.empty() || weight_scale.size() > 0) {
     rows.push_back(weight_scale.size() > 0 ? padded_copy(weight_scale.f32())
                                            : constant(result.channels, 1.0f));
+    // No bias: x + -0 is x, whereas + 0 would turn -0 into 0.
     rows.push_back(!bias.empty() ? padded_copy(weights.at(bias).data.f32())
                                  : constant(result.channels, -0.0f));
   }

@@ -1,10 +1,10 @@
-#include "sim/backends/cpu/steps.hpp"
+#include "sim/backends/cpu/conv1d_lmu.hpp"
 
 #include "core/parallel.hpp"
 #include "sim/backends/cpu/targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "sim/backends/cpu/steps.cpp"
+#define HWY_TARGET_INCLUDE "sim/backends/cpu/conv1d_lmu.cpp"
 #include <hwy/foreach_target.h>
 
 #include "sim/backends/cpu/dense-inl.hpp"

@@ -1,10 +1,10 @@
-#include "sim/backends/cpu/stream.hpp"
+#include "sim/backends/cpu/narrow_linear.hpp"
 
 #include "core/parallel.hpp"
 #include "sim/backends/cpu/targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "sim/backends/cpu/stream.cpp"
+#define HWY_TARGET_INCLUDE "sim/backends/cpu/narrow_linear.cpp"
 #include <hwy/foreach_target.h>
 
 #include "sim/backends/cpu/simd-inl.hpp"
