@@ -71,6 +71,7 @@ class WorkList {
   void lower(const Node&, const Prepend&) {}
   void lower(const Node&, const FirstRow&) {}
   void lower(const Node&, const Feedback&) {}
+  void lower(const Node&, const Flatten&) {}
   void lower(const Node& node, const BatchNorm&) { one_each(node); }
   void lower(const Node& node, const Neuron&) { one_each(node); }
   void lower(const Node& node, const Add&) { one_each(node); }
@@ -106,7 +107,7 @@ class WorkList {
     layer.inputs = gemm.m * gemm.k * gemm.repeats;
     layer.second = gemm.k * gemm.n * gemm.repeats;
     layer.outputs = gemm.m * gemm.n * gemm.repeats;
-    layer.reads_network_input = std::holds_alternative<Input>(graph_.node(from).op);
+    layer.reads_network_input = std::holds_alternative<Input>(graph_.node(unflattened(from)).op);
     layer.is_network_output = std::find(outputs_.begin(), outputs_.end(), node_) != outputs_.end();
     work.layers.push_back(std::move(layer));
     return work.layers.back();
@@ -121,6 +122,13 @@ class WorkList {
     } else {
       found->second += elements;
     }
+  }
+
+  // What a Flatten moves is read as it lies.
+  NodeId unflattened(NodeId id) const {
+    while (std::holds_alternative<Flatten>(graph_.node(id).op))
+      id = source_of(graph_, graph_.node(id).inputs[0]);
+    return id;
   }
 
   const Shape& shape_of(NodeId id) const { return graph_.node(id).shape; }

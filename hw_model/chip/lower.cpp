@@ -11,6 +11,7 @@ namespace spikeloom {
 namespace {
 
 constexpr int64_t kValueBits = 32;  // of a membrane, of a residual value
+constexpr const char* kNoMap = "its operand is put together from others, and no map";
 
 class Lowering {
  public:
@@ -92,13 +93,14 @@ class Lowering {
   // A maximum of spikes fires when any of its window does; nothing is left for the next step.
   void add_pool(NodeId id, const Pool2d& pool, int target) {
     population(target).update = UpdateRule::kTouched;
-    if (const std::string reason = map_obstacle(id); !reason.empty()) {
+    const auto source = populations_.find(source_of(graph(), graph().node(id).inputs[0]));
+    const std::string reason = source == populations_.end() ? kNoMap : map_obstacle(id);
+    if (!reason.empty()) {
       homes_[id] = target;
       host(id, reason);
       return;
     }
-    const int source = populations_.at(source_of(graph(), graph().node(id).inputs[0]));
-    add_projection(id, source, target, "", synapses_of(pool, source, target));
+    add_projection(id, source->second, target, "", synapses_of(pool, source->second, target));
   }
 
   // An output that spikes is there already; a running mean over the steps is a sum in place.
@@ -180,12 +182,16 @@ class Lowering {
   }
 
   // Can a projection read this value? "" or why not.
-  std::string operand_obstacle(NodeId id) {
+  std::string operand_obstacle(NodeId id, bool reader_is_dense) {
     const NodeId source = source_of(graph(), id);
     const Node& node = graph().node(source);
+    if (is_flat(id)) {
+      return reader_is_dense ? operand_obstacle(unflattened(id), reader_is_dense)
+                             : "its operand is flattened, and it does not read all of it";
+    }
     if (std::holds_alternative<Concat>(node.op)) {
       for (const NodeId part : node.inputs) {
-        std::string reason = operand_obstacle(part);
+        std::string reason = operand_obstacle(part, reader_is_dense);
         if (!reason.empty()) return reason;
       }
       return "";
@@ -212,10 +218,25 @@ class Lowering {
     if (!is_weighted_on_chip(node.op) && pool == nullptr &&
         !std::holds_alternative<SpatialMean>(node.op))
       return "no unit of a core computes it";
+    const NodeId operand = source_of(graph(), node.inputs[0]);
+    if (pool != nullptr && std::holds_alternative<Concat>(graph().node(operand).op)) return kNoMap;
     if (std::holds_alternative<Conv2d>(node.op) || pool != nullptr) {
       if (std::string reason = map_obstacle(id); !reason.empty()) return reason;
     }
-    return operand_obstacle(node.inputs[0]);
+    return operand_obstacle(node.inputs[0], is_dense(node));
+  }
+
+  // Does every output read every input? Then it does not matter where a Flatten moved it.
+  static bool is_dense(const Node& node) {
+    return std::holds_alternative<Conv1d>(node.op) || std::holds_alternative<LmuMemory>(node.op) ||
+           (std::holds_alternative<Linear>(node.op) && node.shape.size() == 1);
+  }
+  bool is_flat(NodeId id) const {
+    return std::holds_alternative<Flatten>(graph().node(stripped(id)).op);
+  }
+  NodeId unflattened(NodeId id) const {
+    while (is_flat(id)) id = graph().node(stripped(id)).inputs[0];
+    return id;
   }
 
   // Can a projection move over the map that a node reads? "" or why not.
@@ -281,9 +302,22 @@ class Lowering {
       return ConvSynapses{
           .kernel_y = from.height, .kernel_x = from.width, .groups = population(target).channels};
     }
-    if (std::holds_alternative<Linear>(op))
-      return from.positions() == 1 ? Synapses(DenseSynapses{}) : Synapses(ConvSynapses{});
+    if (std::holds_alternative<Linear>(op)) {
+      const bool rows = from.positions() > 1 && population(target).positions() > 1;
+      return rows ? Synapses(ConvSynapses{}) : Synapses(DenseSynapses{});
+    }
     return ConvSynapses{.groups = from.channels};  // spikes or values that are added as they are
+  }
+
+  // What an operand consists of.
+  void add_sources(NodeId id, std::vector<NodeId>& sources) const {
+    id = unflattened(id);
+    const Node& from = graph().node(source_of(graph(), id));
+    if (std::holds_alternative<Concat>(from.op)) {
+      for (const NodeId part : from.inputs) add_sources(part, sources);
+    } else {
+      sources.push_back(id);
+    }
   }
 
   void project(NodeId id, int target) {
@@ -292,11 +326,11 @@ class Lowering {
       project_attention(id, target);
       return;
     }
-    std::vector<NodeId> sources = {id};
-    if (!is_population(node) && !std::holds_alternative<Input>(node.op)) {
-      sources = {source_of(graph(), node.inputs[0])};
-      const Node& from = graph().node(sources[0]);
-      if (std::holds_alternative<Concat>(from.op)) sources = from.inputs;
+    std::vector<NodeId> sources;
+    if (is_population(node) || std::holds_alternative<Input>(node.op)) {
+      sources = {id};
+    } else {
+      add_sources(node.inputs[0], sources);
     }
     for (const NodeId source : sources) {
       const auto known = populations_.find(source_of(graph(), source));

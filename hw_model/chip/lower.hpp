@@ -10,6 +10,7 @@
 //                       event form of a Legendre memory are dense with taps: the chip delivers all
 //                       of them, also those that reach outside the sample
 //   Concat              one projection per part
+//   Flatten             nothing where all is read (Linear, Conv1d, memories), else the host's
 //   KtV, QApply         three roles of one attention
 //   Add                 a residual stream: its value is state beside the first neurons that read
 //                       it, later branches accumulate into it there, and all its readers share

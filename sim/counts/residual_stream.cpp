@@ -54,6 +54,7 @@ Part part_of(const Op& op) {
                         [](const FirstRow&) { return Part::kOther; },
                         [](const Pool2d&) { return Part::kOther; },
                         [](const Feedback&) { return Part::kOther; },
+                        [](const Flatten&) { return Part::kOther; },
                     },
                     op);
 }

@@ -20,6 +20,7 @@
 #include "sim/graph/ops/embedding.hpp"
 #include "sim/graph/ops/feedback.hpp"
 #include "sim/graph/ops/first_row.hpp"
+#include "sim/graph/ops/flatten.hpp"
 #include "sim/graph/ops/input.hpp"
 #include "sim/graph/ops/ktv.hpp"
 #include "sim/graph/ops/layer_norm.hpp"
@@ -54,7 +55,7 @@ using OperatorVariant = std::variant<typename Complete<O>::Type...>;
 using Op = OperatorVariant<Input, Conv2d, Linear, BatchNorm, Neuron, KtV, QApply, Add, Scale, View,
                            SpatialMean, StepMean, Activation, SoftmaxAttention, Embedding,
                            Threshold, LayerNorm, Delay, TokenMix, Wkv, Mul, Conv1d, LmuMemory,
-                           Concat, Positions, Prepend, FirstRow, Pool2d, Feedback>;
+                           Concat, Positions, Prepend, FirstRow, Pool2d, Feedback, Flatten>;
 
 // Builds a visitor from lambdas. One over operators lists them all: a lambda that takes any would
 // pass over the next one in silence, and tests/lint refuses it.

@@ -76,6 +76,7 @@ SpikeOperand spikes_of(const RunStatistics& run, const Graph& graph, NodeId id) 
     add_up(sum.per_row, part.per_row);
     add_up(sum.per_step, part.per_step);
   }
+  if (rows_of(node.shape) == 1) sum.per_row = {sum.events};  // whatever rows they came from
   return sum;
 }
 

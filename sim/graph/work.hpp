@@ -128,7 +128,7 @@ struct NodeWork {
   ElementwiseCounts elementwise = {};
 };
 
-// The spikes a value shows: of a population, or of several behind a Concat.
+// The spikes a value shows: of a population, or of several behind a Concat, a Flatten.
 struct SpikeOperand {
   int64_t events = 0;
   std::vector<int64_t> per_row, per_step;

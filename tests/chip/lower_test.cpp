@@ -376,6 +376,32 @@ TEST_CASE("pools are convolutions of each channel, the maximum of spikes fires")
   CHECK(refusal(pools(PoolMode::kAverage, PoolMode::kAverage), "loihi2").empty());
 }
 
+TEST_CASE("layers that read all of a flattened map are dense projections of it") {
+  const Folder folder;
+  Graph graph;
+  const NodeId in = graph.add("in", Input{{6, 4, 5}, false, 0, true});
+  const NodeId a = graph.add("a", Linear{120, 9, 0, "a", ""}, {graph.add("flat", Flatten{}, {in})});
+  const NodeId spikes = graph.add("spikes", Neuron{lif(2.0f)}, {a});
+  const NodeId mean = graph.add("mean", Pool2d{PoolMode::kAverage, 2, 2}, {in});
+  const NodeId b =
+      graph.add("b", Linear{30, 9, 0, "b", ""}, {graph.add("flat_mean", Flatten{}, {mean})});
+  graph.output("logits",
+               graph.add("logits", Add{}, {b, graph.add("c", Linear{9, 9, 0, "c", ""}, {spikes})}));
+  record_random(folder / "t.h5", graph, 3, 0.4);
+  const Run run = price(folder / "t.h5", load_chip("loihi2"));
+  CHECK(run.lowered.host.empty());
+  auto events = events_by_layer(run);
+  CHECK(events.at("a") == run.counts.layers.at(0).event_adds);
+  CHECK(events.at("a") > 0);
+  CHECK(events.at("c") == run.counts.layers.at(2).event_adds);
+  // What needs every neuron in its own place is left to the host, which reorders them.
+  Graph moved;
+  const NodeId map = moved.add("in", Input{{2, 2, 3}, false, 0, true});
+  const NodeId conv = moved.add("conv", Conv2d{3, 3, 1, 1, 0, 1, "w", ""}, {map});
+  moved.output("logits", moved.add("n", Neuron{}, {moved.add("flat", Flatten{}, {conv})}));
+  CHECK_THAT(refusal(moved, "loihi2"), Catch::Contains("flat (flatten): no unit of a core"));
+}
+
 TEST_CASE("what a chip cannot express is refused by node and operator") {
   CHECK(refusal(golden_spikeformer(), "loihi2").empty());
   CHECK_THAT(

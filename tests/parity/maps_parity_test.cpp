@@ -1,4 +1,4 @@
-// Pools over maps.
+// Pools over maps, and flattening.
 
 #include "tests/catch.hpp"
 #include "tests/parity/parity_case.hpp"
@@ -38,6 +38,30 @@ TEST_CASE("pools of any window, of real values and of spikes, equal the referenc
           c.stores_real = false;
           check_parity(c);
         }
+      }
+    }
+  }
+}
+
+TEST_CASE("flattened values and spikes equal the reference", "[parity]") {
+  uint64_t seed = 1;
+  for (const Shape& map : {Shape{1, 1, 1}, {5, 3, 7}, {1, 1, 70}, {3, 2, 130}, {8, 8, 64}, {70}}) {
+    for (const bool spikes : {false, true}) {
+      for (const int64_t steps : {1, 5}) {
+        ParityCase c;
+        c.main = Flatten{};
+        c.in = map;
+        c.spikes = spikes;
+        c.density = 0.4;
+        c.steps = steps;
+        c.seed = ++seed;
+        check_parity(c);
+        c.static_input = true;
+        check_parity(c);
+        if (spikes) continue;
+        c.affine = c.residual = true;
+        c.neuron = lif(2.0f);
+        check_parity(c);
       }
     }
   }

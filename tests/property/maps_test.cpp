@@ -254,6 +254,39 @@ TEST_CASE("syops counts the inputs of pools by the rate of their spikes", "[maps
   CHECK(lines == 2);
 }
 
+TEST_CASE("a map is flattened channel by channel", "[maps]") {
+  Graph graph;
+  const NodeId in = graph.add("in", Input{{2, 3, 2}, false});
+  graph.output("logits", graph.add("flat", Flatten{}, {in}));
+  Tensor frame({1, 2, 3, 2});
+  for (int64_t i = 0; i < 12; ++i) frame.f32()[static_cast<size_t>(i)] = static_cast<float>(i);
+  CHECK(run_all(graph, {}, frame).logits ==
+        std::vector<float>{0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11});
+  CHECK_THROWS_WITH(graph.add("tokens", Flatten{}, {graph.add("rows", View{{6, 2}}, {in})}),
+                    Catch::Contains("tokens: needs a map or a vector, got [6, 2]"));
+}
+
+TEST_CASE("layers behind flattened spikes count the spikes of the map", "[maps]") {
+  Graph graph;
+  const NodeId in = graph.add("in", Input{{5, 4, 3}, false, 0, true});
+  const NodeId flat = graph.add("flat", Flatten{}, {in});
+  const NodeId a = graph.add("a", Linear{60, 7, 0, "a.w", ""}, {flat});
+  // The vector as a map of one pixel, which a convolution reads.
+  const NodeId pixel = graph.add("pixel", View{{1, 1, 60}}, {flat});
+  const NodeId b = graph.add("b", Conv2d{60, 7, 1, 1, 0, 1, "b.w", ""}, {pixel});
+  const NodeId c = graph.add("c", View{{7}}, {b});
+  graph.output("logits", graph.add("logits", Add{}, {a, c}));
+  const Tensor frames = random_frames({5, 4, 3}, 6, 0.3f);
+  const Result result = run_all(graph, random_weights(graph, 1), frames);
+  const int64_t spikes = std::count(frames.f32().begin(), frames.f32().end(), 1.0f);
+  CHECK(result.spikes.size() == 1);  // a Flatten has none of its own
+  const OpCounts counts = count_operations(graph, result.statistics);
+  for (const LayerCount& layer : counts.layers) {
+    CHECK(layer.input_events == spikes);
+    CHECK(layer.event_adds == 7 * spikes);
+  }
+}
+
 TEST_CASE("pools that no map allows are refused", "[maps]") {
   CHECK(refusal({PoolMode::kSum, 2}, {4, 4, 2}).empty());
   CHECK(refusal({PoolMode::kSum, 2}, {16, 2}) == "pool: needs a map, got [16, 2]");

@@ -46,7 +46,8 @@ Graph maps_of_values() {
   const NodeId conv = graph.add("conv", Conv2d{2, 3, 3, 1, 1, 1, "conv.w", "conv.b"}, {in});
   const NodeId sum = graph.add("sum", Pool2d{PoolMode::kSum, {3, 2}, 1, {1, 0}}, {conv});
   const NodeId average = graph.add("average", Pool2d{PoolMode::kAverage, 2}, {sum});
-  graph.output("logits", graph.add("max", Pool2d{PoolMode::kMax, 3, 2, 1}, {average}));
+  const NodeId most = graph.add("max", Pool2d{PoolMode::kMax, 3, 2, 1}, {average});
+  graph.output("logits", graph.add("flat", Flatten{}, {most}));
   return graph;
 }
 

@@ -41,6 +41,7 @@ Graph odd_operators() {
   const NodeId back = graph.add("back", Feedback{{1}, false});
   const NodeId late = graph.add("late", Delay{3, "delays", {1}}, {back});
   graph.close(back, graph.add("round", Add{}, {step, late}));
+  graph.add("flat", Flatten{}, {image});
   graph.output("first", first);
   graph.output("causal", causal);
   return graph;

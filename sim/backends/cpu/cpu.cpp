@@ -73,6 +73,7 @@ struct Kernels {
   cpu::ElementwiseKernel elementwise;
   cpu::SequenceKernel sequence;
   cpu::PoolKernel pool;
+  cpu::FlattenKernel flatten;
   cpu::Conv1dKernel conv1d;
   cpu::LmuKernel lmu;
   cpu::StreamKernel stream;
@@ -89,6 +90,7 @@ struct Kernels {
         elementwise(cpu::elementwise_for(target)),
         sequence(cpu::sequence_for(target)),
         pool(cpu::pool_for(target)),
+        flatten(cpu::flatten_for(target)),
         conv1d(cpu::conv1d_for(target)),
         lmu(cpu::lmu_for(target)),
         stream(cpu::stream_for(target)),
@@ -163,6 +165,7 @@ class CpuBackend final : public Backend {
                    [&](const cpu::PackedSpatialMean&) { kernels_.elementwise(unit, io); },
                    [&](const cpu::PackedStepMean&) { kernels_.elementwise(unit, io); },
                    [&](const cpu::PackedPool& p) { kernels_.pool(p, e, io); },
+                   [&](const cpu::PackedFlatten& p) { kernels_.flatten(p, e, io); },
                    [&](const cpu::PackedConcat&) { kernels_.elementwise(unit, io); },
                },
                unit.main);

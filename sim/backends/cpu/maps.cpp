@@ -84,6 +84,34 @@ void pool(const PackedPool& p, const PackedEpilogue& epilogue, const UnitIo& io)
   }
 }
 
+inline const float* make_row(const PackedFlatten&, const Rows& rows, int64_t t, int64_t,
+                             float* to) {
+  const ValueRef& in = rows.io.in[0];
+  for (int64_t row = 0; row < in.rows; ++row) {
+    const float* from = in.real_row(t, row);
+    for (int64_t c = 0; c < in.channels; ++c) to[c * in.rows + row] = from[c];
+  }
+  clear_tail(rows, to);
+  return to;
+}
+
+void flatten(const PackedFlatten& p, const PackedEpilogue& epilogue, const UnitIo& io) {
+  const ValueRef& in = io.in[0];
+  if (in.bits == nullptr) return run_rows(p, epilogue, io, 1);
+  parallel_for(io.steps, 1, io.threads, [&](int64_t first, int64_t last) {
+    for (int64_t t = first; t < last; ++t) {
+      uint64_t* to = io.spikes.bits_at(t).words;
+      std::fill_n(to, words_for(io.spikes.channels), uint64_t{0});
+      for (int64_t row = 0; row < in.rows; ++row) {
+        as_const(in.bits_at(t)).for_each(row, [&](int64_t c) {
+          const int64_t at = c * in.rows + row;
+          to[at >> 6] |= uint64_t{1} << (at & 63);
+        });
+      }
+    }
+  });
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace spikeloom::cpu
 HWY_AFTER_NAMESPACE();
@@ -93,6 +121,9 @@ namespace spikeloom::cpu {
 
 PoolKernel pool_for(int64_t target) {
   SPIKELOOM_PICK(target, pool);
+}
+FlattenKernel flatten_for(int64_t target) {
+  SPIKELOOM_PICK(target, flatten);
 }
 
 }  // namespace spikeloom::cpu

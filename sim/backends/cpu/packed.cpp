@@ -324,6 +324,9 @@ PackedMain pack_main(const Pool2d& op, const Graph& graph, const Node& node, con
   const Shape &in = graph.node(node.inputs[0]).shape, &out = node.shape;
   return PackedPool{op, in[0], in[1], out[0], out[1]};
 }
+PackedMain pack_main(const Flatten&, const Graph&, const Node&, const Weights&) {
+  return PackedFlatten{};
+}
 PackedMain pack_main(const Threshold& op, const Graph&, const Node&, const Weights&) {
   return PackedThreshold{op.threshold, op.fire};
 }

@@ -160,6 +160,7 @@ struct PackedPrepend {
   Tensor row;
 };
 struct PackedFirstRow {};
+struct PackedFlatten {};
 struct PackedPool {
   Pool2d op;
   int64_t in_height = 0, in_width = 0, out_height = 0, out_width = 0;
@@ -206,7 +207,7 @@ using PackedMain =
                  PackedQApply, PackedSoftmax, PackedEmbedding, PackedThreshold, PackedLayerNorm,
                  PackedDelay, PackedTokenMix, PackedWkv, PackedMul, PackedConcat, PackedConv1d,
                  PackedLmu, PackedPositions, PackedPrepend, PackedFirstRow, PackedStream,
-                 PackedNeuron, PackedPool>;
+                 PackedNeuron, PackedPool, PackedFlatten>;
 
 struct PackedUnit {
   PackedEpilogue epilogue;

@@ -103,6 +103,7 @@ void run_op(const Concat& op, const Prepared& p, const UnitIo& io, int64_t t);
 void run_op(const Positions& op, const Prepared& p, const UnitIo& io, int64_t t);
 void run_op(const Prepend& op, const Prepared& p, const UnitIo& io, int64_t t);
 void run_op(const Pool2d& op, const Prepared& p, const UnitIo& io, int64_t t);
+void run_op(const Flatten& op, const Prepared& p, const UnitIo& io, int64_t t);
 void run_op(const FirstRow& op, const Prepared& p, const UnitIo& io, int64_t t);
 inline void run_op(const Input&, const Prepared&, const UnitIo&, int64_t) {}
 inline void run_op(const View&, const Prepared&, const UnitIo&, int64_t) {}

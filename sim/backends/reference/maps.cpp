@@ -55,4 +55,20 @@ void run_op(const Pool2d& op, const Prepared&, const UnitIo& io, int64_t t) {
   }
 }
 
+void run_op(const Flatten&, const Prepared&, const UnitIo& io, int64_t t) {
+  const ValueRef &in = io.in[0], &out = io.real.real != nullptr ? io.real : io.spikes;
+  if (out.bits != nullptr) std::fill_n(out.bits_at(t).words, words_for(out.channels), uint64_t{0});
+  for (int64_t c = 0; c < in.channels; ++c) {
+    for (int64_t row = 0; row < in.rows; ++row) {
+      const int64_t at = c * in.rows + row;
+      const float value = element(in, t, row, c);
+      if (out.bits == nullptr) {
+        out.real_row(t, 0)[at] = value;
+      } else if (value != 0.0f) {
+        out.bits_at(t).words[at >> 6] |= uint64_t{1} << (at & 63);
+      }
+    }
+  }
+}
+
 }  // namespace spikeloom::reference
