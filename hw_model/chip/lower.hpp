@@ -22,7 +22,8 @@
 //   real operands       graded packets in every step, from neurons that hold the value; a static
 //                       input sends once per sample and its targets keep the sum
 //   "logits"            a population that sums and never fires; a StepMean before it is free
-//   View, Scale, BatchNorm, Positions   no work of their own; a BatchNorm that cannot go into
+//   View, Scale, BatchNorm, Positions   no work of their own (a Scale with a factor for each of
+//                       several pixels or tokens: host); a BatchNorm that cannot go into
 //                       weights, because others read the stream too, is listed as unpriced
 //
 // Everything else (LayerNorm, Wkv, activations, softmax, LMU in other forms, ...), graded packets

@@ -8,7 +8,8 @@ namespace {
 
 bool is_free(const Op& op) {
   const auto* norm = std::get_if<BatchNorm>(&op);
-  return std::holds_alternative<View>(op) || std::holds_alternative<Scale>(op) ||
+  const auto* scale = std::get_if<Scale>(&op);
+  return std::holds_alternative<View>(op) || (scale != nullptr && scale->shape.size() < 2) ||
          std::holds_alternative<Positions>(op) || (norm != nullptr && norm->pad == 0);
 }
 

@@ -79,7 +79,7 @@ std::optional<NodeId> mask_of(const Graph& graph, NodeId value) {
   for (NodeId id = value + 1; id < graph.size(); ++id) {
     const auto* mask = std::get_if<Threshold>(&graph.node(id).op);
     if (mask != nullptr && graph.node(id).inputs[0] == value && mask->threshold == 0.0f &&
-        mask->fire == FireRule::kAboveThreshold) {
+        mask->thresholds.empty() && mask->fire == FireRule::kAboveThreshold) {
       return id;
     }
   }

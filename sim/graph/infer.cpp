@@ -32,6 +32,17 @@ void require_vector(const InputValue& in, int64_t channels) {
     misfit(fmt::format("needs [{}] a step, got {}", channels, to_string(in.shape)));
 }
 
+void require_array_fits(const std::string& array, const Shape& shape, Inputs in) {
+  if (array.empty() || in.empty()) {
+    if (!shape.empty()) misfit("has a shape of numbers, but no array of them");
+    return;
+  }
+  const Shape& value = in[0].shape;
+  if (shape != value && shape != Shape{channels_of(value)})
+    misfit(
+        fmt::format("{} has shape {}, the value is {}", array, to_string(shape), to_string(value)));
+}
+
 int64_t head_dim(int64_t channels, int64_t heads) {
   if (heads <= 0 || channels % heads != 0) {
     misfit(fmt::format("{} channels do not divide into {} heads", channels, heads));

@@ -15,6 +15,8 @@ void require_not_counts(const InputValue& in);
 void require_channels(const InputValue& in, int64_t channels);
 // [channels] a step.
 void require_vector(const InputValue& in, int64_t channels);
+// An array with a number for each channel or for each element of the first input; "": none.
+void require_array_fits(const std::string& array, const Shape& shape, Inputs in);
 // Channels of a head. Throws when they do not divide.
 int64_t head_dim(int64_t channels, int64_t heads);
 

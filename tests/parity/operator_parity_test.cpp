@@ -196,6 +196,30 @@ TEST_CASE("thresholds of either comparison equal the reference", "[parity]") {
   }
 }
 
+TEST_CASE("factors and thresholds of every channel or element equal the reference", "[parity]") {
+  uint64_t seed = 200;
+  for (const Shape& shape : kShapes) {
+    for (const Shape& numbers : {Shape{channels_of(shape)}, shape}) {
+      for (const int64_t steps : {1, 3}) {
+        ParityCase c;
+        c.in = shape;
+        c.spikes = false;
+        c.steps = steps;
+        c.seed = ++seed;
+        for (const FireRule fire : {FireRule::kAtThreshold, FireRule::kAboveThreshold}) {
+          c.main = Threshold{0.0f, fire, "thresholds", numbers};
+          check_parity(c);
+        }
+        c.main = Scale{1.0f, "factors", numbers};
+        check_parity(c);
+        c.affine = c.residual = true;
+        c.neuron = lif(2.0f);
+        check_parity(c);
+      }
+    }
+  }
+}
+
 TEST_CASE("embeddings equal the reference", "[parity]") {
   for (const int64_t channels : {1, 16, 70, 768}) {
     check_shapes([&](int64_t) { return Embedding{77, channels, "table"}; }, {false}, true);

@@ -266,6 +266,45 @@ TEST_CASE("a map is flattened channel by channel", "[maps]") {
                     Catch::Contains("tokens: needs a map or a vector, got [6, 2]"));
 }
 
+TEST_CASE("each channel or element may have a factor and a threshold of its own", "[maps]") {
+  const auto values_of = [](const Shape& numbers) {
+    Graph graph;
+    const NodeId in = graph.add("in", Input{{2, 2}, false});
+    const NodeId scaled = graph.add("scaled", Scale{7.0f, "f", numbers}, {in});
+    graph.output("logits", scaled);
+    graph.add("above", Threshold{7.0f, FireRule::kAboveThreshold, "t", numbers}, {scaled});
+    graph.add("at", Threshold{7.0f, FireRule::kAtThreshold, "t", numbers}, {scaled});
+    Weights weights;
+    Tensor f(numbers), t(numbers), frame({1, 2, 2});
+    for (int64_t i = 0; i < f.size(); ++i) {
+      f.f32()[static_cast<size_t>(i)] = static_cast<float>(i + 1);
+      t.f32()[static_cast<size_t>(i)] = 2.0f * static_cast<float>(i + 1);
+    }
+    weights.add("f", std::move(f));
+    weights.add("t", std::move(t));
+    for (int64_t i = 0; i < 4; ++i) frame.f32()[static_cast<size_t>(i)] = static_cast<float>(i + 1);
+    return run_all(graph, weights, frame);
+  };
+  const Result channels = values_of({2});
+  CHECK(channels.logits == std::vector<float>{1, 4, 3, 8});
+  CHECK(channels.spikes.at("above") == std::vector<bool>{false, false, true, true});
+  CHECK(channels.spikes.at("at") == std::vector<bool>{false, true, true, true});
+  const Result elements = values_of({2, 2});
+  CHECK(elements.logits == std::vector<float>{1, 4, 9, 16});
+  CHECK(elements.spikes.at("above") == std::vector<bool>{false, false, true, true});
+  Graph graph;
+  const NodeId in = graph.add("in", Input{{2, 2}, false});
+  CHECK_THROWS_WITH(graph.add("s", Scale{1.0f, "f", {3}}, {in}),
+                    Catch::Contains("s: f has shape [3], the value is [2, 2]"));
+  CHECK_THROWS_WITH(graph.add("t", Threshold{1.0f, FireRule::kAtThreshold, "", {2}}, {in}),
+                    Catch::Contains("but no array of them"));
+  const auto population = populations_of([&] {
+    graph.add("u", Threshold{1.0f, FireRule::kAtThreshold, "t", {2}}, {in});
+    return graph;
+  }());
+  CHECK(std::isnan(population.at(0).threshold));
+}
+
 TEST_CASE("layers behind flattened spikes count the spikes of the map", "[maps]") {
   Graph graph;
   const NodeId in = graph.add("in", Input{{5, 4, 3}, false, 0, true});

@@ -45,7 +45,8 @@ Graph maps_of_values() {
   const NodeId in = graph.add("in", Input{{7, 6, 2}, false});
   const NodeId conv = graph.add("conv", Conv2d{2, 3, 3, 1, 1, 1, "conv.w", "conv.b"}, {in});
   const NodeId sum = graph.add("sum", Pool2d{PoolMode::kSum, {3, 2}, 1, {1, 0}}, {conv});
-  const NodeId average = graph.add("average", Pool2d{PoolMode::kAverage, 2}, {sum});
+  const NodeId wider = graph.add("wider", Scale{1.0f, "wider.factors", {3}}, {sum});
+  const NodeId average = graph.add("average", Pool2d{PoolMode::kAverage, 2}, {wider});
   const NodeId most = graph.add("max", Pool2d{PoolMode::kMax, 3, 2, 1}, {average});
   graph.output("logits", graph.add("flat", Flatten{}, {most}));
   return graph;

@@ -42,6 +42,8 @@ Graph odd_operators() {
   const NodeId late = graph.add("late", Delay{3, "delays", {1}}, {back});
   graph.close(back, graph.add("round", Add{}, {step, late}));
   graph.add("flat", Flatten{}, {image});
+  const NodeId scaled = graph.add("scaled", Scale{1.0f, "factors", {2}}, {image});
+  graph.add("above", Threshold{0.0f, FireRule::kAboveThreshold, "thresholds", {4, 4, 2}}, {scaled});
   graph.output("first", first);
   graph.output("causal", causal);
   return graph;
@@ -161,8 +163,11 @@ TEST_CASE("every field of every node is needed and its type is checked") {
                      Catch::Contains(key == "name" ? "node " + std::to_string(i) : name));
           // A feedback without its field has a test of its own.
           const bool of_delay = name == "late" && *part != 0 && key != "kind";
+          const bool of_array =
+              key == "factors" || key == "thresholds" ||
+              (key == "shape" && (object.contains("factors") || object.contains("thresholds")));
           const bool optional = key == "weights" || key == "vocabulary" || key == "context" ||
-                                key == "events" || key == "feedback" || of_delay;
+                                key == "events" || key == "feedback" || of_delay || of_array;
           target.erase(key);
           if (!optional)
             CHECK_THAT(error_of(damaged), Catch::Contains("field '" + key + "' is missing"));

@@ -41,8 +41,10 @@ inline const float* make_row(const PackedAdd&, const Rows& rows, int64_t t, int6
 inline const float* make_row(const PackedScale& p, const Rows& rows, int64_t t, int64_t row,
                              float* to) {
   const float* from = rows.in(0, t, row);
-  const V factor = hn::Set(kD, p.factor);
-  each_vector(rows.floats, to, [&](int64_t c) { return hn::Mul(hn::LoadU(kD, from + c), factor); });
+  const float* factors = p.factors.row(row);
+  each_vector(rows.floats, to, [&](int64_t c) {
+    return hn::Mul(hn::LoadU(kD, from + c), hn::LoadU(kD, factors + c));
+  });
   return to;
 }
 

@@ -5,7 +5,7 @@
 //   PackedNorm         y*s + t, two roundings; with pad, rows of the ring are t
 //   PackedCopy         a neuron on its own: membranes stay in registers over the steps
 //   PackedAdd          a + b, b real or spikes
-//   PackedScale        x * factor
+//   PackedScale        x * factor, one for all, by channel or by element
 //   PackedActivation   relu, relu^2, sigmoid, gelu
 //   PackedMul          a * b
 //   PackedSpatialMean  32 lanes, lane l = +0 + rows l, l+32, ... ascending; lanes fold by 16, 8,

@@ -276,8 +276,26 @@ PackedMain pack_main(const Neuron& op, const Graph&, const Node& node, const Wei
 PackedMain pack_main(const Add&, const Graph&, const Node&, const Weights&) {
   return PackedAdd{};
 }
-PackedMain pack_main(const Scale& op, const Graph&, const Node&, const Weights&) {
-  return PackedScale{op.factor};
+// `one` for all channels where there is no array.
+PackedNumbers pack_numbers(const std::string& array, const Weights& weights, const Shape& value,
+                           float one) {
+  const int64_t channels = channels_of(value);
+  const Tensor stored = array.empty() ? Tensor() : to_f32(weights.at(array).data);
+  const int64_t rows = array.empty() ? 1 : stored.size() / channels;
+  PackedNumbers numbers{Tensor({rows, padded(channels)})};
+  for (int64_t row = 0; row < rows; ++row) {
+    float* to = numbers.table.f32().data() + row * padded(channels);
+    if (array.empty()) {
+      std::fill_n(to, channels, one);
+    } else {
+      std::copy_n(stored.f32().data() + row * channels, channels, to);
+    }
+  }
+  return numbers;
+}
+
+PackedMain pack_main(const Scale& op, const Graph&, const Node& node, const Weights& weights) {
+  return PackedScale{pack_numbers(op.factors, weights, node.shape, op.factor)};
 }
 PackedMain pack_main(const Activation& op, const Graph&, const Node&, const Weights&) {
   return PackedActivation{op.kind};
@@ -327,8 +345,8 @@ PackedMain pack_main(const Pool2d& op, const Graph& graph, const Node& node, con
 PackedMain pack_main(const Flatten&, const Graph&, const Node&, const Weights&) {
   return PackedFlatten{};
 }
-PackedMain pack_main(const Threshold& op, const Graph&, const Node&, const Weights&) {
-  return PackedThreshold{op.threshold, op.fire};
+PackedMain pack_main(const Threshold& op, const Graph&, const Node& node, const Weights& weights) {
+  return PackedThreshold{pack_numbers(op.thresholds, weights, node.shape, op.threshold), op.fire};
 }
 PackedMain pack_main(const LayerNorm& op, const Graph&, const Node&, const Weights& weights) {
   return PackedLayerNorm{op.channels, padded_copy(weights.at(op.prefix + ".weight").data.f32()),

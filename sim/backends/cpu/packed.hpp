@@ -108,8 +108,15 @@ struct PackedNeuron {
   NeuronCoefficients coefficients;
 };
 struct PackedAdd {};
+// Numbers for all elements, [1][padded channels], or for each, [rows][padded channels].
+struct PackedNumbers {
+  Tensor table;
+  const float* row(int64_t row) const {
+    return table.f32().data() + (table.shape()[0] == 1 ? 0 : row * table.shape()[1]);
+  }
+};
 struct PackedScale {
-  float factor = 1;
+  PackedNumbers factors;
 };
 struct PackedActivation {
   ActivationKind kind = ActivationKind::kRelu;
@@ -132,7 +139,7 @@ struct PackedEmbedding {
   Tensor table;  // [vocabulary][padded channels]
 };
 struct PackedThreshold {
-  float threshold = 0;
+  PackedNumbers thresholds;
   FireRule fire = FireRule::kAtThreshold;
 };
 struct PackedLayerNorm {

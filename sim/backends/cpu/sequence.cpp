@@ -139,15 +139,14 @@ inline const float* make_row(const PackedLayerNorm& p, const Rows& rows, int64_t
 }
 
 // Bits of the channels of one row.
-inline void threshold_row(const PackedThreshold& p, const float* from, int64_t channels,
-                          uint64_t* bits) {
-  const V threshold = hn::Set(kD, p.threshold);
+inline void threshold_row(FireRule fire, const float* thresholds, const float* from,
+                          int64_t channels, uint64_t* bits) {
   for (int64_t c = 0; c < words_for(channels) * 64; c += 16) {
     uint32_t fired = 0;
     for (int lane = 0; lane < 16 && c < channels; lane += kLanes) {
-      const V x = hn::LoadU(kD, from + c + lane);
+      const V x = hn::LoadU(kD, from + c + lane), threshold = hn::LoadU(kD, thresholds + c + lane);
       const auto mask =
-          p.fire == FireRule::kAtThreshold ? hn::Ge(x, threshold) : hn::Gt(x, threshold);
+          fire == FireRule::kAtThreshold ? hn::Ge(x, threshold) : hn::Gt(x, threshold);
       fired |= mask_bits(mask) << lane;
     }
     const int64_t left = channels - c;
@@ -161,7 +160,7 @@ void threshold(const PackedThreshold& p, const PackedEpilogue& packed, const Uni
                [&](int64_t first, int64_t last) {
                  for (int64_t t = 0; t < io.steps; ++t) {
                    for (int64_t row = first; row < last; ++row) {
-                     threshold_row(p, rows.in(0, t, row), rows.channels,
+                     threshold_row(p.fire, p.thresholds.row(row), rows.in(0, t, row), rows.channels,
                                    io.spikes.bits_at(t).row(row));
                    }
                  }

@@ -18,7 +18,7 @@
 namespace spikeloom::reference {
 
 // What prepare() keeps: the arrays as stored; scale and shift of a normalisation; the mixing
-// weights of TokenMix as scale; w and u of Wkv as scale and shift; where accumulators are narrow,
+// weights of TokenMix and factors of Scale as scale; thresholds as shift; w and u of Wkv as scale and shift; where accumulators are narrow,
 // the largest magnitude of each output channel or of all. Integer weights (sim/graph/quantize.hpp)
 // are kept as numbers; with spikes they are added as integers.
 struct Prepared {
@@ -34,6 +34,14 @@ struct Prepared {
 inline float element(const ValueRef& value, int64_t step, int64_t row, int64_t channel) {
   if (value.bits != nullptr) return value.bits_at(step).test(row, channel) ? 1.0f : 0.0f;
   return value.real_row(step, row)[channel];
+}
+
+// The number of a channel or element from an array of either; `one` where there is no array.
+inline float number_of(const std::vector<float>& array, float one, int64_t channels, int64_t row,
+                       int64_t channel) {
+  if (array.empty()) return one;
+  const bool by_channel = std::ssize(array) == channels;
+  return array[static_cast<size_t>(by_channel ? channel : row * channels + channel)];
 }
 
 // What an accumulator holds after an addition.

@@ -40,6 +40,14 @@ void load(const BatchNorm& op, const Weights& weights, Prepared& to) {
   to.shift.assign(affine.shift.begin(), affine.shift.end());
 }
 
+void load(const Scale& op, const Weights& weights, Prepared& to) {
+  to.scale = values_of(weights, op.factors);
+}
+
+void load(const Threshold& op, const Weights& weights, Prepared& to) {
+  to.shift = values_of(weights, op.thresholds);
+}
+
 void load(const LayerNorm& op, const Weights& weights, Prepared& to) {
   to.scale = values_of(weights, op.prefix + ".weight");
   to.shift = values_of(weights, op.prefix + ".bias");

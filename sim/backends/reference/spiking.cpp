@@ -37,13 +37,14 @@ void run_op(const Neuron& op, const Prepared& p, const UnitIo& io, int64_t t) {
   }
 }
 
-void run_op(const Threshold& op, const Prepared&, const UnitIo& io, int64_t t) {
+void run_op(const Threshold& op, const Prepared& p, const UnitIo& io, int64_t t) {
   const MutableSpikeView out = io.spikes.bits_at(t);
   std::fill(out.words, out.words + out.rows * out.row_words(), uint64_t{0});
   for (int64_t row = 0; row < out.rows; ++row) {
     for (int64_t c = 0; c < out.channels; ++c) {
       const float x = io.in[0].real_row(t, row)[c];
-      const bool fired = op.fire == FireRule::kAtThreshold ? x >= op.threshold : x > op.threshold;
+      const float threshold = number_of(p.shift, op.threshold, out.channels, row, c);
+      const bool fired = op.fire == FireRule::kAtThreshold ? x >= threshold : x > threshold;
       if (fired) out.row(row)[c >> 6] |= uint64_t{1} << (c & 63);
     }
   }

@@ -8,7 +8,17 @@
 namespace spikeloom {
 
 Inferred Scale::infer(Inputs in) const {
+  require_array_fits(factors, shape, in);
   return infer_same(in);
+}
+
+std::vector<Parameter> Scale::parameters() const {
+  if (factors.empty()) return {};
+  return {{factors, shape, 1.0}};
+}
+
+ValueGain Scale::gain(const ArrayBounds& arrays) const {
+  return {factors.empty() ? std::abs(double{factor}) : arrays.largest(factors), 0};
 }
 
 NodeWork Scale::work(const NodeRun& run) const {
@@ -16,8 +26,7 @@ NodeWork Scale::work(const NodeRun& run) const {
 }
 
 ValueBound Scale::bound(const BoundInput& in) const {
-  const double factor_size = double{std::abs(factor)};
-  return {in.in[0] * std::max(1.0, factor_size), in.in[0] * factor_size};
+  return {in.in[0] * std::max(1.0, in.gain.gain), in.in[0] * in.gain.gain};
 }
 
 }  // namespace spikeloom

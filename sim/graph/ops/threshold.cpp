@@ -2,16 +2,32 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "sim/graph/infer.hpp"
 
 namespace spikeloom {
 
 std::string Threshold::label() const {
+  if (!thresholds.empty())
+    return fmt::format("thresholds {} of {}", kFireWords[static_cast<size_t>(fire)], thresholds);
   return fmt::format("threshold {} {}", kFireWords[static_cast<size_t>(fire)], threshold);
 }
 
 Inferred Threshold::infer(Inputs in) const {
+  require_array_fits(thresholds, shape, in);
   return {EdgeKind::kSpikes, infer_same(in).shape};
+}
+
+std::vector<Parameter> Threshold::parameters() const {
+  if (thresholds.empty()) return {};
+  return {{thresholds, shape}};
+}
+
+// Only numbers decide.
+ValueGain Threshold::gain(const ArrayBounds& arrays) const {
+  arrays.largest(thresholds);
+  return {};
 }
 
 NodeWork Threshold::work(const NodeRun& run) const {
@@ -23,7 +39,9 @@ ValueBound Threshold::bound(const BoundInput& in) const {
 }
 
 std::optional<PopulationInfo> Threshold::population() const {
-  return PopulationInfo{"threshold", double{threshold}, false, false};
+  constexpr double kDiffers = std::numeric_limits<double>::quiet_NaN();
+  return PopulationInfo{"threshold", thresholds.empty() ? double{threshold} : kDiffers, false,
+                        false};
 }
 
 }  // namespace spikeloom
