@@ -26,7 +26,7 @@ class WorkList {
  private:
   void lower(const Node& node, const Conv2d& op) {
     const int64_t pixels = rows_of(node.shape);
-    weighted({pixels * passes_, op.kernel * op.kernel * (op.in_channels / op.groups),
+    weighted({pixels * passes_, op.kernel.area() * (op.in_channels / op.groups),
               op.out_channels / op.groups, op.groups});
   }
   void lower(const Node& node, const Linear& op) {

@@ -220,6 +220,12 @@ class Lowering {
       return "no unit of a core computes it";
     const NodeId operand = source_of(graph(), node.inputs[0]);
     if (pool != nullptr && std::holds_alternative<Concat>(graph().node(operand).op)) return kNoMap;
+    if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
+      const WindowAxis y = conv->along_y(), x = conv->along_x();
+      if (y.dilation > 1 || x.dilation > 1) return "no unit of a core walks a dilated kernel";
+      if (y.before != y.after || x.before != x.after)
+        return "it pads more behind the map than in front of it";
+    }
     if (std::holds_alternative<Conv2d>(node.op) || pool != nullptr) {
       if (std::string reason = map_obstacle(id); !reason.empty()) return reason;
     }
@@ -289,8 +295,8 @@ class Lowering {
   Synapses synapses_of(const Op& op, int source, int target) {
     const ChipPopulation& from = population(source);
     if (const auto* conv = std::get_if<Conv2d>(&op)) {
-      return ConvSynapses{conv->kernel,  conv->kernel,  conv->stride, conv->stride,
-                          conv->padding, conv->padding, conv->groups};
+      const WindowAxis y = conv->along_y(), x = conv->along_x();
+      return ConvSynapses{y.kernel, x.kernel, y.stride, x.stride, y.before, x.before, conv->groups};
     }
     if (const auto* conv = std::get_if<Conv1d>(&op)) return DenseSynapses{conv->kernel()};
     if (const auto* memory = std::get_if<LmuMemory>(&op)) return DenseSynapses{memory->taps};

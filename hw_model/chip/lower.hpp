@@ -5,7 +5,8 @@
 // population under its own name, which is also its name in traces; every weighted layer between
 // them one projection per source, so that its synaptic events are the layer's.
 //
-//   Conv2d              convolution
+//   Conv2d              convolution; dilated ones, and those whose padding differs in front of and
+//                       behind a map: host
 //   Linear, Conv1d      dense; over tokens or pixels a convolution of kernel 1. Conv1d and the
 //                       event form of a Legendre memory are dense with taps: the chip delivers all
 //                       of them, also those that reach outside the sample

@@ -4,7 +4,8 @@
 //
 // A visitor has these members; `V` is the field's type, const where it only reads:
 //   integer(key, V&, range)           optional_integer: absent stands for `absent`
-//   pair(key, V&, range)              one number, or [of height, of width]
+//   pair(key, V&, range)              one number, or [of height, of width]; optional_pair: absent
+//                                     stands for 1
 //   single(key, V&), real(key, V&)    float and double, finite
 //   flag(key, V&)                     optional_flag: absent stands for false
 //   text(key, V&), shape(key, V&)     optional_text, optional_shape: absent stands for empty
@@ -34,6 +35,7 @@ struct Labeller {
   void integer(const char*, int64_t, FieldRange = {}) {}
   void optional_integer(const char*, int64_t, FieldRange = {}, int64_t = 0) {}
   void pair(const char*, YX, FieldRange = {}) {}
+  void optional_pair(const char*, YX, FieldRange = {}) {}
   void single(const char*, float) {}
   void real(const char*, double) {}
   void flag(const char*, bool) {}

@@ -37,7 +37,8 @@ bool joins(const Op& next, bool pointwise, bool has_constant, bool ring) {
   }
   if (ring) {
     const Conv2d* conv = conv_of(next);
-    return conv != nullptr && conv->padding == 0 && conv->stride == 1 &&
+    return conv != nullptr && conv->padding == YX(0) && conv->stride == YX(1) &&
+           conv->dilation == YX(1) && !conv->same &&
            (conv->groups == 1 || conv->groups == conv->in_channels);
   }
   return layer_of(next).pointwise;
@@ -119,11 +120,12 @@ Op merged_op(const Graph& graph, const Chain& chain, const std::string& name) {
     *steps = {
         steps->in_channels, outputs_of(graph, chain), steps->left, steps->right, weight, bias};
   } else if (auto* maps = std::get_if<Conv2d>(&merged)) {
+    if (maps->kernel == YX(1)) maps->dilation = 1, maps->same = false;  // mean nothing so far
     for (size_t i = 1; i < chain.nodes.size(); ++i) {
       const Op& op = graph.node(chain.nodes[i]).op;
-      if (const BatchNorm* norm = norm_of(op)) maps->padding += norm->pad;
+      if (const BatchNorm* norm = norm_of(op)) maps->padding = maps->padding + norm->pad;
       if (const Conv2d* conv = conv_of(op)) {
-        maps->kernel += conv->kernel - 1;
+        maps->kernel = maps->kernel + conv->kernel - 1;
         // A depthwise convolution followed or preceded by a dense one is dense.
         maps->groups = maps->groups == conv->groups && maps->groups != 1 ? maps->groups : 1;
       }

@@ -26,6 +26,9 @@ struct FieldWriter {
       object[key] = {value.y, value.x};
     }
   }
+  void optional_pair(const char* key, YX value, FieldRange = {}) {
+    if (value != YX(1)) pair(key, value);
+  }
   void single(const char* key, float value) { object[key] = value; }
   void real(const char* key, double value) { object[key] = value; }
   void flag(const char* key, bool value) { object[key] = value; }

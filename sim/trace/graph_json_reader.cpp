@@ -157,6 +157,9 @@ class FieldReader {
   void pair(const char* key, YX& value, FieldRange range = {}) {
     value = fields_.pair(key, range.min, range.max);
   }
+  void optional_pair(const char* key, YX& value, FieldRange range = {}) {
+    value = fields_.has(key) ? fields_.pair(key, range.min, range.max) : YX(1);
+  }
   void single(const char* key, float& value) { value = fields_.single(key); }
   void real(const char* key, double& value) { value = fields_.real(key); }
   void flag(const char* key, bool& value) { value = fields_.flag(key); }

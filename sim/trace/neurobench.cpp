@@ -18,7 +18,7 @@ bool sees_whole_sequences(const Graph& graph) {
 // Weights of one layer as 0 and 1: by [input channel within its group][tap y, x], how many of the
 // group's output channels they reach. `ones`: every weight counts.
 std::vector<int32_t> reach_of_taps(const Conv2d& conv, const Tensor& weight, bool ones) {
-  const int64_t per_group = conv.in_channels / conv.groups, taps = conv.kernel * conv.kernel;
+  const int64_t per_group = conv.in_channels / conv.groups, taps = conv.kernel.area();
   const int64_t outputs = conv.out_channels / conv.groups;
   std::vector<int32_t> reach(static_cast<size_t>(conv.in_channels * taps));
   const auto values = weight.f32();
@@ -38,19 +38,16 @@ std::vector<int32_t> reach_of_taps(const Conv2d& conv, const Tensor& weight, boo
 // Fan-out of every input element of a convolution: the taps that land on an existing output.
 std::vector<int32_t> conv_fanout(const Conv2d& conv, const Shape& in, const Shape& out,
                                  const std::vector<int32_t>& reach) {
-  const int64_t taps = conv.kernel * conv.kernel;
+  const int64_t taps = conv.kernel.area();
+  const WindowAxis along_y = conv.along_y(), along_x = conv.along_x();
   std::vector<int32_t> fanout(static_cast<size_t>(element_count(in)));
-  const auto lands = [&](int64_t i, int64_t tap, int64_t extent) {
-    const int64_t start = i + conv.padding - tap;
-    return start >= 0 && start % conv.stride == 0 && start / conv.stride < extent;
-  };
   for (int64_t y = 0; y < in[0]; ++y) {
     for (int64_t x = 0; x < in[1]; ++x) {
       int32_t* at = fanout.data() + (y * in[1] + x) * conv.in_channels;
-      for (int64_t ky = 0; ky < conv.kernel; ++ky) {
-        for (int64_t kx = 0; kx < conv.kernel; ++kx) {
-          if (!lands(y, ky, out[0]) || !lands(x, kx, out[1])) continue;
-          const size_t tap = static_cast<size_t>(ky * conv.kernel + kx);
+      for (int64_t ky = 0; ky < conv.kernel.y; ++ky) {
+        for (int64_t kx = 0; kx < conv.kernel.x; ++kx) {
+          if (!along_y.lands(y, ky, out[0]) || !along_x.lands(x, kx, out[1])) continue;
+          const size_t tap = static_cast<size_t>(ky * conv.kernel.x + kx);
           for (int64_t c = 0; c < conv.in_channels; ++c) {
             at[c] += reach[static_cast<size_t>(c * taps) + tap];
           }

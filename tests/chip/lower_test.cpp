@@ -376,6 +376,26 @@ TEST_CASE("pools are convolutions of each channel, the maximum of spikes fires")
   CHECK(refusal(pools(PoolMode::kAverage, PoolMode::kAverage), "loihi2").empty());
 }
 
+TEST_CASE("rectangular convolutions are projections, dilated and uneven ones the host's") {
+  const Folder folder;
+  const auto network = [](const Conv2d& conv) {
+    Graph graph;
+    const NodeId in = graph.add("in", Input{{9, 7, 5}, false, 0, true});
+    const NodeId spikes = graph.add("n", Neuron{}, {graph.add("conv", conv, {in})});
+    graph.output("logits", graph.add("logits", SpatialMean{}, {spikes}));
+    return graph;
+  };
+  record_random(folder / "t.h5", network({5, 10, {1, 3}, {2, 1}, {0, 2}, 5, "w", ""}), 3, 0.4);
+  const Run run = price(folder / "t.h5", load_chip("loihi2"));
+  CHECK(events_by_layer(run).at("conv") == run.counts.layers.at(0).event_adds);
+  CHECK(run.counts.layers.at(0).event_adds > 0);
+  CHECK(refusal(network({5, 10, 3, 1, 0, 1, "w", "", 1, true}), "loihi2").empty());
+  CHECK_THAT(refusal(network({5, 10, 3, 1, 0, 1, "w", "", {1, 2}}), "loihi2"),
+             Catch::Contains("conv (conv2d k3 s1 p0 g1 d1x2): no unit of a core walks a dilated"));
+  CHECK_THAT(refusal(network({5, 10, {3, 2}, 1, 0, 1, "w", "", 1, true}), "loihi2"),
+             Catch::Contains("it pads more behind the map than in front of it"));
+}
+
 TEST_CASE("layers that read all of a flattened map are dense projections of it") {
   const Folder folder;
   Graph graph;

@@ -44,8 +44,8 @@ class Draw {
 };
 
 double macs(const ParityCase& c, const Conv2d& op) {
-  return static_cast<double>(c.in[0] * c.in[1] * c.in[2] / op.groups * op.out_channels * op.kernel *
-                             op.kernel * c.steps / (op.stride * op.stride));
+  return static_cast<double>(c.in[0] * c.in[1] * c.in[2] / op.groups * op.out_channels *
+                             op.kernel.area() * c.steps / op.stride.area());
 }
 
 void check_conv(Draw& draw, Conv2d op, Map map) {
@@ -123,6 +123,38 @@ TEST_CASE("grouped convolutions equal the reference", "[parity]") {
     check_conv(draw, {6, 9, 3, 1, 1, 3, "", ""}, {5, 3});
     check_conv(draw, {7, 14, 3, 2, 1, 7, "", ""}, {14, 14});
     check_conv(draw, {64, 32, 1, 1, 0, 2, "", ""}, {5, 3});
+  }
+}
+
+TEST_CASE("rectangular, dilated and unevenly padded convolutions equal the reference", "[parity]") {
+  struct Window {
+    YX kernel, stride = 1, padding = 0, dilation = 1;
+    bool same = false;
+  };
+  const Window windows[] = {{{1, 3}, 1, {0, 1}},
+                            {{3, 1}, {2, 1}},
+                            {{2, 3}, {1, 2}, {2, 0}},
+                            {3, {1, 2}, 1},
+                            {3, 1, {0, 2}},
+                            {3, 1, 2, 2},
+                            {2, 2, 1, {1, 3}},
+                            {1, 1, 0, 4},
+                            {2, 1, 0, 1, true},
+                            {4, 1, 0, {1, 2}, true},
+                            {{5, 2}, 1, 0, {2, 3}, true},
+                            {3, 1, 0, 1, true}};
+  Draw draw(8);
+  for (const Window& w : windows) {
+    for (const int64_t in : {1, 5, 33, 70}) {
+      for (const int64_t groups : {int64_t{1}, in}) {
+        const int64_t out = groups == 1 ? draw.from(kChannels) : in;
+        check_conv(draw,
+                   {in, out, w.kernel, w.stride, w.padding, groups, "", "", w.dilation, w.same},
+                   {6, 9});
+      }
+    }
+    check_conv(draw, {6, 9, w.kernel, w.stride, w.padding, 3, "", "", w.dilation, w.same}, {6, 9});
+    check_conv(draw, {4, 12, w.kernel, w.stride, w.padding, 4, "", "", w.dilation, w.same}, {6, 9});
   }
 }
 

@@ -144,9 +144,9 @@ int64_t deliveries(const Graph& graph, NodeId layer, const std::vector<bool>& bi
     const int64_t pixel = static_cast<int64_t>(i) / in[2] % (in[0] * in[1]);
     for (int64_t oy = 0; oy < out[0]; ++oy) {
       for (int64_t ox = 0; ox < out[1]; ++ox) {
-        const int64_t ky = pixel / in[1] - oy * conv.stride + conv.padding,
-                      kx = pixel % in[1] - ox * conv.stride + conv.padding;
-        if (ky >= 0 && ky < conv.kernel && kx >= 0 && kx < conv.kernel) sum += out[2];
+        const int64_t ky = pixel / in[1] - oy * conv.stride.y + conv.padding.y,
+                      kx = pixel % in[1] - ox * conv.stride.x + conv.padding.x;
+        if (ky >= 0 && ky < conv.kernel.y && kx >= 0 && kx < conv.kernel.x) sum += out[2];
       }
     }
   }

@@ -23,8 +23,8 @@ struct ChainGraph {
     graph.add("input", Input{{5, 7, channels}, true});
     last = graph.add("lif", Neuron{lif(2.0f, 0.25f)}, {0});
   }
-  void conv(const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t padding,
-            int64_t groups, bool bias = false) {
+  void conv(const std::string& name, int64_t in, int64_t out, YX kernel, YX padding, int64_t groups,
+            bool bias = false) {
     last = graph.add(
         name,
         Conv2d{in, out, kernel, 1, padding, groups, name + ".weight", bias ? name + ".bias" : ""},
@@ -84,6 +84,45 @@ TEST_CASE("a depthwise 7x7 and a 1x1 behind it are one dense 7x7") {
   chain.conv("Conv.pwconv2", 6, 3, 1, 0, 1);
   chain.norm("Conv.bn2");
   check_same(chain, "Conv.dwconv+pwconv2", "conv2d k7 s1 p3 g1");
+}
+
+TEST_CASE("rectangular, dilated and evenly sized convolutions take in what is behind them") {
+  ChainGraph rectangular(3);
+  rectangular.conv("a", 3, 5, {2, 3}, {0, 1}, 1);
+  rectangular.norm("a_bn");
+  rectangular.conv("b", 5, 4, 1, 0, 1);
+  check_same(rectangular, "a+b", "conv2d k2x3 s1 p0x1 g1");
+  ChainGraph ring(4);
+  ring.conv("a", 4, 4, 1, 0, 1);
+  ring.norm("a_bn", 1);
+  ring.conv("b", 4, 4, {3, 2}, 0, 4);
+  check_same(ring, "a+b", "conv2d k3x2 s1 p1 g1");
+  ChainGraph same(3);
+  same.last =
+      same.graph.add("a", Conv2d{3, 5, 2, 1, 0, 1, "a.weight", "", {1, 2}, true}, {same.last});
+  same.norm("a_bn");
+  check_same(same, "a", "conv2d k2 s1 psame g1 d1x2");
+  // Kernel 1 means the same whatever its dilation and padding.
+  ChainGraph point(4);
+  point.last =
+      point.graph.add("a", Conv2d{4, 4, 1, 1, 0, 1, "a.weight", "", 3, true}, {point.last});
+  point.norm("a_bn", 1);
+  point.conv("b", 4, 4, 3, 0, 4);
+  check_same(point, "a+b", "conv2d k3 s1 p1 g1");
+}
+
+TEST_CASE("a dilated or evenly sized convolution behind a ring is left alone") {
+  for (const bool same : {false, true}) {
+    ChainGraph chain(4);
+    chain.conv("a", 4, 4, 1, 0, 1);
+    chain.norm("b", 2);
+    chain.last = chain.graph.add("c", Conv2d{4, 4, 3, 1, 0, 1, "c.weight", "", same ? 1 : 2, same},
+                                 {chain.last});
+    chain.graph.output("out", chain.last);
+    const Graph fused = fuse(chain.graph);
+    REQUIRE(fused.find("c"));
+    CHECK(describe(fused.node(*fused.find("c")).op) == describe(chain.graph.node(chain.last).op));
+  }
 }
 
 TEST_CASE("a convolution with bias takes in its norm") {

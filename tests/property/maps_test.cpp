@@ -254,6 +254,73 @@ TEST_CASE("syops counts the inputs of pools by the rate of their spikes", "[maps
   CHECK(lines == 2);
 }
 
+TEST_CASE("a convolution of the same size pads as PyTorch does, less in front", "[maps]") {
+  const auto row = [](YX kernel, YX dilation, std::vector<float> weight) {
+    Graph graph;
+    const NodeId in = graph.add("in", Input{{1, 4, 1}, false});
+    graph.output("logits",
+                 graph.add("conv", Conv2d{1, 1, kernel, 1, 0, 1, "w", "", dilation, true}, {in}));
+    Tensor w({1, 1, kernel.y, kernel.x}), frame({1, 1, 4, 1});
+    std::copy(weight.begin(), weight.end(), w.f32().begin());
+    for (int64_t i = 0; i < 4; ++i) frame.f32()[static_cast<size_t>(i)] = static_cast<float>(i + 1);
+    Weights weights;
+    weights.add("w", std::move(w));
+    return run_all(graph, weights, frame).logits;
+  };
+  CHECK(row({1, 2}, 1, {10, 1}) == std::vector<float>{12, 23, 34, 40});
+  CHECK(row({1, 2}, {1, 2}, {10, 1}) == std::vector<float>{2, 13, 24, 30});
+  CHECK(row({1, 3}, 1, {100, 10, 1}) == std::vector<float>{12, 123, 234, 340});
+  CHECK(row({1, 4}, 1, {1000, 100, 10, 1}) == std::vector<float>{123, 1234, 2340, 3400});
+  CHECK(row({2, 1}, 1, {10, 1}) == std::vector<float>{10, 20, 30, 40});  // the row below is padding
+  Graph graph;
+  const NodeId in = graph.add("in", Input{{8, 8, 2}, false});
+  CHECK_THROWS_WITH(graph.add("a", Conv2d{2, 2, 3, 2, 0, 1, "w", "", 1, true}, {in}),
+                    Catch::Contains("goes with stride 1 and no other padding"));
+  CHECK_THROWS_WITH(graph.add("b", Conv2d{2, 2, {3, 4}, 1, 0, 1, "w", "", {1, 3}}, {in}),
+                    Catch::Contains("a 8x8 map is smaller than the 3x10 kernel"));
+  CHECK_THROWS_WITH(graph.add("c", Conv2d{2, 2, 3, 1, 0, 1, "w", "", {1, 0}}, {in}),
+                    Catch::Contains("impossible"));
+}
+
+TEST_CASE("deliveries of any window are those of brute force", "[maps]") {
+  const Conv2d windows[] = {{2, 6, {1, 3}, {2, 1}, {0, 2}, 1, "w", ""},
+                            {2, 6, 3, {1, 2}, {0, 1}, 2, "w", "", {2, 3}},
+                            {2, 6, {4, 2}, 1, 0, 1, "w", "", {1, 3}, true},
+                            {2, 2, {2, 5}, {3, 2}, {1, 3}, 2, "w", "", 2}};
+  for (const Conv2d& conv : windows) {
+    INFO(describe(Op(conv)));
+    Graph graph;
+    const NodeId in = graph.add("in", Input{{9, 10, 2}, false, 0, true});
+    const NodeId layer = graph.add("conv", conv, {in});
+    graph.output("logits", graph.add("logits", SpatialMean{}, {layer}));
+    const Tensor frames = random_frames({9, 10, 2}, 3, 0.4f);
+    const Result result = run_all(graph, random_weights(graph, 4), frames);
+    const Shape& out = graph.node(layer).shape;
+    const int64_t before_y = conv.same ? conv.dilation.y * (conv.kernel.y - 1) / 2 : conv.padding.y,
+                  before_x = conv.same ? conv.dilation.x * (conv.kernel.x - 1) / 2 : conv.padding.x;
+    int64_t deliveries = 0;
+    for (int64_t oy = 0; oy < out[0]; ++oy) {
+      for (int64_t ox = 0; ox < out[1]; ++ox) {
+        for (int64_t k = 0; k < conv.kernel.area(); ++k) {
+          const int64_t y = oy * conv.stride.y + k / conv.kernel.x * conv.dilation.y - before_y,
+                        x = ox * conv.stride.x + k % conv.kernel.x * conv.dilation.x - before_x;
+          if (y < 0 || y >= 9 || x < 0 || x >= 10) continue;
+          for (int64_t t = 0; t < 3; ++t) {
+            for (int64_t c = 0; c < 2; ++c) {
+              const auto at = static_cast<size_t>(((t * 9 + y) * 10 + x) * 2 + c);
+              if (frames.f32()[at] != 0) deliveries += conv.out_channels / conv.groups;
+            }
+          }
+        }
+      }
+    }
+    const LayerCount count = count_operations(graph, result.statistics).layers.at(0);
+    CHECK(count.event_adds == deliveries);
+    CHECK(count.weights == conv.out_channels * 2 / conv.groups * conv.kernel.area());
+    CHECK(count.dense_macs == 3 * element_count(out) * 2 / conv.groups * conv.kernel.area());
+  }
+}
+
 TEST_CASE("a map is flattened channel by channel", "[maps]") {
   Graph graph;
   const NodeId in = graph.add("in", Input{{2, 3, 2}, false});

@@ -254,7 +254,8 @@ TEST_CASE("the counts that docs/energy.md prices in its worked example") {
   CHECK(layers[1].weights == 36);
 }
 
-TEST_CASE("convolutions by brute force: zeros in inputs and weights, padding, stride, groups") {
+TEST_CASE(
+    "convolutions by brute force: zeros in inputs and weights, padding, stride, dilation, groups") {
   for (int round = 0; round < 60; ++round) {
     auto pick = [&, at = uint64_t{0}](int64_t low, int64_t high) mutable {
       return low + static_cast<int64_t>(random_uniform(round, 7, at++) * (high - low + 1));
@@ -263,11 +264,17 @@ TEST_CASE("convolutions by brute force: zeros in inputs and weights, padding, st
     conv.groups = pick(1, 3);
     conv.in_channels = conv.groups * pick(1, 3);
     conv.out_channels = conv.groups * pick(1, 3);
-    conv.kernel = pick(1, 4);
-    conv.stride = pick(1, 3);
-    conv.padding = pick(0, conv.kernel - 1);
+    conv.kernel = {pick(1, 4), pick(1, 4)};
+    conv.dilation = {pick(1, 2), pick(1, 2)};
+    conv.same = round % 4 == 0;
+    if (!conv.same) {
+      conv.stride = {pick(1, 3), pick(1, 3)};
+      conv.padding = {pick(0, conv.kernel.y - 1), pick(0, conv.kernel.x - 1)};
+    }
     conv.weight = "w";
-    const int64_t h = pick(conv.kernel, 7), w = pick(conv.kernel, 7);
+    const int64_t h = pick(7, 9), w = pick(7, 9);
+    const int64_t before_y = conv.same ? conv.dilation.y * (conv.kernel.y - 1) / 2 : conv.padding.y,
+                  before_x = conv.same ? conv.dilation.x * (conv.kernel.x - 1) / 2 : conv.padding.x;
     Graph graph;
     const NodeId in = graph.add("in", Input{{h, w, conv.in_channels}, true});
     const NodeId out = graph.add("c", conv, {in});
@@ -279,7 +286,7 @@ TEST_CASE("convolutions by brute force: zeros in inputs and weights, padding, st
       return stream == 2 && binary ? (value < 0.7f ? 1.0f : -1.0f) : value;
     };
     const int64_t per_group = conv.in_channels / conv.groups;
-    const Shape w_shape = {conv.out_channels, per_group, conv.kernel, conv.kernel};
+    const Shape w_shape = {conv.out_channels, per_group, conv.kernel.y, conv.kernel.x};
     const Tensor weight = filled(w_shape, [&](uint64_t i) { return sparse(i, 1); });
     const Tensor x = filled({1, h, w, conv.in_channels}, [&](uint64_t i) { return sparse(i, 2); });
     int64_t effective = 0, dense = 0;
@@ -288,15 +295,16 @@ TEST_CASE("convolutions by brute force: zeros in inputs and weights, padding, st
       for (int64_t ox = 0; ox < shape[1]; ++ox) {
         for (int64_t o = 0; o < conv.out_channels; ++o) {
           for (int64_t i = 0; i < per_group; ++i) {
-            for (int64_t k = 0; k < conv.kernel * conv.kernel; ++k) {
-              const int64_t y = oy * conv.stride - conv.padding + k / conv.kernel;
-              const int64_t z = ox * conv.stride - conv.padding + k % conv.kernel;
+            for (int64_t k = 0; k < conv.kernel.area(); ++k) {
+              const int64_t ky = k / conv.kernel.x, kx = k % conv.kernel.x;
+              const int64_t y = oy * conv.stride.y - before_y + ky * conv.dilation.y;
+              const int64_t z = ox * conv.stride.x - before_x + kx * conv.dilation.x;
               if (y < 0 || y >= h || z < 0 || z >= w) continue;
               const int64_t channel = o / (conv.out_channels / conv.groups) * per_group + i;
               const float value =
                   x.f32()[static_cast<size_t>((y * w + z) * conv.in_channels + channel)];
-              const float factor = weight.f32()[static_cast<size_t>(
-                  (o * per_group + i) * conv.kernel * conv.kernel + k)];
+              const float factor =
+                  weight.f32()[static_cast<size_t>((o * per_group + i) * conv.kernel.area() + k)];
               ++dense;
               effective += value != 0 && factor != 0;
             }

@@ -43,7 +43,8 @@ LmuformerConfig small_lmuformer(bool spiking) {
 Graph maps_of_values() {
   Graph graph;
   const NodeId in = graph.add("in", Input{{7, 6, 2}, false});
-  const NodeId conv = graph.add("conv", Conv2d{2, 3, 3, 1, 1, 1, "conv.w", "conv.b"}, {in});
+  const NodeId conv =
+      graph.add("conv", Conv2d{2, 3, {3, 2}, 1, 0, 1, "conv.w", "conv.b", 2, true}, {in});
   const NodeId sum = graph.add("sum", Pool2d{PoolMode::kSum, {3, 2}, 1, {1, 0}}, {conv});
   const NodeId wider = graph.add("wider", Scale{1.0f, "wider.factors", {3}}, {sum});
   const NodeId average = graph.add("average", Pool2d{PoolMode::kAverage, 2}, {wider});

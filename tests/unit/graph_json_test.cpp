@@ -42,6 +42,8 @@ Graph odd_operators() {
   const NodeId late = graph.add("late", Delay{3, "delays", {1}}, {back});
   graph.close(back, graph.add("round", Add{}, {step, late}));
   graph.add("flat", Flatten{}, {image});
+  graph.add("wide", Conv2d{2, 3, {2, 3}, {1, 2}, {0, 1}, 1, "wide", "", {2, 1}}, {image});
+  graph.add("even", Conv2d{2, 2, 2, 1, 0, 2, "even", "even.b", 1, true}, {image});
   const NodeId scaled = graph.add("scaled", Scale{1.0f, "factors", {2}}, {image});
   graph.add("above", Threshold{0.0f, FireRule::kAboveThreshold, "thresholds", {4, 4, 2}}, {scaled});
   graph.output("first", first);
@@ -167,7 +169,8 @@ TEST_CASE("every field of every node is needed and its type is checked") {
               key == "factors" || key == "thresholds" ||
               (key == "shape" && (object.contains("factors") || object.contains("thresholds")));
           const bool optional = key == "weights" || key == "vocabulary" || key == "context" ||
-                                key == "events" || key == "feedback" || of_delay || of_array;
+                                key == "events" || key == "feedback" || key == "dilation" ||
+                                key == "same" || of_delay || of_array;
           target.erase(key);
           if (!optional)
             CHECK_THAT(error_of(damaged), Catch::Contains("field '" + key + "' is missing"));
@@ -204,6 +207,17 @@ TEST_CASE("a window alike along both axes is one number, any other a list of two
   CHECK(op["kernel"] == json({2, 3}));
   CHECK(op["stride"] == 2);
   CHECK(op["padding"] == json({1, 0}));
+  const json& conv = whole["nodes"][pool("wide")]["op"];
+  CHECK(conv["kernel"] == json({2, 3}));
+  CHECK(conv["dilation"] == json({2, 1}));
+  CHECK_FALSE(conv.contains("same"));
+  CHECK(whole["nodes"][pool("even")]["op"]["same"] == true);
+  // Square ones are written as ever.
+  Graph square;
+  square.add("conv", Conv2d{2, 4, 3, 2, 1, 1, "w", ""}, {square.add("in", Input{{8, 8, 2}, true})});
+  CHECK(
+      json::parse(graph_to_json(square, nullptr))["nodes"][1]["op"].dump() ==
+      R"({"bias":"","groups":1,"in_channels":2,"kernel":3,"kind":"conv2d","out_channels":4,"padding":1,"stride":2,"weight":"w"})");
   for (const json& wrong : {json({2}), json({2, 3, 1}), json({2, 0}), json({0, 3}), json("2"),
                             json(2.5), json({2, 70000}), json(nullptr)}) {
     INFO(wrong.dump());
@@ -226,7 +240,8 @@ TEST_CASE("values out of range are refused by node and field") {
         "g: field 'form' is \"folded\", must be one of \"as_written\", \"fused\"");
   CHECK(with("/nodes", json::array()) == "g: field 'nodes' must list 1 to 8192 nodes");
   CHECK(with("/nodes/1/op/kernel", 0) ==
-        "g: node \"downsample1_1.encode_conv\": field 'kernel' must be an integer from 1 to 65535");
+        "g: node \"downsample1_1.encode_conv\": field 'kernel' must be an integer from 1 to 65535, "
+        "or a list of two such");
   CHECK(with("/nodes/1/op/padding", -1).find("'padding'") != std::string::npos);
   CHECK(with("/nodes/1/op/out_channels", 18446744073709551615u).find("'out_channels'") !=
         std::string::npos);

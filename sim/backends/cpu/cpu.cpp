@@ -9,6 +9,7 @@
 #include "sim/backends/cpu/conv1d_lmu.hpp"
 #include "sim/backends/cpu/depthwise.hpp"
 #include "sim/backends/cpu/elementwise.hpp"
+#include "sim/backends/cpu/general_conv.hpp"
 #include "sim/backends/cpu/maps.hpp"
 #include "sim/backends/cpu/measure.hpp"
 #include "sim/backends/cpu/narrow_linear.hpp"
@@ -66,7 +67,7 @@ Target find_target(std::string_view name) {
 struct Kernels {
   cpu::ConvKernel event_conv, dense_conv;
   cpu::DepthwiseKernel depthwise;
-  cpu::GroupedKernel grouped;
+  cpu::GeneralConvKernel general_conv;
   cpu::KtVKernel ktv;
   cpu::QApplyKernel qapply;
   cpu::SoftmaxKernel softmax;
@@ -83,7 +84,7 @@ struct Kernels {
       : event_conv(cpu::event_conv_for(target)),
         dense_conv(cpu::dense_conv_for(target)),
         depthwise(cpu::depthwise_for(target)),
-        grouped(cpu::grouped_for(target)),
+        general_conv(cpu::general_conv_for(target)),
         ktv(cpu::ktv_for(target)),
         qapply(cpu::qapply_for(target)),
         softmax(cpu::softmax_for(target)),
@@ -139,7 +140,7 @@ class CpuBackend final : public Backend {
                      (spikes ? kernels_.event_conv : kernels_.dense_conv)(p, e, io);
                    },
                    [&](const cpu::PackedDepthwise& p) { kernels_.depthwise(p, e, io); },
-                   [&](const cpu::PackedGrouped& p) { kernels_.grouped(p, e, io); },
+                   [&](const cpu::PackedGeneralConv& p) { kernels_.general_conv(p, e, io); },
                    [&](const cpu::PackedKtV& p) { kernels_.ktv(p, e, io); },
                    [&](const cpu::PackedQApply& p) { kernels_.qapply(p, e, io); },
                    [&](const cpu::PackedSoftmax& p) { kernels_.softmax(p, e, io); },

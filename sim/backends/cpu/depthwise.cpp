@@ -239,51 +239,6 @@ void depthwise(const PackedDepthwise& p, const PackedEpilogue& packed, const Uni
   run_operand<Masked<float>>(p, packed, io);
 }
 
-// The main sums of one output pixel, every grouping.
-inline void grouped_pixel(const PackedGrouped& p, const ValueRef& in, int64_t t, int64_t pixel,
-                          float* sums) {
-  const Window& w = p.window;
-  const int64_t group_in = w.in_channels / p.groups, group_out = w.out_channels / p.groups,
-                k = w.kernel;
-  const int64_t left = pixel % w.out_width * w.stride - w.padding,
-                top = pixel / w.out_width * w.stride - w.padding;
-  const float* weights = p.weights.f32().data();
-  for (int64_t o = 0; o < w.out_channels; ++o) {
-    float acc = 0;
-    for (int64_t kx = std::max<int64_t>(0, -left); kx < std::min(k, w.in_width - left); ++kx) {
-      for (int64_t ky = std::max<int64_t>(0, -top); ky < std::min(k, w.in_height - top); ++ky) {
-        const int64_t row = (top + ky) * w.in_width + left + kx;
-        for (int64_t c = 0; c < group_in; ++c) {
-          const float weight = weights[((o * group_in + c) * k + ky) * k + kx];
-          const int64_t channel = o / group_out * group_in + c;
-          if (in.bits == nullptr) {
-            acc = std::fma(weight, in.real_row(t, row)[channel], acc);
-          } else if (in.bits_at(t).test(row, channel)) {
-            acc += weight;
-          }
-        }
-      }
-    }
-    sums[o] = acc;
-  }
-}
-
-void grouped(const PackedGrouped& p, const PackedEpilogue& packed, const UnitIo& io) {
-  const Epilogue epilogue(packed, io);
-  const int64_t channels = padded(p.window.out_channels);
-  parallel_for(p.window.out_height * p.window.out_width, 8, io.threads,
-               [&](int64_t first, int64_t last) {
-                 float* sums = scratch<float>(ScratchSlot::kSums, channels);
-                 std::fill(sums, sums + channels, 0.0f);
-                 for (int64_t pixel = first; pixel < last; ++pixel) {
-                   for (int64_t t = 0; t < io.steps; ++t) {
-                     grouped_pixel(p, io.in[0], t, pixel, sums);
-                     finish(epilogue, sums, channels, t, pixel, 1, 1, 0, channels);
-                   }
-                 }
-               });
-}
-
 }  // namespace HWY_NAMESPACE
 }  // namespace spikeloom::cpu
 HWY_AFTER_NAMESPACE();
@@ -293,9 +248,6 @@ namespace spikeloom::cpu {
 
 DepthwiseKernel depthwise_for(int64_t target) {
   SPIKELOOM_PICK(target, depthwise);
-}
-GroupedKernel grouped_for(int64_t target) {
-  SPIKELOOM_PICK(target, grouped);
 }
 
 }  // namespace spikeloom::cpu

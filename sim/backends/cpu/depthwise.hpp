@@ -9,7 +9,7 @@
 // registers. Kernel columns go ascending, in each of them input rows ascending: the written order.
 // Rows outside the image are rows of zeros, which change no sum. Integer weights on spikes add up
 // in 16 bits where no sum of a channel leaves them, else as floats, exact too. The time does not
-// depend on the firing rate. Other kernels and strides: output by output. grouped: plain loops.
+// depend on the firing rate. Other kernels and strides: output by output.
 
 #include "sim/backends/cpu/packed.hpp"
 
@@ -17,8 +17,5 @@ namespace spikeloom::cpu {
 
 using DepthwiseKernel = void (*)(const PackedDepthwise&, const PackedEpilogue&, const UnitIo&);
 DepthwiseKernel depthwise_for(int64_t target);
-
-using GroupedKernel = void (*)(const PackedGrouped&, const PackedEpilogue&, const UnitIo&);
-GroupedKernel grouped_for(int64_t target);
 
 }  // namespace spikeloom::cpu

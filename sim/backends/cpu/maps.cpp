@@ -31,13 +31,6 @@ struct Pixels {
   }
 };
 
-// A vector of channels as numbers.
-HWY_INLINE V values_at(const ValueRef& in, int64_t t, int64_t row, int64_t c) {
-  if (in.bits == nullptr) return hn::LoadU(kD, in.real_at(t) + row * padded(in.channels) + c);
-  const uint32_t bits = load_bits16(in.bits_at(t).row(row), c / 16 * 16) >> (c % 16);
-  return hn::IfThenElseZero(mask_of_bits(kD, bits), hn::Set(kD, 1.0f));
-}
-
 inline const float* make_row(const PackedPool& p, const Rows& rows, int64_t t, int64_t row,
                              float* to) {
   const ValueRef& in = rows.io.in[0];

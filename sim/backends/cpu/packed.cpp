@@ -29,12 +29,14 @@ Tensor constant(int64_t channels, float value) {
   return result;
 }
 
+// Of a square one.
 Window window_of(const Conv2d& op, const Shape& in, const Shape& out) {
-  if (op.kernel == 1 && op.stride == 1 && op.padding == 0) {  // rows do not matter: one long one
+  const WindowAxis axis = op.along_y();
+  if (axis == WindowAxis{}) {  // rows do not matter: one long one
     return {op.in_channels, op.out_channels, 1, 1, 0, 1, rows_of(in), 1, rows_of(in)};
   }
-  return {op.in_channels, op.out_channels, op.kernel, op.stride, op.padding,
-          in[0],          in[1],           out[0],    out[1]};
+  return {op.in_channels, op.out_channels, axis.kernel, axis.stride, axis.before,
+          in[0],          in[1],           out[0],      out[1]};
 }
 
 // Outputs per tile: sums of one output pixel stay in registers, the tile's weights in the fast
@@ -171,13 +173,36 @@ bool sums_fit_int16(std::span<const float> weight, int64_t channels) {
   return true;
 }
 
+PackedGeneralConv pack_general(const Conv2d& op, const Shape& in, const Shape& out,
+                               std::span<const float> weight) {
+  PackedGeneralConv conv{op.in_channels, op.out_channels, op.groups, op.along_y(), op.along_x(),
+                         in[0],          in[1],           out[0],    out[1],       {}};
+  const int64_t group_in = op.in_channels / op.groups, outputs = padded(op.out_channels);
+  conv.weights = Tensor({op.kernel.area() * group_in, outputs});
+  float* to = conv.weights.f32().data();
+  for (int64_t kx = 0; kx < op.kernel.x; ++kx) {
+    for (int64_t ky = 0; ky < op.kernel.y; ++ky) {
+      for (int64_t c = 0; c < group_in; ++c, to += outputs) {
+        for (int64_t o = 0; o < op.out_channels; ++o) {
+          const int64_t at = ((o * group_in + c) * op.kernel.y + ky) * op.kernel.x + kx;
+          to[o] = weight[static_cast<size_t>(at)];
+        }
+      }
+    }
+  }
+  return conv;
+}
+
 PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
                      const Weights& weights) {
   const Node& in = graph.node(node.inputs[0]);
-  const Window window = window_of(op, in.shape, node.shape);
   const Tensor numbers = numbers_of(weights, op.weight);
   const auto weight = numbers.f32();
-  const int64_t k = op.kernel;
+  const bool depthwise = op.groups == op.in_channels && op.groups == op.out_channels;
+  if (!op.is_square() || (op.groups != 1 && !depthwise))
+    return pack_general(op, in.shape, node.shape, weight);
+  const Window window = window_of(op, in.shape, node.shape);
+  const int64_t k = op.kernel.y;
   if (op.groups == 1) {
     const DType dtype = kernel_dtype(graph, node, weights.at(op.weight));
     PackedConv conv = pack_conv(window, dtype, [&](int64_t o, int64_t kx, int64_t ky, int64_t c) {
@@ -186,13 +211,10 @@ PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
     if (dtype != DType::kF32) conv.safe_events = safe_events_of(weight, conv.fan_in());
     return conv;
   }
-  if (op.groups == op.in_channels && op.groups == op.out_channels) {
-    const bool narrow = in.kind == EdgeKind::kSpikes && weights.at(op.weight).scale.size() > 0 &&
-                        sums_fit_int16(weight, op.out_channels);
-    return PackedDepthwise{window, narrow ? pack_taps<int16_t>(weight, op.groups, DType::kI16)
-                                          : pack_taps<float>(weight, op.groups, DType::kF32)};
-  }
-  return PackedGrouped{window, op.groups, clone(numbers)};
+  const bool narrow = in.kind == EdgeKind::kSpikes && weights.at(op.weight).scale.size() > 0 &&
+                      sums_fit_int16(weight, op.out_channels);
+  return PackedDepthwise{window, narrow ? pack_taps<int16_t>(weight, op.groups, DType::kI16)
+                                        : pack_taps<float>(weight, op.groups, DType::kF32)};
 }
 
 // weight(o, tap, c) into tiles.

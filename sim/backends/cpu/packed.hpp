@@ -88,10 +88,12 @@ struct PackedDepthwise {
   int64_t tap_stride() const noexcept { return taps.shape()[1]; }
 };
 
-// Any other grouping: the weights as stored, [out][in / groups][ky][kx].
-struct PackedGrouped {
-  Window window;
-  int64_t groups = 1;
+// Any other convolution: other groupings, windows that are not square, dilated ones. Weights
+// [kx][ky][channel of a group][padded outputs].
+struct PackedGeneralConv {
+  int64_t in_channels = 0, out_channels = 0, groups = 1;
+  WindowAxis along_y, along_x;
+  int64_t in_height = 0, in_width = 0, out_height = 0, out_width = 0;
   Tensor weights;
 };
 
@@ -209,7 +211,7 @@ struct PackedLmu {
 };
 
 using PackedMain =
-    std::variant<PackedConv, PackedDepthwise, PackedGrouped, PackedNorm, PackedCopy, PackedAdd,
+    std::variant<PackedConv, PackedDepthwise, PackedGeneralConv, PackedNorm, PackedCopy, PackedAdd,
                  PackedScale, PackedActivation, PackedSpatialMean, PackedStepMean, PackedKtV,
                  PackedQApply, PackedSoftmax, PackedEmbedding, PackedThreshold, PackedLayerNorm,
                  PackedDelay, PackedTokenMix, PackedWkv, PackedMul, PackedConcat, PackedConv1d,

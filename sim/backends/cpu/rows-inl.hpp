@@ -33,6 +33,13 @@ struct Rows {
   }
 };
 
+// A vector of channels as numbers.
+HWY_INLINE V values_at(const ValueRef& in, int64_t t, int64_t row, int64_t c) {
+  if (in.bits == nullptr) return hn::LoadU(kD, in.real_at(t) + row * padded(in.channels) + c);
+  const uint32_t bits = load_bits16(in.bits_at(t).row(row), c / 16 * 16) >> (c % 16);
+  return hn::IfThenElseZero(mask_of_bits(kD, bits), hn::Set(kD, 1.0f));
+}
+
 template <typename F>
 HWY_INLINE void each_vector(int64_t floats, float* to, F f) {
   for (int64_t c = 0; c < floats; c += kLanes) hn::StoreU(f(c), kD, to + c);

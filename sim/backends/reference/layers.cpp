@@ -11,20 +11,21 @@ void run_op(const Conv2d& op, const Prepared& p, const UnitIo& io, int64_t t) {
   const int64_t height = (*io.in[0].shape)[0], width = (*io.in[0].shape)[1];
   const int64_t out_height = (*io.real.shape)[0], out_width = (*io.real.shape)[1];
   const int64_t group_in = op.in_channels / op.groups, group_out = op.out_channels / op.groups;
-  const int64_t k = op.kernel;
+  const WindowAxis along_y = op.along_y(), along_x = op.along_x();
   for (int64_t oy = 0; oy < out_height; ++oy) {
     for (int64_t ox = 0; ox < out_width; ++ox) {
       float* out = io.real.real_row(t, oy * out_width + ox);
       for (int64_t o = 0; o < op.out_channels; ++o) {
         const int64_t first = o / group_out * group_in;
         Sum sum(p, o);
-        for (int64_t kx = 0; kx < k; ++kx) {
-          for (int64_t ky = 0; ky < k; ++ky) {
-            const int64_t y = oy * op.stride + ky - op.padding,
-                          x = ox * op.stride + kx - op.padding;
+        for (int64_t kx = 0; kx < op.kernel.x; ++kx) {
+          for (int64_t ky = 0; ky < op.kernel.y; ++ky) {
+            const int64_t y = oy * along_y.stride + ky * along_y.dilation - along_y.before,
+                          x = ox * along_x.stride + kx * along_x.dilation - along_x.before;
             if (y < 0 || y >= height || x < 0 || x >= width) continue;
             for (int64_t c = 0; c < group_in; ++c) {
-              sum.add(p.weight[static_cast<size_t>(((o * group_in + c) * k + ky) * k + kx)],
+              const int64_t at = ((o * group_in + c) * op.kernel.y + ky) * op.kernel.x + kx;
+              sum.add(p.weight[static_cast<size_t>(at)],
                       element(io.in[0], t, y * width + x, first + c));
             }
           }

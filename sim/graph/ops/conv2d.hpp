@@ -1,33 +1,44 @@
 #pragma once
 // Convolution of maps.
 
+#include "sim/graph/map_window.hpp"
 #include "sim/graph/operator.hpp"
 
 namespace spikeloom {
 
-// Cross-correlation, zero padding. weight [out, in/groups, kernel, kernel]; out[y, x, o] sums in
-// the order kx, ky, channel, each acc = fma(w, x, acc) from +0, then the bias. Output extent
-// floor((n + 2p - k)/s) + 1.
+// Cross-correlation, zero padding. weight [out, in/groups, ky, kx]; out[y, x, o] sums in the order
+// kx, ky, channel, each acc = fma(w, x, acc) from +0, then the bias. Output extent
+// floor((n + before + after - d(k - 1) - 1)/s) + 1. `same` pads, as PyTorch does, by d(k - 1) in all,
+// half of it, rounded down, in front.
 struct Conv2d {
   int64_t in_channels = 0, out_channels = 0;
-  int64_t kernel = 1, stride = 1, padding = 0, groups = 1;
+  YX kernel = 1, stride = 1, padding = 0;
+  int64_t groups = 1;
   std::string weight;
   std::string bias;  // empty: none
+  YX dilation = 1;
+  bool same = false;  // then stride is 1 and padding 0
 
   static constexpr const char* kKind = "conv2d";
   template <typename Self, typename V>
   static void fields(Self& o, V& v) {
     v.integer("in_channels", o.in_channels);
     v.integer("out_channels", o.out_channels);
-    v.integer("kernel", o.kernel, {1, 65535});
-    v.integer("stride", o.stride, {1, 65535});
-    v.integer("padding", o.padding, {0, 65535});
+    v.pair("kernel", o.kernel, {1, 65535});
+    v.pair("stride", o.stride, {1, 65535});
+    v.pair("padding", o.padding, {0, 65535});
+    v.optional_pair("dilation", o.dilation, {1, 65535});
+    v.optional_flag("same", o.same);
     v.integer("groups", o.groups);
     v.text("weight", o.weight);
     v.text("bias", o.bias);
     v.label(o.label());
   }
-  std::string label() const;  // "conv2d k7 s2 p3 g1"
+  std::string label() const;  // "conv2d k7 s2 p3 g1", "conv2d k3x5 s1 psame g1 d2"
+  WindowAxis along_y() const;
+  WindowAxis along_x() const;
+  // Whether the window is one of height and width alike, undilated, padded alike on all sides.
+  bool is_square() const;
   Inferred infer(Inputs in) const;
   std::vector<Parameter> parameters() const;
   Layer layer() const;

@@ -17,9 +17,9 @@ Inferred Pool2d::infer(Inputs in) const {
   const Shape& from = in[0].shape;
   if (from.size() != 3) misfit("needs a map, got " + to_string(from));
   for (const WindowAxis& axis : {along_y(), along_x()}) {
-    if (axis.kernel <= 0 || axis.stride <= 0 || axis.padding < 0)
+    if (axis.kernel <= 0 || axis.stride <= 0 || axis.before < 0)
       misfit("has impossible kernel, stride or padding");
-    if (2 * axis.padding > axis.kernel) misfit("pads by more than half of the kernel");
+    if (2 * axis.before > axis.kernel) misfit("pads by more than half of the kernel");
   }
   const Shape shape = {along_y().outputs(from[0]), along_x().outputs(from[1]), from[2]};
   if (shape[0] == 0 || shape[1] == 0) {

@@ -29,8 +29,8 @@ struct Pool2d {
     v.label(o.label());
   }
   std::string label() const;  // "max pool k3 s2 p1"
-  WindowAxis along_y() const { return {kernel.y, stride.y, padding.y}; }
-  WindowAxis along_x() const { return {kernel.x, stride.x, padding.x}; }
+  WindowAxis along_y() const { return {kernel.y, stride.y, padding.y, padding.y}; }
+  WindowAxis along_x() const { return {kernel.x, stride.x, padding.x, padding.x}; }
 
   Inferred infer(Inputs in) const;
   static constexpr NoParameters parameters{};
