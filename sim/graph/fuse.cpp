@@ -88,16 +88,21 @@ std::string merged_name(const Graph& graph, const Chain& chain) {
   if (std::all_of(parts.begin(), parts.end(),
                   [&](const auto& p) { return parent_of(p) == parent; })) {
     std::string name = parts[0];
-    for (size_t i = 1; i < parts.size(); ++i) name += "+" + parts[i].substr(parent.size() + 1);
+    const size_t module = parent.empty() ? 0 : parent.size() + 1;
+    for (size_t i = 1; i < parts.size(); ++i) name += "+" + parts[i].substr(module);
     return name;
   }
   std::string prefix = parts[0];
   for (const NodeId id : chain.nodes) {
     const std::string& name = graph.node(id).name;
-    while (name != prefix && name.compare(0, prefix.size() + 1, prefix + ".") != 0)
+    while (!prefix.empty() && name != prefix &&
+           name.compare(0, prefix.size() + 1, prefix + ".") != 0)
       prefix = parent_of(prefix);
   }
-  return prefix;
+  if (!prefix.empty()) return prefix;
+  std::string name = parts[0];  // no module holds them all
+  for (size_t i = 1; i < parts.size(); ++i) name += "+" + parts[i];
+  return name;
 }
 
 // Outputs of the last layer of a chain.

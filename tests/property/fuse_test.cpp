@@ -125,6 +125,20 @@ TEST_CASE("a dilated or evenly sized convolution behind a ring is left alone") {
   }
 }
 
+TEST_CASE("chains across modules, or in none, have the names of their parts") {
+  struct Names {
+    const char *first, *second, *merged;
+  };
+  for (const Names& names :
+       {Names{"a", "b", "a+b"}, Names{"m.a", "m.b", "m.a+b"}, Names{"m.a", "b", "m.a+b"},
+        Names{"m.a", "n.b", "m.a+n.b"}, Names{"m.x.a", "m.y.b", "m"}}) {
+    ChainGraph chain(3);
+    chain.conv(names.first, 3, 5, 3, 1, 1);
+    chain.conv(names.second, 5, 4, 1, 0, 1);
+    check_same(chain, names.merged, "conv2d k3 s1 p1 g1");
+  }
+}
+
 TEST_CASE("a convolution with bias takes in its norm") {
   ChainGraph chain(3);
   chain.conv("encode_conv", 3, 5, 3, 1, 1, true);
