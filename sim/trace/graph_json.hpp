@@ -3,11 +3,12 @@
 // else (docs/trace.md).
 //
 //   {"form": "as_written",
-//    "nodes": [{"name", "op": {"kind": "conv2d", <every parameter>}, "inputs": [names], "shape":
-//    [..], "edge": "spikes" |
-//               "counts" | "real", "static": bool, "weights": n, "zero_weights": n}],
+//    "nodes": [{"name", "op": {"kind": "conv2d", <every parameter>}, "inputs": [names],
+//               "shape": [..], "edge": "spikes" | "counts" | "real", "static": bool,
+//               "weights": n, "zero_weights": n, "feedback": name}],
 //    "outputs": [{"name", "node"}]}
 //
+// "feedback": of a feedback, the node it shows.
 // "weights" and "zero_weights" (biases excluded) stand at weighted nodes, the latter only when
 // weights are given. Equal graphs give equal bytes. Thread-safe.
 
