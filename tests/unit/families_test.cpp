@@ -50,7 +50,7 @@ std::vector<ModelSpec> outside(const Family& family, const ModelSpec& start, siz
     specs.push_back(spec);
   };
   ModelSpec copy = start;
-  const auto& field = family.keys(copy)[key].field;
+  const auto field = family.keys(copy)[key].field;
   if (std::holds_alternative<IntegerField>(field)) {
     with([](auto& f) { *std::get<IntegerField>(f).value = std::get<IntegerField>(f).min - 1; });
     with([](auto& f) { *std::get<IntegerField>(f).value = std::get<IntegerField>(f).max + 1; });
