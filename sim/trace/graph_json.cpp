@@ -45,8 +45,11 @@ struct FieldWriter {
   }
   template <typename E, size_t N>
   void choice(const char* key, E value, const char* const (&names)[N]) {
-    object[key] = names[static_cast<size_t>(value)];
+    name(key, names, static_cast<size_t>(value));
   }
+  // Apart, and of no certain length: GCC 12 folds choices of several lengths into one function and
+  // then warns of the others' ends.
+  void name(const char* key, const char* const* names, size_t at) { object[key] = names[at]; }
   void neuron(const NeuronSpec& spec) {
     object["model"] = spec.row().name;
     object["form"] = name_of(spec.rules.form);
