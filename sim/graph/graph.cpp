@@ -40,7 +40,11 @@ void Graph::close(NodeId feedback, NodeId source) {
                     kEdgeKindNames[static_cast<size_t>(from.kind)] + " " + to_string(from.shape));
   if (from.is_static)
     throw Error(ErrorCode::kUsage, node.name + ": " + from.name + " is equal at every step");
-  if (source == feedback) throw Error(ErrorCode::kUsage, node.name + " shows itself");
+  // Through views and other feedback: a ring of them has no value to show.
+  for (NodeId at = source_of(*this, source); at >= 0; at = this->node(at).feedback) {
+    at = source_of(*this, at);
+    if (at == feedback) throw Error(ErrorCode::kUsage, node.name + " shows itself");
+  }
   node.feedback = source;
 }
 

@@ -36,7 +36,7 @@ class Graph {
   // do not fit, Error(kCapacity) when an attention sum could leave the exact integers of fp32.
   NodeId add(std::string name, Op op, std::vector<NodeId> inputs = {});
   // Closes a Feedback over the node whose value it shows one step later. Throws Error(kUsage) when
-  // kind or shape differ, or the node is equal at every step.
+  // kind or shape differ, the node is equal at every step, or it shows this feedback itself.
   void close(NodeId feedback, NodeId source);
   // Names a node as an output of the network ("logits", feature maps). Throws when the name is
   // taken.

@@ -329,6 +329,11 @@ TEST_CASE("feedback that cannot be closed or run", "[fast]") {
   CHECK_THROWS_WITH(graph.close(in, back), Catch::Contains("in is no open feedback"));
   CHECK_THROWS_WITH(graph.close(back, still), Catch::Contains("equal at every step"));
   CHECK_THROWS_WITH(graph.close(back, back), Catch::Contains("shows itself"));
+  const NodeId other = graph.add("other", Feedback{{4}, false});
+  const NodeId seen = graph.add("seen", View{{4}}, {back});
+  CHECK_THROWS_WITH(graph.close(back, seen), Catch::Contains("shows itself"));
+  graph.close(other, seen);
+  CHECK_THROWS_WITH(graph.close(back, other), Catch::Contains("back shows itself"));
   const NodeId wide = graph.add("wide", Linear{4, 5, 0, "w", ""}, {in});
   CHECK_THROWS_WITH(graph.close(back, wide),
                     Catch::Contains("back shows real [4], but wide has real [5]"));
