@@ -6,7 +6,7 @@
 #include <cmath>
 #include <set>
 
-#include "hw_model/report/svg.hpp"
+#include "hw_model/report/draw/svg.hpp"
 
 namespace spikeloom {
 namespace {

@@ -7,8 +7,8 @@
 #include "cli/bench_chart.hpp"
 #include "cli/bench_onednn.hpp"
 #include "cli/version.hpp"
-#include "hw_model/report/html.hpp"
-#include "hw_model/report/svg.hpp"
+#include "hw_model/report/draw/html.hpp"
+#include "hw_model/report/draw/svg.hpp"
 
 namespace spikeloom {
 namespace {

@@ -21,7 +21,7 @@
 #include "core/io/json.hpp"
 #include "core/parallel.hpp"
 #include "datasets/utf8.hpp"
-#include "hw_model/report/energy.hpp"
+#include "hw_model/energy/energy.hpp"
 
 namespace spikeloom {
 namespace {

@@ -5,7 +5,7 @@
 #include "cli/options.hpp"
 #include "datasets/open.hpp"
 #include "hw_model/chip/chip_spec.hpp"
-#include "hw_model/report/energy.hpp"
+#include "hw_model/energy/energy.hpp"
 #include "models/families.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 

@@ -8,9 +8,9 @@
 #include "cli/feature_writers.hpp"
 #include "core/error.hpp"
 #include "core/memory_limit.hpp"
+#include "sim/counts/neurobench.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/plan/layout.hpp"
-#include "sim/trace/neurobench.hpp"
 
 namespace spikeloom {
 namespace {

@@ -11,11 +11,11 @@
 #include "core/error.hpp"
 #include "core/io/weights_file.hpp"
 #include "sim/backends/reference/reference.hpp"
+#include "sim/counts/neurobench.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "sim/graph/step_axis.hpp"
 #include "sim/graph/step_window.hpp"
 #include "sim/graph/value_bounds.hpp"
-#include "sim/trace/neurobench.hpp"
 
 namespace spikeloom {
 std::shared_ptr<const Backend> make_backend(const std::string& device, AccumulatorLimits limits) {

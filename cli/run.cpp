@@ -27,9 +27,9 @@
 #include "datasets/whole_sequence.hpp"
 #include "hw_model/chip/chip_spec.hpp"
 #include "hw_model/report/report.hpp"
+#include "sim/counts/op_counter.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/step_axis.hpp"
-#include "sim/trace/op_counter.hpp"
 #include "sim/trace/replay.hpp"
 #include "sim/trace/signature.hpp"
 

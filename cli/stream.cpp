@@ -20,8 +20,8 @@
 #include "core/io/npy.hpp"
 #include "datasets/audio/wav.hpp"
 #include "datasets/utf8.hpp"
+#include "sim/counts/finite_watch.hpp"
 #include "sim/plan/session.hpp"
-#include "sim/trace/finite_watch.hpp"
 
 namespace spikeloom {
 namespace {

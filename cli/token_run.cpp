@@ -14,7 +14,7 @@
 #include "core/hash.hpp"
 #include "core/parallel.hpp"
 #include "datasets/watched.hpp"
-#include "sim/trace/finite_watch.hpp"
+#include "sim/counts/finite_watch.hpp"
 #include "sim/trace/replay.hpp"
 
 namespace spikeloom {

@@ -13,8 +13,8 @@
 #include "cli/token_experiment.hpp"
 #include "core/io/npy.hpp"
 #include "datasets/token_rows.hpp"
+#include "sim/counts/op_counter.hpp"
 #include "sim/plan/session.hpp"
-#include "sim/trace/op_counter.hpp"
 #include "sim/trace/recorder.hpp"
 #include "sim/trace/signature.hpp"
 

@@ -8,7 +8,7 @@
 #include "core/hash.hpp"
 #include "core/io/file.hpp"
 #include "core/io/safetensors.hpp"
-#include "sim/trace/finite_watch.hpp"
+#include "sim/counts/finite_watch.hpp"
 
 namespace spikeloom {
 namespace {

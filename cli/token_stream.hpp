@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "models/sampling.hpp"
+#include "sim/counts/op_counter.hpp"
 #include "sim/plan/session.hpp"
-#include "sim/trace/op_counter.hpp"
 
 namespace spikeloom {
 

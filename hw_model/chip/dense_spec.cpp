@@ -3,7 +3,7 @@
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "hw_model/chip/constant_reader.hpp"
-#include "hw_model/chip/energy_table.hpp"
+#include "hw_model/energy/energy_table.hpp"
 
 namespace spikeloom {
 namespace {

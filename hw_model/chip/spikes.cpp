@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "core/bit_packing.hpp"
 #include "core/error.hpp"
-#include "sim/trace/bit_packing.hpp"
 
 namespace spikeloom {
 namespace {

@@ -5,10 +5,10 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/io/text.hpp"
 #include "hw_model/chip/operations.hpp"
 #include "hw_model/chip/synapse_break_even.hpp"
-#include "hw_model/report/break_even.hpp"
-#include "hw_model/report/text.hpp"
+#include "hw_model/energy/break_even.hpp"
 
 namespace spikeloom {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
-#include "hw_model/report/text.hpp"
+#include "core/io/text.hpp"
 
 namespace spikeloom {
 namespace {

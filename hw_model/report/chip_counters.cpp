@@ -5,8 +5,8 @@
 #include <map>
 
 #include "core/hash.hpp"
+#include "core/io/hdf5/table_file.hpp"
 #include "hw_model/chip/noc.hpp"
-#include "sim/trace/table_file.hpp"
 
 namespace spikeloom {
 namespace {

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
+#include "core/io/text.hpp"
 #include "hw_model/report/chip_break_even.hpp"
 #include "hw_model/report/chip_report.hpp"
-#include "hw_model/report/text.hpp"
 
 namespace spikeloom {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
+#include "core/io/text.hpp"
 #include "hw_model/report/report_view.hpp"
-#include "hw_model/report/text.hpp"
 
 namespace spikeloom {
 namespace {

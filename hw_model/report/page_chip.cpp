@@ -6,11 +6,11 @@
 #include <cmath>
 #include <limits>
 
+#include "core/io/text.hpp"
 #include "hw_model/chip/noc.hpp"
 #include "hw_model/report/chip_break_even.hpp"
-#include "hw_model/report/html.hpp"
-#include "hw_model/report/svg.hpp"
-#include "hw_model/report/text.hpp"
+#include "hw_model/report/draw/html.hpp"
+#include "hw_model/report/draw/svg.hpp"
 
 namespace spikeloom {
 namespace {

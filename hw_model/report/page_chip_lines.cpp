@@ -9,9 +9,9 @@
 #include <map>
 #include <optional>
 
-#include "hw_model/report/html.hpp"
-#include "hw_model/report/line_chart.hpp"
-#include "hw_model/report/svg.hpp"
+#include "hw_model/report/draw/html.hpp"
+#include "hw_model/report/draw/line_chart.hpp"
+#include "hw_model/report/draw/svg.hpp"
 
 namespace spikeloom {
 namespace {

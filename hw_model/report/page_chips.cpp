@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <map>
 
+#include "core/io/text.hpp"
 #include "hw_model/report/chip_break_even.hpp"
 #include "hw_model/report/chip_compare.hpp"
-#include "hw_model/report/html.hpp"
+#include "hw_model/report/draw/html.hpp"
+#include "hw_model/report/draw/svg.hpp"
 #include "hw_model/report/page_chip_lines.hpp"
 #include "hw_model/report/report_view.hpp"
-#include "hw_model/report/svg.hpp"
-#include "hw_model/report/text.hpp"
 
 namespace spikeloom {
 namespace {

@@ -5,9 +5,9 @@
 #include <functional>
 #include <optional>
 
+#include "core/io/text.hpp"
+#include "hw_model/report/draw/svg.hpp"
 #include "hw_model/report/page.hpp"
-#include "hw_model/report/svg.hpp"
-#include "hw_model/report/text.hpp"
 
 namespace spikeloom {
 namespace {

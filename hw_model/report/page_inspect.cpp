@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hw_model/report/draw/raster_chart.hpp"
+#include "hw_model/report/draw/svg.hpp"
 #include "hw_model/report/page.hpp"
-#include "hw_model/report/raster_chart.hpp"
-#include "hw_model/report/svg.hpp"
 
 namespace spikeloom {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
+#include "hw_model/report/draw/svg.hpp"
 #include "hw_model/report/page.hpp"
-#include "hw_model/report/svg.hpp"
 
 namespace spikeloom {
 namespace {

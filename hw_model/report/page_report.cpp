@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/io/text.hpp"
+#include "hw_model/report/draw/svg.hpp"
 #include "hw_model/report/page.hpp"
-#include "hw_model/report/svg.hpp"
-#include "hw_model/report/text.hpp"
 
 namespace spikeloom {
 namespace {

@@ -13,13 +13,13 @@
 #include <string>
 #include <vector>
 
+#include "hw_model/energy/language_energy.hpp"
+#include "hw_model/energy/lmu_forms.hpp"
+#include "hw_model/energy/memory_traffic.hpp"
+#include "hw_model/energy/verdict.hpp"
 #include "hw_model/report/chip_report.hpp"
-#include "hw_model/report/language_energy.hpp"
-#include "hw_model/report/lmu_forms.hpp"
-#include "hw_model/report/memory_traffic.hpp"
-#include "hw_model/report/verdict.hpp"
+#include "sim/counts/zero_counter.hpp"
 #include "sim/graph/quantize.hpp"
-#include "sim/trace/zero_counter.hpp"
 
 namespace spikeloom {
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "core/io/text.hpp"
 #include "hw_model/report/hardware.hpp"
 #include "hw_model/report/report.hpp"
-#include "hw_model/report/text.hpp"
 
 namespace spikeloom {
 namespace {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "hw_model/report/compare.hpp"
-#include "hw_model/report/html.hpp"
+#include "hw_model/report/draw/html.hpp"
 
 namespace spikeloom {
 

@@ -7,9 +7,9 @@
 #include <numeric>
 #include <span>
 
+#include "core/bit_packing.hpp"
 #include "core/error.hpp"
-#include "hw_model/report/svg.hpp"
-#include "sim/trace/bit_packing.hpp"
+#include "hw_model/report/draw/svg.hpp"
 #include "sim/trace/inspect.hpp"
 
 namespace spikeloom {

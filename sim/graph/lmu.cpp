@@ -59,10 +59,6 @@ std::shared_ptr<const LmuSystem> compute(int64_t order, double theta) {
   return system;
 }
 
-const LmuMemory* memory_in(const Node& node) {
-  return std::get_if<LmuMemory>(&node.op);
-}
-
 const LmuMemory* memory_of(const Graph& graph, const std::string& name) {
   const size_t dot = name.rfind('.');
   if (dot == std::string::npos) return nullptr;
@@ -93,6 +89,10 @@ std::string table_fault(const std::string& name, const Tensor& stored, int64_t c
 }
 
 }  // namespace
+
+const LmuMemory* memory_in(const Node& node) {
+  return std::get_if<LmuMemory>(&node.op);
+}
 
 std::shared_ptr<const LmuSystem> lmu_system(int64_t order, double theta) {
   if (order < 1 || order > kMaxOrder || !(theta > 0 && theta <= kMaxTheta)) {

@@ -38,4 +38,7 @@ std::shared_ptr<const LmuSystem> lmu_system(int64_t order, double theta);
 bool is_lmu_table(const Graph& graph, const std::string& name);
 void check_lmu_tables(const Graph& graph, const Weights& weights, std::vector<std::string>& faults);
 
+// The memory that a node is; null of any other.
+const LmuMemory* memory_in(const Node& node);
+
 }  // namespace spikeloom

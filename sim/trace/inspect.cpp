@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <ostream>
 
+#include "core/bit_packing.hpp"
 #include "core/error.hpp"
-#include "sim/trace/bit_packing.hpp"
 
 namespace spikeloom {
 namespace {

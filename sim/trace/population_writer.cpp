@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "sim/trace/bit_packing.hpp"
+#include "core/bit_packing.hpp"
 
 namespace spikeloom::hdf5 {
 namespace {

@@ -8,9 +8,9 @@
 
 #include <vector>
 
+#include "core/io/hdf5/row_dataset.hpp"
 #include "core/shape.hpp"
 #include "core/spike_tensor.hpp"
-#include "sim/trace/row_dataset.hpp"
 
 namespace spikeloom::hdf5 {
 

@@ -11,10 +11,10 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/io/hdf5/hdf5_journal.hpp"
 #include "core/io/hint.hpp"
 #include "sim/trace/event_writer.hpp"
 #include "sim/trace/graph_json.hpp"
-#include "sim/trace/hdf5_journal.hpp"
 #include "sim/trace/population_writer.hpp"
 #include "sim/trace/sample_table.hpp"
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-#include "sim/trace/row_dataset.hpp"
+#include "core/io/hdf5/row_dataset.hpp"
 #include "sim/trace/trace_source.hpp"
 
 namespace spikeloom::hdf5 {

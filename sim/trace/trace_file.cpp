@@ -4,10 +4,10 @@
 #include <array>
 #include <cstring>
 
+#include "core/bit_packing.hpp"
 #include "core/error.hpp"
+#include "core/io/hdf5/hdf5_journal.hpp"
 #include "core/io/hint.hpp"
-#include "sim/trace/bit_packing.hpp"
-#include "sim/trace/hdf5_journal.hpp"
 #include "sim/trace/sample_table.hpp"
 #include "sim/trace/trace_source.hpp"
 

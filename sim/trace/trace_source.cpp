@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/io/hdf5/hdf5_journal.hpp"
 #include "core/io/hint.hpp"
-#include "sim/trace/hdf5_journal.hpp"
 
 namespace spikeloom::hdf5 {
 namespace {

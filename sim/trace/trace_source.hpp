@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "core/io/hdf5/foreign_file.hpp"
-#include "sim/trace/row_dataset.hpp"
+#include "core/io/hdf5/row_dataset.hpp"
 
 namespace spikeloom::hdf5 {
 

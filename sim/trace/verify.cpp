@@ -6,11 +6,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/bit_packing.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/json.hpp"
-#include "sim/trace/bit_packing.hpp"
 #include "sim/trace/inspect.hpp"
 #include "sim/trace/signature.hpp"
 

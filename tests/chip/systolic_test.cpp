@@ -8,7 +8,7 @@
 
 #include "core/error.hpp"
 #include "hw_model/chip/dense.hpp"
-#include "hw_model/chip/energy_table.hpp"
+#include "hw_model/energy/energy_table.hpp"
 #include "models/ann/gpt.hpp"
 #include "models/ann/kwt.hpp"
 #include "models/dense_twin.hpp"

@@ -12,9 +12,9 @@
 #include "models/spikeformer/spikeformer.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
+#include "sim/counts/op_counter.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/plan/session.hpp"
-#include "sim/trace/op_counter.hpp"
 #include "tests/catch.hpp"
 
 using namespace spikeloom;

@@ -6,12 +6,12 @@
 
 #include "core/io/npz.hpp"
 #include "core/io/weights_file.hpp"
-#include "hw_model/report/energy.hpp"
+#include "hw_model/energy/energy.hpp"
 #include "models/spikegpt/spikegpt.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
+#include "sim/counts/op_counter.hpp"
 #include "sim/plan/session.hpp"
-#include "sim/trace/op_counter.hpp"
 #include "tests/catch.hpp"
 
 using namespace spikeloom;

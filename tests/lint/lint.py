@@ -12,7 +12,7 @@ import sys
 CORE, IO, HDF5, NEURONS, GRAPH, PLAN = "core", "core/io", "core/io/hdf5", "neurons", "sim/graph", "sim/plan"
 COUNTS = "sim/counts"
 BACKENDS, TRACE, MODELS, DATASETS = "sim/backends", "sim/trace", "models", "datasets"
-CHIP, REPORT = "hw_model/chip", "hw_model/report"
+ENERGY, CHIP, REPORT = "hw_model/energy", "hw_model/chip", "hw_model/report"
 ALLOWED = {
     CORE: set(),
     IO: {CORE},
@@ -25,8 +25,9 @@ ALLOWED = {
     TRACE: {CORE, IO, HDF5, NEURONS, GRAPH, PLAN, COUNTS},
     MODELS: {CORE, NEURONS, GRAPH},
     DATASETS: {CORE, IO},
-    CHIP: {CORE, IO, HDF5, NEURONS, GRAPH, COUNTS, TRACE},
-    REPORT: {CORE, IO, HDF5, NEURONS, GRAPH, COUNTS, TRACE, CHIP},
+    ENERGY: {CORE, IO, NEURONS, GRAPH, COUNTS},
+    CHIP: {CORE, IO, HDF5, NEURONS, GRAPH, COUNTS, TRACE, ENERGY},
+    REPORT: {CORE, IO, HDF5, NEURONS, GRAPH, COUNTS, TRACE, ENERGY, CHIP},
     "cli": None,  # everything
     "tests": None,
 }

@@ -12,11 +12,11 @@
 #include "models/spikeformer/spikeformer.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
+#include "sim/counts/op_counter.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/quantize.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "sim/plan/session.hpp"
-#include "sim/trace/op_counter.hpp"
 #include "tests/catch.hpp"
 #include "tests/small_spikeformer.hpp"
 

@@ -10,9 +10,9 @@
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
 #include "sim/counts/elementwise.hpp"
+#include "sim/counts/op_counter.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "sim/plan/session.hpp"
-#include "sim/trace/op_counter.hpp"
 #include "tests/catch.hpp"
 
 using namespace spikeloom;

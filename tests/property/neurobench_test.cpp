@@ -1,16 +1,16 @@
 // NeuroBench's counts: its published test values, brute force by its definition, and the membranes
 // a session really has.
 
-#include "sim/trace/neurobench.hpp"
+#include "sim/counts/neurobench.hpp"
 #include "core/rng.hpp"
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
+#include "sim/counts/op_counter.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "sim/graph/step_window.hpp"
 #include "sim/plan/session.hpp"
-#include "sim/trace/op_counter.hpp"
 #include "tests/catch.hpp"
 
 using namespace spikeloom;

@@ -11,12 +11,12 @@
 #include "core/rng.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
+#include "sim/counts/op_counter.hpp"
 #include "sim/counts/op_counts.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/step_window.hpp"
 #include "sim/plan/session.hpp"
 #include "sim/trace/graph_json.hpp"
-#include "sim/trace/op_counter.hpp"
 #include "tests/catch.hpp"
 
 using namespace spikeloom;

@@ -15,9 +15,9 @@
 #include "models/spikegpt/spikegpt.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
+#include "sim/counts/finite_watch.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/random_weights.hpp"
-#include "sim/trace/finite_watch.hpp"
 #include "tests/catch.hpp"
 #include "tests/small_spikeformer.hpp"
 

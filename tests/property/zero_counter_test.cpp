@@ -1,6 +1,6 @@
 // Zeros among what dense layers read: one by one, by definition.
 
-#include "sim/trace/zero_counter.hpp"
+#include "sim/counts/zero_counter.hpp"
 
 #include "core/error.hpp"
 #include "models/dense_twin.hpp"

@@ -7,11 +7,11 @@
 #include <sstream>
 
 #include "core/error.hpp"
-#include "hw_model/report/bar_chart.hpp"
-#include "hw_model/report/html.hpp"
-#include "hw_model/report/line_chart.hpp"
+#include "hw_model/report/draw/bar_chart.hpp"
+#include "hw_model/report/draw/html.hpp"
+#include "hw_model/report/draw/line_chart.hpp"
+#include "hw_model/report/draw/svg.hpp"
 #include "hw_model/report/page.hpp"
-#include "hw_model/report/svg.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/report_fixture.hpp"
 #include "tests/unit/trace_fixture.hpp"

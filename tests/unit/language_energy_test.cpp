@@ -1,7 +1,7 @@
 // Energies of SpikeGPT: the published arithmetic, its tables, and the decomposition into events.
 
-#include "hw_model/report/language_energy.hpp"
-#include "hw_model/report/verdict.hpp"
+#include "hw_model/energy/language_energy.hpp"
+#include "hw_model/energy/verdict.hpp"
 #include "models/ann/rwkv4.hpp"
 #include "models/families.hpp"
 #include "tests/catch.hpp"

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/io/text.hpp"
 #include "hw_model/report/compare.hpp"
-#include "hw_model/report/text.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/report_fixture.hpp"
 

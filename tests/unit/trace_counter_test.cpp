@@ -4,10 +4,10 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/bit_packing.hpp"
 #include "core/error.hpp"
-#include "sim/trace/bit_packing.hpp"
+#include "sim/counts/op_counter.hpp"
 #include "sim/trace/graph_json.hpp"
-#include "sim/trace/op_counter.hpp"
 #include "sim/trace/signature.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/trace_fixture.hpp"

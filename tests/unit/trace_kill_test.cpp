@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "core/error.hpp"
-#include "sim/trace/hdf5_journal.hpp"
+#include "core/io/hdf5/hdf5_journal.hpp"
 #include "sim/trace/inspect.hpp"
 #include "sim/trace/replay.hpp"
 #include "sim/trace/signature.hpp"

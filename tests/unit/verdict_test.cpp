@@ -4,7 +4,7 @@
 #include <random>
 #include <regex>
 
-#include "hw_model/report/text.hpp"
+#include "core/io/text.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/report_fixture.hpp"
 

@@ -1,0 +1,67 @@
+#pragma once
+// Pieces of a self-contained HTML page: skeleton with inline style, tables, figures.
+//
+// No script, nothing is loaded (a Content-Security-Policy in the page forbids it). Every
+// std::string of a struct below is plain text and escaped here, unless its name ends in _html.
+// Wide and narrow drawings of a picture stand side by side in the page; its style shows the one
+// that fits. On paper all details are open. Thread-safe: pure functions.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hw_model/report/draw/bar_chart.hpp"
+
+namespace spikeloom {
+
+struct HtmlTable {
+  std::vector<std::string> header;
+  std::vector<std::vector<std::string>> rows;
+  size_t text_columns = 1;  // the first ones are texts, the others numbers
+};
+
+struct LegendEntry {
+  int color = 0;
+  std::string text;
+  bool pale = false;
+};
+
+// A section with a picture, what it shows and the table behind it.
+struct HtmlFigure {
+  std::string id, heading;
+  std::vector<std::string> notes;  // paragraphs above the picture
+  std::vector<LegendEntry> legend;
+  double heat_high = 0;   // rate of the darkest shade: adds a scale
+  std::string heat_unit;  // "%" or a word
+  std::string wide_html, narrow_html;
+  std::string after_html;  // behind the picture
+  HtmlTable table;         // none where it has no rows
+  std::string table_name;
+};
+
+std::string render(const HtmlTable& table);
+std::string render(const HtmlFigure& figure);
+// Draws the chart for both widths into the figure.
+void set_chart(HtmlFigure& figure, const BarChart& chart);
+std::string section(std::string_view id, std::string_view heading, std::string_view body_html);
+std::string paragraph(std::string_view text, std::string_view css_class = "");
+std::string bullets(const std::vector<std::string>& items);
+std::string details(std::string_view summary, std::string_view body_html);
+
+// Boxes with name, value and a small note; a hash stands in monospace.
+struct Fact {
+  std::string name, value, note;
+  bool hash = false;
+};
+std::string fact_boxes(const std::vector<Fact>& facts);
+
+// What the report concludes, prominent; marked by its first word, LOSES or WINS.
+std::string verdict_box(std::string_view line);
+// A box with an icon for what the reader must know first: damage, missing report.
+std::string warning_box(std::string_view text);
+
+// The whole page. `defs_html`: shapes that pictures refer to.
+std::string page(std::string_view title, std::string_view subtitle, std::string_view body_html,
+                 std::string_view footer, std::string_view defs_html = "");
+
+}  // namespace spikeloom
