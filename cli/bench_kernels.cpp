@@ -11,6 +11,7 @@
 #include "cli/bench_onednn.hpp"
 #include "cli/cpu_choice.hpp"
 #include "core/error.hpp"
+#include "core/memory_limit.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
 
@@ -176,6 +177,37 @@ class Field {
   Tensor results_;  // of the engine's layers, in turns
 };
 
+// Bytes that a layer's contenders keep together. Doubles: extents multiply beyond 64 bits.
+double kernel_need(const KernelResult& one, const BenchOptions& options) {
+  const BenchLayer& layer = one.layer;
+  const auto steps = static_cast<double>(one.steps), in = static_cast<double>(layer.in),
+             out = static_cast<double>(layer.out);
+  const double rows = layer.kind == LayerKind::kConv ? std::pow(layer.size, 2) : layer.rows;
+  const double operands = static_cast<double>(operands_of(layer).size());
+  double weights = 0;
+  if (layer.kind == LayerKind::kLinear || layer.kind == LayerKind::kConv)
+    weights = 4 * in * out * std::pow(layer.kernel, 2) / static_cast<double>(layer.groups);
+  if (layer.kind == LayerKind::kLmu)  // the system in double, its responses
+    weights = out * (8 * out + 4 * static_cast<double>(layer.sequence));
+  // As made, by the reference, and packed for events and dense, each with and without neurons.
+  double copies = options.reference ? 2 : 1;
+  for (const std::string& precision : options.precisions)
+    copies += precision_named(precision) == Precision::kF32 ? 4 : 2;
+  // Operands as numbers and bits; the sums that are expected, given and compared.
+  return copies * weights + steps * rows * (operands * in * 4.125 + 3 * out * 4);
+}
+
+void check_memory(const KernelResult& one, const BenchOptions& options) {
+  const double needed = kernel_need(one, options);
+  const MemoryLimit limit = memory_limit();
+  if (needed <= limit.left) return;
+  throw Error(ErrorCode::kCapacity,
+              fmt::format("bench kernels, {}, T {}: this takes {:.2f} GB of memory, and {} leaves "
+                          "{:.2f} of {:.2f} GB; a smaller --layer or fewer --steps take less",
+                          one.layer.name, one.steps, needed / 1e9, limit.what, limit.left / 1e9,
+                          limit.limit / 1e9));
+}
+
 // The conditions a layer is measured under: rates mean nothing to real operands, the memory has its
 // own number of steps.
 std::vector<KernelResult> conditions(const BenchLayer& layer, const BenchOptions& options) {
@@ -210,6 +242,11 @@ std::vector<KernelResult> conditions(const BenchLayer& layer, const BenchOptions
 
 std::vector<KernelResult> run_kernels(const BenchOptions& options,
                                       const std::function<void(const KernelResult&)>& done) {
+  // Before the first one starts: none shall end what took hours.
+  for (const std::string& name : options.layers) {
+    for (const KernelResult& one : conditions(parse_layer(name), options))
+      check_memory(one, options);
+  }
   std::vector<KernelResult> all;
   for (const std::string& name : options.layers) {
     for (KernelResult& result : conditions(parse_layer(name), options)) {

@@ -9,6 +9,7 @@
 #include "cli/bench_calibrate.hpp"
 #include "cli/bench_child.hpp"
 #include "cli/cpu_choice.hpp"
+#include "cli/memory.hpp"
 #include "cli/process.hpp"
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
@@ -123,6 +124,33 @@ int64_t two_layers(const Graph& graph, int64_t steps) {
   return most;
 }
 
+// How a form is planned; `graph` as it is executed.
+PlanOptions plan_of(const Net& net, NetForm form, const Graph& graph) {
+  const bool steps_alone = form == NetForm::kToken || form == NetForm::kStream;
+  const int64_t chunk = steps_alone ? 1 : net.steps + look_ahead_of(graph);
+  return {Schedule::kLayerMajor, chunk, {}, !steps_alone};
+}
+
+// All forms and precisions of a match are in memory together.
+void check_match(const std::string& name, const Net& net, const BenchOptions& options) {
+  std::vector<MemoryPlan> plans;
+  for (const NetForm form : net.forms) {
+    for (const std::string& precision : options.precisions) {
+      MemoryPlan& plan = plans.emplace_back();
+      plan.options = plan_of(net, form, net.graph);
+      plan.precision = precision_named(precision);
+      plan.fuses = form == NetForm::kFused;
+    }
+  }
+  try {
+    check_memory(net.graph, plans,
+                 options.precisions.size() > 1 ? "one --precision at a time takes less"
+                                               : "a smaller --net takes less");
+  } catch (const Error& error) {
+    throw error.in("bench nets, " + name);
+  }
+}
+
 // A network made ready: one form, one session.
 class Runner {
  public:
@@ -131,11 +159,10 @@ class Runner {
     malloc_trim(0);  // what was freed shall not hide what is needed
     reset_peak();
     const int64_t before = peak_bytes();
-    const bool steps_alone = form == NetForm::kToken || form == NetForm::kStream;
-    const int64_t chunk = steps_alone ? 1 : net.steps + look_ahead_of(graph);
-    session_ =
-        std::make_unique<Session>(compile(std::move(graph), weights, make_chosen_cpu_backend(simd),
-                                          {Schedule::kLayerMajor, chunk, {}, !steps_alone}));
+    const PlanOptions options = plan_of(net, form, graph);
+    const int64_t chunk = options.chunk_steps;
+    session_ = std::make_unique<Session>(
+        compile(std::move(graph), weights, make_chosen_cpu_backend(simd), options));
     run(1);
     const Plan& plan = session_->plan();
     memory_ = {weights.bytes(), plan.session_bytes(), two_layers(plan.graph, chunk),
@@ -310,6 +337,8 @@ void check_net(const std::string& name) {
 
 std::vector<NetResult> run_nets(const BenchOptions& options,
                                 const std::function<void(const NetResult&)>& done) {
+  // Before the first one starts: none shall end what took hours.
+  for (const std::string& name : options.nets) check_match(name, make_net(name), options);
   std::vector<NetResult> results;
   for (const std::string& name : options.nets) {
     const Net net = make_net(name);

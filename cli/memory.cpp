@@ -172,4 +172,30 @@ void check_memory(const Graph& graph, const MemoryPlan& plan) {
                   advice(graph, plan, need.most())));
 }
 
+void check_memory(const Graph& graph, const std::vector<MemoryPlan>& kept,
+                  const std::string& advice) {
+  double weights = 0, sessions = 0, made = 0;
+  for (const MemoryPlan& plan : kept) {
+    const Graph executed = plan.fuses ? fuse(graph) : graph;
+    const WeightSizes sizes = sizes_of(executed, plan, plan.precision);
+    const bool fp32 = plan.precision == Precision::kF32;
+    // A precision that changes nothing takes no part.
+    if (!fp32 && sizes.packed == sizes_of(executed, plan, Precision::kF32).packed) continue;
+    weights += sizes.packed;
+    sessions += memory_need(graph, plan).sessions;
+    made = std::max(
+        made, (plan.fuses ? sizes.stored : 0) + (fp32 ? 0 : sizes.packed) + 2 * sizes.largest);
+  }
+  made += sizes_of(graph, {}, Precision::kF32).stored;
+  const double needed = kOverhead + made + weights + sessions;
+  const MemoryLimit limit = memory_limit();
+  if (needed <= limit.left) return;
+  throw Error(ErrorCode::kCapacity,
+              fmt::format("this takes {:.2f} GB of memory (weights as they are made {:.2f} GB, as "
+                          "kernels keep them {:.2f} GB, buffers {:.2f} GB), and {} leaves {:.2f} "
+                          "of {:.2f} GB; {}",
+                          needed / 1e9, made / 1e9, weights / 1e9, sessions / 1e9, limit.what,
+                          limit.left / 1e9, limit.limit / 1e9, advice));
+}
+
 }  // namespace spikeloom

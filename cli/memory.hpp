@@ -42,4 +42,9 @@ MemoryNeed memory_need(const Graph& graph, const MemoryPlan& plan);
 // not fit core/memory_limit.hpp.
 void check_memory(const Graph& graph, const MemoryPlan& plan);
 
+// The same for a network with random weights that is made ready in several ways, one after the
+// other, all of which are kept, each with `batch` sessions. `advice`: what would help.
+void check_memory(const Graph& graph, const std::vector<MemoryPlan>& kept,
+                  const std::string& advice);
+
 }  // namespace spikeloom
