@@ -1,25 +1,22 @@
 // spikeloom bench: how fast the engine is on this machine, beside what else could do the work.
 
-#include "cli/bench.hpp"
-
 #include <fmt/format.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "cli/bench_kernels.hpp"
-#include "cli/bench_nets.hpp"
-#include "cli/bench_onednn.hpp"
-#include "cli/bench_page.hpp"
+#include "bench/bench_kernels.hpp"
+#include "bench/bench_nets.hpp"
+#include "bench/bench_onednn.hpp"
+#include "bench/bench_page.hpp"
+#include "cli/environment.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
-#include "cli/version.hpp"
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/json.hpp"
-#include "core/parallel.hpp"
-#include "sim/backends/cpu/cpu.hpp"
+#include "run/version.hpp"
 #include "sim/graph/quantize.hpp"
 
 namespace spikeloom {
@@ -150,12 +147,21 @@ BenchOptions options_of(const Values& values, bool kernels) {
   const auto turn = numbers(values, "turn-ms", kernels ? "4" : "100", 0, 60000);
   if (turn.size() != 1) throw usage("--turn-ms: expected one number");
   result.turns.seconds = turn[0] / 1000;
-  result.simd = values["simd"].as<std::string>();
+  result.cpu = cpu_options_of_environment();
+  result.cpu.simd = values["simd"].as<std::string>();
   result.correlated = values.count("correlated") > 0;
   result.reference = values.count("reference") > 0;
   result.python = values["torch"].as<std::string>();
   result.driver = values["driver"].as<std::string>();
   return result;
+}
+
+// The lines above a table.
+void print_heading(const BenchMachine& machine, const BenchOptions& options,
+                   const std::string& competitors) {
+  fmt::print("spikeloom {} on {}, {} cores, load {:.1f}; {}; compiler {}; {}; {} rounds\n",
+             kVersion, machine.processor, machine.cores, machine.load, machine.backend,
+             machine.compiler, competitors, options.turns.rounds);
 }
 
 json conditions_json(const BenchOptions& options, const BenchMachine& machine, const char* kind) {
@@ -212,36 +218,6 @@ Outcome bench_nets(const BenchOptions& options) {
 }
 
 }  // namespace
-
-BenchMachine machine_of(const BenchOptions& options) {
-  return {processor_name(), "cpu, " + make_cpu_backend(options.simd)->simd(), __VERSION__,
-          available_threads(), load_average()};
-}
-
-json to_json(const BenchMachine& machine) {
-  return {{"processor", machine.processor},
-          {"cores", machine.cores},
-          {"backend", machine.backend},
-          {"compiler", machine.compiler},
-          {"load", std::isnan(machine.load) ? json(nullptr) : json(machine.load)}};
-}
-
-json to_json(const std::vector<Timing>& timings) {
-  json result = json::array();
-  for (const Timing& timing : timings)
-    result.push_back({{"name", timing.name},
-                      {"median_s", timing.median()},
-                      {"best_s", timing.best()},
-                      {"rounds_s", timing.rounds}});
-  return result;
-}
-
-void print_heading(const BenchMachine& machine, const BenchOptions& options,
-                   const std::string& competitors) {
-  fmt::print("spikeloom {} on {}, {} cores, load {:.1f}; {}; compiler {}; {}; {} rounds\n",
-             kVersion, machine.processor, machine.cores, machine.load, machine.backend,
-             machine.compiler, competitors, options.turns.rounds);
-}
 
 int command_bench(const Arguments& arguments) {
   const auto values = parse(command_line(), arguments);

@@ -16,10 +16,10 @@
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/notice.hpp"
-#include "cli/version.hpp"
 #include "core/error.hpp"
 #include "core/io/hdf5/foreign_file.hpp"
 #include "core/io/hint.hpp"
+#include "run/version.hpp"
 
 namespace spikeloom {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <limits>
 
-#include "cli/cpu_choice.hpp"
+#include "cli/environment.hpp"
 #include "cli/sample_loop.hpp"
 #include "core/error.hpp"
 #include "core/io/weights_file.hpp"
@@ -20,8 +20,7 @@
 namespace spikeloom {
 std::shared_ptr<const Backend> make_backend(const std::string& device, AccumulatorLimits limits) {
   if (device == "reference") return make_reference_backend(std::move(limits));
-  const char* simd = std::getenv("SPIKELOOM_SIMD");
-  return make_chosen_cpu_backend(simd == nullptr ? "" : simd);
+  return make_chosen_cpu_backend(cpu_options_of_environment());
 }
 
 Weights load_for(const Graph& graph, const std::filesystem::path& path,

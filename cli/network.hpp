@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "cli/experiment.hpp"
-#include "cli/memory.hpp"
 #include "datasets/dataset.hpp"
+#include "run/memory.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/quantize.hpp"
 #include "sim/plan/backend.hpp"

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "cli/version.hpp"
 #include "core/hash.hpp"
+#include "run/version.hpp"
 #include "sim/trace/graph_json.hpp"
 
 namespace spikeloom {

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "cli/memory.hpp"
 #include "cli/network.hpp"
 #include "cli/token_run.hpp"
 #include "core/error.hpp"
 #include "core/io/weights_file.hpp"
+#include "run/memory.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "sim/graph/value_bounds.hpp"
 

@@ -28,16 +28,19 @@ ALLOWED = {
     ENERGY: {CORE, IO, NEURONS, GRAPH, COUNTS},
     CHIP: {CORE, IO, HDF5, NEURONS, GRAPH, COUNTS, TRACE, ENERGY},
     REPORT: {CORE, IO, HDF5, NEURONS, GRAPH, COUNTS, TRACE, ENERGY, CHIP},
+    "run": set(),  # all of the above: below
+    "bench": None,
     "cli": None,  # everything
     "tests": None,
 }
+ALLOWED["run"] = {folder for folder, allowed in ALLOWED.items() if allowed is not None}
 # Libraries that may appear in some folders only.
 LIBRARIES = {
     r"<hdf5|<H5": {HDF5, TRACE},
     r"<boost/": {"cli"},
     r"<cuda": {"sim/backends/cuda"},
     r"<hwy/": {BACKENDS},
-    r"<omp\.h>": {"cli"},
+    r"<omp\.h>": {"bench"},
     r"<toml": {IO},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|(<[^>]+>))', re.M)
@@ -78,8 +81,8 @@ def check_source(path, text, faults):
 # What tells one network family from another is a field of its row in models/: no other source names one, or
 # builds one of its own.
 FAMILY_ROW = re.compile(r'(?:Family row\{|row)\.name = "(\w+)"')
-FAMILY_FREE = ("core/", "neurons/", "sim/", "datasets/", "hw_model/", "cli/")
-NETS_OF_BENCH = ("cli/bench.cpp", "cli/bench_nets.cpp")  # names and sizes of the networks that are measured
+FAMILY_FREE = ("core/", "neurons/", "sim/", "datasets/", "hw_model/", "run/", "bench/", "cli/")
+NETS_OF_BENCH = ("cli/bench.cpp", "bench/bench_nets.cpp")  # names and sizes of the networks that are measured
 
 
 def check_families(sources, faults):

@@ -1,14 +1,14 @@
-#include "cli/bench_page.hpp"
+#include "bench/bench_page.hpp"
 
 #include <fmt/format.h>
 
 #include <cmath>
 
-#include "cli/bench_chart.hpp"
-#include "cli/bench_onednn.hpp"
-#include "cli/version.hpp"
+#include "bench/bench_chart.hpp"
+#include "bench/bench_onednn.hpp"
 #include "hw_model/report/draw/html.hpp"
 #include "hw_model/report/draw/svg.hpp"
+#include "run/version.hpp"
 
 namespace spikeloom {
 namespace {

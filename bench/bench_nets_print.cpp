@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/bench_nets.hpp"
+#include "bench/bench_nets.hpp"
 
 namespace spikeloom {
 using nlohmann::json;

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/bench_kernels.hpp"
-#include "cli/bench_nets.hpp"
+#include "bench/bench_kernels.hpp"
+#include "bench/bench_nets.hpp"
 
 namespace spikeloom {
 

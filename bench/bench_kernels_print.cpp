@@ -5,7 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "cli/bench_kernels.hpp"
+#include "bench/bench_kernels.hpp"
 
 namespace spikeloom {
 namespace {

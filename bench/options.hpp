@@ -1,11 +1,12 @@
 #pragma once
-// `spikeloom bench`: what its two halves share.
+// `spikeloom bench`: what is measured, and on what; its two halves share it.
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
-#include "cli/bench_measure.hpp"
+#include "bench/bench_measure.hpp"
+#include "run/cpu_choice.hpp"
 
 namespace spikeloom {
 
@@ -15,7 +16,7 @@ struct BenchOptions {
   std::vector<int64_t> steps, threads;
   std::vector<std::string> precisions;
   Turns turns;
-  std::string simd;
+  CpuOptions cpu;
   bool correlated = false, reference = false;
   std::string python, driver;  // of the PyTorch competitor
 };
@@ -29,9 +30,5 @@ struct BenchMachine {
 BenchMachine machine_of(const BenchOptions& options);
 nlohmann::json to_json(const BenchMachine& machine);
 nlohmann::json to_json(const std::vector<Timing>& timings);
-
-// The lines above a table.
-void print_heading(const BenchMachine& machine, const BenchOptions& options,
-                   const std::string& competitors);
 
 }  // namespace spikeloom

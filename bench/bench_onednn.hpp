@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "cli/bench_layers.hpp"
+#include "bench/bench_layers.hpp"
 #include "core/weights.hpp"
 
 namespace spikeloom {

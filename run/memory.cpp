@@ -1,13 +1,13 @@
-#include "cli/memory.hpp"
+#include "run/memory.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
 
-#include "cli/feature_writers.hpp"
 #include "core/error.hpp"
 #include "core/memory_limit.hpp"
+#include "run/watched_arrays.hpp"
 #include "sim/counts/neurobench.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/plan/layout.hpp"

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/bench.hpp"
+#include "bench/options.hpp"
 
 namespace spikeloom {
 

@@ -1,4 +1,4 @@
-#include "cli/bench_nets.hpp"
+#include "bench/bench_nets.hpp"
 
 #include <fmt/format.h>
 #include <malloc.h>
@@ -6,17 +6,17 @@
 #include <algorithm>
 #include <memory>
 
-#include "cli/bench_calibrate.hpp"
-#include "cli/bench_child.hpp"
-#include "cli/cpu_choice.hpp"
-#include "cli/memory.hpp"
-#include "cli/process.hpp"
+#include "bench/bench_calibrate.hpp"
+#include "bench/bench_child.hpp"
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "core/rng.hpp"
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
+#include "run/cpu_choice.hpp"
+#include "run/memory.hpp"
+#include "run/process.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/quantize.hpp"
 #include "sim/graph/random_weights.hpp"
@@ -154,7 +154,7 @@ void check_match(const std::string& name, const Net& net, const BenchOptions& op
 // A network made ready: one form, one session.
 class Runner {
  public:
-  Runner(const Net& net, NetForm form, Graph graph, const Weights& weights, const std::string& simd)
+  Runner(const Net& net, NetForm form, Graph graph, const Weights& weights, const CpuOptions& cpu)
       : net_(net), form_(form) {
     malloc_trim(0);  // what was freed shall not hide what is needed
     reset_peak();
@@ -162,7 +162,7 @@ class Runner {
     const PlanOptions options = plan_of(net, form, graph);
     const int64_t chunk = options.chunk_steps;
     session_ = std::make_unique<Session>(
-        compile(std::move(graph), weights, make_chosen_cpu_backend(simd), options));
+        compile(std::move(graph), weights, make_chosen_cpu_backend(cpu), options));
     run(1);
     const Plan& plan = session_->plan();
     memory_ = {weights.bytes(), plan.session_bytes(), two_layers(plan.graph, chunk),
@@ -237,7 +237,7 @@ class Match {
  public:
   Match(const std::string& name, const Net& net, const BenchOptions& options, double rate,
         TorchChild& torch)
-      : torch_(torch), simd_(options.simd) {
+      : torch_(torch), cpu_(options.cpu) {
     result_.net = name;
     result_.input = net.input;
     result_.unit = net.unit;
@@ -284,7 +284,7 @@ class Match {
       weights = std::move(quantized.weights);
     }
     const std::string label = fmt::format("{} {}", precision, name_of(form));
-    runners_.emplace_back(label, std::make_unique<Runner>(net, form, model.graph, weights, simd_));
+    runners_.emplace_back(label, std::make_unique<Runner>(net, form, model.graph, weights, cpu_));
     result_.memory.emplace_back(label, runners_.back().second->memory());
   }
 
@@ -306,7 +306,7 @@ class Match {
   }
 
   TorchChild& torch_;
-  std::string simd_;
+  CpuOptions cpu_;
   NetResult result_;
   std::vector<std::pair<std::string, std::unique_ptr<Runner>>> runners_;
 };

@@ -1,4 +1,4 @@
-#include "cli/bench_child.hpp"
+#include "bench/bench_child.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>

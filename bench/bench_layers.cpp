@@ -1,4 +1,4 @@
-#include "cli/bench_layers.hpp"
+#include "bench/bench_layers.hpp"
 
 #include <algorithm>
 #include <cmath>

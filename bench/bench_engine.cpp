@@ -1,4 +1,4 @@
-#include "cli/bench_engine.hpp"
+#include "bench/bench_engine.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "cli/bench_calibrate.hpp"
+#include "bench/bench_calibrate.hpp"
 
 #include <algorithm>
 #include <cmath>

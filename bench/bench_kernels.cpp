@@ -1,4 +1,4 @@
-#include "cli/bench_kernels.hpp"
+#include "bench/bench_kernels.hpp"
 
 #include <fmt/format.h>
 
@@ -7,11 +7,11 @@
 #include <limits>
 #include <memory>
 
-#include "cli/bench_engine.hpp"
-#include "cli/bench_onednn.hpp"
-#include "cli/cpu_choice.hpp"
+#include "bench/bench_engine.hpp"
+#include "bench/bench_onednn.hpp"
 #include "core/error.hpp"
 #include "core/memory_limit.hpp"
+#include "run/cpu_choice.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
 
@@ -72,7 +72,7 @@ class Field {
     result.neuron_steps = data_.neuron_steps;
     const bool sums = layer.kind != LayerKind::kLif;
     if (sums) {
-      EngineLayer exact(layer, data_, weights_, make_chosen_cpu_backend(options.simd),
+      EngineLayer exact(layer, data_, weights_, make_chosen_cpu_backend(options.cpu),
                         {.threads = threads_});
       exact.run();
       sums_ = exact.sums();
@@ -114,7 +114,7 @@ class Field {
   void add_precision(const std::string& name, const Weights& weights) {
     const BenchLayer& layer = result_.layer;
     const double most = accepted(precision_named(name));
-    const auto backend = make_chosen_cpu_backend(options_.simd);
+    const auto backend = make_chosen_cpu_backend(options_.cpu);
     const bool sums = layer.kind != LayerKind::kLif;
     const bool events = !layer.real, dense = sums && layer.kind != LayerKind::kAttention;
     const bool own_dense = events &&

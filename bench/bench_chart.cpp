@@ -1,4 +1,4 @@
-#include "cli/bench_chart.hpp"
+#include "bench/bench_chart.hpp"
 
 #include <fmt/format.h>
 

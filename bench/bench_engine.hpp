@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "cli/bench_layers.hpp"
+#include "bench/bench_layers.hpp"
 #include "sim/graph/quantize.hpp"
 #include "sim/plan/backend.hpp"
 

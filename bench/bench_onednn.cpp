@@ -1,4 +1,4 @@
-#include "cli/bench_onednn.hpp"
+#include "bench/bench_onednn.hpp"
 
 #include <fmt/format.h>
 #include <omp.h>

@@ -1,7 +1,8 @@
-#include "cli/process.hpp"
+#include "run/process.hpp"
 
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 
 namespace spikeloom {
 
@@ -14,6 +15,16 @@ std::string proc_line(const char* path, std::string_view key) {
     return from == line.npos ? "" : line.substr(from);
   }
   return "";
+}
+
+std::string processor_name() {
+  const std::string name = proc_line("/proc/cpuinfo", "model name");
+  return name.empty() ? "unknown processor" : name;
+}
+
+double load_average() {
+  double load = 0;
+  return getloadavg(&load, 1) == 1 ? load : std::numeric_limits<double>::quiet_NaN();
 }
 
 void reset_peak() {

@@ -1,16 +1,13 @@
-#include "cli/bench_measure.hpp"
+#include "bench/bench_measure.hpp"
 
 #include <ctime>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
-#include <limits>
 #include <numeric>
 #include <thread>
 
-#include "cli/process.hpp"
 #include "core/rng.hpp"
 
 namespace spikeloom {
@@ -81,16 +78,6 @@ const Timing* find_timing(const std::vector<Timing>& timings, std::string_view n
   const auto at = std::find_if(timings.begin(), timings.end(),
                                [&](const Timing& timing) { return timing.name == name; });
   return at == timings.end() ? nullptr : &*at;
-}
-
-std::string processor_name() {
-  const std::string name = proc_line("/proc/cpuinfo", "model name");
-  return name.empty() ? "unknown processor" : name;
-}
-
-double load_average() {
-  double load = 0;
-  return getloadavg(&load, 1) == 1 ? load : std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace spikeloom

@@ -1,6 +1,6 @@
 // What bench_onednn.hpp promises where oneDNN is not installed.
 
-#include "cli/bench_onednn.hpp"
+#include "bench/bench_onednn.hpp"
 
 namespace spikeloom {
 

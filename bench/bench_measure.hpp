@@ -52,9 +52,4 @@ Contender clock_contender();
 // The entry of that name; nullptr where it did not take part.
 const Timing* find_timing(const std::vector<Timing>& timings, std::string_view name);
 
-// Name of the processor as the system tells it.
-std::string processor_name();
-// Load of the machine over the last minute, as the system counts it; NaN where it does not.
-double load_average();
-
 }  // namespace spikeloom

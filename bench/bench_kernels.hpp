@@ -1,8 +1,8 @@
 #pragma once
 // `spikeloom bench kernels`: single layers at chosen firing rates, the engine beside oneDNN.
 
-#include "cli/bench.hpp"
-#include "cli/bench_layers.hpp"
+#include "bench/bench_layers.hpp"
+#include "bench/options.hpp"
 
 namespace spikeloom {
 

@@ -1,17 +1,16 @@
-#include "cli/cpu_choice.hpp"
+#include "run/cpu_choice.hpp"
 
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
-#include "cli/bench_measure.hpp"
-#include "cli/version.hpp"
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/json.hpp"
+#include "run/process.hpp"
+#include "run/version.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 
 namespace spikeloom {
@@ -31,19 +30,6 @@ json key_of(const std::string& simd) {
           {"simd", simd},
           {"kernels", kSumKernels},
           {"layers", std::move(corners)}};
-}
-
-// Where the rates of a target are kept; nullopt where the environment names no folder.
-std::optional<std::filesystem::path> cache_file(const std::string& simd) {
-  std::filesystem::path folder;
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/') {
-    folder = cache;
-  } else if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') {
-    folder = std::filesystem::path(home) / ".cache";
-  } else {
-    return std::nullopt;
-  }
-  return folder / "spikeloom" / ("break-even-" + simd + ".json");
 }
 
 std::optional<BreakEven> read_rates(const std::filesystem::path& path, const json& key) try {
@@ -68,35 +54,34 @@ void write_rates(const std::filesystem::path& path, const json& key, const Break
 } catch (const Error&) {  // the next command measures again
 }
 
-BreakEven rates_of_machine(const std::string& simd) {
+BreakEven rates_of_machine(const std::string& simd, const std::filesystem::path& cache) {
   const json key = key_of(simd);
-  const auto path = cache_file(simd);
-  if (path) {
-    if (const auto rates = read_rates(*path, key)) return *rates;
+  const auto path = cache / ("break-even-" + simd + ".json");
+  if (!cache.empty()) {
+    if (const auto rates = read_rates(path, key)) return *rates;
   }
   const BreakEven rates = measure_break_even(simd);
-  if (path) write_rates(*path, key, rates);
+  if (!cache.empty()) write_rates(path, key, rates);
   return rates;
 }
 
-SumChoice choice_of(const std::string& simd) {
-  const char* forced = std::getenv("SPIKELOOM_SUMS");
-  if (forced == nullptr || *forced == '\0')
-    return {.path = SumPath::kCheapest, .rates = rates_of_machine(simd)};
-  const std::string_view name = forced;
+SumChoice choice_of(const std::string& simd, const CpuOptions& options) {
+  const std::string& name = options.sums;
+  if (name.empty())
+    return {.path = SumPath::kCheapest, .rates = rates_of_machine(simd, options.cache)};
   if (name == "events") return {.path = SumPath::kEvents};
   if (name == "dense") return {.path = SumPath::kDense};
   if (name == "usual") return {};
-  throw Error(ErrorCode::kUsage, "SPIKELOOM_SUMS: expected events, dense or usual, found " +
-                                     in_quotes(std::string(name)));
+  throw Error(ErrorCode::kUsage,
+              "SPIKELOOM_SUMS: expected events, dense or usual, found " + in_quotes(name));
 }
 
 }  // namespace
 
-std::shared_ptr<const Backend> make_chosen_cpu_backend(std::string_view simd) {
+std::shared_ptr<const Backend> make_chosen_cpu_backend(const CpuOptions& options) {
   // Names the target that "" stands for.
-  const std::string target = make_cpu_backend(simd)->simd();
-  return make_cpu_backend(target, choice_of(target));
+  const std::string target = make_cpu_backend(options.simd)->simd();
+  return make_cpu_backend(target, choice_of(target, options));
 }
 
 }  // namespace spikeloom
