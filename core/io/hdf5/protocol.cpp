@@ -150,6 +150,7 @@ Object take_object(Taker& reader, Budgets& budgets) {
   if (kind > static_cast<uint8_t>(ObjectKind::kSoftLink)) damaged("an unknown kind of object");
   object.kind = static_cast<ObjectKind>(kind);
   object.path = reader.take_text();
+  check_name(object.path, "an object of HDF5");  // before a message names it
   object.type = reader.take_type();
   object.shape = reader.take_shape();
   const uint32_t count = reader.take_count(kLeastAttribute, budgets.attributes);
@@ -198,7 +199,6 @@ std::vector<Object> decode_objects(std::span<const std::byte> bytes) {
   for (uint32_t i = 0; i < count; ++i) {
     objects.push_back(take_object(reader, budgets));
     const std::string& path = objects.back().path;
-    check_name(path, "an object of HDF5");
     const bool ordered = i == 0 ? path == "/" : objects[i - 1].path < path;
     if (!ordered || !path.starts_with('/')) damaged("objects out of order");
   }
