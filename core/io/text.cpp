@@ -14,16 +14,17 @@ struct Unit {
   const char* name;
 };
 
-// Four significant digits in the largest unit that leaves at least 1.
+// Four significant digits in the largest unit that leaves at least 1 after rounding.
 std::string with_unit(double value, std::span<const Unit> units) {
+  constexpr double kRoundsUp = 0.99995;
   const double magnitude = std::fabs(value);
   const Unit* unit = units.data();
   for (const Unit& candidate : units) {
-    if (magnitude >= candidate.size) unit = &candidate;
+    if (magnitude >= kRoundsUp * candidate.size) unit = &candidate;
   }
-  const double scaled = value / unit->size;
-  const int whole_digits = std::fabs(scaled) >= 100 ? 3 : std::fabs(scaled) >= 10 ? 2 : 1;
-  return fmt::format("{:.{}f} {}", scaled, 4 - whole_digits, unit->name);
+  const double scaled = std::fabs(value / unit->size);
+  const int whole_digits = scaled >= 100 * kRoundsUp ? 3 : scaled >= 10 * kRoundsUp ? 2 : 1;
+  return fmt::format("{:.{}f} {}", value / unit->size, 4 - whole_digits, unit->name);
 }
 
 }  // namespace
@@ -51,7 +52,11 @@ std::string share_text(double share) {
 }
 
 std::string ratio_text(double value, double base) {
-  return base > 0 ? fmt::format("{:#.3g}x", value / base) : "-";
+  if (!(base > 0)) return "-";
+  const double ratio = value / base;
+  // fmt writes 114.65 in three digits as "115.0".
+  return ratio >= 99.95 && ratio < 1e6 ? fmt::format("{:.0f}x", ratio)
+                                       : fmt::format("{:#.3g}x", ratio);
 }
 
 std::string wrap(std::string_view text, size_t indent, size_t width) {

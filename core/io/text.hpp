@@ -16,7 +16,8 @@ std::string count_text(double count);
 // 0.1423 -> "14.23 %"
 std::string percent_text(double fraction);
 std::string share_text(double share);  // "100 %", "98.76 %", "unknown"
-// Three digits: 0.6352 -> "0.635x", 1 -> "1.00x"; "-" when the base is not positive.
+// Three digits: 0.6352 -> "0.635x", 1 -> "1.00x", 114.65 -> "115x"; "-" when the base is not
+// positive.
 std::string ratio_text(double value, double base);
 
 // Breaks `text` at spaces so that no line exceeds `width` (a longer word stands alone); lines after

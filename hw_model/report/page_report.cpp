@@ -252,10 +252,9 @@ std::string memory_section(const Json& report) {
   chart.title = "Energy of memory traffic per sample, lowest and highest price";
   chart.unit = "J";
   chart.mono = false;
-  figure.table.header = {
-      "scheme", "form",   "traffic", "lowest price", "highest price", "bits", "accesses per sample",
-      "lowest", "highest"};
-  figure.table.text_columns = 5;
+  figure.table.header = {"scheme",        "form", "precision",           "traffic", "lowest price",
+                         "highest price", "bits", "accesses per sample", "lowest",  "highest"};
+  figure.table.text_columns = 6;
   for (const Json& bound : bounds) {
     BarRow head;
     head.heading = true;
@@ -278,7 +277,7 @@ std::string memory_section(const Json& report) {
       const std::string text = si_text(low, "J") + " to " + si_text(high, "J");
       row.bars.push_back({{{high, 0}}, text, low, false});
       if (chart.rows.size() < kMostRows) chart.rows.push_back(row);
-      figure.table.rows.push_back({text_in(bound, {"scheme"}), text_in(bound, {"form"}),
+      figure.table.rows.push_back({text_in(bound, {"scheme"}), text_in(bound, {"form"}), precision,
                                    text_in(line, {"what"}), text_in(line, {"low_price"}),
                                    text_in(line, {"high_price"}),
                                    fmt::format("{:.0f}", number_in(line, {"bits"})),

@@ -153,21 +153,26 @@ Json scheme_json(const SchemeReport& scheme) {
           {"unpriced", unpriced_json(scheme.unpriced)}};
 }
 
-// A spiking scheme: its figures at the precision of the run, those of every form, and the same
-// counts with everything at one precision; null when it was not counted.
+// A spiking scheme: its figures at the precision of the run, those of every form, and in each form
+// the same counts with everything at one precision; null when it was not counted.
 Json spiking_json(const EnergyReport& energy, const std::string& name) {
   const SchemeReport* ran = energy.of_run(name);
   if (ran == nullptr) return nullptr;
   Json json = scheme_json(*ran);
+  const auto add_estimates = [&](Json& to, const std::string& form, const SchemeReport* besides) {
+    for (const Arithmetic precision :
+         {energy.executed_precision, Arithmetic::kFp32, Arithmetic::kInt8}) {
+      const SchemeReport* scheme = energy.find(name, precision, form);
+      if (scheme != nullptr && scheme != besides)
+        to[std::string(name_of(precision)) + "_estimate"] = scheme_json(*scheme);
+    }
+  };
+  add_estimates(json, ran->form, ran);
   for (const char* form : {"as_written", "fused"}) {
     const SchemeReport* scheme = energy.of_run(name, form);
-    if (scheme != nullptr) json["forms"][form] = scheme_json(*scheme);
-  }
-  for (const Arithmetic precision :
-       {energy.executed_precision, Arithmetic::kFp32, Arithmetic::kInt8}) {
-    const SchemeReport* scheme = energy.find(name, precision);
-    if (scheme != nullptr && scheme != ran)
-      json[std::string(name_of(precision)) + "_estimate"] = scheme_json(*scheme);
+    if (scheme == nullptr) continue;
+    json["forms"][form] = scheme_json(*scheme);
+    if (form != ran->form) add_estimates(json["forms"][form], form, scheme);
   }
   return json;
 }

@@ -205,7 +205,7 @@ std::string energy_block(const Report& report) {
     rows.push_back(energy_row(report, scheme));
   const std::optional<ChipRun>& chip = report.input.hardware;
   if (chip) {
-    rows.push_back({"  hardware", fmt::format("int{}", chip->weight_bits), "fused", "estimated",
+    rows.push_back({"  hardware", fmt::format("{}-bit", chip->weight_bits), "fused", "estimated",
                     energy_text(chip->total_j * 1e12), share_text(chip->coverage.priced), "-", "-",
                     "-"});
   }

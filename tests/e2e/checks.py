@@ -456,6 +456,9 @@ def check_as_of_schema_1_4(runner, new, old):
     with open(runner.path(new)) as text:
         report = json.load(text)
     for scheme in report["energy"].values():
+        for form in (scheme.get("forms") or {}).values() if isinstance(scheme, dict) else ():
+            for key in [key for key in form if key.endswith("_estimate")]:
+                del form[key]
         if isinstance(scheme, dict) and "fp32_estimate" in scheme:
             estimate = scheme.pop("fp32_estimate")
             scheme.update({key: estimate[key] for key in ("precision", "prices", "lines", "total_pJ", "total_nJ",

@@ -63,7 +63,7 @@ TEST_CASE("report.json carries the agreed keys") {
   }
   CHECK(report.at("config").at("model").at("time_steps") == 4);
   CHECK(report.at("verdict").at(0).get<std::string>().starts_with("MIXED"));
-  CHECK(report.at("schema_version") == "1.5");
+  CHECK(report.at("schema_version") == "1.6");
 
   ReportInput input = example_input();
   input.accuracy.known = false;
@@ -115,12 +115,17 @@ TEST_CASE("the terminal table fits 100 columns of ASCII") {
 TEST_CASE("numbers for people") {
   CHECK(energy_text(200950733) == "201.0 uJ");
   CHECK(energy_text(0) == "0.000 pJ");
+  CHECK(energy_text(999949) == "999.9 nJ");
+  CHECK(energy_text(999960) == "1.000 uJ");
+  CHECK(energy_text(99996) == "100.0 nJ");
   CHECK(energy_text(16.7e9) == "16.70 mJ");
   CHECK(count_text(375918) == "375918");
   CHECK(count_text(0.5) == "0.5");
   CHECK(count_text(6472781760.0) == "6.473 G");
   CHECK(percent_text(0.1423) == "14.23 %");
   CHECK(ratio_text(1, 0) == "-");
+  CHECK(ratio_text(99.94, 1) == "99.9x");
+  CHECK(ratio_text(229.3, 2) == "115x");
   CHECK(wrap("  aa bb cc", 4, 7) == "  aa bb\n    cc\n");
 }
 

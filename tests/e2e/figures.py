@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""What a run says in one place it says in all: every figure of the printed table, report.json, report.csv and the pages.
+
+usage: figures.py PROGRAM SOURCE_DIR [NAME-PART...]. Small networks of every family run; then what `run`, `compare`, `chip`,
+`stream`, `generate` and `inspect` show is read as a user would read it, and held against the unrounded figures of the JSON
+beside it.
+"""
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import figures_of_chip
+import fixtures
+import shown
+from figures_of_commands import check_compare, check_generate, check_inspect, check_stream
+from figures_of_report import check_report
+from shown import require
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Network:
+    """One experiment with its outputs, in a folder of its own."""
+
+    def __init__(self, program, source, folder, name, toml, data, options):
+        self.program, self.source, self.folder, self.name, self.options = program, source, folder, name, options
+        os.makedirs(folder)
+        for line in data:
+            fixtures.make(folder, line.split())
+        with open(os.path.join(folder, "net.toml"), "w", encoding="utf-8") as file:
+            file.write(toml)
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def say(self, *arguments):
+        done = subprocess.run([self.program, *arguments], cwd=self.folder, capture_output=True, text=True, check=False)
+        require(done.returncode == 0 and not done.stderr, f"{arguments}: exit {done.returncode}: {done.stderr}")
+        return done.stdout
+
+    def read(self, *parts):
+        with open(self.path(*parts), encoding="utf-8") as file:
+            return file.read()
+
+    def run(self, out, *options):
+        """(printed table, report, rows of the CSV, sections of the page)"""
+        text = self.say("run", "net.toml", *self.options, *options, "--set", f"output.dir={out}")
+        self.say("inspect", out, "--html", out + ".html")
+        report = json.loads(self.read(out, "report.json"))
+        with open(self.path(out, "report.csv"), newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return text, report, rows, shown.sections_of(self.read(out + ".html"))
+
+
+TINY, LMU = ("tiny.toml", ["npy images.npy 3 1 32 32", "values labels.npy <i8 0 2 1"]), ("lmu.toml", ["npy x.npy 2 20 5"])
+FRAMES = ["model.in_channels=5", 'dataset.kind="npy"', 'dataset.path="x.npy"', 'dataset.pattern=""', 'dataset.label_field=""']
+TOKENS = ["tokens tokens.npy 77 3 20"]
+MS_RESNET = """model = { family = "ms_resnet", widths = [4, 8, 16, 32], num_classes = 10, decay = 0.25 }
+dataset = { kind = "npy", path = "rgb.npy" }"""
+KWT = """model = { family = "kwt" }
+dataset = { kind = "npy", path = "kwt.npy" }"""
+TEXT = """model = {{ family = "{}", layers = 2, width = 32, vocabulary = 77 }}
+dataset = {{ kind = "tokens", path = "tokens.npy" }}"""
+# name: experiment (a file of this folder or text), data, keys of all runs, keys of each run, chip; the runs are compared.
+NETWORKS = {
+    "v2": (*TINY, ["dataset.labels=labels.npy"], [["report.neurobench=true"], ["run.form=fused", "run.precision=int8"],
+                                                  ["run.precision=acc16"]], True),
+    "v2_events": ("tiny.toml", ["npy_events images.npy 5 3 1 32 32"], ["dataset.events=true"], [[], ["run.form=fused"]], True),
+    "mnist": ("${source}/experiments/mnist.toml", [], ["dataset.limit=6"], [[], ["run.precision=int8"]], False),
+    "lmuformer": (*LMU, FRAMES, [[], ["run.form=fused", "run.precision=int8"], ["model.memory=recurrent", "chip.unsupported=host"]], True),
+    "lmuformer_dense": (*LMU, FRAMES, [["model.spiking=false"]], False),
+    "spikegpt": (TEXT.format("spikegpt"), TOKENS, [], [[], ["run.precision=int8"], ["run.precision=bf16"]], False),
+    "rwkv4": (TEXT.format("rwkv4"), TOKENS, [], [[], ["run.precision=int8"]], False),
+    "gpt": (TEXT.format("gpt"), TOKENS, [], [[]], False),
+    "kwt": (KWT, ["npy kwt.npy 2 98 40"], [], [[], ["run.form=fused"]], False),
+    "ms_resnet": (MS_RESNET, ["npy rgb.npy 2 3 32 32"], [], [["chip.unsupported=host"],
+                                                             ["chip.unsupported=host", "run.form=fused", "run.precision=int8"]], True),
+}
+
+
+def experiment(source, text):
+    if "\n" in text:
+        return text
+    text = text.replace("${source}", source)
+    with open(text if os.path.isabs(text) else os.path.join(HERE, text), encoding="utf-8") as file:
+        # Paths of the sources' own files stand beside it.
+        return re.sub(r'"((?:weights|samples)/)', rf'"{os.path.dirname(text)}/\1', file.read())
+
+
+def check_network(network, runs, on_chip):
+    reports = []
+    for i, keys in enumerate(runs):
+        options = [word for key in keys if on_chip or not key.startswith("chip.") for word in ("--set", key)]
+        text, report, rows, page = network.run(f"run{i}", *options, *(["--chip", "loihi2"] if on_chip else []))
+        check_report(text, report, rows, page)
+        reports.append(report)
+        if report["counts"][report["run"]["form"]]["neurons"]:
+            check_inspect(network.say("inspect", f"run{i}"), json.loads(network.say("inspect", f"run{i}", "--json")), page, report)
+    if len(runs) > 1:
+        names = [f"run{i}" for i in range(len(runs))]
+        network.say("compare", *names, "--html", "compared.html")
+        check_compare(network.say("compare", *names), json.loads(network.say("compare", *names, "--json")),
+                      shown.sections_of(network.read("compared.html")), reports)
+    if on_chip:
+        check_chips(network, "run0", reports[0])
+    return reports
+
+
+def check_chips(network, run, report):
+    for chips in ("loihi2", "loihi2,loihi1_sanafe,horowitz45"):
+        text = network.say("chip", run, "--chip", chips, "--unsupported", "host", "--out", "priced", "--html", "chips.html")
+        with open(network.path("priced", "chip.csv"), newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        priced, page = json.loads(network.read("priced", "chip.json"))["runs"], shown.sections_of(network.read("chips.html"))
+        if len(priced) == 1:
+            figures_of_chip.check_one(text, priced[0], rows, page)
+            if report["energy"]["hardware"]["run"]["host"] == []:
+                shown.close(report["energy"]["hardware"]["per_sample_nJ"] * 1e-9,
+                            priced[0]["energy_per_inference"]["total_priced_j"], "the chip in the report")
+        else:
+            figures_of_chip.check_several(text, priced, page)
+
+
+def check_more(network, reports):
+    """Commands that only some families have."""
+    if network.name == "lmuformer":
+        fixtures.make(network.folder, ["npy", "one.npy", "20", "5"])
+        words = ["stream", "one.npy", "--experiment", "net.toml", "--set", "model.in_channels=5", "--every", "5"]
+        check_stream(network.say(*words), network.say(*words, "--json"))
+    if network.name == "spikegpt":
+        golden = os.path.join(network.source, "tests/golden/spikegpt/A1_char_binary.weights.npz")
+        vocabulary = os.path.join(HERE, "characters77.json")
+        network.say("run", "net.toml", "-q", "--set", "output.dir=golden", "--set", f"weights.path={golden}", "--set", "model.layers=3",
+                    "--set", "model.width=64")
+        words = ["generate", "--weights", golden, "--vocab", vocabulary, "--prompt", "bad fig", "--tokens", "9"]
+        check_generate(network.say(*words), json.loads(network.say(*words, "--json")),
+                       json.loads(network.read("golden", "report.json")))
+    del reports
+
+
+def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    program, source, parts = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3:]
+    failed = False
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (text, data, keys, runs, on_chip) in NETWORKS.items():
+            if parts and not any(part in name for part in parts):
+                continue
+            options = [word for key in keys for word in ("--set", key)]
+            network = Network(program, source, os.path.join(folder, name), name, experiment(source, text), data, options)
+            try:
+                check_more(network, check_network(network, runs, on_chip))
+                print(f"pass {name}", flush=True)
+            except shown.Differs as fault:
+                failed = True
+                print(f"FAIL {name}: {str(fault)[:1500]}", flush=True)
+    sys.exit(failed)
+
+
+main()
