@@ -44,6 +44,13 @@ def check_energies(text, energy):
     close(sum(energy[key] or 0 for key in ("dynamic_j", *OTHERS)), energy["total_priced_j"], "parts of the energy")
 
 
+def check_outcomes(said, run):
+    """ "break-even: wins 4 (...), loses 2 (...)" """
+    for word in ("wins", "loses", "undecided", "not applicable"):
+        ids = [verdict["id"] for verdict in run["break_even"]["verdicts"] if verdict["verdict"] == word]
+        require(not ids or f"{word} {len(ids)} ({', '.join(ids)})" in said, f"break-even: {word} {ids}")
+
+
 def check_hardware(text, report):
     """The chip in the table of a run."""
     hardware = report["energy"]["hardware"]
@@ -62,9 +69,7 @@ def check_hardware(text, report):
     agree(on_chip, hardware["on_chip_share"], "on chip")
     agree(priced, hardware["priced_share"], "priced")
     same((hardware["on_chip_share"], hardware["priced_share"]), (run["synaptic_work"]["on_chip"], run["synaptic_work"]["priced"]), "shares")
-    for word in ("wins", "loses", "undecided", "not applicable"):
-        ids = [verdict["id"] for verdict in run["break_even"]["verdicts"] if verdict["verdict"] == word]
-        require(not ids or f"{word} {len(ids)} ({', '.join(ids)})" in said, f"break-even: {word} {ids}")
+    check_outcomes(said, run)
     for term in hardware["unpriced"]:
         require(term["text"].split(": ")[-1] in said, f"not priced: {term}")
     close(hardware["per_sample_nJ"] * 1e-9, run["energy_per_inference"]["total_priced_j"], "hardware")
@@ -94,6 +99,8 @@ def check_one(text, run, rows, page):
                         ("utilisation of cores in use", used["utilisation"])):
         for cell in re.findall(rf"^{name} {{2,}}(.*)$", text, re.M):
             agree(cell, value, name)
+    for cell in re.findall(r"^throughput {2,}(.*) inferences/s$", text, re.M):
+        agree(cell, time["inferences_per_s"], "throughput")
     for name in ("critical", "busiest_link"):
         require(not time[name] or words(time[name]) in said, f"{name}: {time[name]}")
     verdicts = [(row[0].split(": ")[0], *row[1:]) for row in lines_of(text, "break-even") if len(row) == 4]
@@ -129,7 +136,10 @@ def check_page(run, page):
     agree(facts["energy per inference"][0], energy["total_priced_j"], "energy of the page")
     agree(facts["synaptic work"][0], run["synaptic_work"]["priced"], "priced")
     agree(facts["latency"][0], time["latency_s"], "latency")
-    same(facts["cores"][0], str(run["used"]["cores"]), "cores")
+    used = run["used"]
+    same(facts["cores"], (str(used["cores"]), f"of {used['cores_of_chip']}; {used['chips']} of {used['chips_of_chip']} chips in use"), "cores")
+    require(facts["synaptic work"][1].startswith("priced, "), "what is priced")
+    agree(facts["synaptic work"][1].removeprefix("priced, ").removesuffix(" on the chip"), run["synaptic_work"]["on_chip"], "on chip")
     agree(facts["utilisation"][0], run["used"]["utilisation"], "utilisation")
     same(facts["weakest evidence"][0], run["weakest_evidence"], "evidence")
     others = {"static": "static_j", "idle": "idle_j", "barriers and ticks": "sync_j", "host": "host_j"}
@@ -138,10 +148,10 @@ def check_page(run, page):
     cores = {str(core["core"]): core for core in run["cores"]}
     for row in tables_of(page["cores"])[-1]:
         core = cores[row["core"]]
+        same([row[key] for key in ("chip", "tile", "slot")], [str(core[key]) for key in ("chip", "tile", "slot")], ("core", core["core"]))
         for column, key in (("synaptic events", "events"), ("packets in", "packets_in"), ("packets out", "packets_out"),
                             ("dynamic energy", "joules"), ("busy", "busy_s")):
-            if column in row:
-                agree(row[column], core[key], ("core", row["core"], column))
+            agree(row[column], core[key], ("core", row["core"], column))
     layers = tables_of(page["layers"])[-1]
     same([row["layer"] for row in layers], [layer["name"] for layer in run["layers"]], "layers of the page")
     for row, layer in zip(layers, run["layers"]):
@@ -167,6 +177,11 @@ def check_ratio(text, run, first, about):
         close(ratio, run["energy_per_inference"]["total_priced_j"] / first["energy_per_inference"]["total_priced_j"], about)
 
 
+def said_below(text, label):
+    """The lines about one run below the table."""
+    return words(re.search(rf"^{re.escape(label)}\n((?:  .*\n)*)", text, re.M)[1])
+
+
 def check_several(text, runs, page):
     said = {row[0]: row[1:] for row in lines_of(text, "per inference")}
     figures = {row["run"]: row for row in tables_of(page["figures"])[-1]}
@@ -176,7 +191,7 @@ def check_several(text, runs, page):
     for run in runs:
         label, per, time, totals = run["label"], run["samples"], run["time_per_inference"], run["totals"]
         energy = run["energy_per_inference"]
-        total, ratio, dynamic, other, on_chip, priced, latency, cores, chips, used, hops, events, mark = said[label]
+        total, ratio, dynamic, other, on_chip, priced, latency, cores, chips, share, hops, events, mark = said[label]
         others = [energy[key] for key in OTHERS]
         agree(total, energy["total_priced_j"], label)
         check_ratio(ratio, run, runs[0], label)
@@ -189,11 +204,16 @@ def check_several(text, runs, page):
         agree(priced, run["synaptic_work"]["priced"], label)
         agree(latency, time["latency_s"], label)
         same((cores, chips, mark), (str(run["used"]["cores"]), str(run["used"]["chips"]), run["weakest_evidence"]), label)
-        if used != "-":
-            agree(used, run["used"]["utilisation"], label)
+        if share != "-":
+            agree(share, run["used"]["utilisation"], label)
         agree(hops, totals["hops"] / per, label)
         agree(events, totals["synaptic_events"] / per, label)
         row = figures[label]
+        used = run["used"]
+        same((row["cores"], row["chips"], row["mark"]), (str(used["cores"]), str(used["chips"]), run["weakest_evidence"]), label)
+        if row["in use"] != "-":
+            agree(row["in use"], used["utilisation"], label)
+        check_outcomes(said_below(text, label), run)
         for column, value in (("energy", energy["total_priced_j"]), ("dynamic", energy["dynamic_j"]), ("latency", time["latency_s"]),
                               ("step", time["step_s"]), ("inferences/s", time["inferences_per_s"]), ("packets", totals["packets"] / per),
                               ("hops", totals["hops"] / per), ("synaptic events", totals["synaptic_events"] / per)):
@@ -204,10 +224,9 @@ def check_several(text, runs, page):
         agree(row["on chip"], run["synaptic_work"]["on_chip"], label)
         agree(row["priced"], run["synaptic_work"]["priced"], label)
         for category, cell in list(categories[label].items())[1:]:
-            if category in energy["by_category_j"]:
-                agree(cell, energy["by_category_j"][category], (label, category))
-            elif category == "static":
-                agree(cell, energy["static_j"], label)
+            other = {"barriers and ticks": "sync_j"}.get(category, category + "_j")
+            value = energy[other] if other in energy else energy["by_category_j"].get(category, 0)
+            agree(cell, value, (label, category))
         for cell, verdict in zip(verdicts[label], run["break_even"]["verdicts"]):
             word, _, rest = cell.partition(": ")
             measured, _, limit = rest.partition(" against ")

@@ -1,5 +1,6 @@
 """Figures of `compare`, `inspect`, `stream` and `generate`: texts, JSON and pages against each other and against the reports."""
 import json
+import math
 import re
 
 import shown
@@ -56,6 +57,13 @@ def expected_rows(report):
     return rows
 
 
+def basis_of(entry):
+    """The lines below a figure: form and precision, evidence, and the share where not all is priced."""
+    dense = entry["scheme"].startswith("dense_")
+    lines = [label_of(entry) if dense else f"{entry['form']}, {label_of(entry)}", entry["evidence"]]
+    return lines if entry["priced_share"] >= 1 else [*lines, f"{min(99.99, 100 * entry['priced_share']):.2f} % priced"]
+
+
 def check_compare(text, said, page, reports):
     """`reports`: those that were compared, in order; `said`: what --json says."""
     expected = [expected_rows(report) for report in reports]
@@ -69,11 +77,12 @@ def check_compare(text, said, page, reports):
                 close(value, wanted, name)
             if ratio is not None:
                 close(ratio, value / row["values"][0], name)
-    seen = []
+    seen, basis = [], []
     for short, *cells in block(text, "report  "):
         name = next((name for name in known if name == short or short.endswith("...") and name.startswith(short[:-3])), None)
         if name is None:
-            continue  # what the figures above stand for
+            basis += [short, *cells]  # what the figures above stand for
+            continue
         seen.append(name)
         scale = 1e-12 if name.startswith("energy") else 1
         for cell, value, ratio in zip(cells, known[name]["values"], [None, *known[name]["ratios"][1:]]):
@@ -81,6 +90,16 @@ def check_compare(text, said, page, reports):
             agree(figure, None if value is None else value * scale, name)
             agree(said_ratio or "-", ratio, name)
     same(seen, list(known), "rows of the table")
+    same(basis, [lines[i] for row in said["rows"] if "basis" in row for i in range(3) for lines in row["basis"] if i < len(lines)],
+         "what the figures stand for")
+    for row in said["rows"]:
+        for lines, value, entries in zip(row.get("basis", []), row["values"], map(schemes_of, reports)):
+            require(value is None or any(
+                lines == basis_of(entry) for entry in entries.values() if shown.shows(f"{value:.6e} pJ", entry["per_sample_nJ"] * 1e-9)),
+                f"{row['name']} stands for {lines}")
+    for entry in said["differences"]:
+        told = " ".join(f"[{i + 1}] {'absent' if value is None else value}" for i, value in enumerate(entry["values"]))
+        require(words(f"{entry['key']} {told}") in words(text), f"not among the assumptions that differ: {entry}")
     for row in tables_of(page["figures"])[-1]:
         name, _, *cells = cells_of(row)
         for cell, value, ratio in zip(cells, known[name]["values"], [None, *known[name]["ratios"][1:]]):
@@ -122,6 +141,8 @@ def check_inspect(text, said, page, report):
     populations = {p["name"]: p for p in said["populations"]}
     same(said["signature"], report["signature"], "signature of the trace")
     require(f"signature {report['signature']}," in text, "signature of the trace")
+    require(f"\n{said['samples']} samples, {said['steps']} steps\n" in text, "samples of the trace")
+    same(said["steps"], report["run"]["samples"] * report["run"]["steps"], "steps of the trace")
     rows = {row[0]: row[1:] for row in shown.lines_of(text + "\n\n", "population ")}
     same(list(rows), list(populations), "populations")
     for one in report["counts"][report["run"]["form"]]["neurons"]:
@@ -129,14 +150,21 @@ def check_inspect(text, said, page, report):
         same(populations[one["name"]]["spikes"], one["spikes"], one["name"])
     table = {row["layer"]: row for row in tables_of(page["rates"])[-1]}
     for name, one in populations.items():
-        shape, steps, rate, spikes, *_ = rows[name]
+        shape, steps, rate, spikes, most, least, *by_step = rows[name]
+        for cell, key in ((most, "most_active"), (least, "least_active")):
+            same(cell, f"#{one[key][0]['neuron']}: {one[key][0]['spikes']}", (name, key))
+        same(by_step[:1], [" ".join(map(str, one["spikes_per_step"]))] if one["spikes_per_step"] else [], name)
         same((shape, steps, spikes), ("x".join(map(str, one["shape"])), str(one["rows"]), str(one["spikes"])), name)
         agree(rate, one["rate"] * 100, name)
         row = table[name]
         agree(row["spikes"], one["spikes"], name)
         agree(row["rate"], one["rate"], name)
         agree(row["recorded steps"], one["rows"], name)
-        if one.get("spikes_per_step"):
+        neurons = math.prod(one["shape"]) * report["run"]["samples"]
+        for i, spikes in enumerate(one["spikes_per_step"]):
+            if f"step {i}" in row and len(one["spikes_per_step"]) * report["run"]["samples"] == one["rows"]:
+                agree(row[f"step {i}"], spikes / neurons, (name, i))
+        if one["spikes_per_step"]:
             same(sum(one["spikes_per_step"]), one["spikes"], name)
 
 

@@ -12,7 +12,7 @@ namespace spikeloom::hdf5 {
 namespace {
 
 constexpr int kMaxDepth = 32;
-constexpr int64_t kMaxObjects = 1'000'000;
+constexpr int64_t kMaxTraceObjects = 1'000'000;
 constexpr uint64_t kMaxChunkBytes = uint64_t{64} << 20;
 // Deflate never packs more than 1032:1 (zlib's technical notes); a quiet population comes close. So
 // this bound, rather than the 16:1 of weight files, separates stored zeros from a claim without
@@ -135,7 +135,7 @@ class Walk {
     if (!visited_.insert(address).second) return;
     RawObject object;
     try {
-      if (++objects_ > kMaxObjects) refuse("more than 1000000 objects");
+      if (++objects_ > kMaxTraceObjects) refuse("more than 1000000 objects");
       object = read_object(file_, address);
       if (object.is_group == (object.layout != RawLayout::kNone)) {
         throw UnknownStructure("neither a group nor a dataset");
