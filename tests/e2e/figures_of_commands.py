@@ -160,10 +160,17 @@ def check_inspect(text, said, page, report):
         agree(row["spikes"], one["spikes"], name)
         agree(row["rate"], one["rate"], name)
         agree(row["recorded steps"], one["rows"], name)
-        neurons = math.prod(one["shape"]) * report["run"]["samples"]
+        samples = one["rows"] // max(1, len(one["spikes_per_step"]))
         for i, spikes in enumerate(one["spikes_per_step"]):
-            if f"step {i}" in row and len(one["spikes_per_step"]) * report["run"]["samples"] == one["rows"]:
-                agree(row[f"step {i}"], spikes / neurons, (name, i))
+            if f"step {i}" in row and samples * len(one["spikes_per_step"]) == one["rows"]:
+                agree(row[f"step {i}"], spikes / (math.prod(one["shape"]) * samples), (name, i))
+    for section in (body for name, body in page.items() if name.startswith("raster")):
+        one = populations[re.search(r"<h2>Spikes of (.*?)</h2>", section)[1]]
+        raster = tables_of(section)[-1]
+        for row in raster:
+            agree(row["rate"], int(row["spikes"].replace("\u00a0", "")) / math.prod(one["shape"]), row)
+        found = sum(int(row["spikes"].replace("\u00a0", "")) for row in raster)
+        require(found == one["spikes"] if len(raster) == one["rows"] else found <= one["spikes"], f"{found} spikes in the picture")
         if one["spikes_per_step"]:
             same(sum(one["spikes_per_step"]), one["spikes"], name)
 

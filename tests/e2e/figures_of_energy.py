@@ -90,7 +90,8 @@ def check_energy_page(page, report):
                     lines = [l for l in entry["lines"] if l["layer"] == row["layer"] and l["rule"] == row["rule"]
                              and l["price"] == row["price"]]
                     require(any(shows(row["energy"], l["energy_pJ"] * 1e-12) and
-                                shows(row["operations of the run"], l["count"]) for l in lines), f"{heading}: {row}")
+                                shows(row["operations of the run"], l["count"]) and
+                                shows(row["pJ each"], l["price_pJ"]) for l in lines), f"{heading}: {row}")
 
 
 def check_csv(rows, report):

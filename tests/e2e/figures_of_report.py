@@ -8,7 +8,7 @@ import re
 import shown
 from figures_of_chip import check_hardware
 from figures_of_energy import check_csv, check_energy_page, check_energy_table, label_of, schemes_of
-from shown import agree, cells_of, close, plain, require, same, tables_of, words
+from shown import agree, cells_of, close, plain, require, same, shows, tables_of, words
 
 OPERATIONS = {"dense MACs of the layers, all steps": "dense_macs", "dense MACs of attention, all steps": "dense_macs_attention",
               "exact additions (spike deliveries)": "event_adds", "additions estimated from rates": "rate_adds",
@@ -34,7 +34,7 @@ def check_verdict(text, report, page):
             same(entry["evidence"], evidence, line)
             agree(energy, entry["per_sample_nJ"] * 1e-9, line)
         for share in re.findall(r"([\d.]+ %) of the synaptic work", line):
-            require(any(shown.shows(share, e["priced_share"]) for e in entries.values()), line)
+            require(any(shows(share, e["priced_share"]) for e in entries.values()), line)
 
 
 def check_run_lines(text, report, page):
@@ -120,6 +120,7 @@ def check_operations(text, report, page):
     layers = {layer["name"]: layer for layer in counts["layers"]}
     products = {f"{a['name']} {what}": (a, part, adds) for a in counts["attention"]
                 for what, part, adds in (("K^T V", "kv", "kv_k_gated_adds"), ("Q(K^T V)", "qkv", "qkv_q_gated_adds"))}
+    once = {layer["name"]: layer["dense_macs"] for layer in report["counts"]["dense_same"]["layers"]}
     table = tables_of(page["operations"])[-1]
     same([row["layer"] for row in table], [*layers, *products], "layers of the page")
     for row in table:
@@ -135,6 +136,8 @@ def check_operations(text, report, page):
         agree(row["AC"], adds / samples if spikes else None, row)
         agree(row["MAC"], None if spikes else macs / samples, row)
         agree(row["MAC, dense at all steps"], dense / samples, row)
+        if row["layer"] in once:
+            agree(row["MAC, one dense pass"], once[row["layer"]] / report["counts"]["dense_same"]["samples"], row)
 
 
 def check_rates_page(page, report):
@@ -200,9 +203,16 @@ def check_break_even(report, page):
     agree(re.search(r"s = (\S+) spikes", plain(page["break-even"]))[1], network["s"], "s of the page")
 
 
-def check_unpriced(text, report):
-    """What the table says is not priced: counts of the run's rows."""
+def check_unpriced(text, report, page):
+    """What table and page say is not priced: counts of the run's rows."""
     entries = schemes_of(report)
+    table = [row for row in tables_of(page["unpriced"])[-1] if "operations of the run" in row]
+    for row in table:
+        scheme, _, form = row["scheme"].partition(", ")
+        counts = [term.get("count") for entry in entries.values() for term in entry["unpriced"]
+                  if (entry["scheme"], entry["form"], term["text"]) == (scheme, form, row["left out"])]
+        require(counts and all(shows(row["operations of the run"], count) for count in counts if count is not None), row)
+    require(len(table) >= len(report["unpriced"]), "the page leaves out what is not priced")
     samples = report["run"]["samples"]
     body = words(text[text.index("\nnot priced, per sample"):text.index("\nmemory traffic per sample")])
     for title, key in ((f"spiking, {report['run']['form']}", None), ("dense_same", "dense_same"), ("dense_twin", "dense_twin")):
@@ -300,7 +310,7 @@ def check_report(text, report, rows, page):
     check_rates_page(page, report)
     check_memory(text, report, page)
     check_break_even(report, page)
-    check_unpriced(text, report)
+    check_unpriced(text, report, page)
     check_language(text, report, page)
     check_lmu(text, report)
     check_neurobench(text, report)
