@@ -68,7 +68,7 @@ dataset = {{ kind = "tokens", path = "tokens.npy" }}"""
 # name: experiment (a file of this folder or text), data, keys of all runs, keys of each run, chip; the runs are compared.
 NETWORKS = {
     "v2": (*TINY, ["dataset.labels=labels.npy"], [["report.neurobench=true"], ["run.form=fused", "run.precision=int8"],
-                                                  ["run.precision=acc16"]], True),
+                                                  ["run.precision=acc16"], ["what_if.drop_rate=0.1"]], True),
     "v2_events": ("tiny.toml", ["npy_events images.npy 5 3 1 32 32"], ["dataset.events=true"], [[], ["run.form=fused"]], True),
     "mnist": ("${source}/experiments/mnist.toml", [], ["dataset.limit=6"], [[], ["run.precision=int8"]], False),
     "lmuformer": (*LMU, FRAMES, [[], ["run.form=fused", "run.precision=int8"], ["model.memory=recurrent", "chip.unsupported=host"]], True),
@@ -107,25 +107,45 @@ def check_network(network, runs, on_chip):
                       shown.sections_of(network.read("compared.html")), reports)
     if on_chip:
         check_chips(network, "run0", reports[0])
-    return reports
 
 
 def check_chips(network, run, report):
-    for chips in ("loihi2", "loihi2,loihi1_sanafe,horowitz45"):
-        text = network.say("chip", run, "--chip", chips, "--unsupported", "host", "--out", "priced", "--html", "chips.html")
-        with open(network.path("priced", "chip.csv"), newline="", encoding="utf-8") as file:
+    """One chip, several, several beside dense accelerators; then the reports side by side."""
+    folders = []
+    for chips, *dense in (["loihi2"], ["loihi2,loihi1_sanafe,horowitz45"], ["loihi2,horowitz45", "dense_systolic,tpu7"]):
+        folder = f"priced{len(folders)}"
+        words = [word for names in dense for word in ("--dense", names)]
+        text = network.say("chip", run, "--chip", chips, *words, "--unsupported", "host", "--out", folder, "--html", "chips.html")
+        with open(network.path(folder, "chip.csv"), newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        priced, page = json.loads(network.read("priced", "chip.json"))["runs"], shown.sections_of(network.read("chips.html"))
-        if len(priced) == 1:
-            figures_of_chip.check_one(text, priced[0], rows, page)
-            if report["energy"]["hardware"]["run"]["host"] == []:
-                shown.close(report["energy"]["hardware"]["per_sample_nJ"] * 1e-9,
-                            priced[0]["energy_per_inference"]["total_priced_j"], "the chip in the report")
+        priced, page = json.loads(network.read(folder, "chip.json")), shown.sections_of(network.read("chips.html"))
+        folders.append((folder, priced))
+        if len(priced["runs"]) == 1:
+            figures_of_chip.check_one(text, priced["runs"][0], rows, page)
+            shown.close(report["energy"]["hardware"]["per_sample_nJ"] * 1e-9,
+                        priced["runs"][0]["energy_per_inference"]["total_priced_j"], "the chip in the report")
         else:
-            figures_of_chip.check_several(text, priced, page)
+            figures_of_chip.check_several(text, priced["runs"], page,
+                                          [(f"{one['name']}, {one['network']}", one) for one in priced["dense"]])
+    check_compared_chips(network, folders)
 
 
-def check_more(network, reports):
+def check_compared_chips(network, folders):
+    names = [name for name, _ in folders]
+    network.say("compare", *names, "--html", "compared.html")
+    said = json.loads(network.say("compare", *names, "--json"))["runs"]
+    runs = [{**run, "label": f"[{i + 1}] {run['label']}"} for i, (_, priced) in enumerate(folders) for run in priced["runs"]]
+    shown.same([run["label"] for run in said], [run["label"] for run in runs], "runs compared")
+    for run, row in zip(runs, said):
+        run["ratio_to_first"] = row["ratio"]
+        shown.close(row["total_priced_j"], run["energy_per_inference"]["total_priced_j"], run["label"])
+        shown.same(row["synaptic_work"], run["synaptic_work"], run["label"])
+        shown.same((row["latency_s"], row["unpriced"]), (run["time_per_inference"]["latency_s"], run["unpriced"]), run["label"])
+    dense = [(f"[{i + 1}] {one['name']}, {one['network']}", one) for i, (_, priced) in enumerate(folders) for one in priced["dense"]]
+    figures_of_chip.check_several(network.say("compare", *names), runs, shown.sections_of(network.read("compared.html")), dense)
+
+
+def check_more(network):
     """Commands that only some families have."""
     if network.name == "lmuformer":
         fixtures.make(network.folder, ["npy", "one.npy", "20", "5"])
@@ -139,7 +159,6 @@ def check_more(network, reports):
         words = ["generate", "--weights", golden, "--vocab", vocabulary, "--prompt", "bad fig", "--tokens", "9"]
         check_generate(network.say(*words), json.loads(network.say(*words, "--json")),
                        json.loads(network.read("golden", "report.json")))
-    del reports
 
 
 def main():
@@ -154,7 +173,8 @@ def main():
             options = [word for key in keys for word in ("--set", key)]
             network = Network(program, source, os.path.join(folder, name), name, experiment(source, text), data, options)
             try:
-                check_more(network, check_network(network, runs, on_chip))
+                check_network(network, runs, on_chip)
+                check_more(network)
                 print(f"pass {name}", flush=True)
             except shown.Differs as fault:
                 failed = True

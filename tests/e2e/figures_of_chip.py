@@ -182,11 +182,27 @@ def said_below(text, label):
     return words(re.search(rf"^{re.escape(label)}\n((?:  .*\n)*)", text, re.M)[1])
 
 
-def check_several(text, runs, page):
+def check_dense(said, figures, energies, dense):
+    """Accelerators beside the chips: (label, entry of chip.json)"""
+    for label, one in dense:
+        total, *rest, latency, mark = said[label]
+        agree(total, one["joules"], label)
+        agree(latency, one["seconds"], label)
+        same(mark, one["weakest_evidence"], label)
+        agree(rest[0] if rest else "-", one["ratio_to_first"], label)
+        agree(energies[label]["energy"], one["joules"], label)
+        agree(energies[label]["ratio"], one["ratio_to_first"], label)
+        agree(figures[label]["energy"], one["joules"], label)
+        agree(figures[label]["latency"], one["seconds"], label)
+
+
+def check_several(text, runs, page, dense=()):
     said = {row[0]: row[1:] for row in lines_of(text, "per inference")}
     figures = {row["run"]: row for row in tables_of(page["figures"])[-1]}
     energies = {row["run"]: row for row in tables_of(page["energy"])[-1]}
     categories = {row["run"]: row for row in tables_of(page["categories"])[-1]}
+    check_dense(said, figures, energies, dense)
+    same(set(said) - {""}, {run["label"] for run in runs} | {label for label, _ in dense}, "rows of the table")
     verdicts = {row["run"]: cells_of(row)[1:] for row in tables_of(page["break-even"])[-1]}
     for run in runs:
         label, per, time, totals = run["label"], run["samples"], run["time_per_inference"], run["totals"]
