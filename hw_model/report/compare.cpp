@@ -280,6 +280,32 @@ ShownRow compare_row(const Row& row, const std::vector<NamedReport>& reports) {
   return shown;
 }
 
+// Columns of as many reports side by side as fit with the names of the rows, then the next ones.
+std::string in_blocks(const std::vector<std::vector<std::string>>& rows) {
+  constexpr size_t kWidth = 100;
+  std::vector<size_t> widths(rows[0].size());
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (size_t first = 1, end = 1; first < widths.size(); first = end) {
+    size_t width = widths[0];
+    while (end < widths.size() && (end == first || width + 2 + widths[end] <= kWidth))
+      width += 2 + widths[end++];
+    std::vector<std::vector<std::string>> block;
+    for (const auto& row : rows) {
+      std::vector<std::string> cells{row[0]};
+      cells.insert(cells.end(), row.begin() + static_cast<std::ptrdiff_t>(first),
+                   row.begin() + static_cast<std::ptrdiff_t>(end));
+      const bool any =
+          std::any_of(cells.begin(), cells.end(), [](const auto& c) { return !c.empty(); });
+      if (any) block.push_back(std::move(cells));
+    }
+    text += columns(block) + '\n';
+  }
+  return text;
+}
+
 std::string differences_text(const Json& list, size_t reports) {
   if (list.empty()) return "no differing assumptions\n";
   std::string out = "differing assumptions\n";
@@ -322,7 +348,7 @@ ComparisonResult compare(const std::vector<NamedReport>& reports) {
     for (auto& line : shown.basis) cells.push_back(std::move(line));
   }
   result.json["differences"] = differences(reports);
-  result.text += '\n' + columns(cells) + '\n';
+  result.text += '\n' + in_blocks(cells);
   result.text += wrap(
       "ratios are to [1], between figures of one precision that price the same share of the work");
   result.text += '\n' + differences_text(result.json["differences"], reports.size());

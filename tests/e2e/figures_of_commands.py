@@ -64,6 +64,30 @@ def basis_of(entry):
     return lines if entry["priced_share"] >= 1 else [*lines, f"{min(99.99, 100 * entry['priced_share']):.2f} % priced"]
 
 
+def check_blocks(text, said, known):
+    """The printed table: as many reports side by side as fit, then the next ones."""
+    told = []
+    for head in re.findall(r"^report {2,}\[.*$", text, re.M):
+        reports = [int(tag.strip("[]")) - 1 for tag in head.split()[1:]]
+        told += reports
+        seen, basis = [], []
+        for name, *cells in block(text, head):
+            if name not in known:
+                basis += [name, *cells]  # what the figures above stand for
+                continue
+            seen.append(name)
+            scale = 1e-12 if name.startswith("energy") else 1
+            for cell, i in zip(cells, reports):
+                value, ratio = known[name]["values"][i], known[name]["ratios"][i] if i > 0 else None
+                figure, said_ratio = split_ratio(cell)
+                agree(figure, None if value is None else value * scale, name)
+                agree(said_ratio or "-", ratio, name)
+        same(seen, list(known), "rows of the table")
+        same(basis, [row["basis"][i][line] for row in said["rows"] if "basis" in row for line in range(3)
+                     for i in reports if line < len(row["basis"][i])], "what the figures stand for")
+    same(told, list(range(len(said["reports"]))), "reports of the table")
+
+
 def check_compare(text, said, page, reports):
     """`reports`: those that were compared, in order; `said`: what --json says."""
     expected = [expected_rows(report) for report in reports]
@@ -77,21 +101,7 @@ def check_compare(text, said, page, reports):
                 close(value, wanted, name)
             if ratio is not None:
                 close(ratio, value / row["values"][0], name)
-    seen, basis = [], []
-    for short, *cells in block(text, "report  "):
-        name = next((name for name in known if name == short or short.endswith("...") and name.startswith(short[:-3])), None)
-        if name is None:
-            basis += [short, *cells]  # what the figures above stand for
-            continue
-        seen.append(name)
-        scale = 1e-12 if name.startswith("energy") else 1
-        for cell, value, ratio in zip(cells, known[name]["values"], [None, *known[name]["ratios"][1:]]):
-            figure, said_ratio = split_ratio(cell)
-            agree(figure, None if value is None else value * scale, name)
-            agree(said_ratio or "-", ratio, name)
-    same(seen, list(known), "rows of the table")
-    same(basis, [lines[i] for row in said["rows"] if "basis" in row for i in range(3) for lines in row["basis"] if i < len(lines)],
-         "what the figures stand for")
+    check_blocks(text, said, known)
     for row in said["rows"]:
         for lines, value, entries in zip(row.get("basis", []), row["values"], map(schemes_of, reports)):
             require(value is None or any(
