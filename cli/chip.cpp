@@ -6,8 +6,6 @@
 #include <filesystem>
 #include <optional>
 
-#include "cli/chip_dense.hpp"
-#include "cli/chip_run.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
 #include "core/error.hpp"
@@ -16,6 +14,8 @@
 #include "core/io/hint.hpp"
 #include "core/parallel.hpp"
 #include "hw_model/report/page_chips.hpp"
+#include "run/chip_dense.hpp"
+#include "run/chip_run.hpp"
 #include "sim/trace/graph_json.hpp"
 
 namespace spikeloom {
@@ -248,6 +248,7 @@ int command_chip(const Arguments& arguments) {
   ChipReport report;
   report.trace = jobs[0].trace.string();
   end_at_interrupt();
+  for (ChipJob& job : jobs) job.before_writing = install_interrupt_handler;
   report.signature = trace.header().signature;
   report.form = "fused";
   if (values->count("dense")) {

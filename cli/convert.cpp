@@ -4,13 +4,15 @@
 
 #include <filesystem>
 
-#include "cli/export_features.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/notice.hpp"
 #include "cli/options.hpp"
+#include "cli/progress.hpp"
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/safetensors.hpp"
 #include "core/io/weights_file.hpp"
+#include "run/export_features.hpp"
 
 namespace spikeloom {
 namespace {
@@ -22,10 +24,13 @@ int convert_features(const std::string& input, const std::string& output,
     throw Error(ErrorCode::kUsage,
                 fmt::format("--{}: an option of weights; features are fp32", option));
   }
-  Config config = load_experiment(input, values);
-  if (read_family(config).sample == SampleKind::kTokens)
-    throw config.error_at("model.family", "--features: token networks read no features");
-  export_features(read_experiment(config), output);
+  const Experiment experiment = read_experiment(load_experiment(input, values));
+  ProgressBar bar(false);
+  const ExportedFeatures made =
+      export_features(experiment, output, bar.observer(), interrupt_token());
+  for (const std::string& line : made.left_out) notice("{}", line);
+  fmt::print("{}: {} of {} samples, {} steps x {} channels -> {}\n", made.description, made.written,
+             made.size, made.frames, made.channels, output);
   return 0;
 }
 

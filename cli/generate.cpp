@@ -9,19 +9,18 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/environment.hpp"
 #include "cli/interrupt.hpp"
-#include "cli/network.hpp"
 #include "cli/options.hpp"
-#include "cli/precision.hpp"
-#include "cli/token_experiment.hpp"
 #include "cli/token_input.hpp"
-#include "cli/token_network.hpp"
-#include "cli/token_stream.hpp"
 #include "core/error.hpp"
 #include "core/io/json.hpp"
 #include "core/parallel.hpp"
 #include "datasets/utf8.hpp"
 #include "hw_model/energy/energy.hpp"
+#include "run/network.hpp"
+#include "run/precision.hpp"
+#include "run/token_stream.hpp"
 
 namespace spikeloom {
 namespace {
@@ -30,7 +29,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 struct Settings {
-  TokenExperiment network;
+  Experiment network;
   fs::path state;           // "": forgotten at the end
   std::string prompt, ids;  // one of them, or none behind a state
   int64_t tokens = 0;
@@ -97,7 +96,7 @@ std::vector<TokenEnergy> token_energies(const TokenStream& stream, const Setting
       as_built_energy(count_run(stream.graph(), stream.statistics(), precision), pricing);
   const Family& family = *settings.network.model.family;
   const std::string title(family.title), twin_title(family.twin.title);
-  if (!settings.network.has_twin())
+  if (family.twin.build == nullptr)
     return {token_energy(title + " as it ran", own, tokens, Evidence::kRan)};
   const Graph twin = family.twin.build(spec, {}).value();
   return {
@@ -194,13 +193,13 @@ void print_figures(const Settings& settings, const Generated& made, const ModelS
       "memory, routing.\n");
 }
 
-void print_json(const Settings& settings, const Generated& made, const TokenNetwork& net,
-                bool has_text, const std::vector<TokenEnergy>& energies) {
+void print_json(const Settings& settings, const Generated& made, const Network& net, bool has_text,
+                const std::vector<TokenEnergy>& energies) {
   nlohmann::json json{{"prompt_ids", made.prompt},
                       {"ids", made.ids},
                       {"text", nullptr},
                       {"seed", settings.sampling.seed},
-                      {"weights", lossy_utf8(net.note)},
+                      {"weights", lossy_utf8(net.weights_note)},
                       {"warnings", net.notes},
                       {"first_token_s", made.prompt_seconds},
                       {"tokens_per_second", nullptr},
@@ -218,18 +217,19 @@ void print_json(const Settings& settings, const Generated& made, const TokenNetw
 }
 
 int generate(const Settings& settings) {
-  const TokenExperiment& e = settings.network;
-  TokenNetwork net = make_token_network(e);
+  const Experiment& e = settings.network;
+  Network net = make_network(e, {});
   std::optional<Tokenizer> tokenizer;
-  const int64_t vocabulary = net.vocabulary;
-  if (settings.ids.empty() || !e.data.vocab.empty() || vocabulary == 256)
-    tokenizer = tokenizer_for(e.data.vocab, vocabulary, "--vocab");
+  const int64_t vocabulary = net.classes;
+  if (settings.ids.empty() || !e.tokens.vocab.empty() || vocabulary == 256)
+    tokenizer = tokenizer_for(e.tokens.vocab, vocabulary, "--vocab");
   // A state belongs to the weights that made it.
-  std::string hash = net.hash;
+  std::string hash = net.weights_hash;
   const Precision precision = e.run.precision.precision;
   if (precision != Precision::kF32) hash += " " + std::string(name_of(precision));
-  Weights weights = in_precision(net.graph, std::move(net.weights), precision).weights;
-  TokenStream stream(compile(net.graph, std::move(weights), make_backend(e.run.device),
+  Weights weights = in_precision(net.as_written, std::move(net.model.weights), precision).weights;
+  TokenStream stream(compile(net.as_written, std::move(weights),
+                             make_backend(e.run.device, cpu_options_of_environment()),
                              {e.run.schedule, TokenStream::kChunk, {}}),
                      e.run.threads, settings.state, std::move(hash));
   const bool resumed = stream.resume();
@@ -293,13 +293,13 @@ void add_options(CommandLine& line) {
 }
 
 // What the command line says about the network; of an experiment, only what was said.
-void override_network(const options::variables_map& values, bool all, TokenExperiment& e) {
+void override_network(const options::variables_map& values, bool all, Experiment& e) {
   const auto said = [&](const char* name) {
     return values.count(name) > 0 && (all || !values[name].defaulted());
   };
   if (said("weights")) e.weights.path = values["weights"].as<std::string>();
   if (said("select")) e.weights.select = values["select"].as<std::string>();
-  if (said("vocab")) e.data.vocab = values["vocab"].as<std::string>();
+  if (said("vocab")) e.tokens.vocab = values["vocab"].as<std::string>();
   if (said("threads")) {
     e.run.threads = static_cast<int>(in_range<int64_t>(values, "threads", 0, 1024));
     if (e.run.threads == 0) e.run.threads = available_threads();
@@ -323,14 +323,18 @@ void override_network(const options::variables_map& values, bool all, TokenExper
     set_key(e.model, "v_threshold", "--v-threshold", values["v-threshold"].as<double>());
 }
 
-TokenExperiment network_of(const options::variables_map& values) {
+Experiment network_of(const options::variables_map& values) {
   const auto experiment = values["experiment"].as<std::string>();
-  TokenExperiment e;
+  Experiment e;
   e.model.family = &usual_token_family();
   e.model.spec = e.model.family->start("");
   if (!experiment.empty()) {
-    Config config = load_experiment(experiment, values);
-    e = read_token_experiment(config);
+    e = read_experiment(load_experiment(experiment, values));
+    if (!e.reads_tokens()) {
+      throw e.error_at("model.family",
+                       fmt::format("{} reads no tokens; these do: {}", e.model.family->name,
+                                   family_names(SampleKind::kTokens)));
+    }
   } else if (values["weights"].as<std::string>().empty()) {
     throw Error(ErrorCode::kUsage, "--weights or --experiment is needed");
   } else if (values.count("set") > 0) {

@@ -57,4 +57,8 @@ bool interrupted() noexcept {
   return signal_seen;
 }
 
+CancelToken interrupt_token() {
+  return CancelToken(signal_seen);
+}
+
 }  // namespace spikeloom

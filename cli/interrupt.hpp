@@ -2,6 +2,8 @@
 // Ctrl-C: the first one asks for a clean end, the second kills. The same for SIGTERM, for SIGHUP
 // unless it is ignored (nohup), and for the end of a CPU time limit (SIGXCPU).
 
+#include "run/observer.hpp"
+
 namespace spikeloom {
 
 void install_interrupt_handler();
@@ -11,5 +13,7 @@ void ignore_write_signals();
 // exit code 130, until install_interrupt_handler() is called again (before files are written).
 void end_at_interrupt();
 bool interrupted() noexcept;
+// The same as a token for libraries.
+CancelToken interrupt_token();
 
 }  // namespace spikeloom

@@ -34,33 +34,47 @@ bool colour_allowed(int descriptor) {
   return environment("CLICOLOR") != "0" && environment("TERM") != "dumb" && isatty(descriptor) == 1;
 }
 
-Progress::Progress(std::string title, int64_t total, bool quiet)
-    : title_(std::move(title)),
-      total_(std::max<int64_t>(total, 1)),
-      visible_(!quiet && isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"),
+ProgressBar::ProgressBar(bool quiet)
+    : visible_(!quiet && isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"),
       start_(steady_clock::now()) {}
 
-Progress::~Progress() {
+ProgressBar::~ProgressBar() {
   erase();
 }
 
-void Progress::erase() {
+Observer ProgressBar::observer() {
+  Observer observer;
+  if (visible_) observer.progress = [this](const Progress& state) { update(state); };
+  observer.note = [this](const std::string& line) {
+    erase();
+    notice("{}", line);
+  };
+  return observer;
+}
+
+void ProgressBar::erase() {
   if (drawn_) put_on_stderr("\r\x1b[K");
   drawn_ = false;
 }
 
-void Progress::update(int64_t done, const std::string& note) {
+void ProgressBar::update(const Progress& state) {
   const auto now = steady_clock::now();
-  if (!visible_ || (drawn_ && now - last_ < std::chrono::milliseconds(100))) return;
+  if (stage_ != state.stage) {
+    stage_ = state.stage;
+    start_ = now;
+    before_ = state.done;  // what comes from here on is this process's own pace
+  }
+  if (drawn_ && now - last_ < std::chrono::milliseconds(100)) return;
   last_ = now;
+  const int64_t total = std::max<int64_t>(state.total, 1), own = state.done - before_;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const double left =
-      done > 0 ? seconds * static_cast<double>(total_ - done) / static_cast<double>(done) : 0;
+      own > 0 ? seconds * static_cast<double>(total - state.done) / static_cast<double>(own) : 0;
   constexpr int64_t kBar = 24;
-  const auto filled = static_cast<size_t>(kBar * std::min(done, total_) / total_);
-  std::string line =
-      fmt::format("{} [{}{}] {}/{}  {:.0f} s left  {}", title_, std::string(filled, '#'),
-                  std::string(kBar - filled, '.'), done, total_, left, note);
+  const auto filled = static_cast<size_t>(kBar * std::min(state.done, total) / total);
+  std::string line = fmt::format("{} [{}{}] {}/{}  {}  {}", stage_, std::string(filled, '#'),
+                                 std::string(kBar - filled, '.'), state.done, total,
+                                 own > 0 ? fmt::format("{:.0f} s left", left) : "", state.note);
   line.resize(std::min(line.size(), terminal_width() - 1));
   put_on_stderr("\r" + line + "\x1b[K");
   drawn_ = true;

@@ -6,23 +6,27 @@
 #include <cstdint>
 #include <string>
 
+#include "run/observer.hpp"
+
 namespace spikeloom {
 
-class Progress {
+class ProgressBar {
  public:
-  Progress(std::string title, int64_t total, bool quiet);
-  ~Progress();
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  // `note` follows the bar, for instance "accuracy 98.4 %".
-  void update(int64_t done, const std::string& note);
+  explicit ProgressBar(bool quiet);
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  // Draws what a library tells, and prints its lines; must not outlive the bar.
+  Observer observer();
 
  private:
+  void update(const Progress& state);
   void erase();
 
-  std::string title_;
-  int64_t total_ = 0;
   bool visible_ = false, drawn_ = false;
+  std::string stage_;
+  int64_t before_ = 0;  // what the stage had done when it was first seen: by an earlier process
   std::chrono::steady_clock::time_point start_, last_;
 };
 

@@ -10,9 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "cli/experiment.hpp"
+#include "cli/environment.hpp"
 #include "cli/interrupt.hpp"
-#include "cli/network.hpp"
 #include "cli/options.hpp"
 #include "cli/token_input.hpp"
 #include "core/error.hpp"
@@ -20,6 +19,8 @@
 #include "core/io/npy.hpp"
 #include "datasets/audio/wav.hpp"
 #include "datasets/utf8.hpp"
+#include "run/experiment.hpp"
+#include "run/network.hpp"
 #include "sim/counts/finite_watch.hpp"
 #include "sim/plan/session.hpp"
 
@@ -122,7 +123,8 @@ class Stream {
                          in_precision(network.model.graph, network.model.weights,
                                       experiment.run.precision.precision)
                              .weights,
-                         make_backend(experiment.run.device), {Schedule::kStepMajor, 1, {}})),
+                         make_backend(experiment.run.device, cpu_options_of_environment()),
+                         {Schedule::kStepMajor, 1, {}})),
         logits_(*network.model.graph.find_output("logits")),
         channels_(network.model.graph.node(0).shape.back()),
         threads_(experiment.run.threads) {}
@@ -317,15 +319,21 @@ int command_stream(const Arguments& arguments) {
   line.words.add("input", 1);
   const auto values = parse(line, arguments);
   if (!values) return 0;
-  Config config = load_experiment((*values)["experiment"].as<std::string>(), *values);
-  Experiment experiment = read_experiment(config);
+  Experiment experiment =
+      read_experiment(load_experiment((*values)["experiment"].as<std::string>(), *values));
+  if (experiment.reads_tokens()) {
+    throw experiment.error_at(
+        "model.family",
+        fmt::format("{} reads tokens: only run and generate do", experiment.model.family->name));
+  }
   const ModelShape shape = experiment.model.shape();
-  if (config.has("what_if")) throw config.error_at("what_if", "only spikeloom run asks what if");
+  if (experiment.says("what_if"))
+    throw experiment.error_at("what_if", "only spikeloom run asks what if");
   // A step takes microseconds, less than waking a second thread.
-  if (!config.has("run.threads")) experiment.run.threads = 1;
+  if (!experiment.says("run.threads")) experiment.run.threads = 1;
   if (experiment.model.family->sample != SampleKind::kSequence) {
-    throw config.error_at("model.family", "stream feeds sequences frame by frame to " +
-                                              family_names(SampleKind::kSequence));
+    throw experiment.error_at("model.family", "stream feeds sequences frame by frame to " +
+                                                  family_names(SampleKind::kSequence));
   }
   StreamOptions stream_options{values->count("json") > 0, true, (*values)["every"].as<int64_t>(),
                                (*values)["decide"].as<double>(),
@@ -336,7 +344,7 @@ int command_stream(const Arguments& arguments) {
   const bool piped = path == "-";
   const FrameSource input = open_input(path);
   if (!input.is_array && channels != kMelBins)
-    throw config.error_at("model.family", "stream needs in_channels = 128 for sounds");
+    throw experiment.error_at("model.family", "stream needs in_channels = 128 for sounds");
   stream_options.sound = !input.is_array;
   DatasetInfo frames;
   frames.size = 1;

@@ -24,6 +24,7 @@ struct DatasetInfo {
   bool events = false;  // values are 0 and 1, spikes; a reader that says so sees to it
   // What opening it left out or had to assume, a line each, for the report.
   std::vector<std::string> warnings{};
+  const char* unit = "sample";  // what one is called
 };
 
 struct Sample {
@@ -34,6 +35,8 @@ struct Sample {
   std::string name{};  // of separate files: the file, relative to the folder; empty: none
   // What its reader forgave, without numbers or names in it, so that equal ones can be counted.
   std::vector<std::string> notes{};
+  // Of tokens: by step, the one that follows; -1: none does.
+  std::vector<int32_t> targets{};
 };
 
 class Dataset {

@@ -11,9 +11,19 @@ std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
+// Ids, what follows the last of them, how many there are.
+Digest digest_of_tokens(const Sample& sample) {
+  std::vector<int32_t> tokens;
+  for (const float id : sample.frames.f32()) tokens.push_back(static_cast<int32_t>(id));
+  if (sample.targets.back() >= 0) tokens.push_back(sample.targets.back());
+  tokens.push_back(static_cast<int32_t>(sample.targets.size()));
+  return sha256(std::as_bytes(std::span(tokens)));
+}
+
 }  // namespace
 
 Digest digest_of(const Sample& sample) {
+  if (!sample.targets.empty()) return digest_of_tokens(sample);
   const Tensor& frames = sample.frames;
   const Digest content = sha256({frames.data(), static_cast<size_t>(frames.bytes())});
   return sha256(bytes_of("sample " + to_string(frames.shape()) + " " +
@@ -47,8 +57,8 @@ void WatchedDataset::compare(int64_t index, const Digest& digest, const std::str
     return;
   }
   if (seen.digest == digest) return;
-  const std::string sample =
-      "dataset.path: sample " + std::to_string(index) + (name.empty() ? "" : " (" + name + ")");
+  const std::string sample = std::string("dataset.path: ") + info().unit + " " +
+                             std::to_string(index) + (name.empty() ? "" : " (" + name + ")");
   if (index < expected_) {
     throw Error(
         ErrorCode::kUsage,

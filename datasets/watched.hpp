@@ -11,7 +11,7 @@
 
 namespace spikeloom {
 
-// Of frames, their shape, the label and the name.
+// Of frames, their shape, the label and the name; of tokens, these and the one behind them.
 Digest digest_of(const Sample& sample);
 // Of the digests of a row of samples, as 64 hex digits.
 std::string digest_text(const std::vector<Digest>& digests);

@@ -339,4 +339,14 @@ ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const Rep
   return run;
 }
 
+void per_inference(ChipRun& run, int64_t inferences) {
+  const double share = static_cast<double>(run.samples) / static_cast<double>(inferences);
+  for (ChipEnergy::Term& term : run.dynamic) term.joules *= share;
+  for (double* figure : {&run.dynamic_j, &run.static_j, &run.idle_j, &run.sync_j, &run.host_j,
+                         &run.total_j, &run.latency_s, &run.break_even.macs})
+    *figure *= share;
+  run.throughput /= share;
+  run.samples = inferences;
+}
+
 }  // namespace spikeloom

@@ -150,6 +150,9 @@ ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const Rep
                   const std::vector<int64_t>& sample_steps,
                   const std::vector<DenseSide>& baselines = {});
 
+// Spreads the figures per inference over so many: of a network of tokens, its steps.
+void per_inference(ChipRun& run, int64_t inferences);
+
 // The same for a network that ran in turns; `chip`: as given, not that of the turns.
 ChipRun price_turns(const LoweredNetwork& lowered, const ChipSpec& chip, const InTurnResult& turns,
                     const std::vector<int64_t>& sample_steps,

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cli/experiment.hpp"
+#include "run/experiment.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace spikeloom;
@@ -10,7 +10,7 @@ using namespace spikeloom;
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return fuzz::errors_only([&] {
     Config config = Config::parse(fuzz::text(data, size), "a.toml");
-    ModelChoice model = read_experiment(config).model;
+    ModelChoice model = read_experiment(std::move(config)).model;
     constexpr int64_t kMost = 16;  // more is legal, but slow to build
     for (const ModelKey& key : model.family->keys(model.spec)) {
       const bool blocks = key.name == "depths" || key.name == "layer" || key.name == "layers";

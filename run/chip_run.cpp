@@ -1,0 +1,141 @@
+#include "run/chip_run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/hash.hpp"
+#include "core/io/file.hpp"
+#include "hw_model/chip/mapper.hpp"
+#include "hw_model/chip/mapping_file.hpp"
+#include "hw_model/report/chip_counters.hpp"
+#include "hw_model/report/chip_timeline.hpp"
+#include "hw_model/report/page_chip.hpp"
+
+namespace spikeloom {
+namespace {
+
+ReplayOptions replay_options(const ChipJob& job) {
+  ReplayOptions options;
+  options.level = job.level;
+  options.threads = job.threads;
+  options.keep_core_traffic = job.check;
+  return options;
+}
+
+// The mapping, and what a placement gained.
+Placement map_network(const ChipJob& job, const ChipNetwork& network, const ChipSpec& chip,
+                      const ChipSpikes& spikes) {
+  Placement placed;
+  placed.hops_before = placed.hops_after = -1;
+  if (!job.mapping.empty()) {
+    placed.mapping = load_mapping(job.mapping, network, chip);
+    check_capacity(network, chip, placed.mapping);
+    return placed;
+  }
+  placed.mapping = map_sequential(network, chip);
+  check_capacity(network, chip, placed.mapping);
+  if (job.mapper == "sequential") return placed;
+  ReplayOptions options;
+  options.level = Level::kCounts;
+  options.threads = job.threads;
+  options.keep_core_traffic = true;
+  const ReplayResult counts = replay(network, chip, placed.mapping, spikes, options);
+  placed = job.mapper == "greedy" ? place_greedy(chip, placed.mapping, counts.traffic)
+                                  : place_annealed(chip, placed.mapping, counts.traffic, {});
+  // A core's contents move as a whole; what it holds is what it held, what it sends may not be.
+  check_capacity(network, chip, placed.mapping);
+  return placed;
+}
+
+// Replays the first steps once more: keeping every core of every step of a long run takes too much.
+void write_timeline(const ChipJob& job, const ChipNetwork& network, const ChipSpec& chip,
+                    const Mapping& mapping, const ChipSpikes& spikes) {
+  const ChipSpikes first = slice_of(spikes, {0, std::min(spikes.steps, job.timeline_steps)});
+  ReplayOptions options = replay_options(job);
+  options.keep_step_cores = true;
+  write_text_file(job.timeline,
+                  chip_timeline(chip, replay(network, chip, mapping, first, options)));
+}
+
+}  // namespace
+
+std::vector<std::string> chip_sets(const ChipJob& job) {
+  std::vector<std::string> sets = job.sets;
+  for (const auto& [key, value] : job.settings) {
+    if (key != "mapper") sets.push_back(key + "=" + value);
+  }
+  return sets;
+}
+
+std::string label_of(const ChipJob& job) {
+  std::string label = job.chip;
+  for (const auto& [key, value] : job.settings) label += " " + key + "=" + value;
+  return label;
+}
+
+namespace {
+
+// Not mapped as a whole: every turn has a mapping of its own.
+ChipRun run_in_turn(const ChipJob& job, const LoweredNetwork& lowered, const ChipSpec& chip,
+                    const ChipSpikes& spikes, const std::vector<int64_t>& sample_steps) {
+  InTurnOptions options;
+  options.replay = replay_options(job);
+  options.check = job.check;
+  const InTurnResult turns = replay_in_turn(lowered.network, chip, spikes, options);
+  ChipRun run = price_turns(lowered, chip, turns, sample_steps, job.dense);
+  std::string mappings;
+  for (const Turn& turn : turns.turns)
+    mappings += mapping_json(turn.mapping, turn.network, turns.chip);
+  run.mapping_sha256 = sha256_hex(mappings);
+  run.label = label_of(job);
+  run.settings = job.settings;
+  run.mapper = job.mapper;
+  run.weight_bits = job.lower.weight_bits;
+  return run;
+}
+
+}  // namespace
+
+ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
+  const ChipSpec chip = load_chip(job.chip, chip_sets(job));
+  const LoweredNetwork lowered = lower(graph, chip, job.lower);
+  if (!job.host) refuse_host(lowered, chip);
+  const TraceFile trace(job.trace);
+  const int64_t samples =
+      job.samples > 0 ? job.samples : static_cast<int64_t>(trace.samples().size());
+  const ChipSpikes spikes = spikes_of(lowered, trace, samples);
+  std::vector<int64_t> sample_steps;
+  for (int64_t s = 0; s < samples; ++s)
+    sample_steps.push_back(trace.samples()[static_cast<size_t>(s)].steps);
+  if (job.in_turn) return run_in_turn(job, lowered, chip, spikes, sample_steps);
+  const Placement placed = map_network(job, lowered.network, chip, spikes);
+  const ReplayResult result =
+      replay(lowered.network, chip, placed.mapping, spikes, replay_options(job));
+  if (!job.timeline.empty()) write_timeline(job, lowered.network, chip, placed.mapping, spikes);
+  if (job.check) check_result(lowered.network, chip, spikes, result);
+  ChipRun run = price_run(lowered, chip, result, sample_steps, job.dense);
+  const std::string text = mapping_json(placed.mapping, lowered.network, chip);
+  if (job.writes() && job.before_writing) job.before_writing();
+  if (!job.save_mapping.empty()) write_text_file(job.save_mapping, text);
+  run.label = label_of(job);
+  run.settings = job.settings;
+  run.mapper = job.mapping.empty() ? job.mapper : job.mapping.filename().string();
+  run.mapping_sha256 = sha256_hex(text);
+  run.packet_hops_before = placed.hops_before;
+  run.packet_hops_after = placed.hops_after;
+  run.weight_bits = job.lower.weight_bits;
+  if (!job.counters.empty()) {
+    const std::vector<std::string> sets = chip_sets(job);
+    write_chip_counters(job.counters, {lowered, chip, placed.mapping, spikes, result, run,
+                                       chip_text(job.chip), trace.header().signature,
+                                       fmt::format("{}", fmt::join(sets, ", ")), job.threads});
+  }
+  if (!job.html.empty()) {
+    write_text_file(job.html, chip_page(job.trace.string(), run, chip, result));
+  }
+  return run;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,217 @@
+#include "run/experiment.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+
+namespace spikeloom {
+namespace {
+
+Experiment::WeightSource read_weights(Config& config) {
+  Experiment::WeightSource weights;
+  weights.path = config.path_of("weights.path", "");
+  weights.select = config.text("weights.select", "");
+  if (weights.path.empty() && !weights.select.empty()) {
+    throw config.error_at("weights.select",
+                          "random weights are one set; weights.path names a file");
+  }
+  weights.ignore = config.text_or_texts("weights.ignore", {});
+  if (weights.path.empty() && !weights.ignore.empty() && !config.has("twin.weights"))
+    throw config.error_at("weights.ignore", "there is no file of weights to leave tensors out of");
+  weights.random_seed = config.integer("weights.random_seed", 1, 0);
+  weights.trained = config.flag("weights.trained", false);
+  weights.note = config.text("weights.note", "");
+  return weights;
+}
+
+DatasetSpec read_dataset(Config& config) {
+  std::vector<std::string> kinds;
+  for (const DatasetKind& kind : dataset_kinds()) kinds.emplace_back(kind.name);
+  DatasetSpec dataset;
+  dataset.kind = config.require_choice("dataset.kind", kinds);
+  dataset.path = config.require_path("dataset.path");
+  dataset.labels = config.path_of("dataset.labels", "");
+  dataset.limit = config.integer("dataset.limit", -1, -1);
+  dataset.skip = config.integer("dataset.skip", 0, 0);
+  dataset.pad = config.integer("dataset.pad", 0, 0, 4096);
+  dataset.classes = config.integer("dataset.classes", 0, 0, 1000000);
+  dataset.mean = config.real_or_reals("dataset.mean", {});
+  dataset.std = config.real_or_reals("dataset.std", {});
+  dataset.events = config.flag("dataset.events", false);
+  dataset.split = config.text("dataset.split", "");
+  dataset.pattern = config.text("dataset.pattern", "");
+  dataset.label_field = config.text("dataset.label_field", "");
+  dataset.where = config.text_or_texts("dataset.where", {});
+  dataset.permutation = config.path_of("dataset.permutation", "");
+  dataset.follow_links = config.flag("dataset.follow_links", false);
+  dataset.size = config.integer("dataset.size", 0, 0, kMaxImageTarget);
+  dataset.crop = config.integer("dataset.crop", 0, 0, kMaxImageTarget);
+  dataset.crop_rule = config.choice("dataset.crop_rule", "round_half_even",
+                                    {"round_half_even", "floor_plus_half"}) == "round_half_even"
+                          ? CropRule::kRoundHalfEven
+                          : CropRule::kFloorPlusHalf;
+  return dataset;
+}
+
+Experiment::Run read_run(Config& config) {
+  Experiment::Run run;
+  run.device = config.choice("run.device", "auto", {"auto", "cpu", "reference"});
+  if (run.device == "auto") run.device = "cpu";
+  const int cores = available_threads();
+  run.threads = static_cast<int>(config.integer("run.threads", 0, 0, 1024));
+  if (run.threads == 0) run.threads = cores;
+  run.schedule =
+      config.choice("run.schedule", "layer-major", {"layer-major", "step-major"}) == "layer-major"
+          ? Schedule::kLayerMajor
+          : Schedule::kStepMajor;
+  run.form = config.choice("run.form", "as_written", {"as_written", "fused"});
+  run.batch = config.integer("run.batch", 0, 0, 4096);
+  if (run.batch == 0) run.batch = run.threads;
+  run.precision = read_precision(config);
+  return run;
+}
+
+Experiment::Trace read_trace(Config& config) {
+  Experiment::Trace trace;
+  trace.layers = config.text_or_texts("trace.layers", {"all"});
+  trace.enabled = !trace.layers.empty() && trace.layers != std::vector<std::string>{"none"};
+  if (trace.layers == std::vector<std::string>{"all"}) trace.layers.clear();
+  trace.every = config.integer("trace.every", 1, 1);
+  trace.samples = config.indices("trace.samples");
+  trace.events = config.text_or_texts("trace.events", {"auto"});
+  trace.events_auto = trace.events == std::vector<std::string>{"auto"};
+  if (trace.events_auto || trace.events == std::vector<std::string>{"none"}) trace.events.clear();
+  trace.events_gzip = config.choice("trace.event_compression", "gzip", {"gzip", "none"}) == "gzip";
+  return trace;
+}
+
+Experiment::Output read_output(Config& config, bool logits) {
+  Experiment::Output output;
+  output.dir = config.path_of("output.dir", "out").lexically_normal();
+  if (output.dir.empty()) throw config.error_at("output.dir", "is the empty text");
+  output.features = config.text_or_texts("output.features", {});
+  output.membranes = config.text_or_texts("output.membranes", {});
+  output.logits = config.flag("output.logits", logits);
+  output.checkpoint_s = config.real("output.checkpoint_s", 1.0, 0.0, 86400.0);
+  return output;
+}
+
+Experiment::Tokens read_tokens(Config& config) {
+  Experiment::Tokens tokens;
+  tokens.kind = config.require_choice("dataset.kind", {"binidx", "text", "tokens"});
+  tokens.path = config.require_path("dataset.path");
+  const std::string vocab = config.text("dataset.vocab", "");
+  tokens.vocab = vocab.empty() || vocab == "bytes"
+                     ? vocab
+                     : config.resolve_path("dataset.vocab", vocab).string();
+  if (config.has("dataset.split")) {
+    const std::vector<std::string> splits(std::begin(kTextSplits), std::end(kTextSplits));
+    tokens.split = config.choice("dataset.split", "", splits);
+    if (tokens.kind != "text") throw config.error_at("dataset.split", "only a text has parts");
+  }
+  tokens.window = config.integer("dataset.window", 1024, 0);
+  tokens.limit = config.integer("dataset.limit", -1, -1);
+  tokens.skip = config.integer("dataset.skip", 0, 0);
+  return tokens;
+}
+
+void read_twin(Config& config, Experiment& experiment) {
+  experiment.twin_weights = config.path_of("twin.weights", "");
+  experiment.twin_select = config.text("twin.select", "");
+  if (experiment.twin_weights.empty() && !experiment.twin_select.empty()) {
+    throw config.error_at("twin.select", "the twin has no weights; twin.weights names a file");
+  }
+}
+
+// What a run over images and sequences cannot leave out.
+void check_image_keys(Config& config, Experiment& experiment) {
+  if (!experiment.output.logits)
+    throw config.error_at("output.logits", "logits.npy is always written");
+  const ModelShape shape = experiment.model.shape();
+  if (experiment.dataset.classes == 0) experiment.dataset.classes = shape.classes;
+  experiment.dataset.steps = shape.length;
+}
+
+// What a run over tokens cannot have, each with its reason.
+void check_token_keys(Config& config, Experiment& experiment) {
+  if (experiment.neurobench)
+    throw config.error_at("report.neurobench", "a time mix has no NeuroBench count");
+  if (experiment.output.per_step) {
+    throw config.error_at("output.per_step",
+                          "of token arrays, logits.npy holds every step already");
+  }
+  if (experiment.run.form != "as_written")
+    throw config.error_at("run.form", "token models have nothing to fuse: as_written");
+  experiment.run.precision.samples = 0;  // none of their layers has scales that spikes choose
+  if (!experiment.weights.path.empty()) return;
+  try {
+    experiment.model.family->checkpoint.complete(experiment.model.spec, nullptr,
+                                                 {.frames = experiment.tokens.window});
+  } catch (const Error& error) {
+    throw config.error_at("model.family", error.what());
+  }
+}
+
+}  // namespace
+
+Error Experiment::error_at(const std::string& key, const std::string& message) const {
+  if (file != nullptr) return file->error_at(key, message);
+  return {ErrorCode::kUsage, "key '" + key + "': " + message};
+}
+
+void check_trace_samples(const Experiment& experiment, int64_t samples) {
+  for (const int64_t index : experiment.trace.samples) {
+    if (index < samples) continue;
+    throw experiment.error_at("trace.samples",
+                              fmt::format("there is no sample {}, the run has {}", index, samples));
+  }
+}
+
+Experiment read_experiment(Config config) {
+  Experiment experiment;
+  experiment.model = read_model(config);
+  const bool tokens = experiment.reads_tokens();
+  if (tokens) {
+    experiment.tokens = read_tokens(config);
+  } else {
+    experiment.dataset = read_dataset(config);
+  }
+  experiment.weights = read_weights(config);
+  experiment.run = read_run(config);
+  experiment.trace = read_trace(config);
+  experiment.output = read_output(config, !tokens || experiment.tokens.kind == "tokens");
+  if (experiment.model.family->twin.build != nullptr || !tokens) read_twin(config, experiment);
+  experiment.what_if = read_what_if(config, experiment.run.device);
+  if (experiment.what_if.weight_bits > 0 && experiment.run.precision.precision != Precision::kF32) {
+    throw config.error_at("run.precision", "what_if.weight_bits rounds the weights already: fp32");
+  }
+  experiment.chip = read_chip_choice(config);
+  experiment.neurobench = config.flag("report.neurobench", false);
+  experiment.output.per_step = config.flag("output.per_step", false);
+  config.reject_unknown();
+  tokens ? check_token_keys(config, experiment) : check_image_keys(config, experiment);
+  experiment.config = config.resolved();
+  experiment.file = std::make_shared<Config>(std::move(config));
+  return experiment;
+}
+
+Tokenizer tokenizer_for(const std::string& vocab, int64_t vocabulary, const char* option) {
+  if (vocab.empty() && vocabulary != 256) {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("{} is needed: the network knows {} tokens, which are no bytes", option,
+                            vocabulary));
+  }
+  const bool bytes = vocab.empty() || vocab == "bytes";
+  Tokenizer tokenizer = bytes ? Tokenizer(ByteTokenizer{}) : load_tokenizer(vocab);
+  if (vocabulary_of(tokenizer) > vocabulary) {
+    throw Error(ErrorCode::kData,
+                fmt::format("{} has {} tokens, the network {}", bytes ? "bytes" : vocab,
+                            vocabulary_of(tokenizer), vocabulary));
+  }
+  return tokenizer;
+}
+
+}  // namespace spikeloom

@@ -1,0 +1,111 @@
+#pragma once
+// An experiment as checked values, from a file or built in memory. Reading is the schema: every key
+// the program knows is read here, once.
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/io/config.hpp"
+#include "datasets/open.hpp"
+#include "datasets/token_rows.hpp"
+#include "datasets/tokenizer.hpp"
+#include "run/chip_choice.hpp"
+#include "run/model_choice.hpp"
+#include "run/precision.hpp"
+#include "run/what_if.hpp"
+#include "sim/plan/plan.hpp"
+
+namespace spikeloom {
+
+struct Experiment {
+  ModelChoice model;
+  struct WeightSource {
+    std::filesystem::path path;  // "": random
+    std::string select;          // of several sets of weights in a file
+    std::string select_key = "weights.select";
+    std::vector<std::string> ignore;  // patterns of names to leave out
+    int64_t random_seed = 1;
+    bool trained = false;
+    std::string note;  // where they come from, for the report
+
+    // Of the dense twin's file; the patterns hold for both.
+    WeightSource for_twin(const std::string& set) const {
+      WeightSource twin;
+      twin.select = set;
+      twin.select_key = "twin.select";
+      twin.ignore = ignore;
+      return twin;
+    }
+  } weights;
+  std::filesystem::path twin_weights;  // "": the twin is counted, not executed
+  std::string twin_select;             // as weights.select
+  DatasetSpec dataset;                 // images and sequences
+  struct Tokens {
+    std::string kind;  // "binidx" | "text" | "tokens"
+    std::filesystem::path path;
+    std::string split;      // of a text, "": all of it
+    std::string vocab;      // resolved path, "bytes", or "" (no text; text of 256 tokens)
+    int64_t window = 1024;  // tokens before the state is reset; 0: never
+    int64_t limit = -1;     // windows; -1: all
+    int64_t skip = 0;       // windows left out at the start
+    WantedWindows wanted() const { return {window, skip, limit}; }
+  } tokens;  // of a network that reads them, in the dataset's place
+  struct Run {
+    std::string device = "cpu";  // or "reference"
+    int threads = 1;
+    Schedule schedule = Schedule::kLayerMajor;
+    std::string form = "as_written";  // or "fused"
+    int64_t batch = 1;                // samples in flight
+    PrecisionChoice precision;
+  } run;
+  struct Trace {
+    bool enabled = true;
+    std::vector<std::string> layers;  // empty: all
+    int64_t every = 1;
+    std::vector<int64_t> samples;  // empty: all
+    bool events_auto = true;
+    std::vector<std::string> events;
+    bool events_gzip = true;
+
+    // Whether the file holds every spike of the run.
+    bool is_whole() const { return enabled && layers.empty() && every == 1 && samples.empty(); }
+  } trace;
+  struct Output {
+    std::filesystem::path dir = "out";
+    std::vector<std::string> features, membranes;
+    bool logits = true;       // logits.npy
+    bool per_step = false;    // also the logits after every step
+    double checkpoint_s = 1;  // shortest time between two checkpoints
+  } output;
+  WhatIf what_if;
+  std::optional<ChipChoice> chip;  // priced while the run goes on
+  bool neurobench = false;         // also count as the NeuroBench harness does
+
+  // What stands in the report: every key and its value.
+  nlohmann::json config;
+  // Where they come from: places for errors. Null: the experiment was built in memory.
+  std::shared_ptr<Config> file;
+
+  bool reads_tokens() const { return model.family->sample == SampleKind::kTokens; }
+  // Whether the file says so itself.
+  bool says(const std::string& key) const { return file != nullptr && file->has(key); }
+  // An Error(kUsage) that names the key, and its place where there is a file.
+  Error error_at(const std::string& key, const std::string& message) const;
+};
+
+// Reads and checks everything but what the samples decide. Throws Error(kUsage).
+Experiment read_experiment(Config config);
+
+// Throws Error(kUsage) where trace.samples names one that a run of so many has not.
+void check_trace_samples(const Experiment& experiment, int64_t samples);
+
+// The tokenizer a network of so many tokens needs: `vocab` is a file, "bytes", or "" for bytes
+// where there are 256. The network may know more tokens, for vocabularies are padded, never fewer.
+// `option` names it in errors. Throws Error(kUsage, kData).
+Tokenizer tokenizer_for(const std::string& vocab, int64_t vocabulary, const char* option);
+
+}  // namespace spikeloom

@@ -1,0 +1,43 @@
+#pragma once
+// [model] of an experiment: a family and the values of its keys.
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "core/io/config.hpp"
+#include "datasets/dataset.hpp"
+#include "models/families.hpp"
+
+namespace spikeloom {
+
+struct ModelChoice {
+  const Family* family = nullptr;
+  std::string preset;  // "": none, or the family's usual one
+  ModelSpec spec;
+
+  ModelShape shape() const { return family->shape(spec); }
+  Graph build(const DataShape& data) const { return family->build(spec, data); }
+  // Nothing where the network has none.
+  std::optional<Graph> twin(const DataShape& data) const;
+};
+
+// `model.family`. Throws Error(kUsage) naming them all.
+const Family& read_family(Config& config);
+// The keys of the family. Throws Error(kUsage) with the place of the key, also where two do not go
+// together.
+ModelChoice read_model(Config& config);
+
+// A key by way of a command-line option. Throws Error(kUsage) naming the option where the family
+// has no such key, or the value is none for it.
+void set_key(ModelChoice& model, std::string_view key, const char* option,
+             std::variant<bool, int64_t, double> value);
+
+DataShape shape_of(const DatasetInfo& data);
+// Makes the error of a key of the experiment.
+using ErrorAt = std::function<Error(const std::string& key, const std::string& message)>;
+// Throws what `error_at` makes of the key that does not fit the samples.
+void check_fits(const ModelChoice& model, const DatasetInfo& data, const ErrorAt& error_at);
+
+}  // namespace spikeloom
