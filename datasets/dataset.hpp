@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/levels.hpp"
 #include "core/shape.hpp"
 #include "core/tensor.hpp"
 
@@ -20,8 +22,10 @@ struct DatasetInfo {
   int64_t height = 0, width = 0, channels = 0;
   // Each sample is a file of its own: one that cannot be read is left out of a run, and named.
   bool separate_files = false;
-  int64_t frames = 1;   // 1: a static image, shown at every time step; otherwise one frame a step
-  bool events = false;  // values are 0 and 1, spikes; a reader that says so sees to it
+  int64_t frames = 1;  // 1: a static image, shown at every time step; otherwise one frame a step
+  // Values are whole numbers of events within this range, 0 and 1 spikes; a reader that says so
+  // sees to it. None: real values.
+  std::optional<LevelRange> events{};
   // What opening it left out or had to assume, a line each, for the report.
   std::vector<std::string> warnings{};
   const char* unit = "sample";  // what one is called

@@ -1,6 +1,7 @@
 #include "datasets/declared_events.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.hpp"
 
@@ -21,9 +22,9 @@ std::string place_in(const Shape& shape, int64_t element) {
 
 class DeclaredEvents final : public Dataset {
  public:
-  explicit DeclaredEvents(std::unique_ptr<Dataset> values)
-      : values_(std::move(values)), info_(values_->info()) {
-    info_.events = true;
+  DeclaredEvents(std::unique_ptr<Dataset> values, LevelRange range)
+      : values_(std::move(values)), info_(values_->info()), range_(range) {
+    info_.events = range;
   }
 
   const DatasetInfo& info() const noexcept override { return info_; }
@@ -31,27 +32,38 @@ class DeclaredEvents final : public Dataset {
   Sample load(int64_t index) const override {
     Sample sample = values_->load(index);
     const auto values = sample.frames.f32();
-    const auto bad = std::find_if_not(values.begin(), values.end(), is_binary);
+    const auto bad = std::find_if_not(values.begin(), values.end(),
+                                      [&](float value) { return is_event(value); });
     if (bad == values.end()) return sample;
     std::string value = std::to_string(*bad);
     value.erase(value.find_last_not_of('0') + 1);
     if (value.ends_with('.')) value.pop_back();
-    throw Error(ErrorCode::kData,
-                "sample " + std::to_string(index) + " holds " + value + " at " +
-                    place_in(sample.frames.shape(), bad - values.begin()) +
-                    ": dataset.events says that values are 0 or 1; counts of several events are "
-                    "priced as real values, without the key");
+    throw Error(
+        ErrorCode::kData,
+        "sample " + std::to_string(index) + " holds " + value + " at " +
+            place_in(sample.frames.shape(), bad - values.begin()) +
+            (range_ == LevelRange()
+                 ? ": dataset.events says that values are 0 or 1; dataset.levels = [0, most] "
+                   "takes counts of several events"
+                 : ": dataset.levels says that values are whole numbers from " +
+                       range_text(range_)));
   }
 
  private:
+  bool is_event(float value) const noexcept {
+    return value >= static_cast<float>(range_.low) && value <= static_cast<float>(range_.high) &&
+           value == std::floor(value);
+  }
+
   std::unique_ptr<Dataset> values_;
   DatasetInfo info_;
+  LevelRange range_;
 };
 
 }  // namespace
 
-std::unique_ptr<Dataset> declared_events(std::unique_ptr<Dataset> values) {
-  return std::make_unique<DeclaredEvents>(std::move(values));
+std::unique_ptr<Dataset> declared_events(std::unique_ptr<Dataset> values, LevelRange range) {
+  return std::make_unique<DeclaredEvents>(std::move(values), range);
 }
 
 bool all_binary(std::span<const float> values) noexcept {

@@ -58,8 +58,8 @@ std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec) {
   refuse_foreign_options(spec);
   if (spec.events) {
     DatasetSpec values = spec;
-    values.events = false;
-    return declared_events(open_dataset(values));
+    values.events.reset();
+    return declared_events(open_dataset(values), *spec.events);
   }
   std::vector<std::string> names;
   for (const DatasetKind& kind : kKinds) {

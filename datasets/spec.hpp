@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "core/levels.hpp"
 
 namespace spikeloom {
 
@@ -16,14 +19,15 @@ enum class CropRule { kRoundHalfEven, kFloorPlusHalf };
 constexpr int64_t kMaxImageTarget = 4096;
 
 struct DatasetSpec {
-  std::string kind;               // one of dataset_kinds()
-  std::filesystem::path path;     // images: a file; cifar10, image_folder: a folder
-  std::filesystem::path labels;   // idx, npy, image_folder: file of labels, or empty
-  int64_t limit = -1;             // at most this many samples; -1: all
-  int64_t skip = 0;               // samples left out at the start
-  int64_t pad = 0;                // idx, cifar10: zeros around the raw image, pixels on each side
-  int64_t classes = 0;            // labels are 0..classes-1; 0: the kind's own number
-  bool events = false;            // values are declared to be 0 and 1: spikes
+  std::string kind;              // one of dataset_kinds()
+  std::filesystem::path path;    // images: a file; cifar10, image_folder: a folder
+  std::filesystem::path labels;  // idx, npy, image_folder: file of labels, or empty
+  int64_t limit = -1;            // at most this many samples; -1: all
+  int64_t skip = 0;              // samples left out at the start
+  int64_t pad = 0;               // idx, cifar10: zeros around the raw image, pixels on each side
+  int64_t classes = 0;           // labels are 0..classes-1; 0: the kind's own number
+  // Values are declared to be whole numbers of events: 0 and 1 spikes, more levels.
+  std::optional<LevelRange> events{};
   std::vector<double> mean, std;  // one value or one per channel; empty: 0 and 1
   std::string split;              // cifar10 folder: "train" or "test"
   int64_t size = 0;               // image_folder: short side after the resize, pixels; 0: no resize

@@ -17,6 +17,8 @@
 #include <variant>
 #include <vector>
 
+#include "core/levels.hpp"
+
 namespace spikeloom {
 
 struct IntegerField {
@@ -112,7 +114,8 @@ struct DataShape {
   int64_t frames = 1;             // of a sample; tokens: of the longest window, 0: unknown
   int64_t height = 0, width = 0;  // 0: no images
   int64_t channels = 0;
-  bool events = false;  // values are 0 and 1: spikes
+  // Whole numbers of events: 0 and 1 spikes, more levels; none: real values.
+  std::optional<LevelRange> events{};
 };
 
 // What a network reads and answers.

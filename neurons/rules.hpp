@@ -41,6 +41,9 @@ struct NeuronRules {
   bool operator==(const NeuronRules&) const = default;
 };
 
+// With kMulti; a neuron that fires more often ends the run. As many fit 16 bits.
+constexpr int64_t kMostSpikesInStep = 65535;
+
 // Does the step need to know whether the one before fired?
 constexpr bool is_delayed(Reset reset) noexcept {
   return reset == Reset::kSubtractNext || reset == Reset::kValueNext || reset == Reset::kHoldNext;

@@ -28,6 +28,9 @@ void visit_arrays(State& state, Visit&& visit) {
     for (auto& [name, p] : statistics.populations) {
       visit(whose + "population/" + name + "/rows", p.events_per_row);
       visit(whose + "population/" + name + "/steps", p.events_per_step);
+      if (!p.packets) continue;
+      visit(whose + "population/" + name + "/packets/rows", p.packets->per_row);
+      visit(whose + "population/" + name + "/packets/steps", p.packets->per_step);
     }
   };
   visit_counts("", state.statistics);
@@ -52,6 +55,7 @@ void visit_statistics(const std::string& whose, Statistics& statistics, Visit&& 
   for (auto& [name, p] : statistics.populations) {
     visit(whose + "population/" + name + "/evaluations", p.evaluations);
     visit(whose + "population/" + name + "/events", p.events);
+    if (p.packets) visit(whose + "population/" + name + "/packets", p.packets->events);
   }
   for (auto& [name, a] : statistics.attention) {
     visit(whose + "attention/" + name + "/q", a.q_events);

@@ -77,12 +77,11 @@ void LiveChip::chunk(const SpikeChunk& chunk) {
     if (out.first.empty()) continue;
     for (int64_t t = 0; t < chunk.steps; ++t) {
       if (lowered_.sources[p] == SpikeSource::kTrace) {
-        const SpikeView bits = chunk.spikes(recorded_[p], t);
-        for (int64_t row = 0; row < bits.rows; ++row) {
-          bits.for_each(row, [&](int64_t channel) {
-            out.neurons.push_back(static_cast<uint32_t>(row * bits.channels + channel));
-          });
-        }
+        const ChipPopulation& population = lowered_.network.populations[p];
+        for_each_level(chunk.spikes(recorded_[p], t), population.levels,
+                       [&](int64_t neuron, int64_t level) {
+                         add_packets(population, neuron, level, out.neurons);
+                       });
       } else if (chunk.first_step + t == 0) {
         for (uint32_t n = 0; n < lowered_.network.populations[p].neurons(); ++n)
           out.neurons.push_back(n);

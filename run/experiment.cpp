@@ -27,6 +27,23 @@ Experiment::WeightSource read_weights(Config& config) {
   return weights;
 }
 
+// `dataset.events`: 0 and 1. `dataset.levels`: from where to where counts of events go.
+std::optional<LevelRange> read_events(Config& config) {
+  const bool spikes = config.flag("dataset.events", false);
+  const std::vector<int64_t> range = config.integers("dataset.levels", {}, -kMostLevel);
+  if (range.empty()) return spikes ? std::optional(LevelRange()) : std::nullopt;
+  if (spikes)
+    throw config.error_at("dataset.levels",
+                          "and dataset.events = true: values are levels or spikes");
+  if (range.size() != 2 || range[0] > 0 || range[1] < 0 || range[0] == range[1] ||
+      range[1] > kMostLevel)
+    throw config.error_at("dataset.levels",
+                          fmt::format("must be the least and the most a value can be, [0, 15], "
+                                      "with 0 among them and at most {}",
+                                      kMostLevel));
+  return LevelRange{range[0], range[1]};
+}
+
 DatasetSpec read_dataset(Config& config) {
   std::vector<std::string> kinds;
   for (const DatasetKind& kind : dataset_kinds()) kinds.emplace_back(kind.name);
@@ -40,7 +57,7 @@ DatasetSpec read_dataset(Config& config) {
   dataset.classes = config.integer("dataset.classes", 0, 0, 1000000);
   dataset.mean = config.real_or_reals("dataset.mean", {});
   dataset.std = config.real_or_reals("dataset.std", {});
-  dataset.events = config.flag("dataset.events", false);
+  dataset.events = read_events(config);
   dataset.split = config.text("dataset.split", "");
   dataset.pattern = config.text("dataset.pattern", "");
   dataset.label_field = config.text("dataset.label_field", "");

@@ -18,6 +18,7 @@ class ChannelCounter {
   }
   void add(const SpikeChunk& chunk) {
     for (size_t p = 0; p < populations_.size(); ++p) {
+      if (populations_[p].levels != LevelRange()) continue;  // their readers keep fp32
       for (int64_t t = 0; t < chunk.steps; ++t) {
         const SpikeView view = chunk.spikes(p, t);
         for (int64_t row = 0; row < view.rows; ++row) {

@@ -11,6 +11,7 @@ namespace spikeloom {
 namespace {
 
 constexpr int64_t kValueBits = 32;  // of a membrane, of a residual value
+constexpr const char* kNoMaximum = "no unit of a core finds the largest of several values";
 constexpr const char* kNoMap = "its operand is put together from others, and no map";
 
 class Lowering {
@@ -75,6 +76,7 @@ class Lowering {
     const int target = new_population(id, node.name, SpikeSource::kTrace);
     populations_[id] = target;
     const PopulationInfo info = *population_of(node.op);
+    carry_levels(node, population(target));
     if (info.is_copy) unpriced_.insert("carrying spikes to their delayed copy " + node.name);
     if (info.is_input ||
         info.is_copy) {  // spikes come from elsewhere: nothing is computed for them
@@ -85,16 +87,41 @@ class Lowering {
       add_pool(id, *pool, target);
       return;
     }
+    if (std::holds_alternative<Add>(node.op)) {  // sends on what came in this step
+      population(target).update = UpdateRule::kTouched;
+      for (const NodeId input : node.inputs) collect(input, target);
+      return;
+    }
     const auto slots = static_cast<int64_t>(state_of(node).size());
     population(target).state_bits = kValueBits * std::max<int64_t>(1, slots);
     for (const NodeId input : node.inputs) collect(input, target);
+  }
+
+  // Levels travel as payload where targets can multiply, else as so many spikes.
+  void carry_levels(const Node& node, ChipPopulation& sender) const {
+    if (node.kind != EdgeKind::kLevels) return;
+    sender.levels = node.levels;
+    if (multiplies_) sender.payload_bits = node.levels.planes();
+  }
+
+  // Without a payload a packet stands for one unit and has no sign.
+  std::string signs_obstacle(NodeId id) const {
+    const Node& node = graph().node(id);
+    const bool loses = node.kind == EdgeKind::kLevels && node.levels.is_signed() && !multiplies_;
+    return loses ? "its operand has negative levels, and the chip has no unit that multiplies" : "";
   }
 
   // A maximum of spikes fires when any of its window does; nothing is left for the next step.
   void add_pool(NodeId id, const Pool2d& pool, int target) {
     population(target).update = UpdateRule::kTouched;
     const auto source = populations_.find(source_of(graph(), graph().node(id).inputs[0]));
-    const std::string reason = source == populations_.end() ? kNoMap : map_obstacle(id);
+    const bool finds_most =
+        pool.mode == PoolMode::kMax && graph().node(id).kind == EdgeKind::kLevels;
+    const std::string reason = finds_most                     ? kNoMaximum
+                               : source == populations_.end() ? kNoMap
+                               : !signs_obstacle(source->first).empty()
+                                   ? signs_obstacle(source->first)
+                                   : map_obstacle(id);
     if (!reason.empty()) {
       homes_[id] = target;
       host(id, reason);
@@ -196,7 +223,7 @@ class Lowering {
       }
       return "";
     }
-    if (is_population(node)) return "";
+    if (is_population(node)) return signs_obstacle(source);
     if (node.kind == EdgeKind::kReal && !multiplies_)
       return "its operand is real, and the chip has no unit that multiplies";
     return is_pure(stripped(id)) ? "" : "its operand comes from the host";
@@ -205,7 +232,7 @@ class Lowering {
   // Why a value that is no sum cannot be computed by cores; "" when it can.
   std::string obstacle(NodeId id) {
     const Node& node = graph().node(id);
-    if (is_population(node)) return "";
+    if (is_population(node)) return signs_obstacle(id);
     if (std::holds_alternative<Input>(node.op))
       return multiplies_ ? "" : "its values are real, and the chip has no unit that multiplies";
     if (const auto* apply = std::get_if<QApply>(&node.op)) return attention_obstacle(node, *apply);
@@ -213,8 +240,7 @@ class Lowering {
     if (memory != nullptr && memory->form != LmuForm::kEvent)
       return "only the event form of the memory consists of synapses";
     const auto* pool = std::get_if<Pool2d>(&node.op);
-    if (pool != nullptr && pool->mode == PoolMode::kMax)
-      return "no unit of a core finds the largest of several values";
+    if (pool != nullptr && pool->mode == PoolMode::kMax) return kNoMaximum;
     if (!is_weighted_on_chip(node.op) && pool == nullptr &&
         !std::holds_alternative<SpatialMean>(node.op))
       return "no unit of a core computes it";
@@ -333,7 +359,8 @@ class Lowering {
       return;
     }
     std::vector<NodeId> sources;
-    if (is_population(node) || std::holds_alternative<Input>(node.op)) {
+    const bool as_it_is = is_population(node) || std::holds_alternative<Input>(node.op);
+    if (as_it_is) {
       sources = {id};
     } else {
       add_sources(node.inputs[0], sources);
@@ -345,7 +372,9 @@ class Lowering {
       // What is sent once is kept: the target adds it in every step.
       if (out_.sources[static_cast<size_t>(from)] == SpikeSource::kFirstStep) keep_a_value(target);
       const std::string part = sources.size() > 1 ? " (" + population(from).name + ")" : "";
-      add_projection(id, from, target, part, synapses_of(node.op, from, target));
+      add_projection(id, from, target, part,
+                     as_it_is ? ConvSynapses{.groups = population(from).channels}
+                              : synapses_of(node.op, from, target));
     }
   }
 
@@ -403,7 +432,8 @@ class Lowering {
       ChipPopulation& at = out_.network.populations[p];
       // What changes without input: a kept value is added, several slots act on one another.
       if (at.state_bits > kValueBits) at.update = UpdateRule::kAll;
-      if (sends[p] || at.payload_bits == 0) continue;  // values nobody but the host reads
+      if (sends[p] || at.payload_bits == 0 || out_.sources[p] == SpikeSource::kTrace)
+        continue;  // values nobody but the host reads
       at.payload_bits = 0;
       at.sends_always = false;
       out_.sources[p] = SpikeSource::kSilent;

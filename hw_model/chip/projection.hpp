@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "core/levels.hpp"
+
 namespace spikeloom {
 
 // Which neurons the soma updates in a step. kAll: every neuron (folded biases reach it). kTouched:
@@ -22,14 +24,19 @@ struct ChipPopulation {
   std::string name;
   int64_t height = 1, width = 1, channels = 1;
   UpdateRule update = UpdateRule::kAll;
-  std::string soma;           // unit of the chip; empty: its first soma unit by name
-  int64_t payload_bits = 0;   // 0: spikes. Above: graded packets, whose targets multiply
+  std::string soma;          // unit of the chip; empty: its first soma unit by name
+  int64_t payload_bits = 0;  // 0: spikes. Above: graded packets, whose targets multiply
+  LevelRange levels = {};  // {0, 1}: spikes; else a packet carries a level, or stands for one unit
   bool sends_always = false;  // every neuron sends in every step, nothing is recorded (real edges)
   int64_t state_bits = 32;    // per neuron
   // A population of the same shape whose cores this one shares, neuron by neuron (a residual stream
   // lives beside all that read it); -1: none. That one is beside none itself.
   int beside = -1;
 
+  // How often a neuron with this level sends: once with the level as payload, or once per unit.
+  int64_t packets_of(int64_t level) const noexcept {
+    return payload_bits > 0 ? 1 : level < 0 ? -level : level;
+  }
   int64_t positions() const noexcept { return height * width; }
   int64_t neurons() const noexcept { return positions() * channels; }
 };

@@ -38,14 +38,28 @@ void check_population(const ChipPopulation& population, const ChipSpikes::Popula
         throw wrong(population, "neuron " + std::to_string(neuron) + " of " +
                                     std::to_string(population.neurons()));
       }
-      if (i > spikes.first[step] && spikes.neurons[static_cast<size_t>(i) - 1] >= neuron) {
+      const bool once = population.levels == LevelRange();
+      const uint32_t before =
+          i > spikes.first[step] ? spikes.neurons[static_cast<size_t>(i) - 1] : 0;
+      if (i > spikes.first[step] && (once ? before >= neuron : before > neuron)) {
         throw wrong(population, "neurons of step " + std::to_string(step) + " do not ascend");
       }
     }
   }
 }
 
+constexpr size_t kMostPackets = size_t{1} << 30;  // of one population
+
 }  // namespace
+
+void add_packets(const ChipPopulation& population, int64_t neuron, int64_t level,
+                 std::vector<uint32_t>& packets) {
+  const auto count = static_cast<size_t>(population.packets_of(level));
+  if (count > kMostPackets - std::min(packets.size(), kMostPackets))
+    throw Error(ErrorCode::kCapacity,
+                "levels of " + population.name + " are more than 2^30 packets");
+  packets.insert(packets.end(), count, static_cast<uint32_t>(neuron));
+}
 
 ChipSpikes slice_of(const ChipSpikes& spikes, Range steps) {
   ChipSpikes out;
@@ -97,6 +111,11 @@ ChipSpikes read_spikes(const TraceFile& trace, const ChipNetwork& network, int64
     if (population.sends_always) continue;
     const size_t index = trace.at(population.name);
     const TracePopulation& recorded = trace.populations()[index];
+    if (recorded.levels != population.levels) {
+      throw Error(ErrorCode::kData, trace.path().string() + ": population " + population.name +
+                                        " holds values from " + range_text(recorded.levels) +
+                                        ", the network expects " + range_text(population.levels));
+    }
     if (recorded.neurons != population.neurons() || first < 0 || first + steps > recorded.rows) {
       throw Error(ErrorCode::kData, trace.path().string() + ": population " + population.name +
                                         " has " + std::to_string(recorded.neurons) +
@@ -107,13 +126,15 @@ ChipSpikes read_spikes(const TraceFile& trace, const ChipNetwork& network, int64
     }
     out.first.push_back(0);
     const int64_t block = trace.block_rows(index);
-    const auto row_bytes = static_cast<size_t>(packed_bytes(recorded.neurons));
+    const auto row_bytes = static_cast<size_t>(packed_bytes(recorded.bits()));
     for (int64_t row = first; row < first + steps; row += block) {
       const int64_t rows = std::min(block, first + steps - row);
       const std::vector<uint8_t> bits = trace.bits(index, row, rows);
       for (int64_t r = 0; r < rows; ++r) {
-        for_each_packed({bits.data() + static_cast<size_t>(r) * row_bytes, row_bytes},
-                        [&](int64_t n) { out.neurons.push_back(static_cast<uint32_t>(n)); });
+        for_each_level({bits.data() + static_cast<size_t>(r) * row_bytes, row_bytes},
+                       recorded.neurons, recorded.levels, [&](int64_t n, int64_t level) {
+                         add_packets(population, n, level, out.neurons);
+                       });
         out.first.push_back(static_cast<int64_t>(out.neurons.size()));
       }
     }

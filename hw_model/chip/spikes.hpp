@@ -12,9 +12,10 @@ namespace spikeloom {
 
 struct ChipSpikes {
   struct Population {
-    std::vector<int64_t> first;     // steps + 1, into neurons; empty: silent
-    std::vector<uint32_t> neurons;  // ascending within a step
-    std::vector<int64_t> updated;   // rule kGiven: neurons updated per step
+    std::vector<int64_t> first;  // steps + 1, into neurons; empty: silent
+    // Ascending within a step; of levels a neuron stands there once per packet it sends.
+    std::vector<uint32_t> neurons;
+    std::vector<int64_t> updated;  // rule kGiven: neurons updated per step
   };
   int64_t steps = 0;
   std::vector<Population> populations;  // as in the network
@@ -27,6 +28,10 @@ struct ChipSpikes {
     return {spikes.neurons.data() + spikes.first[s], spikes.neurons.data() + spikes.first[s + 1]};
   }
 };
+
+// Appends a neuron as often as it sends. Throws Error(kCapacity) beyond 2^30 packets.
+void add_packets(const ChipPopulation& population, int64_t neuron, int64_t level,
+                 std::vector<uint32_t>& packets);
 
 // The steps of a range as a record of their own. Its first step starts a sample.
 ChipSpikes slice_of(const ChipSpikes& spikes, Range steps);

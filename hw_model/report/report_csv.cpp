@@ -99,7 +99,7 @@ Row layer_row(const LayerCount& layer) {
   return {{"kind", "layer"},
           {"name", layer.name},
           {"op", layer.op},
-          {"operand", layer.spike_operand ? "spikes" : "real"},
+          {"operand", operand_name(layer)},
           {"weights", text(layer.weights)},
           {"dense_macs", text(layer.dense_macs)},
           {"input_elements", text(layer.input_elements)},

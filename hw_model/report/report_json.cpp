@@ -17,7 +17,7 @@ namespace {
 Json layer_json(const LayerCount& layer) {
   Json json{{"name", layer.name},
             {"op", layer.op},
-            {"operand", layer.spike_operand ? "spikes" : "real"},
+            {"operand", operand_name(layer)},
             {"static", layer.is_static},
             {"rate_adds", layer.rate_adds()}};
   put(json, "weights", layer.weights);
@@ -26,6 +26,7 @@ Json layer_json(const LayerCount& layer) {
   put(json, "input_elements", layer.input_elements);
   put(json, "input_events", layer.input_events);
   put(json, "event_adds", layer.event_adds);
+  if (layer.level_operand) put(json, "deliveries", layer.deliveries);
   put(json, "real_macs", layer.real_macs);
   return json;
 }

@@ -61,7 +61,8 @@ void fill_raster(const TraceFile& trace, size_t p, LayerRaster& raster) {
   const std::vector<uint32_t> counts = trace.popcounts(p);
   const int64_t columns = choose_columns(rows, raster);
   raster.cells.assign(static_cast<size_t>(raster.shown * columns), 0);
-  const auto row_bytes = static_cast<size_t>(packed_bytes(raster.neurons));
+  const auto row_bytes = static_cast<size_t>(packed_bytes(trace.populations()[p].bits()));
+  const LevelRange levels = trace.populations()[p].levels;
   const int64_t block = trace.block_rows(p);
   for (int64_t first = 0; first < columns; first += block) {
     const int64_t here = std::min(block, columns - first);
@@ -71,7 +72,7 @@ void fill_raster(const TraceFile& trace, size_t p, LayerRaster& raster) {
       for (int64_t i = 0; i < raster.shown; ++i) {
         const int64_t neuron = i * raster.stride;
         raster.cells[static_cast<size_t>(i * columns + first + r)] =
-            row[neuron >> 3] >> (neuron & 7) & 1;
+            packed_level({row, row_bytes}, raster.neurons, levels, neuron) != 0;
       }
     }
   }
@@ -103,11 +104,14 @@ void fill_maps(const TraceFile& trace, size_t p, SpikeMaps& maps) {
       for (int64_t x = 0; x < columns; ++x)
         pixels[static_cast<size_t>(y / maps.bin * maps.width + x / maps.bin)] += 1;
     }
-    for_each_packed(trace.bits(p, static_cast<int64_t>(r)), [&](int64_t neuron) {
-      if (neuron >= population.neurons) return;
-      const int64_t pixel = neuron / channels, y = pixel / columns, x = pixel % columns;
-      map[static_cast<size_t>(y / maps.bin * maps.width + x / maps.bin)] += 1;
-    });
+    const auto packed = trace.bits(p, static_cast<int64_t>(r));
+    for_each_level(
+        packed, population.neurons, population.levels, [&](int64_t neuron, int64_t level) {
+          if (neuron >= population.neurons) return;
+          const int64_t pixel = neuron / channels, y = pixel / columns, x = pixel % columns;
+          map[static_cast<size_t>(y / maps.bin * maps.width + x / maps.bin)] +=
+              static_cast<double>(std::abs(level));
+        });
     for (size_t i = 0; i < map.size(); ++i) {
       map[i] /= pixels[i];
       maps.high = std::max(maps.high, map[i]);

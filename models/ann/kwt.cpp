@@ -16,7 +16,7 @@ class Builder {
 
   Graph build() {
     NodeId x =
-        graph_.add("input", Input{{config_.frames, config_.in_channels}, false, 0, config_.events});
+        graph_.add("input", input_of({config_.frames, config_.in_channels}, false, config_.events));
     x = linear("patch_embed", x, config_.dim);
     x = graph_.add("cls_token", Prepend{config_.dim, "cls_token"}, {x});
     x = graph_.add("pos_embed", Positions{config_.frames + 1, config_.dim, false, "pos_embed"},

@@ -11,6 +11,7 @@
 // .mlp.{fc1,fc2} (weight, bias), head (weight [classes, dim], bias).
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -23,8 +24,9 @@ struct Family;
 struct KwtConfig {
   int64_t frames = 98, in_channels = 40, num_classes = 35;
   int64_t dim = 64, heads = 1, layers = 12;
-  int64_t mlp = 256;    // hidden width
-  bool events = false;  // inputs are 0 and 1: spikes
+  int64_t mlp = 256;  // hidden width
+  // Whole numbers of events: 0 and 1 spikes, more levels; none: real values.
+  std::optional<LevelRange> events{};
 };
 
 struct KwtPreset {

@@ -20,7 +20,7 @@ class Builder {
   }
 
   Graph build() {
-    NodeId x = graph_.add("input", Input{{config_.in_channels}, false, 0, config_.events});
+    NodeId x = graph_.add("input", input_of({config_.in_channels}, false, config_.events));
     if (config_.task == LmuTask::kPsmnist) {
       graph_.output("logits", config_.spiking ? psmnist_spiking(x) : psmnist(x));
       return std::move(graph_);

@@ -14,6 +14,7 @@
 // convolution's own input follow (Session).
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +34,8 @@ struct LmuformerConfig {
   int64_t seq_len = 128;  // steps of one sample
   double theta = 128;     // window of the memory, steps
   int64_t in_channels = 128;
-  bool events = false;  // inputs are 0 and 1: spikes
+  // Whole numbers of events: 0 and 1 spikes, more levels; none: real values.
+  std::optional<LevelRange> events{};
   int64_t num_classes = 35;
   // Speech Commands: width, memory order (0: the authors' 2 dim spiking, dim otherwise), blocks,
   // mixer. psMNIST: dim is the hidden width N_h, memory_size N_m; the rest is unused.

@@ -14,10 +14,8 @@ class Builder {
   explicit Builder(const MsResnetConfig& config) : config_(config) {}
 
   Graph build() {
-    NodeId u = graph_.add("input", Input{{config_.height, config_.width, config_.in_channels},
-                                         config_.static_input,
-                                         0,
-                                         config_.events});
+    NodeId u = graph_.add("input", input_of({config_.height, config_.width, config_.in_channels},
+                                            config_.static_input, config_.events));
     u = norm("conv1.1.bn", conv("conv1.0", u, config_.widths[0], 7, 2));
     for (size_t stage = 0; stage < 4; ++stage) {
       for (int64_t i = 0; i < config_.depths[stage]; ++i) {

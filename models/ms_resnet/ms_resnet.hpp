@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "sim/graph/graph.hpp"
 
@@ -27,8 +28,9 @@ struct MsResnetConfig {
   int64_t num_classes = 1000, in_channels = 3;
   int64_t height = 224, width = 224;
   bool static_input = true;  // one frame for all steps; false: a frame per step
-  bool events = false;       // frames hold 0 and 1: spikes
-  float decay = 0.25f;       // share of the membrane potential that is left a step later
+  // Whole numbers of events: 0 and 1 spikes, more levels; none: real values.
+  std::optional<LevelRange> events{};
+  float decay = 0.25f;  // share of the membrane potential that is left a step later
   float v_threshold = 0.5f;
   int64_t time_steps = 6;  // of a sample; the graph is that of any number
 };

@@ -18,10 +18,8 @@ class Builder {
   Graph build() {
     const auto& e = config_.embed_dim;
     const auto& depth = config_.depths;
-    NodeId u = graph_.add("input", Input{{config_.height, config_.width, config_.in_channels},
-                                         config_.static_input,
-                                         0,
-                                         config_.events});
+    NodeId u = graph_.add("input", input_of({config_.height, config_.width, config_.in_channels},
+                                            config_.static_input, config_.events));
     u = downsampling("downsample1_1", u, e[0] / 2, 7, 3, config_.strides[0], true);
     u = conv_blocks("ConvBlock1_1.", depth[0], u);
     u = downsampling("downsample1_2", u, e[0], 3, 1, config_.strides[1], false);

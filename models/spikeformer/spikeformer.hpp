@@ -40,7 +40,8 @@ struct SpikeformerConfig {
   bool kd = false;        // second head, logits averaged
   HeadMode head_mode = HeadMode::kSpike;
   bool static_input = true;  // one frame for all steps; false: a frame per step
-  bool events = false;       // frames hold 0 and 1: spikes
+  // Whole numbers of events: 0 and 1 spikes, more levels; none: real values.
+  std::optional<LevelRange> events{};
   // Neuron of all layers; attention's attn_lif has its own threshold.
   float tau = 2.0f;
   float v_threshold = 1.0f;

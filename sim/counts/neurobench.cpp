@@ -104,7 +104,8 @@ std::vector<int32_t> fanout_of(const Graph& graph, const Node& node, const Tenso
     return conv_fanout(*conv, graph.node(node.inputs[0]).shape, node.shape,
                        reach_of_taps(*conv, weight, ones));
   }
-  return linear_fanout(layer_of(node.op), weight, ones);
+  throw Error(ErrorCode::kInternal,
+              node.name + ": NeuroBench has no rule for " + describe(node.op));
 }
 
 int64_t sum_of(const std::vector<int32_t>& values) {

@@ -65,7 +65,11 @@ OpCounter::OpCounter(const Graph& graph) {
   for (const Population& population : populations) {
     PopulationStatistics& entry = statistics_.populations[population.name];
     entry.neurons = element_count(population.shape);
-    entry.events_per_row.resize(static_cast<size_t>(rows_of(population.shape)));
+    const auto rows = static_cast<size_t>(rows_of(population.shape));
+    entry.events_per_row.resize(rows);
+    if (population.levels != LevelRange())
+      entry.packets = EventCounts{0, std::vector<int64_t>(rows), {}};
+    levels_.push_back(population.levels);
     by_population_.push_back(&entry);
   }
   for (const Node& node : graph.nodes()) {
@@ -111,6 +115,10 @@ void OpCounter::chunk(const SpikeChunk& chunk) {
     entry.evaluations += chunk.steps;
     const auto end = static_cast<size_t>(chunk.first_step + chunk.steps);
     if (entry.events_per_step.size() < end) entry.events_per_step.resize(end);
+    if (entry.packets) {
+      count_level_rows(chunk, p, entry);
+      continue;
+    }
     for (int64_t t = 0; t < chunk.steps; ++t) {
       const SpikeView spikes = chunk.spikes(p, t);
       int64_t events = 0;
@@ -125,6 +133,26 @@ void OpCounter::chunk(const SpikeChunk& chunk) {
   }
   for (const Attention& attention : attention_) {
     for (int64_t t = 0; t < chunk.steps; ++t) count_attention(attention, chunk, t);
+  }
+}
+
+void OpCounter::count_level_rows(const SpikeChunk& chunk, size_t p, PopulationStatistics& entry) {
+  EventCounts& packets = *entry.packets;
+  const LevelRange range = levels_[p];
+  packets.per_step.resize(entry.events_per_step.size());
+  for (int64_t t = 0; t < chunk.steps; ++t) {
+    const SpikeView planes = chunk.spikes(p, t);
+    const auto step = static_cast<size_t>(chunk.first_step + t);
+    for (size_t row = 0; row < entry.events_per_row.size(); ++row) {
+      const LevelCount count =
+          count_levels(planes, std::ssize(entry.events_per_row), static_cast<int64_t>(row), range);
+      entry.events += count.units;
+      entry.events_per_row[row] += count.units;
+      entry.events_per_step[step] += count.units;
+      packets += EventCounts{count.nonzero, {}, {}};
+      packets.per_row[row] += count.nonzero;
+      packets.per_step[step] += count.nonzero;
+    }
   }
 }
 

@@ -30,8 +30,11 @@ class OpCounter final : public TraceSink {
   };
   void count_attention(const Attention& attention, const SpikeChunk& chunk, int64_t step);
 
+  void count_level_rows(const SpikeChunk& chunk, size_t p, PopulationStatistics& entry);
+
   RunStatistics statistics_;
   std::vector<PopulationStatistics*> by_population_;
+  std::vector<LevelRange> levels_;
   std::vector<Attention> attention_;
 };
 

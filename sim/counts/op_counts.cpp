@@ -1,5 +1,7 @@
 #include "sim/counts/op_counts.hpp"
 
+#include <algorithm>
+
 namespace spikeloom {
 namespace {
 
@@ -33,7 +35,14 @@ CountTotals sum_up(const OpCounts& counts) {
   return sum;
 }
 
+bool has_levels(const Graph& graph) {
+  return std::any_of(graph.nodes().begin(), graph.nodes().end(),
+                     [](const Node& node) { return node.kind == EdgeKind::kLevels; });
+}
+
 OpCounts count(const Graph& graph, const RunStatistics& run, bool spiking) {
+  const std::optional<RunStatistics> packets =
+      spiking && has_levels(graph) ? std::optional(packets_of(run)) : std::nullopt;
   OpCounts counts;
   counts.form = graph.form;
   counts.samples = run.samples;
@@ -41,11 +50,16 @@ OpCounts count(const Graph& graph, const RunStatistics& run, bool spiking) {
   for (const Node& node : graph.nodes()) {
     const NodeRun seen(graph, node, run, spiking);
     NodeWork work = seen.work();
+    if (work.layer) {
+      work.layer->deliveries = packets
+                                   ? NodeRun(graph, node, *packets, true).work().layer->event_adds
+                                   : work.layer->event_adds;
+    }
     if (work.layer) counts.layers.push_back(std::move(*work.layer));
     if (work.attention) counts.attention.push_back(std::move(*work.attention));
     if (work.updates_neurons && spiking) {
       counts.neurons.push_back({node.name, element_count(node.shape), seen.outputs(),
-                                node.kind == EdgeKind::kSpikes ? seen.fired() : 0});
+                                is_events(node.kind) ? seen.fired() : 0});
     }
   }
   counts.totals = sum_up(counts);

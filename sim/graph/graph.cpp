@@ -33,6 +33,9 @@ void Graph::close(NodeId feedback, NodeId source) {
   Node& node = nodes_.at(static_cast<size_t>(feedback));
   const Node& from = this->node(source);
   if (!node.is_open()) throw Error(ErrorCode::kUsage, node.name + " is no open feedback");
+  if (from.kind == node.kind && from.shape == node.shape && from.levels != node.levels)
+    throw Error(ErrorCode::kUsage, node.name + " shows levels from " + range_text(node.levels) +
+                                       ", but " + from.name + " has " + range_text(from.levels));
   if (from.kind != node.kind || from.shape != node.shape)
     throw Error(ErrorCode::kUsage,
                 node.name + " shows " + kEdgeKindNames[static_cast<size_t>(node.kind)] + " " +
@@ -117,7 +120,7 @@ NodeId Graph::add(std::string name, Op op, std::vector<NodeId> inputs) {
   bool is_static = true;
   for (const NodeId id : inputs) {
     const Node& from = node(id);
-    in.push_back({from.name, from.kind, from.shape, from.vocabulary});
+    in.push_back({from.name, from.kind, from.shape, from.vocabulary, from.levels});
     is_static = is_static && from.is_static;
   }
   try {
@@ -133,6 +136,7 @@ NodeId Graph::add(std::string name, Op op, std::vector<NodeId> inputs) {
                out.kind,
                std::move(out.shape),
                out.vocabulary,
+               out.levels,
                -1,
                false};
     added.is_static = is_static && state_of(added).empty();
@@ -145,7 +149,7 @@ NodeId Graph::add(std::string name, Op op, std::vector<NodeId> inputs) {
 }
 
 bool is_population(const Node& node) {
-  return node.kind == EdgeKind::kSpikes && population_of(node.op).has_value();
+  return is_events(node.kind) && population_of(node.op).has_value();
 }
 
 std::vector<Population> populations_of(const Graph& graph) {
@@ -156,7 +160,7 @@ std::vector<Population> populations_of(const Graph& graph) {
     const auto recorded = population_of(node.op);
     const char* axes = node.shape.size() == 3 ? "H,W,C" : node.shape.size() == 2 ? "N,C" : "C";
     result.push_back({node.name, id, node.shape, axes, recorded->neuron_model, recorded->threshold,
-                      recorded->is_neuron, recorded->is_input});
+                      recorded->is_neuron, recorded->is_input, node.levels});
   }
   return result;
 }

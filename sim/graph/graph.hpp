@@ -25,6 +25,7 @@ struct Node {
   EdgeKind kind = EdgeKind::kReal;
   Shape shape;             // of one sample at one step
   int64_t vocabulary = 0;  // above 0: ids of tokens
+  LevelRange levels = {};  // what levels may be; of spikes 0 and 1
   NodeId feedback = -1;    // of a Feedback: the node whose value of the step before it shows
   bool is_open() const { return feedback < 0 && std::holds_alternative<Feedback>(op); }
   bool is_static = false;  // equal at every step of a sample: computed once
@@ -104,19 +105,23 @@ Weights bind_weights(const Graph& graph, StoredWeights stored, std::vector<std::
                      const WeightHints& hints = {});
 Weights bind_weights(const Graph& graph, Weights weights);
 
-// A layer of binary values: what a trace records. Neurons, an input of events, the maximum of
-// spikes, and Threshold nodes: binary embeddings and masks of non-zero values.
+// A layer of spikes or levels: what a trace records. Neurons, an input of events, sums and maxima
+// of spikes, and Threshold nodes: binary embeddings and masks of non-zero values.
 struct Population {
   std::string name;
   NodeId node = 0;
-  Shape shape;               // channels last
-  std::string axes;          // "H,W,C" | "N,C" | "C"
-  std::string neuron_model;  // of the neuron table, or "threshold", "max_pool", "input"
-  double threshold = 1;      // NaN where its neurons differ in it
+  Shape shape;       // channels last
+  std::string axes;  // "H,W,C" | "N,C" | "C"
+  std::string
+      neuron_model;  // of the neuron table, or "threshold", "max_pool", "sum_pool", "sum", "input"
+  double threshold = 1;  // NaN where its neurons differ in it
   bool is_neuron = true, is_input = false;
+  LevelRange levels = {};
+  // Of the bits a sink sees: the planes of levels are stacked (core/levels.hpp).
+  int64_t rows() const { return rows_of(shape) * levels.planes(); }
 };
 std::vector<Population> populations_of(const Graph& graph);
-// Whether a node has spikes of its own, which a trace records.
+// Whether a node has spikes or levels of its own, which a trace records.
 bool is_population(const Node& node);
 
 }  // namespace spikeloom

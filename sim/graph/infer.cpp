@@ -50,9 +50,32 @@ int64_t head_dim(int64_t channels, int64_t heads) {
   return channels / heads;
 }
 
+void require_events(const InputValue& in) {
+  if (!is_events(in.kind)) misfit(fmt::format("input {} must be spikes or levels", in.name));
+}
+
+namespace {
+
+LevelRange checked(LevelRange range) {
+  if (range.largest() > kMostLevel)
+    misfit(fmt::format("adds up levels to {}, at most {}", range.largest(), kMostLevel));
+  return range;
+}
+
+}  // namespace
+
+LevelRange times(LevelRange range, int64_t most) {
+  if (most > kMostLevel) misfit(fmt::format("adds {} levels, at most {}", most, kMostLevel));
+  return checked({range.low * most, range.high * most});
+}
+
+LevelRange sum_of(LevelRange a, LevelRange b) {
+  return checked({a.low + b.low, a.high + b.high});
+}
+
 Inferred infer_same(Inputs in) {
   require_inputs(in, 1);
-  require_kind(in[0], EdgeKind::kReal);
+  if (in[0].kind != EdgeKind::kLevels) require_kind(in[0], EdgeKind::kReal);
   return {EdgeKind::kReal, in[0].shape};
 }
 

@@ -20,7 +20,14 @@ void require_array_fits(const std::string& array, const Shape& shape, Inputs in)
 // Channels of a head. Throws when they do not divide.
 int64_t head_dim(int64_t channels, int64_t heads);
 
-// One real value, the result is alike.
+// Spikes or levels.
+void require_events(const InputValue& in);
+// `low` to `high` times levels: of sums, where what is left out counts as 0. Throws when a sum may
+// leave the whole numbers fp32 adds exactly.
+LevelRange times(LevelRange range, int64_t most);
+LevelRange sum_of(LevelRange a, LevelRange b);
+
+// One real value or levels as numbers, the result is real and alike.
 Inferred infer_same(Inputs in);
 // Two real values of one shape, the result is alike.
 Inferred infer_pair(Inputs in);

@@ -26,6 +26,10 @@ StepWindow window_of(const Op& op) {
   return std::visit([](const Operator auto& o) { return o.window(); }, op);
 }
 
+std::string_view kind_of(const Op& op) {
+  return std::visit([](const Operator auto& o) { return std::string_view(o.kKind); }, op);
+}
+
 std::optional<PopulationInfo> population_of(const Op& op) {
   return std::visit([](const Operator auto& o) { return o.population(); }, op);
 }

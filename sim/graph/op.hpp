@@ -67,6 +67,7 @@ template <typename... F>
 Overloaded(F...) -> Overloaded<F...>;
 
 // The rules, of whatever operator it is.
+std::string_view kind_of(const Op& op);
 Layer layer_of(const Op& op);
 bool is_layer(const Op& op);          // whether it has one
 std::string weight_of(const Op& op);  // of its layer

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/levels.hpp"
 #include "core/shape.hpp"
 #include "core/weights.hpp"
 #include "neurons/neuron.hpp"
@@ -17,8 +18,12 @@ namespace spikeloom {
 using NodeId = int32_t;
 
 // Decides AC or MAC; never found out by looking at values.
-enum class EdgeKind { kSpikes, kCounts, kReal };
-constexpr const char* kEdgeKindNames[] = {"spikes", "counts", "real"};
+// Levels are whole numbers within a range (core/levels.hpp): added as often as they say.
+enum class EdgeKind { kSpikes, kLevels, kCounts, kReal };
+constexpr const char* kEdgeKindNames[] = {"spikes", "levels", "counts", "real"};
+constexpr bool is_events(EdgeKind kind) {
+  return kind == EdgeKind::kSpikes || kind == EdgeKind::kLevels;
+}
 
 // Rows (pixels or tokens) and channels of a value: [H, W, C] -> H*W and C, [N, C] -> N and C, [C]
 // -> 1 and C.
@@ -31,6 +36,7 @@ struct InputValue {
   EdgeKind kind = EdgeKind::kReal;
   Shape shape;
   int64_t vocabulary = 0;  // above 0: ids of tokens
+  LevelRange levels = {};  // of levels; of spikes 0 and 1
 };
 using Inputs = std::span<const InputValue>;
 
@@ -41,6 +47,7 @@ struct Inferred {
   Shape shape;
   int64_t vocabulary = 0;
   bool is_static = true;
+  LevelRange levels = {};  // of levels
 };
 
 // `parameters`: one named array a node needs.
@@ -107,10 +114,12 @@ struct ValueBound {
   double way = 0, seen = 0;
 };
 
-// `population`: of an operator whose values are binary and its own, which a trace records.
+// `population`: of an operator whose values are its own and spikes or levels, which a trace
+// records.
 struct PopulationInfo {
-  std::string neuron_model;  // of the neuron table, or "threshold", "max_pool", "input"
-  double threshold = 1;      // NaN where neurons of a layer differ in it
+  std::string
+      neuron_model;  // of the neuron table, or "threshold", "max_pool", "sum_pool", "sum", "input"
+  double threshold = 1;  // NaN where neurons of a layer differ in it
   bool is_neuron = true, is_input = false;
   bool is_copy = false;  // spikes of others, later
 };

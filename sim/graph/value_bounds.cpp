@@ -73,7 +73,7 @@ std::vector<double> value_bounds(const Graph& graph, const std::vector<ValueGain
     const BoundInput read{in, input, rows, static_cast<double>(steps), gains[known.size()]};
     const ValueBound bound =
         std::visit([&](const Operator auto& op) { return op.bound(read); }, node.op);
-    known.push_back(node.kind == EdgeKind::kSpikes ? 1 : bound.seen);
+    known.push_back(is_events(node.kind) ? static_cast<double>(node.levels.largest()) : bound.seen);
     result.push_back(bound.way);
   }
   return result;

@@ -22,6 +22,24 @@ void add_up(std::vector<int64_t>& sum, const std::vector<int64_t>& more) {
 
 }  // namespace
 
+EventCounts& EventCounts::operator+=(const EventCounts& other) {
+  events += other.events;
+  add_up(per_row, other.per_row);
+  add_up(per_step, other.per_step);
+  return *this;
+}
+
+RunStatistics packets_of(const RunStatistics& run) {
+  RunStatistics once = run;
+  for (auto& [name, population] : once.populations) {
+    if (!population.packets) continue;
+    population.events = population.packets->events;
+    population.events_per_row = population.packets->per_row;
+    population.events_per_step = population.packets->per_step;
+  }
+  return once;
+}
+
 ElementwiseCounts& ElementwiseCounts::operator+=(const ElementwiseCounts& other) {
   constexpr int64_t ElementwiseCounts::*kAll[] = {
       &ElementwiseCounts::batch_norm,
@@ -70,12 +88,7 @@ SpikeOperand spikes_of(const RunStatistics& run, const Graph& graph, NodeId id) 
     return {spikes.events, spikes.events_per_row, spikes.events_per_step};
   }
   SpikeOperand sum;  // joins the spikes of others
-  for (const NodeId input : node.inputs) {
-    const SpikeOperand part = spikes_of(run, graph, input);
-    sum.events += part.events;
-    add_up(sum.per_row, part.per_row);
-    add_up(sum.per_step, part.per_step);
-  }
+  for (const NodeId input : node.inputs) sum += spikes_of(run, graph, input);
   if (rows_of(node.shape) == 1) sum.per_row = {sum.events};  // whatever rows they came from
   return sum;
 }
@@ -112,7 +125,7 @@ int64_t NodeRun::inputs() const {
 }
 
 bool NodeRun::reads_spikes(size_t input) const {
-  return spiking_ && graph_.node(node_.inputs.at(input)).kind == EdgeKind::kSpikes;
+  return spiking_ && is_events(graph_.node(node_.inputs.at(input)).kind);
 }
 
 SpikeOperand NodeRun::spikes(size_t input) const {
@@ -157,6 +170,8 @@ LayerCount NodeRun::layer(int64_t weights, int64_t macs) const {
   count.dense_macs_once = node_.is_static ? macs * run_.samples : count.dense_macs;
   count.input_elements = inputs();
   count.spike_operand = reads_spikes();
+  count.level_operand =
+      count.spike_operand && graph_.node(node_.inputs.at(0)).kind == EdgeKind::kLevels;
   count.real_macs = count.spike_operand ? 0 : count.dense_macs;
   return count;
 }

@@ -17,13 +17,22 @@ namespace spikeloom {
 class Graph;
 struct Node;
 
-// Spikes of one population over a run.
+// Events: how many, by pixel or token, and by step within the sample.
+struct EventCounts {
+  int64_t events = 0;
+  std::vector<int64_t> per_row, per_step;
+
+  EventCounts& operator+=(const EventCounts& other);
+};
+
+// Spikes of one population over a run. A level of k is k events and one packet.
 struct PopulationStatistics {
   int64_t neurons = 0;      // per step
   int64_t evaluations = 0;  // steps x samples seen
   int64_t events = 0;
-  std::vector<int64_t> events_per_row;   // by pixel or token
-  std::vector<int64_t> events_per_step;  // by step within the sample
+  std::vector<int64_t> events_per_row;      // by pixel or token
+  std::vector<int64_t> events_per_step;     // by step within the sample
+  std::optional<EventCounts> packets = {};  // of levels; of spikes they are the events
 };
 
 // One attention product over a run.
@@ -41,6 +50,9 @@ struct RunStatistics {
   std::map<std::string, AttentionStatistics> attention;  // by attention_name()
 };
 
+// The same run with every level that is not 0 counted once, as the one packet it travels in.
+RunStatistics packets_of(const RunStatistics& run);
+
 // A run of equally long samples of which no spikes are known.
 RunStatistics uniform_run(int64_t samples, int64_t steps);
 
@@ -49,7 +61,8 @@ std::string attention_name(const std::string& node_name);
 
 // Of a node that multiplies its input by numbers it holds.
 //   dense_macs     output elements x (input channels / groups) x kernel area, padding taps included
-//   event_adds     deliveries "input spike -> existing output element"
+//   event_adds     additions "input spike -> existing output element"; a level of k counts as k
+//   deliveries     the same with a level counted once: what a packet that carries it delivers
 //   rate_adds      input_events / input_elements x (dense_macs - real_macs): the literature's
 //                  estimate
 //   real_macs      dense_macs of layers whose operand is real; behind relu^2 with a recorded mask,
@@ -59,6 +72,7 @@ struct LayerCount {
   std::string name;
   std::string op;              // describe(op)
   bool spike_operand = false;  // AC, otherwise MAC
+  bool level_operand = false;  // of spike_operand: levels
   // The value is the same at every step: `once` = 1 / steps of it is needed.
   bool is_static = false;
   int64_t weights = 0;  // synaptic weights, bias excluded
@@ -68,6 +82,7 @@ struct LayerCount {
   int64_t input_events = 0;     // spikes; for a real operand 0
   int64_t nonzero_inputs = -1;  // of a real operand with a mask; -1: not recorded
   int64_t event_adds = 0;
+  int64_t deliveries = 0;
   int64_t real_macs = 0;
   double rate_adds() const {
     return spike_operand && input_elements > 0
@@ -76,6 +91,11 @@ struct LayerCount {
                : 0.0;
   }
 };
+
+// "spikes", "levels" or "real".
+constexpr const char* operand_name(const LayerCount& layer) {
+  return layer.level_operand ? "levels" : layer.spike_operand ? "spikes" : "real";
+}
 
 // Of the second product of an attention, standing for both.
 //   kv_k_gated_adds   ones in K x d (a row of V per K spike)
@@ -129,10 +149,7 @@ struct NodeWork {
 };
 
 // The spikes a value shows: of a population, or of several behind a Concat, a Flatten.
-struct SpikeOperand {
-  int64_t events = 0;
-  std::vector<int64_t> per_row, per_step;
-};
+using SpikeOperand = EventCounts;
 // Throws Error(kInternal) when a population is missing from the statistics.
 SpikeOperand spikes_of(const RunStatistics& run, const Graph& graph, NodeId id);
 
@@ -156,7 +173,7 @@ class NodeRun {
   int64_t outputs() const;
   int64_t inputs() const;
 
-  // Whether an input is known as spikes: additions, otherwise products.
+  // Whether an input is known as spikes or levels: additions, otherwise products.
   bool reads_spikes(size_t input = 0) const;
   SpikeOperand spikes(size_t input = 0) const;
   // Whether the graph marks which values of the input relu^2 left above zero; how many there were,

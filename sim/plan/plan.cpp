@@ -31,6 +31,11 @@ std::vector<bool> kept_nodes(const Graph& graph, const PlanOptions& options) {
     if (!id) throw Error(ErrorCode::kUsage, "the network has no node '" + name + "' to keep");
     kept[static_cast<size_t>(stored_at(graph, *id))] = true;
   }
+  // Levels become planes at the end of a chunk.
+  for (NodeId id = 0; id < graph.size(); ++id) {
+    if (graph.node(id).kind == EdgeKind::kLevels && is_population(graph.node(id)))
+      kept[static_cast<size_t>(stored_at(graph, id))] = true;
+  }
   return kept;
 }
 
@@ -45,7 +50,7 @@ class UnitBuilder {
 
   Unit grow(NodeId main) const {
     Unit unit{.main = main};
-    if (graph_.node(main).kind == EdgeKind::kSpikes) return unit;
+    if (is_events(graph_.node(main).kind)) return unit;
     for (NodeId at = main;;) {
       const NodeId next = sole_consumer(at);
       if (next < 0 || !absorb(unit, at, next)) break;
@@ -377,6 +382,19 @@ void place_values(Plan& plan, const std::vector<bool>& kept) {
   plan.real_floats = arena.total();
 }
 
+void place_planes(Plan& plan) {
+  for (const Population& population : plan.populations) {
+    PlaneSlot slot;
+    if (plan.graph.node(population.node).kind == EdgeKind::kLevels) {
+      const bool is_static = plan.graph.node(population.node).is_static;
+      const int64_t words = population.rows() * words_for(channels_of(population.shape));
+      slot = {plan.spike_words, is_static ? 0 : words};
+      plan.spike_words += words * (is_static ? 1 : plan.options.chunk_steps);
+    }
+    plan.planes.push_back(slot);
+  }
+}
+
 void place_state(Plan& plan) {
   // States that live only while their unit runs share one place, behind those that stay.
   int64_t staying = 0, brief = 0;
@@ -485,6 +503,7 @@ Plan layout_of(Graph graph, bool groups_units, PlanOptions options) {
     plan.unit_is_static.push_back(plan.graph.node(unit.main).is_static);
   plan.populations = populations_of(plan.graph);
   place_values(plan, kept);
+  place_planes(plan);
   place_state(plan);
   place_membranes(plan);
   return plan;

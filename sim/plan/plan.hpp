@@ -40,6 +40,12 @@ struct ValueSlot {
   int64_t history = 0;
 };
 
+// Where a session keeps the planes of a population of levels, which sinks see.
+struct PlaneSlot {
+  int64_t offset = -1;  // words from the start of the spike memory; -1: the population is spikes
+  int64_t words = 0;    // of a step; 0 for levels equal at every step
+};
+
 struct StateLayout {
   NodeId node = -1;
   StateSlot slot;
@@ -77,6 +83,7 @@ struct Plan {
   std::vector<bool> unit_in_loop;
   int64_t real_floats = 0, spike_words = 0, state_floats = 0, membrane_floats = 0;
   std::vector<Population> populations;
+  std::vector<PlaneSlot> planes;  // by population
 
   // Does a unit's state live only while the unit runs?
   bool state_is_brief() const noexcept {

@@ -32,6 +32,19 @@ void check_events(const Tensor& frames) {
                                             bad - values.begin(), to_string(frames.shape())));
 }
 
+void check_levels(const Tensor& frames, LevelRange range) {
+  const auto values = frames.f32();
+  const auto bad = std::find_if(values.begin(), values.end(), [&](float value) {
+    return !(value >= static_cast<float>(range.low) && value <= static_cast<float>(range.high) &&
+             value == std::floor(value));
+  });
+  if (bad == values.end()) return;
+  throw Error(
+      ErrorCode::kData,
+      fmt::format("an input of levels from {} holds {} at element {} of {}", range_text(range),
+                  *bad, bad - values.begin(), to_string(frames.shape())));
+}
+
 // Rows of 0 and 1 into rows of bits.
 void pack_events(const float* from, const MutableSpikeView& to) {
   std::fill_n(to.words, to.rows * to.row_words(), uint64_t{0});
@@ -50,8 +63,10 @@ Session::Session(std::shared_ptr<const Plan> plan)
       membranes_(plan_->membrane_floats),
       spikes_(plan_->spike_words),
       population_bits_(plan_->populations.size()) {
-  for (const Population& population : plan_->populations) {
-    population_words_.push_back(plan_->slot_of(population.node).step_stride);
+  for (size_t p = 0; p < plan_->populations.size(); ++p) {
+    const PlaneSlot& planes = plan_->planes[p];
+    population_words_.push_back(
+        planes.offset >= 0 ? planes.words : plan_->slot_of(plan_->populations[p].node).step_stride);
   }
   reset();
 }
@@ -308,6 +323,8 @@ void Session::run_chunk(const Tensor& frames, int64_t steps, int threads, int64_
   const int64_t vocabulary = std::get<Input>(plan_->graph.node(0).op).vocabulary;
   if (vocabulary > 0 && steps > 0) check_tokens(frames.f32(), vocabulary, steps_done_);
   if (steps > 0 && std::get<Input>(plan_->graph.node(0).op).events) check_events(frames);
+  if (steps > 0 && plan_->graph.node(0).kind == EdgeKind::kLevels)
+    check_levels(frames, plan_->graph.node(0).levels);
   const bool repeated = plan_->graph.node(0).is_static;
   shift_histories(last_ticks_);
   if (drained > 0 && length_ < 0) length_ = steps_done_ + steps;
@@ -341,7 +358,28 @@ int64_t Session::tick_of(NodeId id, int64_t step) const {
 void Session::show_chunk() {
   for (size_t p = 0; p < population_bits_.size(); ++p) {
     const NodeId node = plan_->populations[p].node;
+    if (plan_->planes[p].offset >= 0) {
+      pack_planes(p);
+      continue;
+    }
     population_bits_[p] = ref(node, chunk_steps_ > 0 ? tick_of(node, 0) : 0).bits;
+  }
+}
+
+void Session::pack_planes(size_t p) {
+  const Population& population = plan_->populations[p];
+  const PlaneSlot& slot = plan_->planes[p];
+  uint64_t* to = spikes_.data() + slot.offset;
+  population_bits_[p] = to;
+  const int64_t steps = slot.words > 0 ? chunk_steps_ : std::min<int64_t>(chunk_steps_, 1);
+  for (int64_t step = 0; step < steps; ++step, to += slot.words) {
+    const ValueRef value = ref(population.node, tick_of(population.node, step));
+    if (pack_levels(value.real, value.rows, value.channels, padded(value.channels),
+                    population.levels, to))
+      continue;
+    throw Error(ErrorCode::kData,
+                fmt::format("{}: a level at step {} is not a whole number from {}", population.name,
+                            chunk_start_ + step, range_text(population.levels)));
   }
 }
 

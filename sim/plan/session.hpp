@@ -75,6 +75,8 @@ class Session {
   void load_input(const Tensor& frames, int64_t tick, int64_t ticks);
   void check_chunk(const Tensor& frames, int64_t steps, int64_t drained) const;
   void show_chunk();
+  // Throws Error(kData) where a population has levels outside its range.
+  void pack_planes(size_t population);
   // Tick of the last run at which a node's step lay that is step `step` of last_chunk().
   int64_t tick_of(NodeId node, int64_t step) const;
 

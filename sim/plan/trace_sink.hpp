@@ -25,9 +25,10 @@ struct SpikeChunk {
   std::span<const uint64_t* const> bits;
   std::span<const int64_t> words;
 
+  // Of levels the planes, one behind the other (core/levels.hpp).
   SpikeView spikes(size_t population, int64_t step) const noexcept {
-    const Shape& shape = populations[population].shape;
-    return {bits[population] + step * words[population], rows_of(shape), channels_of(shape)};
+    const Population& from = populations[population];
+    return {bits[population] + step * words[population], from.rows(), channels_of(from.shape)};
   }
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/bit_packing.hpp"
+#include "core/levels.hpp"
 
 namespace spikeloom::hdf5 {
 namespace {
@@ -95,7 +96,9 @@ void write_events(hid_t spikes, const std::string& name, const PopulationWriter&
   write_sorting(group.get());
   EventLists lists(group.get(), population.spikes(), gzip ? 4 : 0);
   StepsOfSamples steps_of_samples(samples);
-  const auto row_bytes = static_cast<size_t>(packed_bytes(population.neurons()));
+  const int64_t neurons = population.neurons();
+  const LevelRange levels = population.levels();
+  const auto row_bytes = static_cast<size_t>(packed_bytes(neurons * levels.planes()));
   const int64_t block = population.rows_per_buffer();
   std::vector<uint8_t> bits;
   std::vector<uint64_t> steps;
@@ -111,8 +114,10 @@ void write_events(hid_t spikes, const std::string& name, const PopulationWriter&
     }
     for (size_t r = 0; r < steps.size(); ++r) {
       const double time = static_cast<double>(steps[r]) * dt_ms;
-      for_each_packed(std::span(bits).subspan(r * row_bytes, row_bytes),
-                      [&](int64_t node) { lists.add(time, node); });
+      for_each_level(std::span(bits).subspan(r * row_bytes, row_bytes), neurons, levels,
+                     [&](int64_t node, int64_t level) {
+                       for (int64_t spike = 0; spike < level; ++spike) lists.add(time, node);
+                     });
     }
   }
   lists.flush();

@@ -17,7 +17,7 @@ constexpr size_t kTop = 5;
 template <typename F>
 void for_each_row(const TraceFile& trace, size_t p, F&& f) {
   const TracePopulation& population = trace.populations()[p];
-  const auto row_bytes = static_cast<size_t>(packed_bytes(population.neurons));
+  const auto row_bytes = static_cast<size_t>(packed_bytes(population.bits()));
   const int64_t block = trace.block_rows(p);
   for (int64_t first = 0; first < population.rows; first += block) {
     const int64_t rows = std::min(block, population.rows - first);
@@ -45,8 +45,8 @@ void rank_neurons(const TraceFile& trace, size_t p, PopulationSummary& summary) 
   const int64_t neurons = summary.neurons;
   std::vector<int64_t> spikes(static_cast<size_t>(neurons));
   for_each_row(trace, p, [&](int64_t, std::span<const uint8_t> bits) {
-    for_each_packed(bits, [&](int64_t i) {
-      if (i < neurons) ++spikes[static_cast<size_t>(i)];
+    for_each_level(bits, neurons, trace.populations()[p].levels, [&](int64_t i, int64_t level) {
+      if (i < neurons) spikes[static_cast<size_t>(i)] += std::abs(level);
     });
   });
   const auto count = [&](int64_t i) { return spikes[static_cast<size_t>(i)]; };
@@ -126,16 +126,20 @@ void export_events(const TraceFile& trace, const std::string& population, std::o
   const size_t p = trace.at(population);
   const TracePopulation& entry = trace.populations()[p];
   const std::vector<TraceRow> rows = trace.rows(p);
-  out << "sample,step,node," << kColumns[entry.shape.size() - 1] << '\n';
+  const bool is_levels = entry.levels != LevelRange();
+  out << "sample,step,node," << (is_levels ? "level," : "") << kColumns[entry.shape.size() - 1]
+      << '\n';
   for_each_row(trace, p, [&](int64_t r, std::span<const uint8_t> bits) {
     const TraceRow& row = rows[static_cast<size_t>(r)];
     const int64_t index = trace.samples()[static_cast<size_t>(row.sample)].index;
-    for_each_packed(bits, [&](int64_t node) {
+    for_each_level(bits, entry.neurons, entry.levels, [&](int64_t node, int64_t level) {
       if (node >= entry.neurons) {
         throw Error(ErrorCode::kData, fmt::format("{}: {}: pad bits of row {} are set",
                                                   trace.path().string(), entry.name, r));
       }
-      out << fmt::format("{},{},{},{}\n", index, row.step, node, coordinates(entry, node));
+      out << fmt::format("{},{},{},", index, row.step, node);
+      if (is_levels) out << level << ',';
+      out << coordinates(entry, node) << '\n';
     });
     if (!out) throw Error(ErrorCode::kRuntime, "cannot write the events of " + entry.name);
   });

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/bit_packing.hpp"
+#include "core/error.hpp"
 
 namespace spikeloom::hdf5 {
 namespace {
@@ -11,10 +12,12 @@ constexpr int64_t kChunkBytes = 262144;  // docs/trace.md
 
 }  // namespace
 
-PopulationWriter::PopulationWriter(hid_t activity, const Shape& shape, bool with_steps)
+PopulationWriter::PopulationWriter(hid_t activity, const Shape& shape, LevelRange levels,
+                                   bool with_steps)
     : activity_(activity),
       neurons_(element_count(shape)),
-      row_bytes_(packed_bytes(neurons_)),
+      levels_(levels),
+      row_bytes_(packed_bytes(neurons_ * levels.planes())),
       buffer_rows_(std::max<int64_t>(1, kChunkBytes / row_bytes_)),
       with_steps_(with_steps) {}
 
@@ -22,7 +25,11 @@ void PopulationWriter::add(SpikeView spikes, int64_t global_step) {
   const size_t end = bits_.size();
   bits_.resize(end + static_cast<size_t>(row_bytes_));
   pack_bits(spikes, std::span(bits_).subspan(end));
-  const int64_t count = spikes.count();
+  const int64_t count = levels_.planes() == 1
+                            ? spikes.count()
+                            : count_packed_levels(std::span(bits_).subspan(end), neurons_, levels_);
+  if (count > UINT32_MAX)
+    throw Error(ErrorCode::kCapacity, "the levels of a step add up to more than 2^32");
   popcounts_.push_back(static_cast<uint32_t>(count));
   if (with_steps_) steps_.push_back(static_cast<uint64_t>(global_step));
   uncommitted_spikes_ += count;
@@ -75,7 +82,7 @@ void PopulationWriter::create_datasets(int64_t chunk_rows) {
   bits_file_ = RowDataset::create(activity_, "bits", {H5T_STD_U8LE, row_bytes_, chunk_rows});
   write_text(bits_file_.get(), "encoding", "bitpack-lsb0");
   write_integers(bits_file_.get(), "n_neurons", H5T_STD_U64LE, {&neurons_, 1}, true);
-  const int64_t pad = row_bytes_ * 8 - neurons_;
+  const int64_t pad = row_bytes_ * 8 - neurons_ * levels_.planes();
   write_integers(bits_file_.get(), "pad_bits", H5T_STD_U8LE, {&pad, 1}, true);
   popcount_file_ = RowDataset::create(activity_, "popcount", {H5T_STD_U32LE, 0, chunk_rows});
   if (with_steps_) {

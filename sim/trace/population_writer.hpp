@@ -1,6 +1,6 @@
 #pragma once
-// Streams the spikes of one population to a trace file: bits, spike counts and, where rows are
-// chosen, global steps. Internal to sim/trace.
+// Streams the spikes or levels of one population to a trace file: bits, spike counts (of levels
+// their magnitudes) and, where rows are chosen, global steps. Internal to sim/trace.
 //
 // Rows gather in a buffer that starts at a chunk boundary of the file, so that a full buffer is one
 // whole chunk (about 256 KiB of bits) and memory does not grow with the run. Datasets are created
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/io/hdf5/row_dataset.hpp"
+#include "core/levels.hpp"
 #include "core/shape.hpp"
 #include "core/spike_tensor.hpp"
 
@@ -18,7 +19,7 @@ class PopulationWriter {
  public:
   // `activity`: the group /spikeloom/activity/<name>, open as long as the writer. `with_steps`:
   // also write "steps".
-  PopulationWriter(hid_t activity, const Shape& shape, bool with_steps);
+  PopulationWriter(hid_t activity, const Shape& shape, LevelRange levels, bool with_steps);
 
   void add(SpikeView spikes, int64_t global_step);
   // The rows so far belong to finished samples and stay.
@@ -31,6 +32,7 @@ class PopulationWriter {
   int64_t rows() const noexcept { return base_ + static_cast<int64_t>(popcounts_.size()); }
   int64_t spikes() const noexcept { return spikes_; }  // of committed rows
   int64_t neurons() const noexcept { return neurons_; }
+  LevelRange levels() const noexcept { return levels_; }
   int64_t rows_per_buffer() const noexcept { return buffer_rows_; }
   // After the final flush: packed bits of `rows` rows.
   void read(int64_t first, int64_t rows, uint8_t* bits) const;
@@ -42,7 +44,9 @@ class PopulationWriter {
   void clear() noexcept;
 
   hid_t activity_;
-  int64_t neurons_, row_bytes_, buffer_rows_;
+  int64_t neurons_;
+  LevelRange levels_;
+  int64_t row_bytes_, buffer_rows_;
   bool with_steps_;
   RowDataset bits_file_, popcount_file_, steps_file_;
   int64_t base_ = 0;  // row of the file where the buffer starts

@@ -185,12 +185,19 @@ struct Recorder::Impl {
     hdf5::write_integers(group.get(), "steps_per_sample", H5T_STD_U32LE,
                          {&options.steps_per_sample, 1}, true);
     hdf5::write_number(group.get(), "threshold", H5T_IEEE_F64LE, population.threshold);
-    hdf5::write_text(group.get(), "kind", "spike");
+    const LevelRange levels = population.levels;
+    const bool is_levels = levels != LevelRange();
+    hdf5::write_text(group.get(), "kind", is_levels ? "level" : "spike");
+    if (is_levels) {
+      const int64_t range[2] = {levels.low, levels.high};
+      hdf5::write_integers(group.get(), "range", H5T_STD_I64LE, range, false);
+    }
     hdf5::write_integers(group.get(), "index", H5T_STD_U32LE, {&index, 1}, true);
     Id activity = hdf5::create_group(activity_group.get(), names[p]);
     const hid_t where = activity.get();
-    recorded.push_back({p, names[p], listed, std::move(activity),
-                        hdf5::PopulationWriter(where, population.shape, with_steps())});
+    recorded.push_back(
+        {p, names[p], listed, std::move(activity),
+         hdf5::PopulationWriter(where, population.shape, population.levels, with_steps())});
   }
 
   void flush(bool final) {
@@ -207,6 +214,8 @@ struct Recorder::Impl {
       const double neuron_steps =
           static_cast<double>(entry.writer.rows()) * static_cast<double>(entry.writer.neurons());
       const bool quiet = static_cast<double>(entry.writer.spikes()) < kEventRate * neuron_steps;
+      // A list knows how often a neuron fired, not that it took spikes away.
+      if (entry.writer.levels().is_signed()) continue;
       if (!entry.events && !(options.events_auto && quiet)) continue;
       hdf5::write_events(spikes.get(), entry.name, entry.writer, *samples, with_steps(),
                          options.dt_ms, options.events_gzip);

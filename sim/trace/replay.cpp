@@ -22,7 +22,8 @@ std::vector<Track> make_tracks(const TraceFile& trace, const std::vector<Populat
     const auto found = std::find_if(populations.begin(), populations.end(),
                                     [&](const Population& p) { return p.name == stored.layer; });
     if (!stored.fault.empty()) throw Error(ErrorCode::kData, stored.name + ": " + stored.fault);
-    if (found == populations.end() || found->shape != stored.shape) {
+    if (found == populations.end() || found->shape != stored.shape ||
+        found->levels != stored.levels) {
       throw Error(ErrorCode::kData, "population " + stored.name + " is of another network");
     }
     tracks.push_back({static_cast<size_t>(found - populations.begin()), f, trace.rows(f)});
@@ -49,7 +50,7 @@ void replay(const TraceFile& trace, const Graph& graph, int64_t samples, TraceSi
   values.reserve(populations.size());
   std::vector<const uint64_t*> bits;
   for (const Population& population : populations) {
-    values.emplace_back(rows_of(population.shape), channels_of(population.shape));
+    values.emplace_back(population.rows(), channels_of(population.shape));
   }
   const std::vector<int64_t> words(populations.size(), 0);  // one step at a time
   for (int64_t s = 0; s < samples; ++s) {

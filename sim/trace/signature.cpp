@@ -43,7 +43,8 @@ void Signature::chunk(const SpikeChunk& chunk) {
   }
   for (size_t p = 0; p < names_.size(); ++p) {
     for (int64_t t = 0; t < chunk.steps; ++t) {
-      const auto count = static_cast<uint32_t>(chunk.spikes(p, t).count());
+      const auto count =
+          static_cast<uint32_t>(count_units(chunk.spikes(p, t), chunk.populations[p].levels));
       hashes_[p] = hash_spike_count(count, hashes_[p]);
     }
   }

@@ -1,6 +1,6 @@
 #pragma once
 // The run signature (docs/trace.md): per population FNV-1a 64 over the little-endian u32 spike
-// count of each step, in order of samples and steps; then FNV-1a 64 over (name, hash) of all
+// count of each step (of levels their magnitudes added up), in order of samples and steps; then FNV-1a 64 over (name, hash) of all
 // populations in graph order, the hash as 8 little-endian bytes. Printed as 16 hex digits. It
 // belongs to one form.
 

@@ -41,6 +41,19 @@ int64_t need_integer(const TraceSource& source, const std::string& path,
   return values[0];
 }
 
+// Of levels "range" tells what they may be; a population without it holds spikes.
+LevelRange read_range(const TraceSource& source, const std::string& path) {
+  const auto range = source.integers(path, "range");
+  if (!range) return {};
+  if (range->size() != 2) damaged("attribute range is no pair");
+  const LevelRange levels{range->front(), range->back()};
+  if (levels.low > 0 || levels.high < 0 || levels.low < -kMostLevel || levels.high > kMostLevel ||
+      levels.largest() == 0) {
+    damaged("impossible range of levels " + to_string(Shape{levels.low, levels.high}));
+  }
+  return levels;
+}
+
 // The attributes of /spikeloom/populations/<name>.
 void read_attributes(const TraceSource& source, TracePopulation& population) {
   const std::string path = "/spikeloom/populations/" + population.name;
@@ -65,6 +78,7 @@ void read_attributes(const TraceSource& source, TracePopulation& population) {
   }
   if (element_count(population.shape) != population.neurons) damaged("n_neurons is not shape");
   if (population.neurons > kMaxNeurons) damaged("more than 2^24 neurons");
+  population.levels = read_range(source, path);
   if (!(population.dt_ms > 0)) damaged("dt_ms is not above 0");
 }
 
@@ -135,7 +149,7 @@ struct TraceFile::Impl {
     if (!header.complete && !source.has(where + "bits")) return;
     data.bits = source.rows(where + "bits", H5T_INTEGER, 1);
     data.popcount = source.rows(where + "popcount", H5T_INTEGER, 4);
-    if (data.bits.width() != packed_bytes(population.neurons) || data.popcount.width() != 0) {
+    if (data.bits.width() != packed_bytes(population.bits()) || data.popcount.width() != 0) {
       damaged("bits or popcount has another extent than the shape asks for");
     }
     population.rows = std::min(data.bits.rows(), data.popcount.rows());
@@ -296,7 +310,8 @@ std::vector<uint8_t> TraceFile::bits(size_t population, int64_t row, int64_t row
 SpikeTensor TraceFile::read(size_t population, int64_t row) const {
   const std::vector<uint8_t> packed = bits(population, row);
   const Shape& shape = impl_->populations[population].shape;
-  SpikeTensor result(element_count(shape) / shape.back(), shape.back());
+  const int64_t planes = impl_->populations[population].levels.planes();
+  SpikeTensor result(element_count(shape) / shape.back() * planes, shape.back());
   unpack_bits(packed, result.view());
   if (result.view().count() != count_packed(packed)) {
     throw Error(ErrorCode::kData, impl_->path.string() + ": " +
@@ -307,7 +322,7 @@ SpikeTensor TraceFile::read(size_t population, int64_t row) const {
 }
 
 int64_t TraceFile::block_rows(size_t population) const {
-  const int64_t bytes = packed_bytes(impl_->populations.at(population).neurons);
+  const int64_t bytes = packed_bytes(impl_->populations.at(population).bits());
   return std::max<int64_t>(1, kBlockBytes / std::max<int64_t>(1, bytes));
 }
 

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/levels.hpp"
 #include "core/shape.hpp"
 #include "core/spike_tensor.hpp"
 
@@ -34,7 +35,8 @@ struct TracePopulation {
   Shape shape;        // channels last, in the order of `axes`
   std::string axes;   // "H,W,C" | "N,C" | "C"
   int64_t neurons = 0;
-  int64_t rows = 0;  // recorded steps
+  LevelRange levels = {};  // {0, 1}: spikes
+  int64_t rows = 0;        // recorded steps
   std::string neuron_model;
   double threshold = 0;
   double dt_ms = 1;
@@ -42,6 +44,7 @@ struct TracePopulation {
   int64_t index = 0;             // position among the populations of the graph
   int64_t events = -1;           // length of the event list; -1: none
   std::string fault;             // why it cannot be read; empty: it can
+  int64_t bits() const { return neurons * levels.planes(); }  // of a packed row
 };
 
 struct TraceSample {
@@ -86,10 +89,11 @@ class TraceFile {
   // All populations of the graph are in the file.
   bool has_all_populations() const noexcept;
 
-  // One row as the engine had it. Throws Error(kUsage) for a row that is not there, Error(kData)
+  // One row as the engine had it, planes of levels below each other. Throws Error(kUsage) for a row that is not there, Error(kData)
   // for damage, also for pad bits that are set.
   SpikeTensor read(size_t population, int64_t row) const;
-  // Packed rows as stored: packed_bytes(neurons) bytes each, LSB first.
+  // Packed rows as stored: packed_bytes(bits()) bytes each, LSB first; the planes of levels one
+  // behind the other (core/levels.hpp).
   std::vector<uint8_t> bits(size_t population, int64_t row, int64_t rows = 1) const;
   // Rows that bits() should be asked for at a time to decompress each chunk once; at most 1 MiB, at
   // least one.

@@ -43,9 +43,11 @@ class EventCheck {
   EventCheck(const TraceFile& trace, size_t population)
       : trace_(trace), population_(population), entry_(trace.populations()[population]) {}
 
-  void expect(int64_t node, double time_ms) {
-    if (next_ < entry_.events && broken_.empty()) compare(node, time_ms);
-    ++next_;
+  // `times`: of a level, as often as its magnitude says.
+  void expect(int64_t node, double time_ms, int64_t times) {
+    const int64_t end = next_ + times;
+    for (; next_ < std::min(end, entry_.events) && broken_.empty(); ++next_) compare(node, time_ms);
+    next_ = end;
   }
 
   void report(std::vector<std::string>& out) {
@@ -83,7 +85,7 @@ class EventCheck {
 void check_rows(const TraceFile& trace, size_t p, const std::vector<uint32_t>& counts,
                 const std::vector<TraceRow>& rows, std::vector<std::string>& faults) {
   const TracePopulation& entry = trace.populations()[p];
-  const auto row_bytes = static_cast<size_t>(packed_bytes(entry.neurons));
+  const auto row_bytes = static_cast<size_t>(packed_bytes(entry.bits()));
   const int64_t block = trace.block_rows(p);
   Fault popcount, pad;
   EventCheck events(trace, p);
@@ -92,18 +94,20 @@ void check_rows(const TraceFile& trace, size_t p, const std::vector<uint32_t>& c
     for (size_t offset = 0; offset < bits.size(); offset += row_bytes) {
       const auto row = static_cast<size_t>(first) + offset / row_bytes;
       const auto packed = std::span(bits).subspan(offset, row_bytes);
-      const int64_t ones = count_packed(packed);
+      const int64_t ones = count_packed_levels(packed, entry.neurons, entry.levels);
       if (ones != counts[row]) {
         popcount.add(
             fmt::format("row {}: popcount is {}, the bits hold {}", row, counts[row], ones));
       }
-      if (entry.neurons % 8 != 0 && packed.back() >> (entry.neurons % 8) != 0) {
+      if (entry.bits() % 8 != 0 && packed.back() >> (entry.bits() % 8) != 0) {
         pad.add(fmt::format("row {}: pad bits are set", row));
       }
       if (entry.events < 0 || rows.empty()) continue;
       const TraceSample& sample = trace.samples()[static_cast<size_t>(rows[row].sample)];
       const double time = static_cast<double>(sample.first_step + rows[row].step) * entry.dt_ms;
-      for_each_packed(packed, [&](int64_t node) { events.expect(node, time); });
+      for_each_level(packed, entry.neurons, entry.levels, [&](int64_t node, int64_t level) {
+        events.expect(node, time, std::abs(level));
+      });
     }
   }
   popcount.report(entry.name, faults);

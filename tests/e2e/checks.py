@@ -1,4 +1,5 @@
 """Checks too long for a line of a case (`check NAME ARGUMENT...`), and what this machine lacks."""
+import array
 import csv
 import functools
 import json
@@ -333,6 +334,40 @@ def check_cpu_seconds(runner, most):
     """The run took at most so much of a processor: other programs do not count."""
     now = runner.result.cpu_seconds
     require(now <= float(most), f"{now:.1f} s of CPU time")
+
+
+def check_levels_of_input(runner, report, frames, limit="-1"):
+    """levels_of_input REPORT FRAMES.npy [LIMIT]: what the first convolution (7x7, stride 2, padding 3) reads and delivers,
+    counted here from the frames [samples, T, C, H, W]."""
+    with open(runner.path(frames), "rb") as file:
+        data = file.read()
+    start = 10 + int.from_bytes(data[8:10], "little")
+    shape = [int(n) for n in re.search(rb"'shape': \(([^)]*)\)", data[:start])[1].split(b",") if n.strip()]
+    values = array.array("f", data[start:])
+    samples, steps, channels, height, width = shape
+    if int(limit) >= 0:
+        samples = int(limit)
+
+    def readers(at, extent):
+        return sum(0 <= 2 * out - 3 + k == at for out in range((extent - 1) // 2 + 1) for k in range(7))
+
+    along_y, along_x = ([readers(at, extent) for at in range(extent)] for extent in (height, width))
+    units = packets = adds = deliveries = 0
+    for place in range(samples * steps * channels * height * width):
+        level = abs(int(values[place]))
+        reached = along_y[place // width % height] * along_x[place % width]
+        units += level
+        packets += level != 0
+        adds += level * reached
+        deliveries += (level != 0) * reached
+    with open(runner.path(report)) as file:
+        counts = json.load(file)["counts"]
+    for form in (counts[name] for name in ("as_written", "fused") if counts[name]):
+        layer = next(layer for layer in form["layers"] if layer["name"].startswith("downsample1_1.encode_conv"))
+        outputs = layer["weights"] // (channels * 49)
+        found = [layer[key] for key in ("operand", "input_events", "event_adds", "deliveries", "real_macs")]
+        require(found == ["levels", units, adds * outputs, deliveries * outputs, 0],
+                f"{found}, the frames hold {units} events in {packets} pixels: {adds * outputs}, {deliveries * outputs}")
 
 
 def check_event_lines(runner, report, layer):

@@ -183,6 +183,15 @@ def make_npy_events(path, percent, *shape):
     write_npy(path, "<f4", shape, values.tobytes())
 
 
+def make_npy_levels(path, low, high, *shape):
+    """npy_levels LOW HIGH EXTENT...: float32 whole numbers, the first LOW and the last HIGH, half of the rest 0."""
+    shape = integers(shape)
+    rng = random.Random(str(shape))
+    values = [float(rng.choice([0, rng.randint(int(low), int(high))])) for _ in range(math.prod(shape))]
+    values[0], values[-1] = float(low), float(high)
+    write_npy(path, "<f4", shape, floats(values))
+
+
 def make_npy_filled(path, value, *shape):
     """npy_filled VALUE EXTENT...: one value everywhere (nan and inf too)."""
     count = 1

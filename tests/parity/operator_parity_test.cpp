@@ -175,6 +175,22 @@ TEST_CASE("adding spikes to a real value equals the reference", "[parity]") {
   check_shapes([](int64_t) { return Add{}; }, {true}, true);
 }
 
+TEST_CASE("sums of spikes equal the reference", "[parity]") {
+  for (const Shape& shape : {Shape{1}, {70}, {9, 33}, {4, 5, 130}}) {
+    for (const int64_t steps : {1, 4}) {
+      ParityCase c;
+      c.main = Add{};
+      c.in = shape;
+      c.sums_spikes = true;
+      c.density = 0.4;
+      c.steps = steps;
+      check_parity(c);
+      c.static_input = true;
+      check_parity(c);
+    }
+  }
+}
+
 TEST_CASE("the mean of spikes over pixels and tokens equals the reference", "[parity]") {
   check_shapes([](int64_t) { return SpatialMean{}; }, {true}, false);
 }

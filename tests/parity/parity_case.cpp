@@ -160,7 +160,8 @@ Net build(const ParityCase& c) {
                        : two              ? 2
                                           : 1;
   for (int i = 0; i < operands; ++i) {
-    const bool spikes = c.spikes && !(adds && i == 0);  // the first addend is real
+    const bool spikes =
+        c.spikes && (c.sums_spikes || !adds || i > 0);  // else the first addend is real
     net.inputs.push_back(add_operand(g, "in" + std::to_string(i), c.in, spikes || binary));
   }
   if (const auto* apply = std::get_if<QApply>(&c.main)) {

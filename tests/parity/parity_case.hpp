@@ -16,10 +16,11 @@ namespace spikeloom {
 
 struct ParityCase {
   Op main;
-  Shape in;                // of every input; QApply's second input follows from the operator
-  bool spikes = true;      // kind of the operand, where the operator takes both
-  double density = 0.1;    // of spike operands
-  int largest_count = 40;  // of count operands
+  Shape in;                  // of every input; QApply's second input follows from the operator
+  bool spikes = true;        // kind of the operand, where the operator takes both
+  bool sums_spikes = false;  // of Add: both operands are spikes
+  double density = 0.1;      // of spike operands
+  int largest_count = 40;    // of count operands
   bool affine = false, residual = false;
   std::optional<NeuronSpec> neuron;  // behind the operator, one that steps in its pass
   bool stores_real = true;           // whether the value before the neuron is read by somebody

@@ -34,7 +34,7 @@ Pair spikeformer(bool static_input, bool fused) {
   config.height = 21, config.width = 34;
   config.static_input = static_input;
   const Graph real = build_spikeformer(config);
-  config.events = true;
+  config.events = LevelRange();
   const Graph events = build_spikeformer(config);
   return fused ? Pair{fuse(real), fuse(events)} : Pair{real, events};
 }
@@ -45,7 +45,7 @@ Pair lmuformer(bool spiking, const char* preset, int64_t channels) {
   config.seq_len = config.theta = 12;
   config.dim = 16, config.memory_size = 8, config.in_channels = channels, config.num_classes = 3;
   const Graph real = build_lmuformer(config);
-  config.events = true;
+  config.events = LevelRange();
   return {real, build_lmuformer(config)};
 }
 
@@ -53,7 +53,7 @@ Pair kwt() {
   KwtConfig config = kwt_preset("KWT-1");
   config.frames = 9, config.in_channels = 70, config.dim = 8, config.heads = 2, config.layers = 1;
   const Graph real = build_kwt(config);
-  config.events = true;
+  config.events = LevelRange();
   return {real, build_kwt(config)};
 }
 

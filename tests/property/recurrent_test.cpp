@@ -1,5 +1,6 @@
-// Networks with feedback and delays: on whatever backend, in whatever chunks and order of running,
-// the bits of the equations written out here; counts are what arrives.
+// Networks with feedback, delays, levels and neurons of several states: on whatever backend, in
+// whatever chunks and order of running, the bits of the equations written out here; counts are what
+// arrives.
 
 #include <algorithm>
 #include <bit>
@@ -25,7 +26,10 @@ namespace {
 
 constexpr float kThreshold = 0.6f;
 
-struct PlainLif {
+enum class Kind { kLif, kMulti, kCuba };
+
+struct PlainNeuron {
+  Kind kind = Kind::kLif;
   float decay = 0;
   bool soft = false;
 };
@@ -33,7 +37,7 @@ struct PlainLif {
 struct Net {
   Graph graph;
   Weights weights;
-  std::map<std::string, PlainLif> neurons = {};
+  std::map<std::string, PlainNeuron> neurons = {};
 };
 
 float value_of(uint64_t seed, const std::string& name, uint64_t i) {
@@ -47,10 +51,13 @@ Weights arrays_of(const Graph& graph, uint64_t seed, float scale) {
     const auto* delay = std::get_if<Delay>(&node.op);
     for (const Parameter& parameter : parameters_of(node.op)) {
       Tensor array(parameter.shape);
+      // Neurons that fire as often as they are told would fire ever more.
+      const bool echoes = parameter.name.find(".echo") != std::string::npos;
+      const float here = echoes ? scale / 50 : scale;
       for (size_t i = 0; i < array.f32().size(); ++i) {
         const float value = value_of(seed, parameter.name, i);
         array.f32()[i] = delay == nullptr
-                             ? scale * value
+                             ? here * value
                              : std::floor((value + 1) / 2 * static_cast<float>(delay->steps + 1));
       }
       weights.add(parameter.name, std::move(array));
@@ -60,15 +67,17 @@ Weights arrays_of(const Graph& graph, uint64_t seed, float scale) {
 }
 
 // Small networks of one to three layers, each driven by the one before and by feedback from itself
-// or a later one, some through delays.
+// or a later one, some through delays, some through sums of spikes.
 class RandomNet {
  public:
   explicit RandomNet(uint64_t seed) : seed_(seed) {}
 
   Net make() {
     const int64_t width = 3 + pick(70);
-    const bool events = pick(2) == 0;
-    NodeId at = graph_.add("in", Input{{width}, false, 0, events});
+    const int64_t kind = pick(4);  // spikes, levels, levels of either sign, real
+    NodeId at = graph_.add(
+        "in",
+        Input{{width}, false, 0, kind == 0, kind == 2 ? -2 : 0, kind == 1 || kind == 2 ? 5 : 0});
     const int64_t layers = 1 + pick(3);
     std::vector<NodeId> backs;
     for (int64_t l = 0; l < layers; ++l) at = layer("l" + std::to_string(l), at, backs);
@@ -92,6 +101,8 @@ class RandomNet {
 
   NodeId layer(const std::string& name, NodeId from, std::vector<NodeId>& backs) {
     const int64_t width = 2 + pick(80);
+    constexpr Kind kKinds[] = {Kind::kLif, Kind::kLif, Kind::kMulti, Kind::kCuba};
+    kind_ = kKinds[pick(4)];
     if (pick(3) == 0) {
       const int64_t steps = 1 + pick(4);
       const Shape shape = graph_.node(from).shape;
@@ -102,21 +113,37 @@ class RandomNet {
     NodeId sum = matrix(name + ".w", from, width);
     const int64_t loops = pick(3);
     for (int64_t i = 0; i < loops; ++i) {
-      const std::string loop = name + ".back" + std::to_string(i);
-      backs.push_back(graph_.add(loop, Feedback{{width}, pick(4) != 0}));
+      const std::string loop =
+          name + (kind_ == Kind::kMulti ? ".echo" : ".back") + std::to_string(i);
+      const bool real = pick(4) == 0, spikes = !real && kind_ != Kind::kMulti;
+      backs.push_back(
+          graph_.add(loop, Feedback{{width}, spikes, 0, real || spikes ? 0 : kMostSpikesInStep}));
       NodeId back = backs.back();
       if (pick(3) == 0) back = graph_.add(loop + ".late", Delay{1 + pick(3), "", {}}, {back});
       sum = graph_.add(loop + ".add", Add{}, {sum, matrix(loop + ".w", back, width)});
     }
-    return graph_.add(name + ".lif", neuron(name + ".lif"), {sum});
+    const NodeId fired = graph_.add(name + ".lif", neuron(name + ".lif"), {sum});
+    if (pick(3) != 0) return fired;
+    const NodeId late = graph_.add(name + ".again", Delay{1 + pick(2), "", {}}, {fired});
+    return graph_.add(name + ".sum", Add{}, {fired, late});
   }
 
   Neuron neuron(const std::string& name) {
     const float tau = 1.5f + static_cast<float>(pick(3));
-    NeuronSpec spec = lif(tau, kThreshold);
+    NeuronSpec spec = kind_ == Kind::kCuba ? spikeloom::neuron("CubaLIF") : lif(tau, kThreshold);
     const bool soft = pick(2) == 0;
+    if (kind_ == Kind::kCuba) {
+      spec["tau_syn"].value = spec["tau_mem"].value = double{tau};
+      spec["v_threshold"].value = double{kThreshold};
+      spec.rules.reset = Reset::kHard;
+    }
     if (soft) spec.rules.reset = Reset::kSoft;
-    neurons_[name] = {static_cast<float>(1 / double{tau}), soft};
+    if (kind_ == Kind::kMulti) {
+      spec = spikeloom::neuron("IF");
+      spec["v_threshold"].value = double{kThreshold};
+      spec.rules.reset = Reset::kMulti;
+    }
+    neurons_[name] = {kind_, static_cast<float>(1 / double{tau}), soft};
     return Neuron{spec};
   }
 
@@ -124,22 +151,26 @@ class RandomNet {
   NodeId source_for(NodeId back) const {
     const Node& node = graph_.node(back);
     const std::string layer = node.name.substr(0, node.name.find('.'));
-    if (node.kind == EdgeKind::kSpikes) return *graph_.find(layer + ".lif");
+    if (is_events(node.kind)) return *graph_.find(layer + ".lif");
     return *graph_.find(layer + ".w");
   }
 
   uint64_t seed_;
   uint64_t drawn_ = 0;
+  Kind kind_ = Kind::kLif;  // of the layer that is made
   Graph graph_;
-  std::map<std::string, PlainLif> neurons_;
+  std::map<std::string, PlainNeuron> neurons_;
 };
 
 Tensor frames_for(const Graph& graph, int64_t steps, uint64_t seed) {
   Tensor frames({steps, graph.node(0).shape[0]});
-  const bool events = std::get<Input>(graph.node(0).op).events;
+  const auto& input = std::get<Input>(graph.node(0).op);
+  const auto low = static_cast<float>(input.lowest), high = static_cast<float>(input.highest);
   for (size_t i = 0; i < frames.f32().size(); ++i) {
     const float value = random_uniform(seed, 99, i);
-    frames.f32()[i] = events ? (value < 0.3f ? 1.0f : 0.0f) : value;
+    frames.f32()[i] = input.events         ? (value < 0.3f ? 1.0f : 0.0f)
+                      : input.has_levels() ? std::floor(low + value * (high - low + 1))
+                                           : value;
   }
   return frames;
 }
@@ -197,8 +228,8 @@ class Plain {
  public:
   explicit Plain(const Net& net) : net_(net), v_(net.graph.nodes().size()) {}
 
-  // Spikes that arrived at every layer, times its outputs.
-  std::map<std::string, int64_t> adds;
+  // Spikes that arrived at every layer, times its outputs; and levels, whatever they hold.
+  std::map<std::string, int64_t> adds, deliveries;
 
   std::vector<uint64_t> step(std::span<const float> frame) {
     past_.emplace_back(net_.graph.nodes().size());
@@ -207,10 +238,18 @@ class Plain {
     std::vector<uint64_t> bits;
     for (const Population& population : populations_of(net_.graph)) {
       const auto& values = past_.back()[static_cast<size_t>(population.node)];
-      std::vector<uint64_t> words((values.size() + 63) / 64);
-      for (size_t i = 0; i < values.size(); ++i)
-        words[i / 64] |= static_cast<uint64_t>(values[i] != 0) << (i % 64);
-      bits.insert(bits.end(), words.begin(), words.end());
+      const Node& node = net_.graph.node(population.node);
+      const int64_t planes = std::bit_width(
+          static_cast<uint64_t>(std::max(std::abs(node.levels.low), std::abs(node.levels.high))));
+      for (int64_t plane = 0; plane < planes + (node.levels.low < 0 ? 1 : 0); ++plane) {
+        std::vector<uint64_t> words((values.size() + 63) / 64);
+        for (size_t i = 0; i < values.size(); ++i) {
+          const auto level = static_cast<int64_t>(values[i]);
+          const bool set = plane == planes ? level < 0 : (std::abs(level) >> plane & 1) != 0;
+          words[i / 64] |= static_cast<uint64_t>(set) << (i % 64);
+        }
+        bits.insert(bits.end(), words.begin(), words.end());
+      }
     }
     const NodeId head = *net_.graph.find_output("logits");
     for (const float v : past_.back()[static_cast<size_t>(head)])
@@ -246,8 +285,12 @@ class Plain {
         for (size_t i = 0; i < x.size(); ++i) acc = std::fma(w[o * x.size() + i], x[i], acc);
         out[o] = acc;
       }
-      if (net_.graph.node(node.inputs[0]).kind == EdgeKind::kSpikes)
-        adds[node.name] += linear->out_features * std::count(x.begin(), x.end(), 1.0f);
+      if (is_events(net_.graph.node(node.inputs[0]).kind)) {
+        for (const float level : x) {
+          adds[node.name] += linear->out_features * static_cast<int64_t>(std::abs(level));
+          deliveries[node.name] += level != 0 ? linear->out_features : 0;
+        }
+      }
     }
     if (std::holds_alternative<Add>(node.op)) {
       for (size_t i = 0; i < count; ++i) out[i] = read(node.inputs[0])[i] + read(node.inputs[1])[i];
@@ -255,27 +298,39 @@ class Plain {
     if (const auto found = net_.neurons.find(node.name); found != net_.neurons.end()) {
       auto& v = v_[static_cast<size_t>(id)];
       v.resize(count);
-      for (size_t i = 0; i < count; ++i) {
-        const float h = v[i] + (read(node.inputs[0])[i] - v[i]) * found->second.decay;
-        const bool fired = h >= kThreshold;
-        out[i] = fired ? 1.0f : 0.0f;
-        v[i] = !fired ? h : found->second.soft ? h - kThreshold : 0.0f;
-      }
+      i_.resize(v_.size());
+      i_[static_cast<size_t>(id)].resize(count);
+      for (size_t i = 0; i < count; ++i)
+        out[i] = step(found->second, read(node.inputs[0])[i], v[i], i_[static_cast<size_t>(id)][i]);
     }
     return out;
   }
 
+  static float step(const PlainNeuron& neuron, float x, float& v, float& i) {
+    if (neuron.kind == Kind::kMulti) {
+      const float h = v + x, spikes = h > 0 ? std::trunc(h / kThreshold) : 0.0f;
+      v = std::max(h - spikes * kThreshold, -kThreshold);
+      return spikes;
+    }
+    if (neuron.kind == Kind::kCuba) x = i = i + neuron.decay * (x - i);
+    const float h =
+        neuron.kind == Kind::kCuba ? v + neuron.decay * (x - v) : v + (x - v) * neuron.decay;
+    const bool fired = h >= kThreshold;
+    v = !fired ? h : neuron.soft ? h - kThreshold : 0.0f;
+    return fired ? 1.0f : 0.0f;
+  }
+
   const Net& net_;
-  std::vector<std::vector<float>> v_;
+  std::vector<std::vector<float>> v_, i_;
   std::vector<std::vector<std::vector<float>>> past_;
 };
 
 }  // namespace
 
-TEST_CASE("recurrent and delayed networks: equations, backends, schedules, chunks, saves",
+TEST_CASE("recurrent, delayed and levelled networks: equations, backends, schedules, chunks, saves",
           "[fast]") {
   constexpr int64_t kSteps = 11;
-  int64_t with_loops = 0;
+  int64_t with_loops = 0, with_levels = 0, with_states = 0;
   for (uint64_t seed = 0; seed < 200; ++seed) {
     CAPTURE(seed);
     const Net net = RandomNet(seed).make();
@@ -302,11 +357,16 @@ TEST_CASE("recurrent and delayed networks: equations, backends, schedules, chunk
         if (!layer.spike_operand) continue;
         CAPTURE(layer.name);
         CHECK(layer.event_adds == plain.adds[layer.name]);
+        CHECK(layer.deliveries == plain.deliveries[layer.name]);
+        with_levels += layer.level_operand && layer.event_adds > layer.deliveries;
       }
     }
+    for (const auto& [name, neuron] : net.neurons) with_states += neuron.kind == Kind::kCuba;
     with_loops += !compile(net.graph, net.weights, make_cpu_backend(), {})->loops.empty();
   }
   CHECK(with_loops > 80);
+  CHECK(with_levels > 80);
+  CHECK(with_states > 50);
 }
 
 TEST_CASE("recurrent networks in files and in fused form", "[fast]") {
@@ -346,4 +406,62 @@ TEST_CASE("feedback that cannot be closed or run", "[fast]") {
   const NodeId sum = ahead.add("sum", Add{}, {x, loop});
   ahead.close(loop, ahead.add("conv", Conv1d{4, 4, 1, 1, "c", ""}, {sum}));
   CHECK_THROWS_WITH(delays_of(ahead), Catch::Contains("looks ahead inside a loop of feedback"));
+}
+
+TEST_CASE("levels that are not within their range end a run", "[fast]") {
+  Graph graph;
+  const NodeId in = graph.add("in", Input{{2}, false});
+  NeuronSpec spec = neuron("IF");
+  spec.rules.reset = Reset::kMulti;
+  graph.output("logits", graph.add("many", Neuron{spec}, {in}));
+  Session session(compile(graph, Weights(), make_cpu_backend(), {Schedule::kLayerMajor, 2, {}}));
+  Tensor frames({2, 2});
+  std::fill(frames.f32().begin(), frames.f32().end(), 3e4f);
+  session.run_chunk(frames, 2, 1);
+  CHECK(session.last_chunk().spikes(0, 1).rows == 16);
+  frames.f32()[3] = 1e5f;
+  CHECK_THROWS_WITH(
+      session.run_chunk(frames, 2, 1),
+      Catch::Contains("many: a level at step 3 is not a whole number from 0 to 65535"));
+  frames.f32()[3] = std::numeric_limits<float>::infinity();
+  session.reset();
+  CHECK_THROWS_WITH(session.run_chunk(frames, 2, 1), Catch::Contains("many: a level at step 1"));
+
+  Graph framed;
+  framed.output("logits", framed.add("w", Linear{2, 1, 0, "w", ""},
+                                     {framed.add("in", Input{{2}, false, 0, false, -1, 3})}));
+  Weights weights;
+  weights.add("w", Tensor({1, 2}));
+  Session reads(compile(framed, weights, make_cpu_backend(), {Schedule::kLayerMajor, 2, {}}));
+  for (const float bad : {-2.0f, 4.0f, 0.5f, std::nanf("")}) {
+    std::fill(frames.f32().begin(), frames.f32().end(), 3.0f);
+    frames.f32()[2] = bad;
+    CHECK_THROWS_WITH(reads.run_chunk(frames, 2, 1),
+                      Catch::Contains("an input of levels from -1 to 3 holds"));
+  }
+}
+
+TEST_CASE("sums of spikes say how far they go", "[fast]") {
+  Graph graph;
+  const NodeId a = graph.add("a", Input{{4, 4, 3}, false, 0, true});
+  const NodeId two = graph.add("two", Add{}, {a, a});
+  const NodeId many = graph.add("many", Pool2d{PoolMode::kSum, 2, 2}, {two});
+  const NodeId flat = graph.add("flat", Flatten{}, {many});
+  CHECK(graph.node(flat).kind == EdgeKind::kLevels);
+  CHECK(graph.node(flat).levels == LevelRange{0, 8});
+  CHECK(graph.node(flat).levels.planes() == 4);
+  CHECK(graph.node(graph.add("most", Pool2d{PoolMode::kMax, 2, 2}, {two})).levels ==
+        LevelRange{0, 2});
+  CHECK(graph.node(graph.add("mean", Pool2d{PoolMode::kAverage, 2, 2}, {two})).kind ==
+        EdgeKind::kReal);
+  const NodeId signs = graph.add("signs", Input{{4, 4, 3}, false, 0, false, -3, 0});
+  const NodeId sum = graph.add("sum", Add{}, {signs, two});
+  CHECK(graph.node(sum).levels == LevelRange{-3, 2});
+  CHECK(graph.node(sum).levels.planes() == 3);
+  const NodeId back = graph.add("back", Feedback{{4, 4, 3}, false, -3, 1});
+  CHECK_THROWS_WITH(graph.close(back, sum), Catch::Contains("shows levels from -3 to 1, but sum "
+                                                            "has -3 to 2"));
+  CHECK_THROWS_WITH(graph.add("far", Input{{1}, false, 0, false, 0, int64_t{1} << 23}),
+                    Catch::Contains("exceed 8388607"));
+  CHECK_THROWS_WITH(graph.add("q", KtV{1}, {two, two}), Catch::Contains("must be spikes"));
 }

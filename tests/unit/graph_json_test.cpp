@@ -65,11 +65,14 @@ std::vector<Graph> all_families() {
   dense.spiking = false;
   SpikeformerConfig events = image;
   events.static_input = false;
-  events.events = true;
+  events.events = LevelRange();
+  SpikeformerConfig counted = events;
+  counted.events = LevelRange{-2, 9};
   psmnist.dim = 20;
   psmnist.memory_size = 24;
   std::vector<Graph> graphs = {build_spikeformer(image),
                                build_spikeformer(events),
+                               build_spikeformer(counted),
                                build_spikegpt(language),
                                build_lmuformer({}),
                                build_lmuformer(dense),

@@ -73,10 +73,11 @@ inline Run make_run(const Graph& graph, const std::vector<int64_t>& steps, doubl
       std::vector<SpikeTensor> step;
       for (size_t p = 0; p < run.populations.size(); ++p) {
         const Shape& shape = run.populations[p].shape;
-        SpikeTensor bits(rows_of(shape), channels_of(shape));
+        const int64_t rows = run.populations[p].rows();
+        SpikeTensor bits(rows, channels_of(shape));
         const double rate =
             density * static_cast<double>(p + 1) / static_cast<double>(run.populations.size());
-        for (int64_t r = 0; r < rows_of(shape); ++r) {
+        for (int64_t r = 0; r < rows; ++r) {
           for (int64_t c = 0; c < channels_of(shape); ++c) {
             if (uniform(random) < rate) bits.set(r, c);
           }

@@ -32,9 +32,9 @@ inline const float* make_row(const PackedNorm& p, const Rows& rows, int64_t t, i
 
 inline const float* make_row(const PackedAdd&, const Rows& rows, int64_t t, int64_t row,
                              float* to) {
-  const float *a = rows.in(0, t, row), *b = rows.real_in(1, t, row, to);
+  const ValueRef &a = rows.io.in[0], &b = rows.io.in[1];
   each_vector(rows.floats, to,
-              [&](int64_t c) { return hn::Add(hn::LoadU(kD, a + c), hn::LoadU(kD, b + c)); });
+              [&](int64_t c) { return hn::Add(values_at(a, t, row, c), values_at(b, t, row, c)); });
   return to;
 }
 

@@ -4,7 +4,7 @@
 //
 //   PackedNorm         y*s + t, two roundings; with pad, rows of the ring are t
 //   PackedCopy         a neuron on its own: membranes stay in registers over the steps
-//   PackedAdd          a + b, b real or spikes
+//   PackedAdd          a + b, either real or spikes
 //   PackedScale        x * factor, one for all, by channel or by element
 //   PackedActivation   relu, relu^2, sigmoid, gelu
 //   PackedMul          a * b

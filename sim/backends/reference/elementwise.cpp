@@ -11,7 +11,7 @@ namespace spikeloom::reference {
 
 void run_op(const Add&, const Prepared&, const UnitIo& io, int64_t t) {
   elementwise(io, t, [&](int64_t r, int64_t c) {
-    return io.in[0].real_row(t, r)[c] + element(io.in[1], t, r, c);
+    return element(io.in[0], t, r, c) + element(io.in[1], t, r, c);
   });
 }
 

@@ -1,8 +1,8 @@
 // Neurons, and attention of either kind.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <vector>
 
 #include "sim/backends/reference/kernels.hpp"
 
@@ -89,25 +89,34 @@ void run_op(const SoftmaxAttention& op, const Prepared&, const UnitIo& io, int64
   const auto key = [&](size_t input, int64_t m) {
     return causal ? io.in[input].real_row(t - rows + 1 + m, 0) : io.in[input].real_row(t, m);
   };
-  std::vector<double> score(static_cast<size_t>(rows));
   for (int64_t h = 0; h < op.heads; ++h) {
     for (int64_t n = 0; n < io.real.rows; ++n) {
-      double largest = -HUGE_VAL, total = 0;
-      for (int64_t m = 0; m < rows; ++m) {
+      const auto score = [&](int64_t m) {
         double dot = 0;
         for (int64_t j = h * d; j < (h + 1) * d; ++j) {
           dot +=
               static_cast<double>(io.in[0].real_row(t, n)[j]) * static_cast<double>(key(1, m)[j]);
         }
-        score[static_cast<size_t>(m)] = dot * static_cast<double>(op.scale);
-        largest = std::max(largest, score[static_cast<size_t>(m)]);
-      }
-      for (double& s : score) total += s = std::exp(s - largest);
-      for (int64_t j = h * d; j < (h + 1) * d; ++j) {
-        double sum = 0;
-        for (int64_t m = 0; m < rows; ++m)
-          sum += score[static_cast<size_t>(m)] * static_cast<double>(key(2, m)[j]);
-        io.real.real_row(t, n)[j] = static_cast<float>(sum / total);
+        return dot * static_cast<double>(op.scale);
+      };
+      double largest = -HUGE_VAL;
+      for (int64_t m = 0; m < rows; ++m) largest = std::max(largest, score(m));
+      // Scores are computed again for every block of outputs: kernels allocate nothing.
+      constexpr int64_t kBlock = 64;
+      for (int64_t first = h * d; first < (h + 1) * d; first += kBlock) {
+        const int64_t width = std::min(kBlock, (h + 1) * d - first);
+        std::array<double, kBlock> sums{};
+        double total = 0;
+        for (int64_t m = 0; m < rows; ++m) {
+          const double share = std::exp(score(m) - largest);
+          total += share;
+          for (int64_t j = 0; j < width; ++j)
+            sums[static_cast<size_t>(j)] += share * static_cast<double>(key(2, m)[first + j]);
+        }
+        for (int64_t j = 0; j < width; ++j) {
+          io.real.real_row(t, n)[first + j] =
+              static_cast<float>(sums[static_cast<size_t>(j)] / total);
+        }
       }
     }
   }

@@ -1,11 +1,12 @@
 #pragma once
-// The residual sum.
+// The residual sum, and the sum of spikes.
 
 #include "sim/graph/operator.hpp"
 
 namespace spikeloom {
 
-// Two values of one shape, the first real, the second real or spikes (0 and 1).
+// Two values of one shape. The first real, the second real, spikes (0 and 1) or levels: their sum
+// in one rounding. Both spikes or levels: levels, which are a population of their own.
 struct Add {
   static constexpr const char* kKind = "add";
   template <typename Self, typename V>
@@ -18,7 +19,7 @@ struct Add {
   NodeWork work(const NodeRun& run) const;
   static constexpr NoArrays gain{};
   ValueBound bound(const BoundInput& in) const;
-  static constexpr NotRecorded population{};
+  std::optional<PopulationInfo> population() const;
 };
 
 }  // namespace spikeloom

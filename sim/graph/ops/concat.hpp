@@ -5,7 +5,7 @@
 
 namespace spikeloom {
 
-// Spikes where all are, else real (spikes as 0 and 1).
+// Spikes where all are, levels where all are spikes or levels, else real (spikes as 0 and 1).
 struct Concat {
   static constexpr const char* kKind = "concat";
   template <typename Self, typename V>

@@ -12,7 +12,7 @@ Inferred Delay::infer(Inputs in) const {
   if (steps < 1) misfit("delays by no step");
   if (!by_element.empty() && shape != in[0].shape)
     misfit("has delays for " + to_string(shape) + ", got " + to_string(in[0].shape));
-  return {in[0].kind, in[0].shape};
+  return {in[0].kind, in[0].shape, 0, true, in[0].levels};
 }
 
 std::vector<Parameter> Delay::parameters() const {

@@ -5,7 +5,7 @@
 
 namespace spikeloom {
 
-// out[t, i] = in[t - steps, i], of a real value or of spikes; delayed spikes are a population. With
+// out[t, i] = in[t - steps, i], of a real value, of spikes or levels; delayed ones are a population. With
 // `by_element`, an array of the value's shape that holds whole numbers 0..steps, each element has
 // its own: out[t, i] = in[t - by_element[i], i].
 struct Delay {

@@ -11,7 +11,7 @@ Inferred Flatten::infer(Inputs in) const {
   const Shape& from = in[0].shape;
   if (from.size() != 3 && from.size() != 1)
     misfit("needs a map or a vector, got " + to_string(from));
-  return {in[0].kind, {element_count(from)}};
+  return {in[0].kind, {element_count(from)}, 0, true, in[0].levels};
 }
 
 ValueBound Flatten::bound(const BoundInput& in) const {

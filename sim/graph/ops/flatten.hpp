@@ -6,7 +6,7 @@
 namespace spikeloom {
 
 // [H, W, C] -> [C*H*W], out[(c*H + y)*W + x] = in[y, x, c]: how flattened layers are trained, where
-// channels come first. Spikes stay spikes: those of others, in other places. A vector stays as it
+// channels come first. Spikes stay spikes, levels levels: those of others, in other places. A vector stays as it
 // is.
 struct Flatten {
   static constexpr const char* kKind = "flatten";

@@ -25,8 +25,8 @@ Inferred Neuron::infer(Inputs in) const {
     misfit(fmt::format("{} has shape {}, the neurons are {}", value.array, to_string(value.shape),
                        to_string(shape)));
   }
-  if (spec.rules.reset == Reset::kMulti)
-    misfit("several spikes a step are no value of an edge between nodes");
+  if (spec.fires() && spec.rules.reset == Reset::kMulti)
+    return {EdgeKind::kLevels, shape, 0, true, {0, kMostSpikesInStep}};
   return {spec.fires() ? EdgeKind::kSpikes : EdgeKind::kReal, shape};
 }
 

@@ -6,7 +6,8 @@
 namespace spikeloom {
 
 // One step of every neuron: the model's header in neurons/. As many inputs as the model has, all of
-// one shape. Neurons that fire give spikes, the others their membrane. State slots: the model's.
+// one shape. Neurons that fire give spikes, with several a step (Reset::kMulti) levels, the others
+// their membrane. State slots: the model's.
 struct Neuron {
   NeuronSpec spec = neuron("LIF");
 

@@ -26,8 +26,9 @@ Inferred Pool2d::infer(Inputs in) const {
     misfit(fmt::format("a {}x{} map is smaller than the {}x{} kernel", from[0], from[1], kernel.y,
                        kernel.x));
   }
-  const bool fires = mode == PoolMode::kMax && in[0].kind == EdgeKind::kSpikes;
-  return {fires ? EdgeKind::kSpikes : EdgeKind::kReal, shape};
+  if (!is_events(in[0].kind) || mode == PoolMode::kAverage) return {EdgeKind::kReal, shape};
+  if (mode == PoolMode::kMax) return {in[0].kind, shape, 0, true, in[0].levels};
+  return {EdgeKind::kLevels, shape, 0, true, times(in[0].levels, kernel.area())};
 }
 
 NodeWork Pool2d::work(const NodeRun& run) const {
@@ -44,8 +45,9 @@ ValueBound Pool2d::bound(const BoundInput& in) const {
 }
 
 std::optional<PopulationInfo> Pool2d::population() const {
-  if (mode != PoolMode::kMax) return std::nullopt;
-  return PopulationInfo{"max_pool", 1, false, false};  // one spike of the window is enough
+  if (mode == PoolMode::kAverage) return std::nullopt;
+  const char* model = mode == PoolMode::kMax ? "max_pool" : "sum_pool";
+  return PopulationInfo{model, 1, false, false};  // one spike of the window is enough
 }
 
 }  // namespace spikeloom

@@ -14,7 +14,8 @@ constexpr const char* kPoolModeNames[] = {"sum", "average", "max"};
 //   sum      +0 + each value, padding adds nothing
 //   average  that sum / float(ky * kx), one division: padding counts as zeros
 //   max      the first value, then whatever is above it, padding left out; NaN stays
-// The maximum of spikes is an or: spikes of its own, which a trace records as any population.
+// The maximum of spikes is an or: spikes of its own; sums of spikes or levels are levels, and so is
+// the maximum of levels. A trace records them as any population.
 struct Pool2d {
   PoolMode mode = PoolMode::kSum;
   YX kernel = 1, stride = 1, padding = 0;

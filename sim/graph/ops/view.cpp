@@ -10,7 +10,7 @@ Inferred View::infer(Inputs in) const {
       channels_of(shape) != channels_of(in[0].shape)) {
     misfit("views " + to_string(in[0].shape) + " as " + to_string(shape));
   }
-  return {in[0].kind, shape};
+  return {in[0].kind, shape, 0, true, in[0].levels};
 }
 
 ValueBound View::bound(const BoundInput& in) const {
