@@ -19,13 +19,13 @@ std::string_view environment(const char* name) {
   return value == nullptr ? std::string_view() : std::string_view(value);
 }
 
-size_t terminal_width() {
-  winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return 80;
-}
-
 }  // namespace
+
+size_t terminal_width(int descriptor, size_t otherwise) {
+  winsize size{};
+  if (ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return otherwise;
+}
 
 bool colour_allowed(int descriptor) {
   if (!environment("NO_COLOR").empty()) return false;
@@ -75,7 +75,7 @@ void ProgressBar::update(const Progress& state) {
   std::string line = fmt::format("{} [{}{}] {}/{}  {}  {}", stage_, std::string(filled, '#'),
                                  std::string(kBar - filled, '.'), state.done, total,
                                  own > 0 ? fmt::format("{:.0f} s left", left) : "", state.note);
-  line.resize(std::min(line.size(), terminal_width() - 1));
+  line.resize(std::min(line.size(), terminal_width(STDERR_FILENO, 80) - 1));
   put_on_stderr("\r" + line + "\x1b[K");
   drawn_ = true;
 }

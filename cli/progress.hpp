@@ -34,4 +34,7 @@ class ProgressBar {
 // CLICOLOR not 0; CLICOLOR_FORCE set and not 0 forces it.
 bool colour_allowed(int descriptor);
 
+// Columns of the terminal behind the descriptor; `otherwise` where there is none.
+size_t terminal_width(int descriptor, size_t otherwise);
+
 }  // namespace spikeloom

@@ -186,16 +186,28 @@ std::string ran_clause(const Contest& contest) {
 
 }  // namespace
 
+std::string_view name_of(Outcome outcome) noexcept {
+  constexpr std::string_view kNames[] = {"WINS",  "LOSES",     "TIES",
+                                         "MIXED", "UNDECIDED", "NOT SPIKING"};
+  return kNames[static_cast<size_t>(outcome)];
+}
+
+Outcome outcome_of(const Contest& contest) noexcept {
+  const Duel &fair = contest.fair, &best = contest.best;
+  if (fair.spiking == nullptr || fair.dense == nullptr || best.spiking == nullptr)
+    return Outcome::kUndecided;
+  if (fair.wins() != best.wins() || fair.ties() != best.ties()) return Outcome::kMixed;
+  return fair.wins() ? Outcome::kWins : fair.ties() ? Outcome::kTies : Outcome::kLoses;
+}
+
 std::string headline_of(const EnergyReport& energy, bool random_weights) {
   const Contest contest = contest_of(energy);
   const Duel &fair = contest.fair, &best = contest.best;
-  if (fair.spiking == nullptr || fair.dense == nullptr || best.spiking == nullptr)
-    return "UNDECIDED: no dense baseline was counted";
-  const bool equal = fair.wins() == best.wins() && fair.ties() == best.ties();
-  const char* word = !equal ? "MIXED" : fair.wins() ? "WINS" : fair.ties() ? "TIES" : "LOSES";
+  const Outcome outcome = outcome_of(contest);
+  if (outcome == Outcome::kUndecided) return "UNDECIDED: no dense baseline was counted";
   const bool guessed = fair.spiking->evidence == Evidence::kEstimated;
   std::string line =
-      fmt::format("{}{}{}{}: at equal precision{}, {}; best against best, {}", word,
+      fmt::format("{}{}{}{}: at equal precision{}, {}; best against best, {}", name_of(outcome),
                   guessed ? " as estimated" : "", random_weights ? " with random weights" : "",
                   ran_clause(contest),
                   fair.equal_evidence() ? " and evidence" : ", though no dense network ran",
@@ -215,11 +227,9 @@ std::vector<std::string> Verdict::lines() const {
 Verdict judge(const EnergyReport& energy, const BreakEvenReport& break_even,
               const VerdictFacts& facts) {
   const std::vector<Duel> all = duels(energy);
-  Verdict verdict{headline_of(energy, facts.random_weights),
-                  equal_precision_line(all),
-                  accuracy_line(facts.spiking, facts.twin),
-                  break_even_line(break_even),
-                  {}};
+  Verdict verdict{outcome_of(contest_of(energy)), headline_of(energy, facts.random_weights),
+                  equal_precision_line(all),      accuracy_line(facts.spiking, facts.twin),
+                  break_even_line(break_even),    {}};
   const SchemeReport* last = nullptr;
   for (const Duel& duel : all) {
     if (duel.spiking != last) verdict.schemes.push_back(scheme_line(all, duel.spiking));

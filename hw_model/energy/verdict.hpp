@@ -3,6 +3,7 @@
 // precision and equal evidence; then the cheapest spiking row against the cheapest dense row.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hw_model/energy/break_even.hpp"
@@ -53,12 +54,20 @@ struct Contest {
 // what ran against an estimate; of several baselines the cheapest, so that who beats it beats all.
 Contest contest_of(const EnergyReport& energy);
 
-// "WINS", "LOSES", "TIES" when both comparisons say so, "MIXED" when they do not, "UNDECIDED"
-// without a baseline; then what ran, where the outcome is of an estimate; then both, with every
-// row's form, precision and evidence. One sentence.
+// Wins, loses, ties when both comparisons say so, mixed when they do not; undecided without a
+// baseline.
+enum class Outcome { kWins, kLoses, kTies, kMixed, kUndecided, kNotSpiking };
+inline constexpr Outcome kOutcomes[] = {Outcome::kWins,  Outcome::kLoses,     Outcome::kTies,
+                                        Outcome::kMixed, Outcome::kUndecided, Outcome::kNotSpiking};
+std::string_view name_of(Outcome outcome) noexcept;  // "WINS", ...: how a headline begins
+Outcome outcome_of(const Contest& contest) noexcept;
+
+// The outcome; then what ran, where it is of an estimate; then both comparisons, with every row's
+// form, precision and evidence. One sentence.
 std::string headline_of(const EnergyReport& energy, bool random_weights);
 
 struct Verdict {
+  Outcome outcome = Outcome::kUndecided;
   std::string headline;
   // as_built against baselines of the same weight precision; qnn_equiv has 8-bit weights and meets
   // the int8 estimate.

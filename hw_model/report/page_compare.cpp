@@ -329,10 +329,9 @@ std::string compare_page(const Reports& reports, const ComparisonResult& result)
   std::string body;
   for (size_t i = 0; i < reports.size(); ++i) {
     check_report(reports[i]);
-    const std::string verdict = verdict_of(reports[i].json);
     body += paragraph(
         fmt::format("{} {} ({} weights)", tag(i), reports[i].name, weights_state(reports[i].json)));
-    body += verdict_box(verdict.empty() ? "The report has no verdict." : verdict);
+    body += verdict_box(reports[i].json);
   }
   body += accuracy_section(reports) + energy_comparison(reports) + rates_comparison(reports) +
           operations_comparison(reports);

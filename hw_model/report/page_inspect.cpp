@@ -263,8 +263,7 @@ std::string head(const InspectInput& input, const std::vector<LayerRates>& layer
   std::string out;
   if (input.report != nullptr) {
     const Json& report = input.report->json;
-    const std::string verdict = verdict_of(report);
-    out += verdict_box(verdict.empty() ? "The report has no verdict." : verdict);
+    out += verdict_box(report);
     for (const Json& change : list_in(report, {"what_if"}))
       out += warning_box("what if: " + scalar_text(change));
     for (const Json& warning : list_in(report, {"warnings"}))

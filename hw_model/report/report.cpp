@@ -204,8 +204,10 @@ Report make_report(ReportInput input) {
   const Accuracy twin = report.input.twin ? report.input.twin->accuracy : Accuracy{};
   report.verdict = judge(report.energy, report.break_even,
                          {report.input.accuracy, twin, report.input.weights_random});
-  if (report.executed().ops.neurons.empty())
+  if (report.executed().ops.neurons.empty()) {
+    report.verdict.outcome = Outcome::kNotSpiking;
     report.verdict.headline = "NOT SPIKING: this network has no neurons; its energy stands below";
+  }
   return report;
 }
 
@@ -215,8 +217,9 @@ nlohmann::json to_json(const Report& report) {
   const auto& totals = executed.totals;
   Json json;
   json["schema"] = "spikeloom-report";
-  json["schema_version"] = "1.6";
+  json["schema_version"] = "1.7";
   json["tool"] = {{"name", "spikeloom"}, {"version", in.version}, {"generator", in.generator}};
+  json["outcome"] = name_of(report.verdict.outcome);
   json["verdict"] = report.verdict.lines();
   json["run"] = {{"samples", executed.samples},
                  {"steps", in.counts.steps},

@@ -116,9 +116,9 @@ nlohmann::json to_json(const ReportInput& input);
 // then what else it needs.
 std::string to_csv(const Report& report);
 
-// At most 100 columns of ASCII without colour: verdict first, then accuracy, rates, operations of
-// both forms, energy per sample of every scheme beside the dense baselines, then what no scheme
-// prices.
-std::string to_table(const Report& report);
+// At most `width` columns of ASCII without colour: verdict first, then accuracy, rates, operations
+// of both forms, energy per sample of every scheme beside the dense baselines, then what no scheme
+// prices. Below some 80 columns the names of rows are cut.
+std::string to_table(const Report& report, size_t width = 100);
 
 }  // namespace spikeloom

@@ -29,19 +29,19 @@ std::string score_text(const LanguageScore& s) {
                     s.bits() / static_cast<double>(s.bytes), s.bytes, s.vocabulary);
 }
 
-std::string run_block(const Report& report) {
+std::string run_block(const Report& report, size_t width) {
   const ReportInput& in = report.input;
   const OpCounts& executed = report.executed().ops;
   std::string out;
-  out += wrap(fmt::format("data      {}", in.dataset), 10);
+  out += wrap(fmt::format("data      {}", in.dataset), 10, width);
   out += wrap(fmt::format("weights   {}{}", weights_state(in),
                           in.weights_text.empty() ? "" : ": " + in.weights_text),
-              10);
+              10, width);
   out +=
       wrap(fmt::format("run       {} samples x {} steps, form {}, {} backend ({}), {} threads, {}",
                        executed.samples, in.counts.steps, in.counts.executed_form, in.backend,
                        in.simd, in.threads, in.schedule),
-           10);
+           10, width);
   if (in.peak_memory_bytes > 0) {
     out += fmt::format("memory    {:.1f} MB at most\n",
                        static_cast<double>(in.peak_memory_bytes) / 1e6);
@@ -53,13 +53,13 @@ std::string run_block(const Report& report) {
     out += wrap(fmt::format("precision {}: {} layers with rounded weights, relative error at most "
                             "{}; not comparable with fp32 spike for spike",
                             in.precision.name, in.precision.layers.size(), percent_text(worst)),
-                10);
+                10, width);
   }
   out += fmt::format("signature {}\n", in.signature);
   if (in.language) {
-    out += wrap("score     " + score_text(*in.language), 10);
+    out += wrap("score     " + score_text(*in.language), 10, width);
     if (in.twin && in.twin->language)
-      out += wrap("          dense twin " + score_text(*in.twin->language), 10);
+      out += wrap("          dense twin " + score_text(*in.twin->language), 10, width);
     return out;
   }
   if (in.accuracy.known) {
@@ -77,29 +77,29 @@ std::string run_block(const Report& report) {
     out += wrap(
         fmt::format("broken    {} of {} samples could not be read and count nowhere",
                     in.broken.size(), in.broken.size() + static_cast<size_t>(executed.samples)),
-        10);
+        10, width);
   }
   return out;
 }
 
-std::string rates_block(const Report& report) {
+std::string rates_block(const Report& report, size_t width) {
   const auto& neurons = report.executed().ops.neurons;
   const CountTotals& totals = report.executed().ops.totals;
   std::string out = wrap(fmt::format("rates     mean {} ({} spikes in {} neuron updates); from {}",
                                      percent_text(report.break_even.network.rate), totals.spikes,
                                      totals.neuron_updates, report.input.rate_source),
-                         10);
+                         10, width);
   if (neurons.empty()) return out;
   const auto [low, high] = std::minmax_element(
       neurons.begin(), neurons.end(),
       [](const NeuronCount& a, const NeuronCount& b) { return a.rate() < b.rate(); });
   out += wrap(fmt::format("          lowest {} {}, highest {} {}", percent_text(low->rate()),
                           low->name, percent_text(high->rate()), high->name),
-              10);
+              10, width);
   return out;
 }
 
-std::string operations_block(const Report& report) {
+std::string operations_block(const Report& report, size_t width) {
   std::vector<const OpCounts*> forms;
   Rows rows{{"operations per sample"}};
   for (const CountedGraph* counted : report.input.counts.forms()) {
@@ -129,7 +129,7 @@ std::string operations_block(const Report& report) {
   rows.push_back({"  synaptic weights stored"});
   for (const OpCounts* counts : forms)
     rows.back().push_back(count_text(static_cast<double>(counts->totals.weights)));
-  return columns(rows);
+  return columns(rows, width);
 }
 
 // The cheapest dense row, by which the last column divides.
@@ -164,7 +164,7 @@ std::vector<std::string> energy_row(const Report& report, const SchemeReport& sc
   return row;
 }
 
-std::string rows_note(const Report& report) {
+std::string rows_note(const Report& report, size_t width) {
   const SchemeReport* best = best_dense(report);
   const Arithmetic ran = report.energy.executed_precision;
   std::string note =
@@ -183,7 +183,7 @@ std::string rows_note(const Report& report) {
   if (report.energy.find("dense_same", Arithmetic::kQnnEquiv) != nullptr)
     note += fmt::format(" qnn_equiv has {}-bit activations.",
                         activation_bits(report.input.counts.value_steps()));
-  return wrap(note + " The accuracy of dense rows that did not run was not measured.");
+  return wrap(note + " The accuracy of dense rows that did not run was not measured.", 2, width);
 }
 
 std::vector<Price> prices_of(const EnergyReport& energy) {
@@ -198,7 +198,7 @@ std::vector<Price> prices_of(const EnergyReport& energy) {
   return prices;
 }
 
-std::string energy_block(const Report& report) {
+std::string energy_block(const Report& report, size_t width) {
   Rows rows{{"energy per sample", "", "form", "evidence", "energy", "priced", "/ same", "/ twin",
              "/ best"}};
   for (const SchemeReport& scheme : report.energy.schemes)
@@ -209,9 +209,9 @@ std::string energy_block(const Report& report) {
                     energy_text(chip->total_j * 1e12), share_text(chip->coverage.priced), "-", "-",
                     "-"});
   }
-  std::string out = columns(rows) + rows_note(report);
+  std::string out = columns(rows, width) + rows_note(report, width);
   for (const DenseBaseline& other : report.input.counts.other_baselines)
-    out += wrap(fmt::format("  {}: {}", other.scheme, other.description), 4);
+    out += wrap(fmt::format("  {}: {}", other.scheme, other.description), 4, width);
   std::vector<const char*> schemes(std::begin(kSpikingSchemes), std::end(kSpikingSchemes));
   schemes.push_back("dense_same");
   for (const char* name : schemes) {
@@ -220,18 +220,19 @@ std::string energy_block(const Report& report) {
     out += wrap(fmt::format("  {}: {}", name,
                             scheme != nullptr ? scheme->formula
                                               : "not counted (report.neurobench = true counts it)"),
-                4);
+                4, width);
   }
-  if (chip) out += wrap(fmt::format("  hardware, on {}: {}", chip->chip, kHardwareFormula), 4);
+  if (chip)
+    out += wrap(fmt::format("  hardware, on {}: {}", chip->chip, kHardwareFormula), 4, width);
   for (const Price& price : prices_of(report.energy))
     out += wrap(fmt::format("  price {}: {:.4g} pJ ({}) [mark {}]", price.name, price.value_pJ,
                             price.source, price.mark),
-                4);
+                4, width);
   return out;
 }
 
 // What the harness counts beside what it leaves out.
-std::string neurobench_block(const Report& report) {
+std::string neurobench_block(const Report& report, size_t width) {
   const auto& counted = report.input.counts.neurobench;
   if (!counted) return "";
   const auto samples = static_cast<double>(counted->samples);
@@ -252,7 +253,7 @@ std::string neurobench_block(const Report& report) {
                           text(counted->membrane_updates),
                           percent_text(1 - report.break_even.network.rate),
                           percent_text(counted->connection_sparsity()), counted->footprint_bytes),
-              2);
+              2, width);
 }
 
 // A whole chip: no ratio to baselines of arithmetic alone.
@@ -261,7 +262,7 @@ std::string hardware_block(const Report& report) {
   return "\nhardware: " + chip_summary(*report.input.hardware);
 }
 
-std::string unpriced_block(const Report& report) {
+std::string unpriced_block(const Report& report, size_t width) {
   const auto one = [&](const std::string& title, const SchemeReport* scheme) {
     std::string list;
     const double samples = static_cast<double>(std::max<int64_t>(1, scheme->samples));
@@ -269,7 +270,7 @@ std::string unpriced_block(const Report& report) {
       list += fmt::format("{}{} {}", list.empty() ? "" : "; ",
                           count_text(static_cast<double>(term.count) / samples), term.text);
     }
-    return wrap(fmt::format("  {}: {}", title, list.empty() ? "nothing" : list), 4);
+    return wrap(fmt::format("  {}: {}", title, list.empty() ? "nothing" : list), 4, width);
   };
   std::string out = "not priced, per sample (these energies are of arithmetic only)\n";
   out += one("spiking, " + report.energy.executed_form, report.energy.of_run("as_built"));
@@ -279,7 +280,7 @@ std::string unpriced_block(const Report& report) {
   return out;
 }
 
-std::string language_block(const Report& report) {
+std::string language_block(const Report& report, size_t width) {
   if (!report.language) return "";
   const LanguageEnergy& language = *report.language;
   Rows rows{{"energy per token", "", "evidence", "with head", "/ twin", "without", "/ twin"}};
@@ -290,17 +291,18 @@ std::string language_block(const Report& report) {
                     fmt::format("1/{:.3g}", row.times_without_head)});
   }
   const PublishedClaim& claim = language.claim;
-  std::string out = '\n' + columns(rows);
+  std::string out = '\n' + columns(rows, width);
   out += wrap(fmt::format("  the published 1/{:.1f} is 13 E_MAC / (13 R E_AC + 7 E_MAC / d) with "
                           "R = {:.2f}, d = {}, {} and {} pJ, without the head. What it takes for "
                           "granted:",
                           claim.ratio(), claim.rate, claim.width, claim.mac_pJ, claim.ac_pJ),
-              2);
-  for (const std::string& assumption : language.assumptions) out += wrap("  - " + assumption, 4);
+              2, width);
+  for (const std::string& assumption : language.assumptions)
+    out += wrap("  - " + assumption, 4, width);
   return out;
 }
 
-std::string lmu_block(const Report& report) {
+std::string lmu_block(const Report& report, size_t width) {
   const auto& forms = report.input.lmu_forms;
   if (forms.empty()) return "";
   const auto samples = static_cast<double>(report.executed().ops.samples);
@@ -312,16 +314,16 @@ std::string lmu_block(const Report& report) {
                     energy_text(cost.fp32_pJ / samples), energy_text(cost.int8_pJ / samples),
                     count_text(static_cast<double>(cost.stored_values))});
   }
-  return '\n' + columns(rows) +
+  return '\n' + columns(rows, width) +
          wrap(
              "  from the spikes of this run; the form that ran did so in fp32, whatever the "
              "precision "
              "of other layers, and int8* is an estimate; fft needs the whole sequence before its "
              "first answer",
-             2);
+             2, width);
 }
 
-std::string memory_block(const Report& report) {
+std::string memory_block(const Report& report, size_t width) {
   Rows rows{{"memory traffic per sample (bounds, in no total)", "accesses", "bits", "low", "high"}};
   for (const MemoryTraffic& traffic : report.memory) {
     const bool spiking = traffic.scheme == "as_built";
@@ -336,27 +338,29 @@ std::string memory_block(const Report& report) {
                       energy_text(line.high_pJ / samples)});
     }
   }
-  return columns(rows);
+  return columns(rows, width);
 }
 
 }  // namespace
 
-std::string to_table(const Report& report) {
+std::string to_table(const Report& report, size_t width) {
   std::string out;
-  out += wrap(report.verdict.headline, 7);
-  for (const std::string& change : report.input.what_if) out += wrap("WHAT IF: " + change, 9);
-  out += wrap("  " + report.verdict.equal_precision, 4);
-  out += wrap("  " + report.verdict.break_even, 4);
-  out += '\n' + run_block(report) + rates_block(report);
-  out += '\n' + operations_block(report);
-  out += '\n' + energy_block(report);
-  out += neurobench_block(report);
+  out += wrap(report.verdict.headline, 7, width);
+  for (const std::string& change : report.input.what_if)
+    out += wrap("WHAT IF: " + change, 9, width);
+  out += wrap("  " + report.verdict.equal_precision, 4, width);
+  out += wrap("  " + report.verdict.break_even, 4, width);
+  out += '\n' + run_block(report, width) + rates_block(report, width);
+  out += '\n' + operations_block(report, width);
+  out += '\n' + energy_block(report, width);
+  out += neurobench_block(report, width);
   out += hardware_block(report);
-  out += lmu_block(report);
-  out += language_block(report);
-  out += '\n' + unpriced_block(report);
-  out += '\n' + memory_block(report);
-  for (const std::string& warning : report.input.warnings) out += wrap("warning: " + warning, 9);
+  out += lmu_block(report, width);
+  out += language_block(report, width);
+  out += '\n' + unpriced_block(report, width);
+  out += '\n' + memory_block(report, width);
+  for (const std::string& warning : report.input.warnings)
+    out += wrap("warning: " + warning, 9, width);
   return out;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
+#include "hw_model/energy/verdict.hpp"
 
 namespace spikeloom {
 namespace {
@@ -258,6 +259,25 @@ std::string accuracy_note(const Json& object, const char* correct, const char* t
 std::string verdict_of(const Json& report) {
   const auto& lines = list_in(report, {"verdict"});
   return !lines.empty() && lines[0].is_string() ? lines[0].get<std::string>() : "";
+}
+
+std::string verdict_box(const Json& report) {
+  const std::string line = verdict_of(report);
+  if (line.empty()) return verdict_box("", "The report has no verdict.", "");
+  // Reports before 1.7 tell the outcome by the first words of the verdict alone.
+  std::string word = text_in(report, {"outcome"});
+  for (const Outcome outcome : kOutcomes) {
+    if (word.empty() && line.starts_with(name_of(outcome))) word = name_of(outcome);
+  }
+  if (!line.starts_with(word)) word.clear();
+  const std::string_view mark =
+      word == name_of(Outcome::kWins)                                       ? "wins"
+      : word == name_of(Outcome::kLoses)                                    ? "loses"
+      : word == name_of(Outcome::kMixed) || word == name_of(Outcome::kTies) ? "mixed"
+                                                                            : "";
+  const size_t end = mark.empty() ? 0 : std::min(line.find(':'), line.size());
+  return verdict_box(std::string_view(line).substr(0, end), std::string_view(line).substr(end),
+                     mark);
 }
 
 std::string weights_state(const Json& report) {

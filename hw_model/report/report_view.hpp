@@ -72,6 +72,8 @@ std::vector<LayerOperations> layer_operations(const nlohmann::json& report);
 // "253 of 256", "" when not known.
 std::string accuracy_note(const nlohmann::json& object, const char* correct, const char* total);
 std::string verdict_of(const nlohmann::json& report);
+// The verdict in a box, marked by its outcome.
+std::string verdict_box(const nlohmann::json& report);
 // "trained", "random" or "not stated as trained".
 std::string weights_state(const nlohmann::json& report);
 // Provenance, tool and identity as rows of name and value.

@@ -48,7 +48,7 @@ class Network:
 
     def run(self, out, *options):
         """(printed table, report, rows of the CSV, sections of the page)"""
-        text = self.say("run", "net.toml", *self.options, *options, "--set", f"output.dir={out}")
+        text = self.say("run", "net.toml", "--full", *self.options, *options, "--set", f"output.dir={out}")
         self.say("inspect", out, "--html", out + ".html")
         report = json.loads(self.read(out, "report.json"))
         with open(self.path(out, "report.csv"), newline="", encoding="utf-8") as file:

@@ -106,15 +106,9 @@ std::string fact_boxes(const std::vector<Fact>& facts) {
   return out + "</dl>\n";
 }
 
-std::string verdict_box(std::string_view line) {
-  const char* css_class = line.starts_with("LOSES")   ? "loses"
-                          : line.starts_with("WINS")  ? "wins"
-                          : line.starts_with("MIXED") ? "mixed"
-                          : line.starts_with("TIES")  ? "mixed"
-                                                      : "";
-  const size_t word = *css_class == 0 ? 0 : std::min(line.find(':'), line.size());
-  return fmt::format("<p class=\"verdict {}\"><strong>{}</strong>{}</p>\n", css_class,
-                     escape_html(line.substr(0, word)), escape_html(line.substr(word)));
+std::string verdict_box(std::string_view word, std::string_view rest, std::string_view mark) {
+  return fmt::format("<p class=\"verdict {}\"><strong>{}</strong>{}</p>\n", mark, escape_html(word),
+                     escape_html(rest));
 }
 
 std::string warning_box(std::string_view text) {

@@ -55,8 +55,9 @@ struct Fact {
 };
 std::string fact_boxes(const std::vector<Fact>& facts);
 
-// What the report concludes, prominent; marked by its first word, LOSES or WINS.
-std::string verdict_box(std::string_view line);
+// What a report concludes, prominent; the word it begins with, if any, stands out. `mark`: "wins",
+// "loses", "mixed" or "" chooses the colour.
+std::string verdict_box(std::string_view word, std::string_view rest, std::string_view mark);
 // A box with an icon for what the reader must know first: damage, missing report.
 std::string warning_box(std::string_view text);
 
