@@ -497,6 +497,10 @@ Plan layout_of(Graph graph, bool groups_units, PlanOptions options) {
   plan.whole_sequence = whole_sequence_of(plan.graph, plan.options);
   plan.most_steps = most_steps_of(plan.graph);
   const std::vector<bool> kept = kept_nodes(plan.graph, plan.options);
+  for (NodeId id = 0; id < plan.graph.size(); ++id) {
+    if (std::holds_alternative<Input>(plan.graph.node(id).op)) plan.inputs.push_back(id);
+  }
+  if (plan.inputs.empty()) throw Error(ErrorCode::kUsage, "the network has no input");
   plan.units = make_units(plan, kept, groups_units);
   order_units(plan);
   for (const Unit& unit : plan.units)

@@ -65,6 +65,7 @@ struct Plan {
   Graph graph;
   PlanOptions options;
   std::shared_ptr<const Backend> backend;
+  std::vector<NodeId> inputs;  // the Input nodes, in the order of the graph; at least one
   std::vector<Unit> units;
   std::vector<bool> unit_is_static;
   std::vector<std::shared_ptr<const void>> prepared;

@@ -243,10 +243,9 @@ void Session::shift_histories(int64_t ticks) {
   }
 }
 
-void Session::load_input(const Tensor& frames, int64_t tick, int64_t ticks) {
-  const NodeId input = 0;
-  const ValueRef value = ref(input, tick);
-  const float* from = frames.f32().data() + tick * value.rows * value.channels;
+void Session::load_input(NodeId input, const Tensor& frames, int64_t ticks) {
+  const ValueRef value = ref(input, 0);
+  const float* from = frames.f32().data();
   if (value.bits != nullptr) {
     for (int64_t t = 0; t < ticks; ++t, from += value.rows * value.channels)
       pack_events(from, value.bits_at(t));
@@ -261,10 +260,7 @@ void Session::load_input(const Tensor& frames, int64_t tick, int64_t ticks) {
   }
 }
 
-void Session::check_chunk(const Tensor& frames, int64_t steps, int64_t drained) const {
-  const Node& input = plan_->graph.node(0);
-  if (!std::holds_alternative<Input>(input.op))
-    throw Error(ErrorCode::kInternal, "node 0 is not the input");
+void Session::check_chunk(int64_t steps, int64_t drained) const {
   if (steps < 0 || drained < 0 || steps + drained < 1 ||
       steps + drained > plan_->options.chunk_steps) {
     throw Error(ErrorCode::kInternal,
@@ -285,15 +281,25 @@ void Session::check_chunk(const Tensor& frames, int64_t steps, int64_t drained) 
     throw Error(ErrorCode::kUsage, "the network has learned positions for " +
                                        std::to_string(plan_->most_steps) + " steps, not for more");
   }
-  if (steps == 0) return;
+}
+
+// Shape and values.
+void Session::check_frames(NodeId id, const Tensor& frames, int64_t steps) const {
+  const Node& input = plan_->graph.node(id);
   const Shape& shape = frames.shape();
   const int64_t wanted = input.is_static ? 1 : steps;
   const bool fits = shape.size() == input.shape.size() + 1 && shape[0] == wanted;
-  if (fits && std::equal(input.shape.begin(), input.shape.end(), shape.begin() + 1)) return;
-  Shape expected = input.shape;
-  expected.insert(expected.begin(), wanted);
-  throw Error(ErrorCode::kData, "input has shape " + to_string(frames.shape()) +
-                                    ", the network expects " + to_string(expected));
+  if (!fits || !std::equal(input.shape.begin(), input.shape.end(), shape.begin() + 1)) {
+    Shape expected = input.shape;
+    expected.insert(expected.begin(), wanted);
+    const std::string which = plan_->inputs.size() > 1 ? "input " + input.name : "input";
+    throw Error(ErrorCode::kData, which + " has shape " + to_string(frames.shape()) +
+                                      ", the network expects " + to_string(expected));
+  }
+  const auto& op = std::get<Input>(input.op);
+  if (op.vocabulary > 0) check_tokens(frames.f32(), op.vocabulary, steps_done_);
+  if (op.events) check_events(frames);
+  if (op.has_levels()) check_levels(frames, input.levels);
 }
 
 void Session::run_units(int64_t ticks, int threads) {
@@ -319,21 +325,31 @@ void Session::run_units(int64_t ticks, int threads) {
 }
 
 void Session::run_chunk(const Tensor& frames, int64_t steps, int threads, int64_t drained) {
-  check_chunk(frames, steps, drained);
-  const int64_t vocabulary = std::get<Input>(plan_->graph.node(0).op).vocabulary;
-  if (vocabulary > 0 && steps > 0) check_tokens(frames.f32(), vocabulary, steps_done_);
-  if (steps > 0 && std::get<Input>(plan_->graph.node(0).op).events) check_events(frames);
-  if (steps > 0 && plan_->graph.node(0).kind == EdgeKind::kLevels)
-    check_levels(frames, plan_->graph.node(0).levels);
-  const bool repeated = plan_->graph.node(0).is_static;
+  const Tensor* const only = &frames;
+  run_chunk(std::span(&only, 1), steps, threads, drained);
+}
+
+void Session::run_chunk(std::span<const Tensor* const> frames, int64_t steps, int threads,
+                        int64_t drained) {
+  const std::vector<NodeId>& inputs = plan_->inputs;
+  if (frames.size() != inputs.size())
+    throw Error(ErrorCode::kUsage,
+                fmt::format("the network has {} inputs, frames were given for {}", inputs.size(),
+                            frames.size()));
+  check_chunk(steps, drained);
+  for (size_t i = 0; steps > 0 && i < inputs.size(); ++i)
+    check_frames(inputs[i], *frames[i], steps);
   shift_histories(last_ticks_);
   if (drained > 0 && length_ < 0) length_ = steps_done_ + steps;
-  if (!repeated) {
-    if (steps > 0) load_input(frames, 0, steps);
-    clear(0, steps, drained);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (plan_->graph.node(inputs[i]).is_static) {
+      if (!statics_valid_) load_input(inputs[i], *frames[i], 1);
+      continue;
+    }
+    if (steps > 0) load_input(inputs[i], *frames[i], steps);
+    clear(inputs[i], steps, drained);
   }
   if (!statics_valid_) {
-    if (repeated) load_input(frames, 0, 1);
     for (size_t u = 0; u < plan_->units.size(); ++u) {
       if (plan_->unit_is_static[u]) run_unit(u, 0, 1, threads);
     }

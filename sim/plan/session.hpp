@@ -8,6 +8,7 @@
 // beyond the end of a sample, as before its start, every value is zero.
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/tensor.hpp"
@@ -45,6 +46,9 @@ class Session {
   // at when steps is 0. What came out is last_chunk(): steps + drained steps, fewer only at the
   // start of a sample.
   void run_chunk(const Tensor& frames, int64_t steps, int threads, int64_t drained = 0);
+  // The same for a network of several inputs: frames of each, in the order of Plan::inputs.
+  void run_chunk(std::span<const Tensor* const> frames, int64_t steps, int threads,
+                 int64_t drained = 0);
 
   // Value of an output or kept node at step t of last_chunk(), without padding (spikes as 0/1,
   // counts as such). Throws Error(kUsage) when the plan does not keep it.
@@ -72,8 +76,9 @@ class Session {
   void start_state(const StateLayout& state);
   void clear(NodeId node, int64_t tick, int64_t ticks);
   void shift_histories(int64_t ticks);
-  void load_input(const Tensor& frames, int64_t tick, int64_t ticks);
-  void check_chunk(const Tensor& frames, int64_t steps, int64_t drained) const;
+  void load_input(NodeId input, const Tensor& frames, int64_t ticks);
+  void check_chunk(int64_t steps, int64_t drained) const;
+  void check_frames(NodeId input, const Tensor& frames, int64_t steps) const;
   void show_chunk();
   // Throws Error(kData) where a population has levels outside its range.
   void pack_planes(size_t population);

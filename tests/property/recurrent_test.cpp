@@ -465,3 +465,71 @@ TEST_CASE("sums of spikes say how far they go", "[fast]") {
                     Catch::Contains("exceed 8388607"));
   CHECK_THROWS_WITH(graph.add("q", KtV{1}, {two, two}), Catch::Contains("must be spikes"));
 }
+
+TEST_CASE("a network of several inputs is one of a joined input", "[fast]") {
+  constexpr int64_t kSteps = 9;
+  for (const bool repeated : {false, true}) {
+    // fc(a, b) = wa a + wb b, with spikes in b; behind it neurons that see themselves.
+    Graph two;
+    const NodeId a = two.add("a", Input{{4}, repeated});
+    const NodeId b = two.add("b", Input{{6}, false, 0, true});
+    const NodeId sum = two.add("sum", Add{},
+                               {two.add("wa", Linear{4, 5, 0, "wa", ""}, {a}),
+                                two.add("wb", Linear{6, 5, 0, "wb", ""}, {b})});
+    two.output("logits", two.add("lif", Neuron{lif(2.0f, kThreshold)}, {sum}));
+    Graph one;
+    const NodeId in = one.add("in", Input{{5}, false});
+    one.output("logits", one.add("lif", Neuron{lif(2.0f, kThreshold)}, {in}));
+    const Weights weights = arrays_of(two, 5, 0.7f);
+    Tensor left({repeated ? 1 : kSteps, 4}), right({kSteps, 6}), joined({kSteps, 5});
+    for (size_t i = 0; i < left.f32().size(); ++i) left.f32()[i] = random_uniform(1, 2, i);
+    for (size_t i = 0; i < right.f32().size(); ++i)
+      right.f32()[i] = random_uniform(1, 3, i) < 0.4f ? 1.0f : 0.0f;
+    const auto product = [](std::span<const float> w, const float* x, int64_t count, size_t row) {
+      float acc = 0;
+      for (int64_t i = 0; i < count; ++i)
+        acc = std::fma(w[row * static_cast<size_t>(count) + static_cast<size_t>(i)], x[i], acc);
+      return acc;
+    };
+    for (int64_t t = 0; t < kSteps; ++t) {
+      for (size_t o = 0; o < 5; ++o) {
+        const float* from = left.f32().data() + (repeated ? 0 : t * 4);
+        joined.f32()[static_cast<size_t>(t) * 5 + o] =
+            product(weights.at("wa").data.f32(), from, 4, o) +
+            product(weights.at("wb").data.f32(), right.f32().data() + t * 6, 6, o);
+      }
+    }
+    const auto spikes = [](Session& session) {
+      std::vector<float> all;
+      for (int64_t t = 0; t < session.last_chunk().steps; ++t) {
+        const Tensor value = session.value(*session.plan().graph.find("lif"), t);
+        all.insert(all.end(), value.f32().begin(), value.f32().end());
+      }
+      return all;
+    };
+    for (const bool reference : {true, false}) {
+      const auto backend = reference ? make_reference_backend() : make_cpu_backend();
+      Session wanted(compile(one, Weights(), backend, {Schedule::kLayerMajor, kSteps, {}}));
+      wanted.run_chunk(joined, kSteps, 1);
+      for (const int64_t chunk : {int64_t{1}, int64_t{4}, kSteps}) {
+        Session session(compile(two, weights, backend, {Schedule::kLayerMajor, chunk, {}}));
+        std::vector<float> found;
+        for (int64_t first = 0; first < kSteps; first += chunk) {
+          const int64_t count = std::min(chunk, kSteps - first);
+          const Tensor x = part_of(left, repeated ? 0 : first, repeated ? 1 : count),
+                       y = part_of(right, first, count);
+          const Tensor* const frames[] = {&x, &y};
+          session.run_chunk(frames, count, 1);
+          const auto part = spikes(session);
+          found.insert(found.end(), part.begin(), part.end());
+        }
+        CHECK(found == spikes(wanted));
+      }
+    }
+    Session session(compile(two, weights, make_cpu_backend(), {Schedule::kLayerMajor, 9, {}}));
+    CHECK_THROWS_WITH(session.run_chunk(right, kSteps, 1),
+                      Catch::Contains("2 inputs, frames were given for 1"));
+    const Tensor* const twice[] = {&right, &right};
+    CHECK_THROWS_WITH(session.run_chunk(twice, kSteps, 1), Catch::Contains("input a has shape"));
+  }
+}
