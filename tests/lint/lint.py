@@ -3,6 +3,7 @@
 
 usage: lint.py SOURCE_DIR; prints one line per fault, exit code 1 when there is one.
 """
+import fnmatch
 import os
 import re
 import subprocess
@@ -151,13 +152,32 @@ def check_format(root, sources, faults):
     faults.extend(f"{path}: not formatted (clang-format -i {path})" for path in bad)
 
 
+def files_of(root):
+    """What git tracks; without git, or in an archive of the sources, all that no build or run made."""
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, text=True, capture_output=True)
+        files = [f for f in listed.stdout.split("\0") if f and os.path.exists(os.path.join(root, f))]
+        if listed.returncode == 0 and files:
+            return files
+    except FileNotFoundError:
+        pass
+    with open(os.path.join(root, ".gitignore")) as file:
+        ignored = [line.strip("/") for line in file.read().split()] + [".git"]
+
+    def is_made(path):
+        return any(fnmatch.fnmatch(path, pattern) or fnmatch.fnmatch(os.path.basename(path), pattern) for pattern in ignored)
+
+    files = []
+    for folder, below, names in os.walk(root):
+        at = os.path.relpath(folder, root)
+        below[:] = [name for name in below if not is_made(os.path.normpath(os.path.join(at, name)))]
+        files += [path for path in (os.path.normpath(os.path.join(at, name)) for name in names) if not is_made(path)]
+    return sorted(files)
+
+
 def main():
     root = os.path.abspath(sys.argv[1])
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, text=True, capture_output=True)
-    files = [f for f in listed.stdout.split("\0") if f and os.path.exists(os.path.join(root, f))]
-    if listed.returncode != 0 or not files:
-        print("skipped: not a git checkout")
-        return 77
+    files = files_of(root)
     faults, sources, texts = [], [], {}
     for path in files:
         if not path.endswith((".hpp", ".cpp", ".h", ".py", ".md", ".toml", ".txt", ".json", ".cmake")) and "." in path:
