@@ -91,13 +91,17 @@ std::string work_line(const Report& report) {
     const double each = static_cast<double>(count) / samples;
     return count_text(each >= 1000 ? std::round(each) : each);
   };
+  int64_t macs = totals.stem_macs + totals.real_macs_without_stem;
+  for (const AttentionCount& a : report.executed().ops.attention) {
+    if (!a.spiking) macs += a.dense_macs_kv + a.dense_macs_qkv;  // softmax multiplies real values
+  }
   const CountTotals& dense = report.input.counts.dense_same.ops.totals;
-  return labelled("work", fmt::format("rate {}; per sample {} AC + {} MAC, dense {} MAC",
-                                      percent_text(report.break_even.network.rate),
-                                      text(totals.event_adds + totals.kv_k_gated_adds +
-                                           totals.qkv_q_gated_adds),
-                                      text(totals.stem_macs + totals.real_macs_without_stem),
-                                      text(dense.dense_macs + dense.dense_macs_attention)));
+  return labelled(
+      "work",
+      fmt::format("rate {}; per sample {} AC + {} MAC, dense {} MAC",
+                  percent_text(report.break_even.network.rate),
+                  text(totals.event_adds + totals.kv_k_gated_adds + totals.qkv_q_gated_adds),
+                  text(macs), text(dense.dense_macs + dense.dense_macs_attention)));
 }
 
 // Both rows of a comparison, the spiking one with its ratio.

@@ -311,7 +311,10 @@ def check_joined_files(runner, whole, *parts):
 
 
 def check_weights_once(runner, report):
-    """The run never had its weights in memory twice; 0.4 of them is room for the rest of the program."""
+    """The run never had its weights in memory twice; 0.4 of them is room for the rest of the program. Not asked where memory that
+    is freed or asked for is written (MALLOC_PERTURB_) or kept besides (valgrind): pages nobody touches count then."""
+    if os.environ.get("MALLOC_PERTURB_") or os.environ.get("SPIKELOOM_TEST_SLOWER"):
+        return
     with open(runner.path(report)) as text:
         report = json.load(text)
     weights = 4 * report["counts"]["as_written"]["totals"]["weights"]

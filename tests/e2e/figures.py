@@ -18,6 +18,7 @@ import fixtures
 import shown
 from figures_of_commands import check_compare, check_generate, check_inspect, check_stream
 from figures_of_report import check_report
+from figures_of_summary import check_summary
 from shown import require
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -48,7 +49,10 @@ class Network:
 
     def run(self, out, *options):
         """(printed table, report, rows of the CSV, sections of the page)"""
-        text = self.say("run", "net.toml", "--full", *self.options, *options, "--set", f"output.dir={out}")
+        words = ["run", "net.toml", *self.options, *options, "--set", f"output.dir={out}"]
+        short = self.say(*words)
+        check_summary(short, json.loads(self.read(out, "report.json")))
+        text = self.say(*words, "--full")
         self.say("inspect", out, "--html", out + ".html")
         report = json.loads(self.read(out, "report.json"))
         with open(self.path(out, "report.csv"), newline="", encoding="utf-8") as file:
