@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
+#include "cli/progress.hpp"
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 #include "core/io/folder_lock.hpp"
@@ -203,13 +205,18 @@ bool is_refusal(ErrorCode code) {
 
 // All jobs, in parallel where there are several. A chip that refuses the network is a row of the
 // table; any other error ends the command, as does a refusal where nothing else is left.
-std::vector<ChipRun> run_jobs(std::vector<ChipJob> jobs, const Graph& graph, int threads) {
+std::vector<ChipRun> run_jobs(std::vector<ChipJob> jobs, const Graph& graph, int threads,
+                              const Observer& observer) {
+  const auto count = static_cast<int64_t>(jobs.size());
+  observer.report({"chips", 0, count > 1 ? count : 0, ""});
   if (jobs.size() == 1) return {run_chip_job(jobs[0], graph)};
   for (const ChipJob& job : jobs) load_chip(job.chip, chip_sets(job));  // wrong keys and values
   for (ChipJob& job : jobs) job.threads = 1;
   std::vector<ChipRun> runs(jobs.size());
   std::vector<std::optional<Error>> errors(jobs.size());
-  parallel_samples(static_cast<int64_t>(jobs.size()), threads, [&](int64_t i) {
+  std::mutex telling;
+  int64_t done = 0;
+  parallel_samples(count, threads, [&](int64_t i) {
     const auto at = static_cast<size_t>(i);
     try {
       runs[at] = run_chip_job(jobs[at], graph);
@@ -218,6 +225,8 @@ std::vector<ChipRun> run_jobs(std::vector<ChipJob> jobs, const Graph& graph, int
     } catch (const std::exception& error) {
       errors[at] = Error(ErrorCode::kCapacity, error.what());
     }
+    const std::lock_guard lock(telling);
+    observer.report({"chips", ++done, count, ""});
   });
   bool any = false;
   for (size_t i = 0; i < jobs.size(); ++i) {
@@ -261,7 +270,10 @@ int command_chip(const Arguments& arguments) {
     }
     for (ChipJob& job : jobs) job.dense = dense;
   }
-  report.runs = run_jobs(jobs, graph, jobs[0].threads);
+  {
+    ProgressBar bar(values->count("quiet") > 0);
+    report.runs = run_jobs(jobs, graph, jobs[0].threads, bar.observer());
+  }
   for (const TraceSample& sample : trace.samples()) {
     report.labelled += sample.label >= 0;
     report.correct += sample.label >= 0 && sample.label == sample.prediction;

@@ -15,6 +15,7 @@
 #include "hw_model/report/compare.hpp"
 #include "hw_model/report/page.hpp"
 #include "hw_model/report/page_chips.hpp"
+#include "hw_model/report/paper_table.hpp"
 
 namespace spikeloom {
 namespace {
@@ -26,18 +27,31 @@ std::filesystem::path report_file(const std::filesystem::path& path) {
   return path / (chip ? "chip.json" : "report.json");
 }
 
+// Tables with a row for each run.
+struct PaperFormat {
+  const char* option;
+  std::string (*print)(const std::vector<PaperColumn>&);
+};
+constexpr PaperFormat kPaperFormats[] = {
+    {"markdown", to_markdown}, {"latex", to_latex}, {"csv", to_csv}};
+
 }  // namespace
 
 int command_compare(const Arguments& arguments) {
   CommandLine line;
-  line.usage = "spikeloom compare REPORT.json REPORT.json... [--json | --html FILE]";
+  line.usage =
+      "spikeloom compare REPORT.json REPORT.json... [--json | --html FILE | --markdown | --latex | "
+      "--csv]";
   line.about =
       "Puts reports side by side: accuracy, rates, operations and energies with ratios to the "
       "first, then every\n"
       "assumption that differs. A folder stands for the report.json in it, or for the chip.json of "
       "spikeloom chip:\nchip reports are compared with each other.";
   line.named.add_options()("json", "print the comparison as JSON")(
-      "html", options::value<std::string>(), "write a page with pictures instead");
+      "html", options::value<std::string>(), "write a page with pictures instead")(
+      "markdown", "print a table for a text: a row for each run")(
+      "latex", "the same for a paper, as a tabular of booktabs")(
+      "csv", "the same as CSV, unrounded, with units in the names of columns");
   line.hidden.add_options()("reports", options::value<std::vector<std::string>>());
   line.words.add("reports", -1);
   const auto values = parse(line, arguments);
@@ -48,13 +62,31 @@ int command_compare(const Arguments& arguments) {
       reports.push_back({name, load_json(report_file(name))});
     }
   }
-  if (values->count("json") + values->count("html") > 1)
-    throw Error(ErrorCode::kUsage, "give one of --json and --html; usage: " + line.usage);
+  const PaperFormat* paper = nullptr;
+  size_t outputs = values->count("json") + values->count("html");
+  for (const PaperFormat& format : kPaperFormats) {
+    if (values->count(format.option) == 0) continue;
+    paper = &format;
+    ++outputs;
+  }
+  if (outputs > 1) {
+    throw Error(ErrorCode::kUsage,
+                "give one of --json, --html, --markdown, --latex and --csv; usage: " + line.usage);
+  }
   const auto chips = std::count_if(reports.begin(), reports.end(), [](const NamedReport& report) {
     return is_chip_report(report.json);
   });
   if (chips > 0 && chips < static_cast<int64_t>(reports.size()))
     throw Error(ErrorCode::kUsage, "chip reports can be compared with each other only");
+  if (paper != nullptr) {
+    if (chips > 0) {
+      throw Error(
+          ErrorCode::kUsage,
+          fmt::format("--{} is for reports of runs; chip --out writes chip.csv", paper->option));
+    }
+    fmt::print("{}", paper->print(paper_table(reports)));
+    return 0;
+  }
   const ComparisonResult result = chips > 0 ? compare_chips(reports) : compare(reports);
   if (values->count("html")) {
     const std::string file = (*values)["html"].as<std::string>();

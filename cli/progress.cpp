@@ -66,6 +66,11 @@ void ProgressBar::update(const Progress& state) {
   }
   if (drawn_ && now - last_ < std::chrono::milliseconds(100)) return;
   last_ = now;
+  if (state.total <= 0) {
+    put_on_stderr(fmt::format("\r{} ...\x1b[K", stage_));
+    drawn_ = true;
+    return;
+  }
   const int64_t total = std::max<int64_t>(state.total, 1), own = state.done - before_;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const double left =

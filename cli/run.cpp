@@ -53,14 +53,13 @@ bool wrote(const RunResult& result, const char* file) {
 std::string short_text(const RunResult& result) {
   const std::string folder = shell_word(result.folder.string());
   const size_t warnings = result.report.input.warnings.size();
-  std::string output = folder;
-  if (warnings > 0)
-    output += fmt::format(" ({} warning{} in report.json)", warnings, warnings == 1 ? "" : "s");
+  std::string output = shell_word((result.folder / "page.html").string());
+  if (warnings > 0) output += fmt::format(" ({} warning{})", warnings, warnings == 1 ? "" : "s");
   const std::string next = result.cancelled ? "the same command with --resume"
                            : wrote(result, "trace.h5")
                                ? fmt::format("spikeloom inspect {}", folder)
                                : std::string("the same command with --full: every table");
-  return to_summary(result.report, {{"output", output}, {"next", next}});
+  return to_summary(result.report, {{"page", output}, {"next", next}});
 }
 
 int print(const RunResult& result, bool quiet, bool full) {
@@ -88,7 +87,8 @@ int command_run(const Arguments& arguments) {
   line.about =
       "Runs the network of an experiment file over its dataset, event by event. The output folder "
       "receives\n"
-      "report.json, report.csv, logits.npy, trace.h5 and the feature maps asked for. "
+      "page.html, report.json, report.csv, energy.csv, logits.npy, trace.h5 and the feature maps "
+      "asked for. "
       "SPIKELOOM_SIMD forces a\n"
       "SIMD target. docs/experiment.md lists every key.";
   add_set_option(line);

@@ -179,6 +179,8 @@ ReportInput describe_run(const RunSetup& setup, const Network& network, const Ru
   }
   input.broken = state.broken;
   input.accuracy = state.score.accuracy;
+  input.network = view_of(network.model.graph, input.counts.executed().ops);
+  input.network.parameters = parameter_count(network.as_written);
   input.signature = signature_of(network.model.graph, state.signature);
   return input;
 }

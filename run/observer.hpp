@@ -9,9 +9,9 @@
 
 namespace spikeloom {
 
-// How far a part of the work has come.
+// How far a part of the work has come; total 0: not known.
 struct Progress {
-  std::string_view stage;  // "run", "dense twin", "checking"
+  std::string_view stage;  // "loading", "run", "dense twin", "checking"
   int64_t done = 0, total = 0;
   std::string note;  // "accuracy 98.4 %"; "": nothing to add
 };

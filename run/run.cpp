@@ -9,6 +9,7 @@
 #include "core/io/file.hpp"
 #include "core/io/json.hpp"
 #include "hw_model/chip/chip_spec.hpp"
+#include "hw_model/report/page.hpp"
 #include "run/describe.hpp"
 #include "run/feature_writers.hpp"
 #include "run/inputs.hpp"
@@ -138,7 +139,7 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
 
 // The names of what a run wrote.
 std::vector<std::string> files_of(const Experiment& experiment, const Graph& graph) {
-  std::vector<std::string> files{"report.json", "report.csv"};
+  std::vector<std::string> files{"report.json", "report.csv", "energy.csv", "page.html"};
   const Experiment::Output& output = experiment.output;
   if (experiment.trace.enabled) files.emplace_back("trace.h5");
   if (output.logits) files.emplace_back("logits.npy");
@@ -147,6 +148,30 @@ std::vector<std::string> files_of(const Experiment& experiment, const Graph& gra
        watched_arrays(graph, output.features, output.membranes, output.dir))
     files.push_back(array.path.filename().string());
   return files;
+}
+
+// The page of the folder: report and trace as a person reads them.
+std::string page_of(const Experiment& experiment, const nlohmann::json& json) {
+  const fs::path& dir = experiment.output.dir;
+  const NamedReport report{(dir / "report.json").string(), json};
+  InspectInput input;
+  input.name = dir.string();
+  input.report = &report;
+  std::optional<TraceFile> trace;
+  if (!experiment.trace.enabled) {
+    input.note = "No trace was recorded (trace.layers): no spikes are drawn.";
+    return inspect_page(input);
+  }
+  try {
+    trace.emplace(dir / "trace.h5");
+    input.trace = &*trace;
+    input.layer = default_layer(*trace);
+    return inspect_page(input);
+  } catch (const Error& error) {
+    input.trace = nullptr;
+    input.note = fmt::format("The trace cannot be drawn: {}", error.what());
+    return inspect_page(input);
+  }
 }
 
 Source open_checked(const Experiment& experiment, int64_t vocabulary) {
@@ -230,6 +255,7 @@ RunSetup prepare(const Experiment& experiment, const RunOptions& options, Loaded
 RunResult run_experiment(const Experiment& experiment, const RunOptions& options) {
   const fs::path& dir = experiment.output.dir;
   std::optional<FolderLock> folder = FolderLock::of_existing(dir);
+  options.observer.report({"loading", 0, 0, ""});
   Loaded loaded = load(experiment);
   Network& network = loaded.network;
   RunSetup setup = prepare(experiment, options, loaded);
@@ -247,9 +273,11 @@ RunResult run_experiment(const Experiment& experiment, const RunOptions& options
   std::optional<RunState> earlier;
   if (options.resume) earlier = first_state(setup, network, true);
   OutputFile json_file(dir / "report.json");
-  OutputFile csv_file(dir / "report.csv");
+  OutputFile csv_file(dir / "report.csv"), energy_file(dir / "energy.csv");
+  OutputFile page_file(dir / "page.html");
   RunState state = earlier ? std::move(*earlier) : first_state(setup, network, false);
 
+  options.observer.report({"run", state.done, loaded.source.info().size, ""});
   ReportInput input = execute(setup, network, state);
   RunResult result;
   result.notes = value_notes(state, loaded.source);
@@ -257,10 +285,12 @@ RunResult run_experiment(const Experiment& experiment, const RunOptions& options
   if (!folder->is_locked()) input.warnings.push_back(no_lock_warning(dir));
   input.peak_memory_bytes = peak_bytes();
   result.report = make_report(std::move(input));
-  json_file.write(dump_json(to_json(result.report)));
+  const nlohmann::json json = to_json(result.report);
+  json_file.write(dump_json(json));
   csv_file.write(to_csv(result.report));
-  json_file.commit();
-  csv_file.commit();
+  energy_file.write(to_energy_csv(result.report));
+  page_file.write(page_of(experiment, json));
+  for (OutputFile* file : {&json_file, &csv_file, &energy_file, &page_file}) file->commit();
   result.folder = dir;
   result.files = files_of(experiment, network.model.graph);
   result.unit = loaded.source.info().unit;

@@ -240,7 +240,7 @@ void add_break_even(const LoweredNetwork& lowered, const ChipSpec& chip, const R
   std::vector<DenseSide> all = baselines;
   if (all.empty()) all.push_back({load_dense(kDefaultDense), std::nullopt});
   for (const DenseSide& dense : all) {
-    Verdict verdict;
+    ChipRun::Verdict verdict;
     verdict.against = fmt::format("{} ({})", dense.spec.name, name_of(dense.spec.format));
     const size_t first = out.verdicts.size();
     out.verdicts.push_back(by_constants(work, chip, dense, out.spikes_per_synapse, verdict));
@@ -253,16 +253,45 @@ void add_break_even(const LoweredNetwork& lowered, const ChipSpec& chip, const R
   }
 }
 
-std::string value_text(const Verdict& verdict) {
+ChipVerdict verdict_of(const ChipRun& run) {
+  struct Votes {
+    const char *verdict, *text;
+    size_t count = 0;
+    std::string ids = {};
+  };
+  Votes sides[] = {{"wins", "cheaper than a dense network by"},
+                   {"loses", "dearer by"},
+                   {"undecided", "undecided by"}};
+  ChipVerdict out;
+  for (Votes& side : sides) {
+    for (const ChipRun::Verdict& verdict : run.break_even.verdicts) {
+      if (verdict.verdict != side.verdict) continue;
+      ++side.count;
+      side.ids += (side.ids.empty() ? "" : ", ") + verdict.id;
+    }
+    if (side.count == 0) continue;
+    out.text += fmt::format("{}{} {} {} ({})", out.text.empty() ? "" : "; ", side.text, side.count,
+                            side.count == 1 ? "criterion" : "criteria", side.ids);
+  }
+  const auto [wins, loses] = std::pair{sides[0].count, sides[1].count};
+  out.outcome = wins > 0 && loses > 0 ? Outcome::kMixed
+                : wins > 0            ? Outcome::kWins
+                : loses > 0           ? Outcome::kLoses
+                                      : Outcome::kUndecided;
+  if (out.text.empty()) out.text = "no published criterion applies";
+  return out;
+}
+
+std::string value_text(const ChipRun::Verdict& verdict) {
   if (verdict.verdict == "not applicable") return "-";
   if (verdict.quantity == "J per inference") return energy_text(verdict.value * kPjPerJoule);
   if (verdict.quantity == "firing rate") return percent_text(verdict.value);
   return fmt::format("{:.4g}", verdict.value);
 }
 
-std::string limit_text(const Verdict& verdict) {
+std::string limit_text(const ChipRun::Verdict& verdict) {
   if (verdict.low == verdict.high || verdict.verdict == "not applicable") {
-    Verdict limit = verdict;
+    ChipRun::Verdict limit = verdict;
     limit.value = verdict.low;
     return value_text(limit);
   }

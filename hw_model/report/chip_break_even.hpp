@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "hw_model/energy/verdict.hpp"
 #include "hw_model/report/chip_report.hpp"
 
 namespace spikeloom {
@@ -28,6 +29,14 @@ namespace spikeloom {
 void add_break_even(const LoweredNetwork& lowered, const ChipSpec& chip, const ReplayResult& result,
                     const std::vector<int64_t>& sample_steps,
                     const std::vector<DenseSide>& baselines, ChipRun& run);
+
+// What the applicable criteria say together: wins or loses where all do, mixed where they do not
+// agree, undecided where none decides; and which say so, as a sentence.
+struct ChipVerdict {
+  Outcome outcome = Outcome::kUndecided;
+  std::string text;
+};
+ChipVerdict verdict_of(const ChipRun& run);
 
 // "1.714", "0.15..1.38", "12.3 uJ"; "-" where there is none.
 std::string value_text(const ChipRun::Verdict& verdict);

@@ -4,6 +4,7 @@
 
 #include "core/io/json.hpp"
 #include "hw_model/report/chip_json.hpp"
+#include "hw_model/report/csv.hpp"
 
 namespace spikeloom {
 namespace {
@@ -163,14 +164,6 @@ std::string cell(bool known, double value) {
   return known ? fmt::format("{}", value) : "";
 }
 
-// RFC 4180.
-std::string quoted(const std::string& cell) {
-  if (cell.find_first_of(",\"\r\n") == cell.npos) return cell;
-  std::string out = "\"";
-  for (const char c : cell) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + '"';
-}
-
 }  // namespace
 
 nlohmann::json chip_run_json(const ChipRun& run) {
@@ -210,15 +203,15 @@ std::string chip_csv(const ChipReport& report) {
   std::string csv =
       "run,kind,name,count,neurons,updates,fired,packets_in,packets_out,events,joules\n";
   for (const ChipRun& run : report.runs) {
-    const std::string label = quoted(run.label);
+    const std::string label = csv_cell(run.label);
     for (const ChipRun::Operation& op : run.operations) {
-      csv += fmt::format("{},operation,{},{},,,,,,,{}\n", label, quoted(op.name), op.count,
+      csv += fmt::format("{},operation,{},{},,,,,,,{}\n", label, csv_cell(op.name), op.count,
                          op.priced ? fmt::format("{}", op.joules) : "");
     }
     for (const ChipRun::Layer& layer : run.layers) {
-      csv +=
-          fmt::format("{},layer,{},,{},{},{},,{},{},{}\n", label, quoted(layer.name), layer.neurons,
-                      layer.updates, layer.fired, layer.packets, layer.events, layer.joules);
+      csv += fmt::format("{},layer,{},,{},{},{},,{},{},{}\n", label, csv_cell(layer.name),
+                         layer.neurons, layer.updates, layer.fired, layer.packets, layer.events,
+                         layer.joules);
     }
     for (const ChipRun::Core& core : run.core_rows) {
       csv += fmt::format("{},core,{},,,,,{},{},{},{}\n", label, core.core, core.packets_in,
@@ -231,17 +224,17 @@ std::string chip_csv(const ChipReport& report) {
 std::string sweep_csv(const ChipReport& report) {
   std::string csv = "chip";
   if (!report.runs.empty()) {
-    for (const auto& [key, value] : report.runs[0].settings) csv += "," + quoted(key);
+    for (const auto& [key, value] : report.runs[0].settings) csv += "," + csv_cell(key);
   }
   csv +=
       ",energy_j,dynamic_j,static_j,idle_j,sync_j,host_j,reload_j,latency_s,step_s,"
       "inferences_per_s,cores,tiles,chips,utilisation,packets,hops,synaptic_events,weakest_"
       "evidence,unpriced,refused,weight_bits,on_chip,priced,ratio\n";
   for (const ChipRun& run : report.runs) {
-    csv += quoted(run.chip);
-    for (const auto& [key, value] : run.settings) csv += "," + quoted(value);
+    csv += csv_cell(run.chip);
+    for (const auto& [key, value] : run.settings) csv += "," + csv_cell(value);
     if (!run.refused.empty()) {
-      csv += std::string(20, ',') + quoted(run.refused) + ",,,,\n";
+      csv += std::string(20, ',') + csv_cell(run.refused) + ",,,,\n";
       continue;
     }
     const ChipRun::Known& known = run.known;

@@ -35,6 +35,8 @@ std::string inspect_page(const InspectInput& input);
 std::string compare_page(const std::vector<NamedReport>& reports, const ComparisonResult& result);
 
 // Sections of a report, for inspect_page. Each is empty where the report has no such figures.
+// Blocks, rates and ways; "" for a report before 1.7.
+std::string network_section(const nlohmann::json& report);
 std::string energy_section(const nlohmann::json& report);
 std::string language_section(const nlohmann::json& report);
 std::string operations_section(const nlohmann::json& report);

@@ -11,6 +11,7 @@
 #include "hw_model/report/chip_break_even.hpp"
 #include "hw_model/report/draw/html.hpp"
 #include "hw_model/report/draw/svg.hpp"
+#include "hw_model/report/report_view.hpp"
 
 namespace spikeloom {
 namespace {
@@ -245,7 +246,11 @@ std::string verdicts_section(const ChipRun& run) {
 
 std::string chip_page(const std::string& trace, const ChipRun& run, const ChipSpec& chip,
                       const ReplayResult& result) {
-  std::string body;
+  const ChipVerdict verdict = verdict_of(run);
+  std::string body =
+      verdict_box(name_of(verdict.outcome),
+                  fmt::format(": {} per inference, {}", si_text(run.total_j, "J"), verdict.text),
+                  mark_of(verdict.outcome));
   if (!run.unpriced.empty()) {
     body += warning_box(fmt::format("{} kinds of work have no price here; they are listed below",
                                     run.unpriced.size()));

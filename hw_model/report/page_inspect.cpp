@@ -306,24 +306,24 @@ std::string inspect_page(const InspectInput& input) {
       input.trace != nullptr ? layer_rates(*input.trace) : std::vector<LayerRates>{};
   std::string defs, body = head(input, layers);
   if (input.trace != nullptr && layers.empty()) body += warning_box("the trace holds no layer");
+  if (input.report != nullptr)
+    body += energy_section(input.report->json) + network_section(input.report->json);
   if (!layers.empty()) {
-    body += raster_section(*input.trace, input.layer, defs);
     body += trace_rates(*input.trace, layers);
+    body += raster_section(*input.trace, input.layer, defs);
   } else if (input.report != nullptr) {
     body += report_rates(input.report->json);
   }
   if (input.report != nullptr) {
     const Json& report = input.report->json;
-    body += language_section(report) + operations_section(report) + energy_section(report) +
-            memory_section(report) + break_even_section(report) + methods_section(report) +
-            unpriced_section(report);
+    body += language_section(report) + operations_section(report) + unpriced_section(report) +
+            memory_section(report) + break_even_section(report) + methods_section(report);
   }
   body += provenance_section(input);
   return page("Spikes and energy: " + input.name,
               input.report != nullptr ? text_in(input.report->json, {"dataset"})
                                       : "a spike trace without a report",
-              body, "Written by spikeloom inspect; the page loads nothing and runs no script.",
-              defs);
+              body, "Written by spikeloom; the page loads nothing and runs no script.", defs);
 }
 
 }  // namespace spikeloom

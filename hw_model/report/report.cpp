@@ -252,6 +252,7 @@ nlohmann::json to_json(const Report& report) {
   if (in.counts.dense_twin) json["counts"]["dense_twin"] = counts_json(*in.counts.dense_twin);
   for (const DenseBaseline& other : in.counts.other_baselines)
     json["counts"][other.scheme] = counts_json(other.counted);
+  json["network"] = to_json(in.network);
   json["neurobench"] = neurobench_json(report);
   json["energy"] = energy_json(report);
   json["unpriced"] = unpriced_json(report.energy.of_run("as_built")->unpriced);

@@ -18,6 +18,7 @@
 #include "hw_model/energy/memory_traffic.hpp"
 #include "hw_model/energy/verdict.hpp"
 #include "hw_model/report/chip_report.hpp"
+#include "hw_model/report/network_view.hpp"
 #include "sim/counts/zero_counter.hpp"
 #include "sim/graph/quantize.hpp"
 
@@ -87,6 +88,7 @@ struct ReportInput {
   std::optional<TwinInfo> twin;
   std::optional<LanguageScore> language;
   std::string signature;
+  NetworkView network;                 // that ran
   std::vector<LmuFormCost> lmu_forms;  // of a network with a Legendre memory
   std::optional<ChipRun> hardware;     // the spikes on a chip
 };
@@ -115,6 +117,10 @@ nlohmann::json to_json(const ReportInput& input);
 // always estimates). With a chip its layers follow (kind "hardware": dynamic energy by population),
 // then what else it needs.
 std::string to_csv(const Report& report);
+
+// A row for each scheme, form and precision: energies in J, over the run and per sample, and by
+// operand; one unit per column, in its name.
+std::string to_energy_csv(const Report& report);
 
 // At most `width` columns of ASCII without colour: verdict first, then accuracy, rates, operations
 // of both forms, energy per sample of every scheme beside the dense baselines, then what no scheme

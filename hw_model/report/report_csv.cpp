@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "hw_model/report/csv.hpp"
 #include "hw_model/report/hardware.hpp"
 #include "hw_model/report/report.hpp"
 
@@ -40,20 +41,12 @@ constexpr const char* kColumns[] = {"form",
 
 using Row = std::map<std::string, std::string>;  // by column; absent cells stay empty
 
-// RFC 4180: names that hold commas, quotes or line breaks are quoted.
-std::string quoted(const std::string& cell) {
-  if (cell.find_first_of(",\"\r\n") == cell.npos) return cell;
-  std::string out = "\"";
-  for (const char c : cell) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + '"';
-}
-
 void write(std::string& csv, const Row& row) {
   bool first = true;
   for (const char* column : kColumns) {
     const auto cell = row.find(column);
     if (!first) csv += ',';
-    if (cell != row.end()) csv += quoted(cell->second);
+    if (cell != row.end()) csv += csv_cell(cell->second);
     first = false;
   }
   csv += "\n";

@@ -9,7 +9,6 @@
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
-#include "hw_model/energy/verdict.hpp"
 
 namespace spikeloom {
 namespace {
@@ -265,19 +264,27 @@ std::string verdict_box(const Json& report) {
   const std::string line = verdict_of(report);
   if (line.empty()) return verdict_box("", "The report has no verdict.", "");
   // Reports before 1.7 tell the outcome by the first words of the verdict alone.
-  std::string word = text_in(report, {"outcome"});
+  const std::string word = text_in(report, {"outcome"});
   for (const Outcome outcome : kOutcomes) {
-    if (word.empty() && line.starts_with(name_of(outcome))) word = name_of(outcome);
+    const bool is_it = word.empty() ? line.starts_with(name_of(outcome)) : word == name_of(outcome);
+    if (!is_it) continue;
+    const std::string_view mark = mark_of(outcome);
+    const size_t end = mark.empty() ? 0 : std::min(line.find(':'), line.size());
+    return verdict_box(line.substr(0, end), line.substr(end), mark);
   }
-  if (!line.starts_with(word)) word.clear();
-  const std::string_view mark =
-      word == name_of(Outcome::kWins)                                       ? "wins"
-      : word == name_of(Outcome::kLoses)                                    ? "loses"
-      : word == name_of(Outcome::kMixed) || word == name_of(Outcome::kTies) ? "mixed"
-                                                                            : "";
-  const size_t end = mark.empty() ? 0 : std::min(line.find(':'), line.size());
-  return verdict_box(std::string_view(line).substr(0, end), std::string_view(line).substr(end),
-                     mark);
+  return verdict_box("", line, "");
+}
+
+std::string_view mark_of(Outcome outcome) noexcept {
+  switch (outcome) {
+    case Outcome::kWins: return "wins";
+    case Outcome::kLoses: return "loses";
+    case Outcome::kTies:
+    case Outcome::kMixed: return "mixed";
+    case Outcome::kUndecided:
+    case Outcome::kNotSpiking: break;
+  }
+  return "";
 }
 
 std::string weights_state(const Json& report) {

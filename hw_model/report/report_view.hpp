@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "hw_model/energy/verdict.hpp"
 #include "hw_model/report/compare.hpp"
 #include "hw_model/report/draw/html.hpp"
 
@@ -72,6 +73,8 @@ std::vector<LayerOperations> layer_operations(const nlohmann::json& report);
 // "253 of 256", "" when not known.
 std::string accuracy_note(const nlohmann::json& object, const char* correct, const char* total);
 std::string verdict_of(const nlohmann::json& report);
+// "wins", "loses", "mixed" or "": the colour of a verdict_box().
+std::string_view mark_of(Outcome outcome) noexcept;
 // The verdict in a box, marked by its outcome.
 std::string verdict_box(const nlohmann::json& report);
 // "trained", "random" or "not stated as trained".

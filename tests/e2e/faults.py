@@ -86,7 +86,10 @@ def check_folder(folder):
         elif path.name == "report.json":
             if "signature" not in json.loads(path.read_text()):
                 fail(f"{path} is not whole")
-        elif path.name == "report.csv":
+        elif path.name == "page.html":
+            if not path.read_text().endswith("</html>\n"):
+                fail(f"{path} is not whole")
+        elif path.name in ("report.csv", "energy.csv"):
             lines = path.read_text().split("\n")
             if lines[-1] != "" or len({line.count(",") for line in lines[:-1]}) != 1:
                 fail(f"{path} is not whole")

@@ -23,7 +23,7 @@ PROGRAM, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 COUNT = int(sys.argv[3]) if len(sys.argv) > 3 else 6
 HERE = Path(__file__).resolve().parent
 BUSY = "another run is writing to this folder"
-OUTPUTS = ("report.json", "report.csv", "logits.npy", "trace.h5", "checkpoint.safetensors")
+OUTPUTS = ("report.json", "report.csv", "energy.csv", "page.html", "logits.npy", "trace.h5", "checkpoint.safetensors")
 
 
 def fail(why):

@@ -310,7 +310,7 @@ TEST_CASE("rates, raster and maps equal the spikes that were recorded") {
       input.trace = &trace;
       input.layer = layers.size() - 1;
       const std::string page = inspect_page(input);
-      CHECK(occurrences(page, "Spikes of head.lif") == 1);
+      CHECK(occurrences(page, "<h2>Spikes of head.lif") == 1);
       for (const char* raw : {">nan", " nan", "(nan", "\"nan"}) CHECK(occurrences(page, raw) == 0);
       CHECK(page == inspect_page(input));
     }

@@ -29,20 +29,42 @@ std::string heat_scale(double high, std::string_view unit) {
       8 * (kShades + 1), cells, escape_html(end));
 }
 
+// A list of the sections of a body that section() made.
+std::string contents(std::string_view body) {
+  constexpr std::string_view kStart = "<section id=\"", kHeading = "\"><h2>", kEnd = "</h2>";
+  std::string items;
+  int count = 0;
+  for (size_t at = body.find(kStart); at != body.npos; at = body.find(kStart, at)) {
+    at += kStart.size();
+    const size_t heading = body.find(kHeading, at), end = body.find(kEnd, at);
+    items += fmt::format("<li><a href=\"#{}\">{}</a></li>", body.substr(at, heading - at),
+                         body.substr(heading + kHeading.size(), end - heading - kHeading.size()));
+    ++count;
+  }
+  return count < 3 ? "" : "<nav aria-label=\"Contents\"><ul>" + items + "</ul></nav>\n";
+}
+
 }  // namespace
 
 std::string render(const HtmlTable& table) {
   std::string out = fmt::format("<div class=\"scroll\" tabindex=\"0\"><table{}><thead><tr>",
                                 table.header.size() > 12 ? " class=\"many\"" : "");
-  const auto cell = [&](const char* tag, size_t column, const std::string& text) {
-    const bool number = column >= table.text_columns;
-    out += fmt::format("<{}{}>{}</{}>", tag, number ? " class=\"r\"" : "", escape_html(text), tag);
-  };
-  for (size_t c = 0; c < table.header.size(); ++c) cell("th", c, table.header[c]);
+  for (size_t c = 0; c < table.header.size(); ++c) {
+    out += fmt::format("<th{}>{}</th>", c >= table.text_columns ? " class=\"r\"" : "",
+                       escape_html(table.header[c]));
+  }
   out += "</tr></thead><tbody>";
-  for (const auto& row : table.rows) {
+  for (size_t r = 0; r < table.rows.size(); ++r) {
     out += "<tr>";
-    for (size_t c = 0; c < row.size(); ++c) cell("td", c, row[c]);
+    for (size_t c = 0; c < table.rows[r].size(); ++c) {
+      const auto id = table.ids.find({r, c}), link = table.links.find({r, c});
+      std::string tag = c >= table.text_columns ? "td class=\"r\"" : "td";
+      if (id != table.ids.end()) tag += fmt::format(" id=\"{}\"", escape_html(id->second));
+      std::string text = escape_html(table.rows[r][c]);
+      if (link != table.links.end())
+        text = fmt::format("<a href=\"#{}\">{}</a>", escape_html(link->second), text);
+      out += fmt::format("<{}>{}</td>", tag, text);
+    }
     out += "</tr>\n";
   }
   return out + "</tbody></table></div>";
@@ -129,8 +151,10 @@ std::string page(std::string_view title, std::string_view subtitle, std::string_
     out += fmt::format(
         "<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs>{}</defs></svg>\n",
         defs_html);
-  out += fmt::format("<header><h1>{}</h1><p class=\"sub\">{}</p></header>\n<main>\n{}</main>\n",
-                     name, escape_html(subtitle), body_html);
+  const size_t first = std::min(body_html.find("<section id=\""), body_html.size());
+  out += fmt::format("<header><h1>{}</h1><p class=\"sub\">{}</p></header>\n<main>\n{}{}{}</main>\n",
+                     name, escape_html(subtitle), body_html.substr(0, first), contents(body_html),
+                     body_html.substr(first));
   return out + fmt::format("<footer>{}</footer>\n</body></html>\n", paragraph(footer));
 }
 

@@ -6,8 +6,10 @@
 // Wide and narrow drawings of a picture stand side by side in the page; its style shows the one
 // that fits. On paper all details are open. Thread-safe: pure functions.
 
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "hw_model/report/draw/bar_chart.hpp"
@@ -18,6 +20,8 @@ struct HtmlTable {
   std::vector<std::string> header;
   std::vector<std::vector<std::string>> rows;
   size_t text_columns = 1;  // the first ones are texts, the others numbers
+  // By row and column: names of cells that links lead to, and what cells link to.
+  std::map<std::pair<size_t, size_t>, std::string> ids = {}, links = {};
 };
 
 struct LegendEntry {
@@ -61,7 +65,7 @@ std::string verdict_box(std::string_view word, std::string_view rest, std::strin
 // A box with an icon for what the reader must know first: damage, missing report.
 std::string warning_box(std::string_view text);
 
-// The whole page. `defs_html`: shapes that pictures refer to.
+// The whole page, with a list of its sections before the first. `defs_html`: shapes that pictures refer to.
 std::string page(std::string_view title, std::string_view subtitle, std::string_view body_html,
                  std::string_view footer, std::string_view defs_html = "");
 

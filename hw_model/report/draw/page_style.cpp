@@ -26,6 +26,8 @@ section{margin-top:34px;border-top:1px solid var(--grid);padding-top:16px}
 .verdict{max-width:none;font-size:18px;line-height:1.4;margin:14px 0;padding:12px 16px;border:2px solid var(--line);border-left-width:10px;border-radius:4px}
 .verdict.loses{border-color:var(--lose)}.verdict.loses strong{color:var(--lose)}
 .verdict.wins{border-color:var(--win)}.verdict.wins strong{color:var(--win)}
+nav ul{display:flex;flex-wrap:wrap;gap:2px 18px;list-style:none;padding:0;margin:14px 0 0;font-size:14px;max-width:none}
+a{color:var(--s0)}svg a text{fill:var(--s0)}
 .warning{max-width:none;margin:10px 0;padding:8px 14px;border:1px solid var(--warn);border-left-width:6px;border-radius:4px}
 .warning::before{content:"Note: ";font-weight:600;color:var(--warn)}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:10px;margin:14px 0}
@@ -52,6 +54,7 @@ svg text.n{fill:var(--muted)}
 .s0{fill:var(--s0)}.s1{fill:var(--s1)}.s2{fill:var(--s2)}.s3{fill:var(--s3)}.s4{fill:var(--s4)}.s5{fill:var(--s5)}.s6{fill:var(--s6)}.s7{fill:var(--s7)}
 .l0,.l1,.l2,.l3,.l4,.l5,.l6,.l7{fill:none;stroke-width:2}.l1,.l3,.l5,.l7{stroke-dasharray:9 6}
 .l0{stroke:var(--s0)}.l1{stroke:var(--s1)}.l2{stroke:var(--s2)}.l3{stroke:var(--s3)}.l4{stroke:var(--s4)}.l5{stroke:var(--s5)}.l6{stroke:var(--s6)}.l7{stroke:var(--s7)}
+.hot{fill:none;stroke:var(--s1);stroke-width:2}
 .pale{fill-opacity:.55}
 details{margin:10px 0}
 summary{cursor:pointer;color:var(--muted);font-size:14px}
