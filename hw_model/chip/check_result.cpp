@@ -95,12 +95,12 @@ void check_sums(const ReplayResult& result) {
     const PricedOp& row = result.ops[op];
     const int64_t count = result.count(op);
     require_equal(count, by_layer, "cores and layers agree on " + row.name);
-    if (row.name.ends_with(".fire")) by_op.fired += count;
-    if (row.name.ends_with(".update")) by_op.updated += count;
-    if (row.category == "axon_in") by_op.deliveries += count;
-    if (row.category == "axon_out") by_op.messages += count;
+    if (row.action == Action::kFire) by_op.fired += count;
+    if (row.action == Action::kUpdate) by_op.updated += count;
+    if (row.action == Action::kAxonIn) by_op.deliveries += count;
+    if (row.action == Action::kAxonOut) by_op.messages += count;
     if (is_synaptic(row)) by_op.events += count;
-    if (row.category == "network" && row.name != "network.delivery") flit_hops += count;
+    if (row.action == Action::kHop || row.action == Action::kInterchip) flit_hops += count;
   }
   for (const int64_t flits : result.link_flits) link_flits += flits;
   for (const int64_t count : result.events) events += count;

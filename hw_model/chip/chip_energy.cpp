@@ -96,7 +96,7 @@ std::vector<std::string> unpriced_operations(const ReplayResult& result) {
   std::vector<std::string> names;
   for (size_t op = 0; op < result.ops.size(); ++op) {
     const PricedOp& row = result.ops[op];
-    if (!row.cost.energy_pj && !row.name.ends_with(".slots") && result.count(op) > 0) {
+    if (!row.cost.energy_pj && row.action != Action::kSlots && result.count(op) > 0) {
       names.push_back(row.name);
     }
   }

@@ -13,9 +13,26 @@ namespace spikeloom {
 // Which serial part of a core an operation keeps busy.
 enum class Side { kNone, kGenerate, kReceive };
 
+// What an operation is. A unit's name is the user's choice and tells nothing.
+enum class Action {
+  kAxonIn,
+  kSynaptic,  // an event of a synapse, multiplier or outer product
+  kAccumulate,
+  kSlots,   // a group of lanes of one of these: takes the time, is no event
+  kAccess,  // of a soma, as the next two
+  kUpdate,
+  kFire,
+  kAxonOut,
+  kHop,  // network: between tiles, between chips, the way into a core
+  kInterchip,
+  kDelivery,
+  kMemory
+};
+
 struct PricedOp {
   std::string name;      // "soma.lif.update", "network.east"
-  std::string category;  // kind of unit, "network" or "memory"
+  std::string category;  // for people: kind of unit, "network" or "memory"
+  Action action = Action::kMemory;
   Side side = Side::kNone;
   OpCost cost;
 };

@@ -84,8 +84,8 @@ void keep_step(const StepCounter& counter, const OpTable& ops, int64_t step, Rep
     out.packets_out = static_cast<int32_t>(row[ops.axon_out]);
     for (size_t op = 0; op < result.ops.size(); ++op) {
       if (is_synaptic(result.ops[op])) out.events += static_cast<int32_t>(row[op]);
-      if (result.ops[op].name.ends_with(".fire")) out.fired += static_cast<int32_t>(row[op]);
-      if (result.ops[op].name.ends_with(".update")) out.updated += static_cast<int32_t>(row[op]);
+      if (result.ops[op].action == Action::kFire) out.fired += static_cast<int32_t>(row[op]);
+      if (result.ops[op].action == Action::kUpdate) out.updated += static_cast<int32_t>(row[op]);
     }
   }
   if (!result.step_links.empty()) {

@@ -118,9 +118,7 @@ double side_ns(const std::vector<PricedOp>& ops, const int64_t* counts, Side sid
 }
 
 bool is_synaptic(const PricedOp& op) noexcept {
-  return (op.category == "synapse" || op.category == "multiply" ||
-          op.category == "outer_product") &&
-         !op.name.ends_with(".slots");
+  return op.action == Action::kSynaptic;
 }
 
 void bottleneck_time(const Placed& placed, const StepCounter& counter, StepResult& step) {

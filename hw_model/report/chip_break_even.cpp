@@ -94,14 +94,14 @@ Verdict judged(Verdict verdict) {
   const BreakEvenCondition limits{"", "", "", verdict.low, verdict.high, "", false};
   const std::string position = position_of(limits, verdict.value);
   const bool tie = position == "inside" && verdict.low == verdict.high;
-  verdict.verdict = position == "below"          ? "wins"
-                    : position == "above" || tie ? "loses"
-                                                 : "undecided";
+  verdict.verdict = position == "below"          ? Judgement::kWins
+                    : position == "above" || tie ? Judgement::kLoses
+                                                 : Judgement::kUndecided;
   return verdict;
 }
 
 Verdict not_applicable(Verdict verdict, const std::string& why) {
-  verdict.verdict = "not applicable";
+  verdict.verdict = Judgement::kNotApplicable;
   verdict.why = why;
   return verdict;
 }
@@ -163,7 +163,7 @@ double neuron_joules(const ChipSpec& chip, const ChipRun& run) {
   double joules = 0;
   for (size_t op = 0; op < run.operations.size(); ++op) {
     const ChipRun::Operation& row = run.operations[op];
-    const bool update = row.category == "soma" && !row.name.ends_with(".fire");
+    const bool update = row.action == Action::kAccess || row.action == Action::kUpdate;
     const bool state =
         static_cast<int>(op) == table.state_read || static_cast<int>(op) == table.state_write;
     if (update || state) joules += row.joules;
@@ -220,8 +220,8 @@ Verdict by_measure(const DenseSide& dense, const ChipRun& run, Verdict verdict) 
   verdict = judged(verdict);
   verdict.why = fmt::format("without price: {} kinds of work of the chip, {} of the accelerator",
                             run.unpriced.size(), dense.row->unpriced.size());
-  if (run.host.empty() || verdict.verdict != "wins") return verdict;
-  verdict.verdict = "undecided";
+  if (run.host.empty() || verdict.verdict != Judgement::kWins) return verdict;
+  verdict.verdict = Judgement::kUndecided;
   verdict.why += fmt::format("; {} operations are left to a host", run.host.size());
   return verdict;
 }
@@ -253,15 +253,21 @@ void add_break_even(const LoweredNetwork& lowered, const ChipSpec& chip, const R
   }
 }
 
+std::string_view name_of(Judgement judgement) noexcept {
+  constexpr std::string_view kNames[] = {"wins", "loses", "undecided", "not applicable"};
+  return kNames[static_cast<size_t>(judgement)];
+}
+
 ChipVerdict verdict_of(const ChipRun& run) {
   struct Votes {
-    const char *verdict, *text;
+    Judgement verdict;
+    const char* text;
     size_t count = 0;
     std::string ids = {};
   };
-  Votes sides[] = {{"wins", "cheaper than a dense network by"},
-                   {"loses", "dearer by"},
-                   {"undecided", "undecided by"}};
+  Votes sides[] = {{Judgement::kWins, "cheaper than a dense network by"},
+                   {Judgement::kLoses, "dearer by"},
+                   {Judgement::kUndecided, "undecided by"}};
   ChipVerdict out;
   for (Votes& side : sides) {
     for (const ChipRun::Verdict& verdict : run.break_even.verdicts) {
@@ -283,14 +289,14 @@ ChipVerdict verdict_of(const ChipRun& run) {
 }
 
 std::string value_text(const ChipRun::Verdict& verdict) {
-  if (verdict.verdict == "not applicable") return "-";
+  if (verdict.verdict == Judgement::kNotApplicable) return "-";
   if (verdict.quantity == "J per inference") return energy_text(verdict.value * kPjPerJoule);
   if (verdict.quantity == "firing rate") return percent_text(verdict.value);
   return fmt::format("{:.4g}", verdict.value);
 }
 
 std::string limit_text(const ChipRun::Verdict& verdict) {
-  if (verdict.low == verdict.high || verdict.verdict == "not applicable") {
+  if (verdict.low == verdict.high || verdict.verdict == Judgement::kNotApplicable) {
     ChipRun::Verdict limit = verdict;
     limit.value = verdict.low;
     return value_text(limit);

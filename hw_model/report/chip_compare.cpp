@@ -91,9 +91,13 @@ ChipRun::Verdict read_verdict(const Reader& read, const std::string& at) {
   ChipRun::Verdict verdict;
   verdict.id = read.text(at + "/id");
   verdict.quantity = read.text(at + "/quantity");
-  verdict.verdict = read.text(at + "/verdict");
+  const std::string judged = read.text(at + "/verdict");
+  const auto* known = std::find_if(std::begin(kJudgements), std::end(kJudgements),
+                                   [&](Judgement one) { return name_of(one) == judged; });
+  if (known == std::end(kJudgements)) read.fail(at + "/verdict", "is unknown");
+  verdict.verdict = *known;
   if (read.has(at + "/against")) verdict.against = read.text(at + "/against");
-  if (verdict.verdict == "not applicable") return verdict;
+  if (verdict.verdict == Judgement::kNotApplicable) return verdict;
   constexpr double kAny = -std::numeric_limits<double>::max();  // a limit may be below 0
   verdict.value = read.number(at + "/value");
   verdict.low = read.number(at + "/low", kAny);

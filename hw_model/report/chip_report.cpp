@@ -62,9 +62,7 @@ class HostMacs {
 std::pair<double, double> synaptic_events(const ChipRun& run) {
   double all = 0, priced = 0;
   for (const ChipRun::Operation& op : run.operations) {
-    const bool synaptic =
-        op.category == "synapse" || op.category == "multiply" || op.category == "outer_product";
-    if (!synaptic || op.name.ends_with(".slots")) continue;
+    if (op.action != Action::kSynaptic) continue;
     all += static_cast<double>(op.count);
     priced += op.priced ? static_cast<double>(op.count) : 0.0;
   }
@@ -127,7 +125,8 @@ void add_host(const LoweredNetwork& lowered, const ChipSpec& chip, const HostMac
 void add_operations(const ReplayResult& result, ChipRun& run) {
   for (size_t op = 0; op < result.ops.size(); ++op) {
     const PricedOp& row = result.ops[op];
-    ChipRun::Operation out{row.name, row.category, result.count(op), false, 0, 0, 'E', ""};
+    ChipRun::Operation out{row.name, row.category, row.action, result.count(op), false, 0,
+                           0,        'E',          ""};
     if (row.cost.energy_pj) {
       out.priced = true;
       out.price_pj = row.cost.energy_pj->value;
@@ -139,12 +138,10 @@ void add_operations(const ReplayResult& result, ChipRun& run) {
   }
 }
 
-int64_t sum_of(const ReplayResult& result, const int64_t* row, std::string_view category,
-               std::string_view suffix = "") {
+int64_t sum_of(const ReplayResult& result, const int64_t* row, Action action) {
   int64_t sum = 0;
   for (size_t op = 0; op < result.ops.size(); ++op) {
-    if (result.ops[op].category == category && result.ops[op].name.ends_with(suffix))
-      sum += row[op];
+    if (result.ops[op].action == action) sum += row[op];
   }
   return sum;
 }
@@ -156,9 +153,9 @@ void add_layers(const LoweredNetwork& lowered, const ReplayResult& result, ChipR
     ChipRun::Layer layer;
     layer.name = population.name;
     layer.neurons = population.neurons();
-    layer.updates = sum_of(result, row, "soma", ".update");
-    layer.fired = sum_of(result, row, "soma", ".fire");
-    layer.packets = sum_of(result, row, "axon_out");
+    layer.updates = sum_of(result, row, Action::kUpdate);
+    layer.fired = sum_of(result, row, Action::kFire);
+    layer.packets = sum_of(result, row, Action::kAxonOut);
     layer.joules = energy_of_row(result.ops, row);
     for (size_t q = 0; q < lowered.network.projections.size(); ++q) {
       if (lowered.network.projections[q].target == static_cast<int>(p))
@@ -185,14 +182,9 @@ void add_cores(const ChipSpec& chip, const ReplayResult& result, ChipRun& run) {
     }
     const double busy = std::max(side_ns[static_cast<size_t>(Side::kGenerate)],
                                  side_ns[static_cast<size_t>(Side::kReceive)]);
-    out.packets_in = sum_of(result, row, "axon_in");
-    out.packets_out = sum_of(result, row, "axon_out");
-    for (size_t op = 0; op < result.ops.size(); ++op) {
-      const PricedOp& action = result.ops[op];
-      const bool synaptic = action.category == "synapse" || action.category == "multiply" ||
-                            action.category == "outer_product";
-      if (synaptic && !action.name.ends_with(".slots")) out.events += row[op];
-    }
+    out.packets_in = sum_of(result, row, Action::kAxonIn);
+    out.packets_out = sum_of(result, row, Action::kAxonOut);
+    out.events = sum_of(result, row, Action::kSynaptic);
     out.joules = energy_of_row(result.ops, row);
     out.busy_s = busy * kSecondsPerNs;
     busy_ns += busy;

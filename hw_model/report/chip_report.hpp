@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,9 +18,17 @@
 
 namespace spikeloom {
 
+// Of one criterion: the spiking network is the cheaper one, the dearer one, ...
+enum class Judgement { kWins, kLoses, kUndecided, kNotApplicable };
+inline constexpr Judgement kJudgements[] = {Judgement::kWins, Judgement::kLoses,
+                                            Judgement::kUndecided, Judgement::kNotApplicable};
+// "wins", "loses", "undecided", "not applicable"
+std::string_view name_of(Judgement judgement) noexcept;
+
 struct ChipRun {
   struct Operation {  // over the whole run
     std::string name, category;
+    Action action = Action::kMemory;
     int64_t count = 0;
     bool priced = false;
     double price_pj = 0, joules = 0;
@@ -53,7 +62,8 @@ struct ChipRun {
     std::string source, quantity;  // quantity: "spikes per synapse", "firing rate", ...
     double low = 0, high = 0;      // limits of the quantity; equal where there is one
     double value = 0;              // of this run
-    std::string verdict, why;      // "wins", "loses", "undecided", "not applicable"
+    Judgement verdict = Judgement::kUndecided;
+    std::string why;
   };
   struct BreakEven {
     struct Layer {  // that reads spikes

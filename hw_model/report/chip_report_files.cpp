@@ -84,10 +84,10 @@ Json break_even_json(const ChipRun::BreakEven& break_even) {
     Json row = {{"id", verdict.id},
                 {"source", verdict.source},
                 {"quantity", verdict.quantity},
-                {"verdict", verdict.verdict},
+                {"verdict", name_of(verdict.verdict)},
                 {"why", verdict.why}};
     if (!verdict.against.empty()) row["against"] = verdict.against;
-    if (verdict.verdict != "not applicable") {
+    if (verdict.verdict != Judgement::kNotApplicable) {
       row["value"] = verdict.value;
       row["low"] = verdict.low;
       row["high"] = verdict.high;

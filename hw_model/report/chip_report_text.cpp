@@ -102,8 +102,8 @@ std::string break_even_table(const ChipRun& run) {
     const std::string name =
         verdict.against.empty() ? verdict.id : verdict.id + ", " + verdict.against;
     rows.push_back({name + ": " + verdict.quantity, value_text(verdict), limit_text(verdict),
-                    verdict.verdict});
-    if (verdict.verdict == "not applicable") reasons += wrap(name + ": " + verdict.why);
+                    std::string(name_of(verdict.verdict))});
+    if (verdict.verdict == Judgement::kNotApplicable) reasons += wrap(name + ": " + verdict.why);
   }
   return columns(rows) + reasons;
 }
@@ -111,13 +111,13 @@ std::string break_even_table(const ChipRun& run) {
 // "wins 2 (a, b), loses 1 (c)": criteria by verdict.
 std::string break_even_line(const ChipRun& run) {
   std::string text;
-  for (const char* kind : {"wins", "loses", "undecided", "not applicable"}) {
+  for (const Judgement kind : kJudgements) {
     std::vector<std::string> ids;
     for (const ChipRun::Verdict& verdict : run.break_even.verdicts) {
       if (verdict.verdict == kind) ids.push_back(verdict.id);
     }
     if (ids.empty()) continue;
-    text += fmt::format("{}{} {} ({})", text.empty() ? "" : ", ", kind, ids.size(),
+    text += fmt::format("{}{} {} ({})", text.empty() ? "" : ", ", name_of(kind), ids.size(),
                         fmt::join(ids, ", "));
   }
   return text.empty() ? "" : wrap("  break-even: " + text, 4);

@@ -224,8 +224,8 @@ std::string verdicts_section(const ChipRun& run) {
   table.text_columns = 6;
   for (const ChipRun::Verdict& verdict : run.break_even.verdicts) {
     table.rows.push_back({verdict.id, verdict.against, verdict.source, verdict.why,
-                          verdict.quantity, verdict.verdict, value_text(verdict),
-                          limit_text(verdict)});
+                          verdict.quantity, std::string(name_of(verdict.verdict)),
+                          value_text(verdict), limit_text(verdict)});
   }
   const std::string note = fmt::format(
       "Does spiking cost less than the dense network? {} steps tell one value; a dense network "

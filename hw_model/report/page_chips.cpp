@@ -216,8 +216,8 @@ std::string verdicts_section(const ChipReport& report) {
         cells.emplace_back();
       }
       std::string& cell = cells[static_cast<size_t>(found - table.header.begin())];
-      cell = verdict.verdict;
-      if (verdict.verdict != "not applicable")
+      cell = name_of(verdict.verdict);
+      if (verdict.verdict != Judgement::kNotApplicable)
         cell += fmt::format(": {} against {}", value_text(verdict), limit_text(verdict));
     }
     if (!run.break_even.verdicts.empty()) table.rows.push_back(std::move(cells));

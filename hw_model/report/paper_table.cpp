@@ -33,6 +33,17 @@ double sum_of_counts(const Json& report, std::initializer_list<std::string_view>
   return sum / number_in(report, {"run", "samples"});
 }
 
+// Softmax attention multiplies real values.
+double softmax_macs(const Json& report) {
+  double sum = 0;
+  for (const Json& entry :
+       list_in(report, {"counts", text_in(report, {"run", "form"}), "attention"})) {
+    if (text_in(entry, {"kind"}) == "softmax")
+      sum += number_in(entry, {"dense_macs_kv"}) + number_in(entry, {"dense_macs_qkv"});
+  }
+  return sum / number_in(report, {"run", "samples"});
+}
+
 const Json* energy_row(const Json& report, std::string_view scheme, std::string_view precision) {
   return precision.empty() ? find_in(report, {"energy", scheme})
                            : find_in(report, {"energy", scheme, "precisions", precision});
@@ -211,11 +222,11 @@ std::vector<PaperColumn> paper_table(const std::vector<NamedReport>& reports) {
       [](const Json& json) {
         return sum_of_counts(json, {"event_adds", "kv_k_gated_adds", "qkv_q_gated_adds"});
       }));
-  table.push_back(numbers(reports,
-                          {"macs_per_sample", "MACs", "", "multiply-accumulates of real operands"},
-                          [](const Json& json) {
-                            return sum_of_counts(json, {"stem_macs", "real_macs_without_stem"});
-                          }));
+  table.push_back(numbers(
+      reports, {"macs_per_sample", "MACs", "", "multiply-accumulates of real operands"},
+      [](const Json& json) {
+        return sum_of_counts(json, {"stem_macs", "real_macs_without_stem"}) + softmax_macs(json);
+      }));
   for (const NamedFormula& formula : kFormulas) {
     PaperColumn column{formula.key, formula.heading, "J", formula.meaning};
     for (const NamedReport& report : reports) {

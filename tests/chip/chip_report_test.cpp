@@ -144,7 +144,8 @@ TEST_CASE("the host's work is counted densely, sample by sample") {
     const ChipRun judged = price_run(lowered, chip, replayed(lowered, chip, 5), {2, 3},
                                      {{load_dense("dense_systolic"), row}});
     REQUIRE(judged.break_even.verdicts.back().id == "measured");
-    CHECK(judged.break_even.verdicts.back().verdict == (factor < 1 ? "loses" : "undecided"));
+    CHECK(judged.break_even.verdicts.back().verdict ==
+          (factor < 1 ? Judgement::kLoses : Judgement::kUndecided));
   }
 }
 
@@ -164,11 +165,11 @@ TEST_CASE("break-even verdicts of a run, by hand") {
   REQUIRE(loihi.break_even.layers.size() == 1);
   CHECK(loihi.break_even.layers[0].spikes_per_synapse == 5);
   CHECK(loihi.break_even.layers[0].rate == 1);
-  CHECK(find(loihi, "davidson_furber_2021").verdict == "loses");
+  CHECK(find(loihi, "davidson_furber_2021").verdict == Judgement::kLoses);
   CHECK(find(loihi, "operations_fp32").low == Approx(4.6 / 0.9));
-  CHECK(find(loihi, "operations_fp32").verdict == "wins");
-  CHECK(find(loihi, "operations_int8").verdict == "loses");
-  CHECK(find(loihi, "yan_2024").verdict == "loses");
+  CHECK(find(loihi, "operations_fp32").verdict == Judgement::kWins);
+  CHECK(find(loihi, "operations_int8").verdict == Judgement::kLoses);
+  CHECK(find(loihi, "yan_2024").verdict == Judgement::kLoses);
   // Against the arithmetic of dense_systolic, 0.3 pJ; neurons have 3 synapses and 52 pJ.
   const ChipRun::Verdict constants = find(loihi, "constants");
   CHECK(constants.low == Approx((0.3 - 5 * 52.0 / 3) / 23.6));
@@ -190,7 +191,7 @@ TEST_CASE("break-even verdicts of a run, by hand") {
       INFO(id << " in " << steps << " steps");
       CHECK(find(run, id).low == Approx(12.0 / 7.0));
       CHECK(find(run, id).value == Approx(steps));
-      CHECK(find(run, id).verdict == (steps == 1 ? "wins" : "loses"));
+      CHECK(find(run, id).verdict == (steps == 1 ? Judgement::kWins : Judgement::kLoses));
     }
   }
 
@@ -199,11 +200,11 @@ TEST_CASE("break-even verdicts of a run, by hand") {
   for (const double factor : {0.5, 1.0, 2.0}) {
     row.joules = factor * loihi.total_j;
     const ChipRun run = priced("loihi1", 5, {{furber.spec, row}});
-    CHECK(find(run, "measured").verdict == (factor > 1 ? "wins" : "loses"));
+    CHECK(find(run, "measured").verdict == (factor > 1 ? Judgement::kWins : Judgement::kLoses));
     CHECK(find(run, "general_form").verdict == find(run, "measured").verdict);
   }
   CHECK(find(priced("loihi1", 5, {{load_dense("eyeriss65"), std::nullopt}}), "constants").verdict ==
-        "not applicable");
+        Judgement::kNotApplicable);
 }
 
 TEST_CASE("a run in turns is judged by all it spent, loading included") {
@@ -244,7 +245,7 @@ TEST_CASE("a run in turns is judged by all it spent, loading included") {
   row.joules = run.total_j - run.reload_j / 2;
   const ChipRun beside = price_turns(lowered, chip, turns, {5}, {{load_dense("eyeriss65"), row}});
   CHECK(find(beside, "measured").value == run.total_j);
-  CHECK(find(beside, "measured").verdict == "loses");
+  CHECK(find(beside, "measured").verdict == Judgement::kLoses);
 }
 
 TEST_CASE("a network without spiking projections is judged by nothing that needs them") {
@@ -254,7 +255,7 @@ TEST_CASE("a network without spiking projections is judged by nothing that needs
   const ChipRun run = price_run(lowered, chip, replayed(lowered, chip, 2), {2});
   for (const ChipRun::Verdict& verdict : run.break_even.verdicts) {
     INFO(verdict.id);
-    CHECK((verdict.verdict == "not applicable") == (verdict.id != "general_form"));
+    CHECK((verdict.verdict == Judgement::kNotApplicable) == (verdict.id != "general_form"));
   }
   CHECK_THAT(chip_table({"", "", "", {run}, {}, 0, 0}),
              Catch::Contains("no projection on the chip reads spikes"));

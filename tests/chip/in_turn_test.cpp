@@ -165,7 +165,7 @@ TEST_CASE("turns: the sum has every layer once, and its parts add up", "[chip]")
     for (size_t row = op; row < sum.by_layer.size(); row += sum.ops.size())
       by_layer += sum.by_layer[row];
     CHECK(sum.count(op) == by_layer);
-    if (!sum.ops[op].name.ends_with(".fire")) continue;
+    if (sum.ops[op].action != Action::kFire) continue;
     CHECK(sum.count(op) == sum.total().fired);
     // A layer whose spikes were stored fired in its own turn only.
     CHECK(sum.by_layer[1 * sum.ops.size() + op] ==
@@ -174,7 +174,7 @@ TEST_CASE("turns: the sum has every layer once, and its parts add up", "[chip]")
   int64_t flits = 0, hops = 0;
   for (const int64_t count : sum.link_flits) flits += count;
   for (size_t op = 0; op < sum.ops.size(); ++op) {
-    if (sum.ops[op].category == "network" && sum.ops[op].name != "network.delivery")
+    if (sum.ops[op].action == Action::kHop || sum.ops[op].action == Action::kInterchip)
       hops += sum.count(op);
   }
   CHECK(flits == hops);

@@ -109,8 +109,41 @@ def check_network(network, runs, on_chip):
         network.say("compare", *names, "--html", "compared.html")
         check_compare(network.say("compare", *names), json.loads(network.say("compare", *names, "--json")),
                       shown.sections_of(network.read("compared.html")), reports)
+        check_paper(list(csv.DictReader(network.say("compare", *names, "--csv").splitlines())), reports)
+    check_energies(network, reports[0])
     if on_chip:
         check_chips(network, "run0", reports[0])
+
+
+def check_paper(rows, reports):
+    """The table of `compare --csv`: a row for each run, unrounded."""
+    for row, report in zip(rows, reports, strict=True):
+        run, counts = report["run"], report["counts"][report["run"]["form"]]
+        totals = counts["totals"]
+        softmax = sum(a["dense_macs_kv"] + a["dense_macs_qkv"] for a in counts["attention"] if a["kind"] == "softmax")
+        expected = {"parameters": report["network"]["parameters"], "steps": run["steps"], "accuracy_fraction": report["accuracy"],
+                    "sops_per_sample": (totals["event_adds"] + totals["kv_k_gated_adds"] + totals["qkv_q_gated_adds"]) / run["samples"],
+                    "macs_per_sample": (totals["stem_macs"] + totals["real_macs_without_stem"] + softmax) / run["samples"]}
+        for scheme in ("paper", "as_built", "event", "neurobench", "syops", "hardware"):
+            expected[f"{scheme}_per_sample_J"] = report["energy"][scheme] and report["energy"][scheme]["per_sample_nJ"] * 1e-9
+        for key, value in expected.items():
+            require(bool(row.get(key)) == (value is not None), f"{key}: {row.get(key)!r}, expected {value}")
+            if value is not None:
+                shown.close(float(row[key]), value, key)
+
+
+def check_energies(network, report):
+    """energy.csv: every scheme of the report with its energy, and no other."""
+    with open(network.path("run0", "energy.csv"), newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for scheme in {row["scheme"] for row in rows}:
+        first = next(row for row in rows if row["scheme"] == scheme)
+        shown.close(float(first["total_J"]) / report["run"]["samples"], float(first["per_sample_J"]), scheme)
+        energies = [float(row["per_sample_J"]) for row in rows if row["scheme"] == scheme]
+        told = report["energy"][scheme]["per_sample_nJ"] * 1e-9
+        require(any(abs(energy - told) <= 1e-9 * abs(told) for energy in energies), f"{scheme}: {energies}, expected {told}")
+    schemes = {name for name, value in report["energy"].items() if isinstance(value, dict) and "per_sample_nJ" in value}
+    shown.same({row["scheme"] for row in rows}, schemes, "schemes of energy.csv")
 
 
 def check_chips(network, run, report):
