@@ -40,6 +40,31 @@ struct Scalar {
     std::copy_n(s, kStates, state);
     return out;
   }
+  template <bool kAlike>
+  static int64_t advance_all(const NeuronRules rules, const NeuronStep& step) {
+    float k[Model::kCoefficients] = {};
+    if (kAlike) std::copy_n(step.k, Model::kCoefficients, k);
+    int64_t changed = 0;
+    for (int64_t n = 0; n < step.count; ++n) {
+      float x[Model::kInputs], s[kStates];
+      if (!kAlike) {
+        for (int i = 0; i < Model::kCoefficients; ++i) k[i] = step.k[i * step.k_stride + n];
+      }
+      for (int i = 0; i < Model::kInputs; ++i) x[i] = step.inputs[i][n];
+      for (size_t i = 0; i < kStates; ++i)
+        s[i] = step.states[static_cast<int64_t>(i) * step.slot + n];
+      if (step.begins) Model::begin(rules, k, s);
+      const float before = s[0];
+      Model::step(rules, k, x, s);
+      changed += step.begins || s[0] != before;
+      for (size_t i = 0; i < kStates; ++i)
+        step.states[static_cast<int64_t>(i) * step.slot + n] = s[i];
+    }
+    return changed;
+  }
+  static int64_t advance(const NeuronRules& rules, const NeuronStep& step) {
+    return step.k_stride == 0 ? advance_all<true>(rules, step) : advance_all<false>(rules, step);
+  }
   static NeuronWork work(const NeuronRules& rules) {
     using L = CountingLane;
     NeuronWork done;
@@ -71,7 +96,8 @@ constexpr NeuronRow row_of() {
           Functions::prepare,
           Functions::begin,
           Functions::step,
-          Functions::work};
+          Functions::work,
+          Functions::advance};
 }
 
 template <class... Model>

@@ -15,6 +15,18 @@
 
 namespace spikeloom {
 
+// One step of `count` neurons side by side. Coefficient i of neuron n stands at k[i * k_stride + n],
+// at k[i] for all of them where k_stride is 0; slot i at states[i * slot + n].
+struct NeuronStep {
+  const float* k = nullptr;
+  int64_t k_stride = 0;
+  const float* inputs[3] = {};
+  float* states = nullptr;
+  int64_t slot = 0;
+  int64_t count = 0;
+  bool begins = false;  // the first step of a sample
+};
+
 struct NeuronRow {
   std::string_view name;  // "CubaLIF"
   std::span<const ParameterRule> parameters;
@@ -29,6 +41,8 @@ struct NeuronRow {
   void (*begin)(const NeuronRules& rules, const float* k, float* s) = nullptr;
   float (*step)(const NeuronRules& rules, const float* k, const float* x, float* s) = nullptr;
   NeuronWork (*work)(const NeuronRules& rules) = nullptr;
+  // The same step of many; returns how many membranes it changed, all where it begins.
+  int64_t (*advance)(const NeuronRules& rules, const NeuronStep& step) = nullptr;
 };
 
 // All models, by number.

@@ -310,17 +310,16 @@ void NeuroBenchCounter::count_membranes(const Session& session, Membranes& membr
     ValueRef in[kMostNeuronInputs];
     for (size_t i = 0; i < membranes.inputs.size(); ++i)
       in[i] = session.view(membranes.inputs[i], t);
-    float* state = membranes.states.data();
-    for (int64_t row = 0; row < in[0].rows; ++row) {
-      for (int64_t c = 0; c < in[0].channels; ++c, state += kMostNeuronStates) {
-        float k[kMostNeuronCoefficients], x[kMostNeuronInputs];
-        for (int i = 0; i < model.coefficients; ++i) k[i] = membranes.coefficients.at(i, row, c);
-        for (int i = 0; i < model.inputs; ++i) x[i] = in[i].real_row(0, row)[c];
-        if (begins) model.begin(rules, k, state);
-        const float before = state[0];
-        model.step(rules, k, x, state);
-        membranes.updates += begins || state[0] != before;
-      }
+    const NeuronCoefficients& k = membranes.coefficients;
+    NeuronStep step{.states = membranes.states.data(),
+                    .slot = in[0].rows * in[0].channels,
+                    .count = in[0].channels,
+                    .begins = begins};
+    for (int64_t row = 0; row < in[0].rows; ++row, step.states += step.count) {
+      step.k = k.values.data() + (k.rows > 1 ? row * k.stride : 0);
+      step.k_stride = k.rows * k.stride;
+      for (int i = 0; i < model.inputs; ++i) step.inputs[i] = in[i].real_row(0, row);
+      membranes.updates += model.advance(rules, step);
     }
   }
 }

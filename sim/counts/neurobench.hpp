@@ -85,7 +85,7 @@ class NeuroBenchCounter {
     std::vector<NodeId> inputs;  // what they integrate
     NeuronSpec spec;
     NeuronCoefficients coefficients;
-    std::vector<float> states;  // after the last step, all slots of a neuron side by side
+    std::vector<float> states;  // after the last step, slot by slot
     int64_t updates = 0;        // of the last chunk
   };
   void charge(Layer& layer, NeuroBenchLayer& count, Operations operations, bool binary) const;
