@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 
 #include "cli/interrupt.hpp"
@@ -16,14 +15,10 @@
 #include "core/io/hint.hpp"
 #include "core/parallel.hpp"
 #include "hw_model/report/page_chips.hpp"
-#include "run/chip_dense.hpp"
-#include "run/chip_run.hpp"
-#include "sim/trace/graph_json.hpp"
+#include "run/price_trace.hpp"
 
 namespace spikeloom {
 namespace {
-
-constexpr size_t kMostRuns = 10000;
 
 using Values = options::variables_map;
 
@@ -102,38 +97,33 @@ CommandLine command_line() {
   return line;
 }
 
-struct SweepKey {
-  std::string name;
-  std::vector<std::string> values;
-};
+using SweepKeys = decltype(TracePricing::sweep);
 
-std::vector<SweepKey> sweep_keys(const Values& values) {
-  std::vector<SweepKey> keys;
+SweepKeys sweep_keys(const Values& values) {
+  SweepKeys keys;
   const std::vector<std::string> all_mappers = {"sequential", "greedy", "anneal"};
   const std::vector<std::string> mappers = split(values["mapper"].as<std::string>(), "--mapper");
   for (const std::string& mapper : mappers) choice("--mapper", mapper, all_mappers);
-  if (mappers.size() > 1) keys.push_back({"mapper", mappers});
+  if (mappers.size() > 1) keys.emplace_back("mapper", mappers);
   if (!values.count("sweep")) return keys;
   for (const std::string& sweep : values["sweep"].as<std::vector<std::string>>()) {
     const size_t equal = sweep.find('=');
     if (equal == 0 || equal == sweep.npos)
       throw usage("--sweep: expected KEY=VALUE,VALUE..., found " + in_quotes(sweep));
     const std::string name = sweep.substr(0, equal);
-    for (const SweepKey& key : keys) {
-      if (key.name == name) throw usage("--sweep: " + name + " is swept twice");
+    for (const auto& [key, tried] : keys) {
+      if (key == name) throw usage("--sweep: " + name + " is swept twice");
     }
-    keys.push_back({name, split(sweep.substr(equal + 1), "--sweep " + name)});
+    keys.emplace_back(name, split(sweep.substr(equal + 1), "--sweep " + name));
     if (name != "mapper") continue;
-    for (const std::string& mapper : keys.back().values) choice(name, mapper, all_mappers);
+    for (const std::string& mapper : keys.back().second) choice(name, mapper, all_mappers);
   }
   return keys;
 }
 
 ChipJob common_job(const Values& values) {
   ChipJob job;
-  job.trace = values["trace"].as<std::string>();
-  std::error_code ignored;
-  if (std::filesystem::is_regular_file(job.trace / "trace.h5", ignored)) job.trace /= "trace.h5";
+  job.trace = trace_in(values["trace"].as<std::string>());
   if (values.count("mapping")) job.mapping = values["mapping"].as<std::string>();
   if (values.count("html")) job.html = values["html"].as<std::string>();
   if (values.count("save-mapping")) job.save_mapping = values["save-mapping"].as<std::string>();
@@ -166,80 +156,25 @@ ChipJob common_job(const Values& values) {
   return job;
 }
 
-// Chips outermost, then keys in the order given; the last one runs fastest.
-std::vector<ChipJob> all_jobs(const Values& values) {
-  const ChipJob common = common_job(values);
-  const std::vector<SweepKey> keys = sweep_keys(values);
-  std::vector<ChipJob> jobs;
-  for (const std::string& chip : split(values["chip"].as<std::string>(), "--chip")) {
-    jobs.push_back(common);
-    jobs.back().chip = chip;
-  }
-  for (const SweepKey& key : keys) {
-    std::vector<ChipJob> more;
-    if (jobs.size() * key.values.size() > kMostRuns)
-      throw usage(fmt::format("more than {} combinations", kMostRuns));
-    for (const ChipJob& job : jobs) {
-      for (const std::string& value : key.values) {
-        more.push_back(job);
-        more.back().settings.emplace_back(key.name, value);
-        if (key.name == "mapper") more.back().mapper = value;
-      }
-    }
-    jobs = std::move(more);
-  }
-  if (jobs.size() > 1) {
-    for (ChipJob& job : jobs) job.html.clear();  // the page of a sweep shows all runs
-    if (jobs[0].writes() || !common.mapping.empty())
+TracePricing pricing_of(const Values& values) {
+  TracePricing pricing;
+  pricing.job = common_job(values);
+  pricing.sweep = sweep_keys(values);
+  pricing.chips = split(values["chip"].as<std::string>(), "--chip");
+  if (values.count("dense")) pricing.dense = split(values["dense"].as<std::string>(), "--dense");
+  ChipJob& job = pricing.job;
+  job.before_writing = install_interrupt_handler;
+  if (pricing.combinations() > kMostChipRuns)
+    throw usage(fmt::format("more than {} combinations", kMostChipRuns));
+  if (pricing.combinations() > 1) {
+    job.html.clear();  // the page of a sweep shows all runs
+    if (job.writes() || !job.mapping.empty())
       throw usage(
           "--mapping, --save-mapping, --counters and --timeline go with one chip and one setting");
   }
-  if (!common.mapping.empty() && !values["mapper"].defaulted())
+  if (!job.mapping.empty() && !values["mapper"].defaulted())
     throw usage("give one of --mapping and --mapper");
-  return jobs;
-}
-
-bool is_refusal(ErrorCode code) {
-  return code == ErrorCode::kCapacity || code == ErrorCode::kUsage;
-}
-
-// All jobs, in parallel where there are several. A chip that refuses the network is a row of the
-// table; any other error ends the command, as does a refusal where nothing else is left.
-std::vector<ChipRun> run_jobs(std::vector<ChipJob> jobs, const Graph& graph, int threads,
-                              const Observer& observer) {
-  const auto count = static_cast<int64_t>(jobs.size());
-  observer.report({"chips", 0, count > 1 ? count : 0, ""});
-  if (jobs.size() == 1) return {run_chip_job(jobs[0], graph)};
-  for (const ChipJob& job : jobs) load_chip(job.chip, chip_sets(job));  // wrong keys and values
-  for (ChipJob& job : jobs) job.threads = 1;
-  std::vector<ChipRun> runs(jobs.size());
-  std::vector<std::optional<Error>> errors(jobs.size());
-  std::mutex telling;
-  int64_t done = 0;
-  parallel_samples(count, threads, [&](int64_t i) {
-    const auto at = static_cast<size_t>(i);
-    try {
-      runs[at] = run_chip_job(jobs[at], graph);
-    } catch (const Error& error) {
-      errors[at] = error;
-    } catch (const std::exception& error) {
-      errors[at] = Error(ErrorCode::kCapacity, error.what());
-    }
-    const std::lock_guard lock(telling);
-    observer.report({"chips", ++done, count, ""});
-  });
-  bool any = false;
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    any = any || !errors[i];
-    if (!errors[i]) continue;
-    if (!is_refusal(errors[i]->code())) throw *errors[i];
-    runs[i].label = label_of(jobs[i]);
-    runs[i].chip = jobs[i].chip;
-    runs[i].settings = jobs[i].settings;
-    runs[i].refused = errors[i]->what();
-  }
-  if (!any) throw errors[0]->in(runs[0].label);
-  return runs;
+  return pricing;
 }
 
 }  // namespace
@@ -247,37 +182,17 @@ std::vector<ChipRun> run_jobs(std::vector<ChipJob> jobs, const Graph& graph, int
 int command_chip(const Arguments& arguments) {
   const auto values = parse(command_line(), arguments);
   if (!values) return 0;
-  std::vector<ChipJob> jobs = all_jobs(*values);
+  TracePricing pricing = pricing_of(*values);
   const std::filesystem::path out =
       values->count("out") ? (*values)["out"].as<std::string>() : std::string();
   std::optional<FolderLock> folder = out.empty() ? std::nullopt : FolderLock::of_existing(out);
-  const TraceFile trace(jobs[0].trace);
-  const Graph graph =
-      graph_from_json(trace.graph_json(), jobs[0].trace.string() + ": stored graph");
-  ChipReport report;
-  report.trace = jobs[0].trace.string();
   end_at_interrupt();
-  for (ChipJob& job : jobs) job.before_writing = install_interrupt_handler;
-  report.signature = trace.header().signature;
-  report.form = "fused";
-  if (values->count("dense")) {
-    const int64_t steps = trace.samples().empty() ? 1 : trace.samples()[0].steps;
-    const auto zeros = twin_zeros(jobs[0].trace, report.signature);
-    std::vector<DenseSide> dense;
-    for (const std::string& name : split((*values)["dense"].as<std::string>(), "--dense")) {
-      dense.push_back(run_accelerator(name, graph, steps, zeros));
-      report.dense.push_back(*dense.back().row);
-    }
-    for (ChipJob& job : jobs) job.dense = dense;
-  }
-  {
+  const PricedTrace priced = [&] {
     ProgressBar bar(values->count("quiet") > 0);
-    report.runs = run_jobs(jobs, graph, jobs[0].threads, bar.observer());
-  }
-  for (const TraceSample& sample : trace.samples()) {
-    report.labelled += sample.label >= 0;
-    report.correct += sample.label >= 0 && sample.label == sample.prediction;
-  }
+    pricing.observer = bar.observer();
+    return price_trace(pricing);
+  }();
+  const ChipReport& report = priced.report;
   install_interrupt_handler();
   if (values->count("out")) {
     if (!folder) folder.emplace(out);
@@ -288,7 +203,7 @@ int command_chip(const Arguments& arguments) {
   if (report.runs.size() > 1 && values->count("html"))
     write_text_file((*values)["html"].as<std::string>(), sweep_page(report));
   if (values->count("quiet")) return 0;
-  if (!trace.warning().empty()) fmt::print("warning: {}\n", printable(trace.warning()));
+  if (!priced.warning.empty()) fmt::print("warning: {}\n", printable(priced.warning));
   fmt::print("{}", chip_table(report));
   return 0;
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "cli/inspect_page.hpp"
 #include "cli/options.hpp"
 #include "core/error.hpp"
 #include "core/io/file.hpp"
@@ -16,6 +15,7 @@
 #include "hw_model/report/page.hpp"
 #include "hw_model/report/page_chips.hpp"
 #include "hw_model/report/paper_table.hpp"
+#include "run/inspect_page.hpp"
 
 namespace spikeloom {
 namespace {

@@ -24,7 +24,10 @@ int convert_features(const std::string& input, const std::string& output,
     throw Error(ErrorCode::kUsage,
                 fmt::format("--{}: an option of weights; features are fp32", option));
   }
-  const Experiment experiment = read_experiment(load_experiment(input, values));
+  Config config = load_experiment(input, values);
+  if (read_family(config).sample == SampleKind::kTokens)
+    throw config.error_at("model.family", "--features: token networks read no features");
+  const Experiment experiment = read_experiment(std::move(config));
   ProgressBar bar(false);
   const ExportedFeatures made =
       export_features(experiment, output, bar.observer(), interrupt_token());

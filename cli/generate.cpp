@@ -3,11 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
-#include <filesystem>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "cli/environment.hpp"
 #include "cli/interrupt.hpp"
@@ -17,30 +13,15 @@
 #include "core/io/json.hpp"
 #include "core/parallel.hpp"
 #include "datasets/utf8.hpp"
-#include "hw_model/energy/energy.hpp"
-#include "run/network.hpp"
-#include "run/precision.hpp"
-#include "run/token_stream.hpp"
+#include "run/generate.hpp"
 
 namespace spikeloom {
 namespace {
 
-namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
-
 struct Settings {
-  Experiment network;
-  fs::path state;           // "": forgotten at the end
-  std::string prompt, ids;  // one of them, or none behind a state
-  int64_t tokens = 0;
-  Sampling sampling;
-  double top_p_newline = 0.9;
+  GenerateRequest request;
   bool quiet = false, json = false;
 };
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Text on its way out: characters are printed when they are whole, and control characters never
 // reach a terminal.
@@ -71,116 +52,14 @@ class TextOutput {
   bool terminal_ = ::isatty(STDOUT_FILENO) == 1;
 };
 
-struct TokenEnergy {
-  std::string name, precision;
-  Evidence evidence;
-  double total_uJ = 0, without_head_uJ = 0;
-};
-
-TokenEnergy token_energy(const std::string& name, const SchemeReport& energy, double runs,
-                         Evidence evidence = Evidence::kEstimated) {
-  double head = 0;
-  for (const EnergyLine& line : energy.lines) head += line.layer == "head" ? line.energy_pJ : 0;
-  return {name, std::string(name_of(energy.pricing.precision)), evidence,
-          energy.total_pJ / runs / 1e6, (energy.total_pJ - head) / runs / 1e6};
-}
-
-// Energy of one token, as built and of the dense twin, from the counts of this run.
-std::vector<TokenEnergy> token_energies(const TokenStream& stream, const Settings& settings,
-                                        const ModelSpec& spec) {
-  const auto tokens = static_cast<double>(stream.statistics().evaluations);
-  const Precision precision = settings.network.run.precision.precision;
-  const Pricing pricing =
-      precision == Precision::kF32 ? Arithmetic::kFp32 : Pricing(arithmetic_of(precision), true);
-  const SchemeReport own =
-      as_built_energy(count_run(stream.graph(), stream.statistics(), precision), pricing);
-  const Family& family = *settings.network.model.family;
-  const std::string title(family.title), twin_title(family.twin.title);
-  if (family.twin.build == nullptr)
-    return {token_energy(title + " as it ran", own, tokens, Evidence::kRan)};
-  const Graph twin = family.twin.build(spec, {}).value();
-  return {
-      token_energy(title + " as built", own, tokens, Evidence::kRan),
-      token_energy(twin_title + " of the same shape",
-                   dense_energy("dense_twin", count_dense_run(twin, 1), Arithmetic::kFp32, 1), 1),
-      token_energy(twin_title + " with as many zeros",
-                   dense_energy("dense_twin_skipping", count_run(twin, stream.statistics()),
-                                Arithmetic::kFp32, 1),
-                   tokens)};
-}
-
-// What was asked for; a character model's prompt is cleaned first, unless it continues a text.
-std::vector<int32_t> prompt_ids(const Settings& settings, const std::optional<Tokenizer>& tokenizer,
-                                int64_t vocabulary, bool resumed) {
-  if (!settings.ids.empty()) return read_token_ids(settings.ids, vocabulary);
-  if (!tokenizer) return {};
-  const bool clean = std::holds_alternative<CharTokenizer>(*tokenizer) && !resumed;
-  const std::string text = clean ? refine_prompt(settings.prompt) : settings.prompt;
-  return encode_exactly(*tokenizer, text, "--prompt").ids;
-}
-
-// Rows of the network without a token of a text: padding, the end of a text.
-std::vector<bool> never_chosen(const std::optional<Tokenizer>& tokenizer, int64_t vocabulary) {
-  std::vector<bool> never;
-  for (int64_t id = 0; id < vocabulary; ++id)
-    never.push_back(tokenizer && !is_text_token(*tokenizer, static_cast<int32_t>(id)));
-  if (std::count(never.begin(), never.end(), false) == 0)
-    throw Error(ErrorCode::kData, "the vocabulary has no token that a text may hold");
-  return never;
-}
-
-// What came out, and how fast.
-struct Generated {
-  std::vector<int32_t> prompt, ids;
-  std::string bytes;
-  double prompt_seconds = 0, seconds = 0;  // up to the first token, behind it
-
-  double tokens_per_second() const { return static_cast<double>(ids.size() - 1) / seconds; }
-};
-
-// Ids where there is no tokenizer.
-std::string text_of(const std::optional<Tokenizer>& tokenizer, int32_t id) {
-  return tokenizer ? decode(*tokenizer, {id}, false) : fmt::format("{} ", id);
-}
-
-Generated generate_tokens(const Settings& settings, const std::optional<Tokenizer>& tokenizer,
-                          TokenStream& stream) {
-  const std::vector<bool> never = never_chosen(tokenizer, stream.vocabulary());
-  const bool is_char = tokenizer && std::holds_alternative<CharTokenizer>(*tokenizer);
-  Generated made{stream.pending(), {}, "", 0, 0};
-  TextOutput output;
-  Sampling sampling = settings.sampling;
-  auto start = Clock::now();
-  // A token of the prompt may be padding, which stands for nothing.
-  std::string last = is_char && stream.pending().back() < vocabulary_of(*tokenizer)
-                         ? decode(*tokenizer, {stream.pending().back()})
-                         : "";
-  const auto wanted = static_cast<size_t>(settings.tokens);
-  while (made.ids.size() < wanted && !interrupted()) {
-    sampling.top_p = is_char && last == "\n" ? settings.top_p_newline : settings.sampling.top_p;
-    made.ids.push_back(stream.next(sampling, never));
-    last = text_of(tokenizer, made.ids.back());
-    if (settings.json) made.bytes += last;
-    if (!settings.json) output.add(last);
-    if (made.ids.size() > 1) continue;
-    made.prompt_seconds = seconds_since(start);
-    start = Clock::now();
-  }
-  made.seconds = seconds_since(start);
-  output.finish();
-  return made;
-}
-
-void print_figures(const Settings& settings, const Generated& made, const ModelSpec& spec,
-                   const std::vector<TokenEnergy>& energies) {
+void print_figures(const Settings& settings, const GeneratedText& made) {
   fmt::print("\n\n{} tokens", made.ids.size());
   if (made.ids.size() > 1) fmt::print(", {:.1f} tokens/s", made.tokens_per_second());
   fmt::print(" (first after {} tokens in {:.3f} s), seed {}", made.prompt.size(),
-             made.prompt_seconds, settings.sampling.seed);
-  const Family& family = *settings.network.model.family;
-  if (family.settings != nullptr) fmt::print(", {}", family.settings(spec));
+             made.prompt_seconds, settings.request.sampling.seed);
+  if (!made.settings.empty()) fmt::print(", {}", made.settings);
   fmt::print("\n");
-  for (const TokenEnergy& energy : energies) {
+  for (const TokenEnergy& energy : made.energies) {
     fmt::print("{:<28} {:>10.3f} uJ per token, {:.3f} without the output head ({}, {})\n",
                energy.name, energy.total_uJ, energy.without_head_uJ, energy.precision,
                name_of(energy.evidence));
@@ -193,20 +72,19 @@ void print_figures(const Settings& settings, const Generated& made, const ModelS
       "memory, routing.\n");
 }
 
-void print_json(const Settings& settings, const Generated& made, const Network& net, bool has_text,
-                const std::vector<TokenEnergy>& energies) {
+void print_json(const Settings& settings, const GeneratedText& made) {
   nlohmann::json json{{"prompt_ids", made.prompt},
                       {"ids", made.ids},
                       {"text", nullptr},
-                      {"seed", settings.sampling.seed},
-                      {"weights", lossy_utf8(net.weights_note)},
-                      {"warnings", net.notes},
+                      {"seed", settings.request.sampling.seed},
+                      {"weights", lossy_utf8(made.weights)},
+                      {"warnings", made.notes},
                       {"first_token_s", made.prompt_seconds},
                       {"tokens_per_second", nullptr},
-                      {"interrupted", interrupted()}};
-  if (has_text) json["text"] = lossy_utf8(made.bytes);
+                      {"interrupted", made.cancelled}};
+  if (made.has_text) json["text"] = lossy_utf8(made.bytes);
   if (made.ids.size() > 1) json["tokens_per_second"] = made.tokens_per_second();
-  for (const TokenEnergy& energy : energies) {
+  for (const TokenEnergy& energy : made.energies) {
     json["energy_per_token"].push_back({{"network", energy.name},
                                         {"precision", energy.precision},
                                         {"evidence", name_of(energy.evidence)},
@@ -216,37 +94,18 @@ void print_json(const Settings& settings, const Generated& made, const Network& 
   fmt::print("{}\n", json.dump());
 }
 
-int generate(const Settings& settings) {
-  const Experiment& e = settings.network;
-  Network net = make_network(e, {});
-  std::optional<Tokenizer> tokenizer;
-  const int64_t vocabulary = net.classes;
-  if (settings.ids.empty() || !e.tokens.vocab.empty() || vocabulary == 256)
-    tokenizer = tokenizer_for(e.tokens.vocab, vocabulary, "--vocab");
-  // A state belongs to the weights that made it.
-  std::string hash = net.weights_hash;
-  const Precision precision = e.run.precision.precision;
-  if (precision != Precision::kF32) hash += " " + std::string(name_of(precision));
-  Weights weights = in_precision(net.as_written, std::move(net.model.weights), precision).weights;
-  TokenStream stream(compile(net.as_written, std::move(weights),
-                             make_backend(e.run.device, cpu_options_of_environment()),
-                             {e.run.schedule, TokenStream::kChunk, {}}),
-                     e.run.threads, settings.state, std::move(hash));
-  const bool resumed = stream.resume();
-  stream.push(prompt_ids(settings, tokenizer, vocabulary, resumed));
-  if (stream.pending().empty()) {
-    throw Error(ErrorCode::kUsage, "--prompt is needed: there is no text to go on with");
-  }
-  const Generated made = generate_tokens(settings, tokenizer, stream);
-  stream.save();
+int run(Settings& settings) {
+  TextOutput output;
+  if (!settings.json) settings.request.made = [&](const std::string& bytes) { output.add(bytes); };
+  const GeneratedText made = generate(settings.request);
+  output.finish();
   if (settings.json) {
-    print_json(settings, made, net, tokenizer.has_value(),
-               token_energies(stream, settings, net.spec));
+    print_json(settings, made);
   } else if (!settings.quiet) {
-    print_figures(settings, made, net.spec, token_energies(stream, settings, net.spec));
-    for (const std::string& note : net.notes) fmt::print("{}\n", note);
+    print_figures(settings, made);
+    for (const std::string& note : made.notes) fmt::print("{}\n", note);
   }
-  return interrupted() ? exit_code(ErrorCode::kInterrupted) : 0;
+  return made.cancelled ? exit_code(ErrorCode::kInterrupted) : 0;
 }
 
 template <typename T>
@@ -360,21 +219,26 @@ int command_generate(const Arguments& arguments) {
   const auto parsed = parse(line, arguments);
   if (!parsed) return 0;
   const options::variables_map& values = *parsed;
-  Settings s;
-  s.network = network_of(values);
-  s.prompt = unescaped(values["prompt"].as<std::string>(), "--prompt");
-  s.ids = values["ids"].as<std::string>();
-  if (!s.ids.empty() && !s.prompt.empty())
+  Settings settings;
+  GenerateRequest& request = settings.request;
+  request.network = network_of(values);
+  request.prompt = unescaped(values["prompt"].as<std::string>(), "--prompt");
+  const std::string ids = values["ids"].as<std::string>();
+  if (!ids.empty() && !request.prompt.empty())
     throw Error(ErrorCode::kUsage, "--prompt and token ids exclude each other");
-  s.state = values["state"].as<std::string>();
-  s.tokens = in_range<int64_t>(values, "tokens", 1, int64_t{1} << 40);
-  s.sampling.temperature = in_range(values, "temperature", 1e-3, 1e3);
-  s.sampling.top_p = in_range(values, "top-p", 0.0, 1.0);
-  s.top_p_newline = in_range(values, "top-p-newline", 0.0, 1.0);
-  s.sampling.seed = static_cast<uint64_t>(in_range<int64_t>(values, "seed", 0, INT64_MAX));
-  s.quiet = values.count("quiet") > 0;
-  s.json = values.count("json") > 0;
-  return generate(s);
+  if (!ids.empty())
+    request.ids = [&](int64_t vocabulary) { return read_token_ids(ids, vocabulary); };
+  request.state = values["state"].as<std::string>();
+  request.tokens = in_range<int64_t>(values, "tokens", 1, int64_t{1} << 40);
+  request.sampling.temperature = in_range(values, "temperature", 1e-3, 1e3);
+  request.sampling.top_p = in_range(values, "top-p", 0.0, 1.0);
+  request.top_p_newline = in_range(values, "top-p-newline", 0.0, 1.0);
+  request.sampling.seed = static_cast<uint64_t>(in_range<int64_t>(values, "seed", 0, INT64_MAX));
+  request.cpu = cpu_options_of_environment();
+  request.cancel = interrupt_token();
+  settings.quiet = values.count("quiet") > 0;
+  settings.json = values.count("json") > 0;
+  return run(settings);
 }
 
 }  // namespace spikeloom

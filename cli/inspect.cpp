@@ -6,10 +6,12 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "cli/inspect_page.hpp"
 #include "cli/options.hpp"
 #include "core/error.hpp"
+#include "core/io/hint.hpp"
 #include "core/io/json.hpp"
+#include "run/inspect_page.hpp"
+#include "run/price_trace.hpp"
 #include "sim/trace/inspect.hpp"
 
 namespace spikeloom {
@@ -114,13 +116,6 @@ int verify_trace(const TraceFile& trace) {
   return 0;
 }
 
-// A folder stands for the trace in it.
-std::filesystem::path trace_file(const std::filesystem::path& path) {
-  std::error_code ignored;
-  const auto inside = path / "trace.h5";
-  return std::filesystem::is_regular_file(inside, ignored) ? inside : path;
-}
-
 }  // namespace
 
 int command_inspect(const Arguments& arguments) {
@@ -154,10 +149,12 @@ int command_inspect(const Arguments& arguments) {
                                              : std::vector<std::string>{};
   const std::string argument = (*values)["trace"].as<std::string>();
   if (values->count("html")) {
-    write_inspect_page(argument, (*values)["html"].as<std::string>(), layers);
+    const auto page = (*values)["html"].as<std::string>();
+    write_inspect_page(argument, page, layers);
+    fmt::print("wrote {}\n", printable(page));
     return 0;
   }
-  const TraceFile trace(trace_file(argument));
+  const TraceFile trace(trace_in(argument));
   if (values->count("verify")) return verify_trace(trace);
   if (values->count("events")) {
     export_events(trace, (*values)["events"].as<std::string>(), std::cout);

@@ -3,11 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstdio>
-#include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "cli/environment.hpp"
@@ -19,15 +17,11 @@
 #include "core/io/npy.hpp"
 #include "datasets/audio/wav.hpp"
 #include "datasets/utf8.hpp"
-#include "run/experiment.hpp"
-#include "run/network.hpp"
-#include "sim/counts/finite_watch.hpp"
-#include "sim/plan/session.hpp"
+#include "run/decision_stream.hpp"
+#include "run/frames.hpp"
 
 namespace spikeloom {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr double kFrameMs = 1000.0 * kFrameShift / kSampleRate,
                  kWindowMs = 1000.0 * kFrameSamples / kSampleRate;
@@ -36,110 +30,26 @@ struct StreamOptions {
   bool json = false;  // a JSON object a line, nothing else
   bool sound = true;  // frames of 10 ms
   int64_t every = 1;
-  double decide = 2;  // probability that ends the stream; above 1: never
+  int threads = 1;
   std::vector<std::string> labels;
 };
 
-// Where frames come from. The next one, as the network reads it, into [1, C]; false at the end.
-using NextFrame = std::function<bool(Tensor&)>;
-
-// Frames of a sound as it comes; holds one window and one block.
-class SoundFrames {
- public:
-  explicit SoundFrames(WavReader reader) : reader_(std::move(reader)) {
-    // Blocks of one frame shift: a live source must not wait for more.
-    block_ = std::max<int64_t>(1, reader_.rate() * kFrameShift / kSampleRate);
-  }
-  bool next(Tensor& frame) {
-    while (static_cast<int64_t>(samples_.size()) < kFrameSamples) {
-      if (!reader_.read(block_, samples_)) return false;
-    }
-    front_end_.frame(std::span(samples_).first(kFrameSamples), values_);
-    std::transform(values_.begin(), values_.end(), frame.f32().begin(), normalised_log_mel);
-    samples_.erase(samples_.begin(), samples_.begin() + kFrameShift);
-    return true;
-  }
-  const std::vector<std::string>& notes() const { return reader_.notes(); }
-
- private:
-  WavReader reader_;
-  int64_t block_ = 1;
-  std::vector<float> samples_;
-  LogMel front_end_;
-  std::vector<double> values_ = std::vector<double>(kMelBins);
-};
-
-// Rows of an array [T, C] or [1, T, C], read as they are.
-class ArrayFrames {
- public:
-  ArrayFrames(const Tensor& array, int64_t channels) : values_(to_f32(array)) {
-    const Shape& shape = array.shape();
-    const size_t axes = shape.size();
-    const bool fits = (axes == 2 || (axes == 3 && shape[0] == 1)) && shape[axes - 1] == channels;
-    if (!fits || array.size() == 0) {
-      throw Error(ErrorCode::kData,
-                  fmt::format("expected frames [T,{}], found {}", channels, to_string(shape)));
-    }
-    for (size_t i = 0; i < values_.f32().size(); ++i) {
-      if (!std::isfinite(values_.f32()[i])) {
-        throw Error(ErrorCode::kData, fmt::format("frame {} holds a value that is not finite",
-                                                  i / static_cast<size_t>(channels)));
-      }
-    }
-  }
-  bool next(Tensor& frame) {
-    const auto to = frame.f32();
-    const auto values = values_.f32();
-    if (at_ == values.size()) return false;
-    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(at_), to.size(), to.begin());
-    at_ += to.size();
-    return true;
-  }
-
- private:
-  Tensor values_;
-  size_t at_ = 0;
-};
-
-struct Decision {
-  int64_t answer = -1;
-  double probability = 0;  // softmax of the running mean
-};
-
-Decision decide(const Tensor& logits) {
-  const auto values = logits.f32();
-  const auto best = std::max_element(values.begin(), values.end());
-  double sum = 0;
-  for (const float value : values)
-    sum += std::exp(static_cast<double>(value) - static_cast<double>(*best));
-  return {best - values.begin(), 1 / sum};
-}
-
 class Stream {
  public:
-  Stream(const Experiment& experiment, const Network& network, StreamOptions options)
-      : options_(std::move(options)),
-        session_(compile(network.model.graph,
-                         in_precision(network.model.graph, network.model.weights,
-                                      experiment.run.precision.precision)
-                             .weights,
-                         make_backend(experiment.run.device, cpu_options_of_environment()),
-                         {Schedule::kStepMajor, 1, {}})),
-        logits_(*network.model.graph.find_output("logits")),
-        channels_(network.model.graph.node(0).shape.back()),
-        threads_(experiment.run.threads) {}
+  Stream(DecisionStream& decisions, StreamOptions options)
+      : options_(std::move(options)), decisions_(decisions) {}
 
   void run(const NextFrame& next) {
-    Tensor frame({1, channels_});
-    const int64_t look_ahead = session_.plan().look_ahead;
+    Tensor frame({1, decisions_.channels()});
     if (!options_.json) {
       fmt::print("step  {}answer            probability  computed in\n",
                  options_.sound ? "  time  " : "");
     }
-    while (!over() && next(frame)) tick(frame, 0);
-    if (session_.steps_done() == 0)
+    while (!over() && next(frame)) print(decisions_.feed(frame));
+    if (decisions_.frames() == 0)
       throw Error(ErrorCode::kData, "is shorter than one frame of 25 ms");
-    for (int64_t i = 0; i < look_ahead && !over(); ++i) tick(frame, 1);
+    const int64_t look_ahead = decisions_.look_ahead();
+    for (int64_t i = 0; i < look_ahead && !over(); ++i) print(decisions_.drain());
     if (options_.json) {
       print_final(look_ahead);
     } else {
@@ -148,80 +58,58 @@ class Stream {
   }
 
  private:
-  // Throws Error(kRuntime) where there is no answer.
-  Tensor checked_logits() const {
-    Tensor logits = session_.value(logits_, 0);
-    const std::string node = all_finite(logits.f32()) ? session_.not_finite_state() : "logits";
-    if (node.empty()) return logits;
-    throw Error(ErrorCode::kRuntime, fmt::format("{} of step {} are not finite: there is no answer",
-                                                 node, session_.last_chunk().first_step));
-  }
-  bool over() const { return decided_ || interrupted(); }
+  bool over() const { return decisions_.last().decided || interrupted(); }
   std::string name(int64_t answer) const {
     const auto at = static_cast<size_t>(answer);
     return at < options_.labels.size() ? options_.labels[at] : fmt::format("class {}", answer);
   }
 
-  void tick(const Tensor& frame, int64_t drained) {
-    const auto start = Clock::now();
-    session_.run_chunk(frame, 1 - drained, threads_, drained);
-    const SpikeChunk out = session_.last_chunk();
-    const bool answered = out.steps > 0;
-    const Decision now = answered ? decide(checked_logits()) : Decision{};
-    const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-    total_ms_ += ms;
-    worst_ms_ = std::max(worst_ms_, ms);
-    if (!answered) return;
-    if (now.answer != last_.answer) since_ = out.first_step;
-    last_ = now;
-    last_step_ = out.first_step;
-    decided_ = now.probability >= options_.decide;
-    if (out.first_step % options_.every == 0 || decided_) print(out.first_step, ms);
-  }
-
-  void print(int64_t step, double ms) const {
-    const double seconds = static_cast<double>(step) * kFrameMs / 1000;
+  void print(const std::optional<DecisionStep>& now) const {
+    if (!now || (now->step % options_.every != 0 && !now->decided)) return;
+    const double seconds = static_cast<double>(now->step) * kFrameMs / 1000;
     if (options_.json) {
-      nlohmann::json line{{"step", step},
-                          {"answer", last_.answer},
-                          {"label", lossy_utf8(name(last_.answer))},
-                          {"probability", last_.probability},
-                          {"computed_ms", ms},
-                          {"same_since", since_},
-                          {"decided", decided_}};
+      nlohmann::json line{{"step", now->step},
+                          {"answer", now->answer},
+                          {"label", lossy_utf8(name(now->answer))},
+                          {"probability", now->probability},
+                          {"computed_ms", now->computed_ms},
+                          {"same_since", now->same_since},
+                          {"decided", now->decided}};
       if (options_.sound) line["time_s"] = seconds;
       fmt::print("{}\n", line.dump());
     } else {
-      fmt::print("{:4}  {}{:<16}  {:11.3f}  {:8.3f} ms\n", step,
-                 options_.sound ? fmt::format("{:4.2f} s  ", seconds) : "", name(last_.answer),
-                 last_.probability, ms);
+      fmt::print("{:4}  {}{:<16}  {:11.3f}  {:8.3f} ms\n", now->step,
+                 options_.sound ? fmt::format("{:4.2f} s  ", seconds) : "", name(now->answer),
+                 now->probability, now->computed_ms);
     }
     std::fflush(stdout);
   }
 
   // What holds at the end.
   void print_final(int64_t look_ahead) const {
+    const DecisionStep& last = decisions_.last();
     nlohmann::json line{{"final", true},
-                        {"step", last_step_},
-                        {"answer", last_.answer},
-                        {"label", last_.answer < 0 ? "" : lossy_utf8(name(last_.answer))},
-                        {"probability", last_.probability},
-                        {"same_since", since_},
-                        {"decided", decided_},
+                        {"step", last.step},
+                        {"answer", last.answer},
+                        {"label", last.answer < 0 ? "" : lossy_utf8(name(last.answer))},
+                        {"probability", last.probability},
+                        {"same_since", last.same_since},
+                        {"decided", last.decided},
                         {"look_ahead", look_ahead},
-                        {"mean_ms", total_ms_ / static_cast<double>(session_.steps_done())},
-                        {"worst_ms", worst_ms_},
+                        {"mean_ms", decisions_.mean_ms()},
+                        {"worst_ms", decisions_.worst_ms()},
                         {"interrupted", interrupted()}};
     fmt::print("{}\n", line.dump());
   }
 
   void summary(int64_t look_ahead) const {
-    const auto ticks = static_cast<double>(session_.steps_done());
-    const double mean = total_ms_ / ticks;
-    if (last_.answer >= 0) {
+    const DecisionStep& last = decisions_.last();
+    if (last.answer >= 0) {
       fmt::print("{}: {} after step {}, the same answer since step {}\n",
-                 decided_ ? "decided" : "answer", name(last_.answer), last_step_, since_);
+                 last.decided ? "decided" : "answer", name(last.answer), last.step,
+                 last.same_since);
     }
+    const double mean = decisions_.mean_ms();
     const std::string wait =
         options_.sound
             ? fmt::format(
@@ -232,18 +120,11 @@ class Stream {
             : fmt::format("{} frames of look-ahead", look_ahead);
     fmt::print(
         "latency per frame: {:.3f} ms computed (mean; {:.3f} ms at most) on {} thread{}, {}\n",
-        mean, worst_ms_, threads_, threads_ == 1 ? "" : "s", wait);
+        mean, decisions_.worst_ms(), options_.threads, options_.threads == 1 ? "" : "s", wait);
   }
 
   StreamOptions options_;
-  Session session_;
-  NodeId logits_;
-  int64_t channels_;
-  int threads_;
-  Decision last_;
-  bool decided_ = false;
-  int64_t since_ = 0, last_step_ = 0;
-  double total_ms_ = 0, worst_ms_ = 0;
+  DecisionStream& decisions_;
 };
 
 std::vector<std::string> words_of(const std::string& text) {
@@ -336,7 +217,7 @@ int command_stream(const Arguments& arguments) {
                                                   family_names(SampleKind::kSequence));
   }
   StreamOptions stream_options{values->count("json") > 0, true, (*values)["every"].as<int64_t>(),
-                               (*values)["decide"].as<double>(),
+                               experiment.run.threads,
                                words_of((*values)["labels"].as<std::string>())};
   if (stream_options.every < 1) throw Error(ErrorCode::kUsage, "--every must be positive");
   const std::string path = (*values)["input"].as<std::string>();
@@ -354,7 +235,9 @@ int command_stream(const Arguments& arguments) {
   for (const std::string& note : network.notes) {
     if (!stream_options.json) fmt::print("{}\n", note);
   }
-  Stream stream(experiment, network, stream_options);
+  DecisionStream decisions(experiment, network, (*values)["decide"].as<double>(),
+                           cpu_options_of_environment());
+  Stream stream(decisions, stream_options);
   try {
     if (input.is_array) {
       stream_array(stream, input, path, channels);

@@ -5,6 +5,7 @@
 #include "cli/options.hpp"
 #include "cli/token_input.hpp"
 #include "core/error.hpp"
+#include "datasets/tokenizer.hpp"
 #include "datasets/utf8.hpp"
 
 namespace spikeloom {

@@ -14,4 +14,27 @@ int exit_code(ErrorCode code) noexcept {
   return 70;
 }
 
+const ErrorPlace& Error::place() const noexcept {
+  static const ErrorPlace kUnknown;
+  return place_ != nullptr ? *place_ : kUnknown;
+}
+
+Error Error::in(std::string_view context) const {
+  Error error(code_, std::string(context) + ": " + what());
+  error.place_ = place_;
+  return error;
+}
+
+Error Error::in_file(const std::filesystem::path& path) const {
+  ErrorPlace place = this->place();
+  if (place.file.empty()) place.file = path.string();
+  return {code_, path.string() + ": " + what(), std::move(place)};
+}
+
+Error Error::in_node(std::string_view name) const {
+  ErrorPlace place = this->place();
+  if (place.node.empty()) place.node = name;
+  return {code_, std::string(name) + ": " + what(), std::move(place)};
+}
+
 }  // namespace spikeloom

@@ -49,7 +49,7 @@ Shape read_idx_head(MaybeGzip& file, const std::filesystem::path& path, int rank
     file.justify(static_cast<uint64_t>(element_count(shape)));
   } catch (const Error& error) {
     const bool named = std::string_view(error.what()).starts_with(path.string());
-    throw named ? error : error.in(path.string());
+    throw named ? error : error.in_file(path);
   }
   return shape;
 }

@@ -82,7 +82,7 @@ class ImageFolder final : public Dataset {
       }
       return image;
     } catch (const Error& error) {
-      throw error.in(path.string());
+      throw error.in_file(path);
     }
   }
 
@@ -97,7 +97,7 @@ class ImageFolder final : public Dataset {
           const ImageSize size = read_image_size(bytes);
           return size_ > 0 ? short_side_size(size, size_) : size;
         } catch (const Error& error) {
-          throw error.in(path.string());
+          throw error.in_file(path);
         }
       } catch (const Error& error) {
         if (first_fault.empty()) first_fault = error.what();

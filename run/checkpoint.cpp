@@ -249,7 +249,7 @@ void load_checkpoint(const fs::path& path, const RunIdentity& identity, RunState
     if (static_cast<int64_t>(state.inputs.size()) < state.done)
       throw Error(ErrorCode::kData, "hashes of samples are missing");
   } catch (const Error& error) {
-    throw error.in(path.string());
+    throw error.in_file(path);
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::kData, path.string() + ": damaged state: " + printable(error.what()));
   }

@@ -29,10 +29,9 @@ RunStatistics by_sample(const Source& source, RunStatistics statistics) {
 void add_provenance(const RunSetup& setup, const Network& network, const RunState& state,
                     ReportInput& input) {
   const Experiment& experiment = setup.experiment;
-  const auto backend = make_backend(experiment.run.device, setup.cpu);
   input.version = kVersion;
   input.generator = fmt::format("spikeloom {}", kVersion);
-  input.config = experiment.config;
+  input.config = parse_json(setup.config_json, "config");
   input.config_sha256 = sha256_hex(setup.config_json);
   input.weights_sha256 = network.weights_hash;
   input.inputs = inputs_of(setup.identity, setup.source.samples->digests(state.done));
@@ -40,8 +39,8 @@ void add_provenance(const RunSetup& setup, const Network& network, const RunStat
   input.weights_random = network.random;
   input.weights_text = network.weights_note;
   input.what_if = describe(experiment.what_if, network.dead);
-  input.backend = backend->name();
-  input.simd = backend->simd();
+  input.backend = setup.backend->name();
+  input.simd = setup.backend->simd();
   input.schedule = experiment.run.schedule == Schedule::kLayerMajor ? "layer-major" : "step-major";
   input.threads = experiment.run.threads;
   const Precision precision = experiment.run.precision.precision;

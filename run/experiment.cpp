@@ -143,40 +143,48 @@ void read_twin(Config& config, Experiment& experiment) {
   }
 }
 
-// What a run over images and sequences cannot leave out.
-void check_image_keys(Config& config, Experiment& experiment) {
-  if (!experiment.output.logits)
-    throw config.error_at("output.logits", "logits.npy is always written");
-  const ModelShape shape = experiment.model.shape();
-  if (experiment.dataset.classes == 0) experiment.dataset.classes = shape.classes;
-  experiment.dataset.steps = shape.length;
-}
-
 // What a run over tokens cannot have, each with its reason.
-void check_token_keys(Config& config, Experiment& experiment) {
+void check_tokens(const Experiment& experiment) {
   if (experiment.neurobench)
-    throw config.error_at("report.neurobench", "a time mix has no NeuroBench count");
+    throw experiment.error_at("report.neurobench", "a time mix has no NeuroBench count");
   if (experiment.output.per_step) {
-    throw config.error_at("output.per_step",
-                          "of token arrays, logits.npy holds every step already");
+    throw experiment.error_at("output.per_step",
+                              "of token arrays, logits.npy holds every step already");
   }
   if (experiment.run.form != "as_written")
-    throw config.error_at("run.form", "token models have nothing to fuse: as_written");
-  experiment.run.precision.samples = 0;  // none of their layers has scales that spikes choose
+    throw experiment.error_at("run.form", "token models have nothing to fuse: as_written");
   if (!experiment.weights.path.empty()) return;
   try {
     experiment.model.family->checkpoint.complete(experiment.model.spec, nullptr,
                                                  {.frames = experiment.tokens.window});
   } catch (const Error& error) {
-    throw config.error_at("model.family", error.what());
+    throw experiment.error_at("model.family", error.what());
   }
+}
+
+// Values that a file could not have.
+void check_values(const Experiment& experiment) {
+  const Experiment::Run& run = experiment.run;
+  if (experiment.model.family == nullptr) throw experiment.error_at("model.family", "is not given");
+  ModelSpec spec = experiment.model.spec;
+  auto fault = range_fault(experiment.model.family->keys(spec));
+  if (!fault) fault = experiment.model.family->check(spec);
+  if (fault) throw experiment.error_at("model." + fault->keys[0], fault->message);
+  if (run.device != "cpu" && run.device != "reference")
+    throw experiment.error_at("run.device", "expected cpu or reference, found " + run.device);
+  if (run.form != "as_written" && run.form != "fused")
+    throw experiment.error_at("run.form", "expected as_written or fused, found " + run.form);
+  if (run.threads < 1 || run.batch < 1)
+    throw experiment.error_at(run.threads < 1 ? "run.threads" : "run.batch", "must be positive");
+  if (experiment.trace.every < 1) throw experiment.error_at("trace.every", "must be positive");
+  if (experiment.output.dir.empty()) throw experiment.error_at("output.dir", "is the empty text");
 }
 
 }  // namespace
 
 Error Experiment::error_at(const std::string& key, const std::string& message) const {
   if (file != nullptr) return file->error_at(key, message);
-  return {ErrorCode::kUsage, "key '" + key + "': " + message};
+  return {ErrorCode::kUsage, "key '" + key + "': " + message, {"", 0, 0, key, ""}};
 }
 
 void check_trace_samples(const Experiment& experiment, int64_t samples) {
@@ -202,17 +210,34 @@ Experiment read_experiment(Config config) {
   experiment.output = read_output(config, !tokens || experiment.tokens.kind == "tokens");
   if (experiment.model.family->twin.build != nullptr || !tokens) read_twin(config, experiment);
   experiment.what_if = read_what_if(config, experiment.run.device);
-  if (experiment.what_if.weight_bits > 0 && experiment.run.precision.precision != Precision::kF32) {
-    throw config.error_at("run.precision", "what_if.weight_bits rounds the weights already: fp32");
-  }
   experiment.chip = read_chip_choice(config);
   experiment.neurobench = config.flag("report.neurobench", false);
   experiment.output.per_step = config.flag("output.per_step", false);
   config.reject_unknown();
-  tokens ? check_token_keys(config, experiment) : check_image_keys(config, experiment);
   experiment.config = config.resolved();
+  experiment.as_read = config_of(experiment);
   experiment.file = std::make_shared<Config>(std::move(config));
+  check_experiment(experiment);
   return experiment;
+}
+
+void check_experiment(const Experiment& experiment) {
+  check_values(experiment);
+  if (experiment.what_if.weight_bits > 0 && experiment.run.precision.precision != Precision::kF32) {
+    throw experiment.error_at("run.precision",
+                              "what_if.weight_bits rounds the weights already: fp32");
+  }
+  if (experiment.reads_tokens()) return check_tokens(experiment);
+  if (!experiment.output.logits)
+    throw experiment.error_at("output.logits", "logits.npy is always written");
+}
+
+DatasetSpec dataset_of(const Experiment& experiment) {
+  DatasetSpec spec = experiment.dataset;
+  const ModelShape shape = experiment.model.shape();
+  if (spec.classes == 0) spec.classes = shape.classes;
+  spec.steps = shape.length;
+  return spec;
 }
 
 Tokenizer tokenizer_for(const std::string& vocab, int64_t vocabulary, const char* option) {

@@ -85,11 +85,13 @@ struct Experiment {
   std::optional<ChipChoice> chip;  // priced while the run goes on
   bool neurobench = false;         // also count as the NeuroBench harness does
 
-  // What stands in the report: every key and its value.
-  nlohmann::json config;
-  // Where they come from: places for errors. Null: the experiment was built in memory.
+  // Of an experiment that was read: every key as it was given, and as it was understood; the file,
+  // for places in errors. Null where it was built in memory.
+  nlohmann::json config, as_read;
   std::shared_ptr<Config> file;
 
+  // Samples whose spikes choose the scales of int8 weights; no layer of a token model has such.
+  int64_t calibration_samples() const { return reads_tokens() ? 0 : run.precision.samples; }
   bool reads_tokens() const { return model.family->sample == SampleKind::kTokens; }
   // Whether the file says so itself.
   bool says(const std::string& key) const { return file != nullptr && file->has(key); }
@@ -99,6 +101,16 @@ struct Experiment {
 
 // Reads and checks everything but what the samples decide. Throws Error(kUsage).
 Experiment read_experiment(Config config);
+// What one key rules out of another, and values that no key could have: for experiments that were
+// built in memory, or changed there. Throws Error(kUsage).
+void check_experiment(const Experiment& experiment);
+// The data set of images or sequences, with what the network says about it.
+DatasetSpec dataset_of(const Experiment& experiment);
+
+// Every key with its value, as a file would say it: reading that gives the same experiment.
+nlohmann::json config_of(const Experiment& experiment);
+// What a report states: the keys as they were given, but for those that were changed since.
+nlohmann::json stated(const Experiment& experiment);
 
 // Throws Error(kUsage) where trace.samples names one that a run of so many has not.
 void check_trace_samples(const Experiment& experiment, int64_t samples);

@@ -26,8 +26,8 @@ std::string line_of(const std::string& name, int64_t index) {
 ExportedFeatures export_features(const Experiment& experiment, const fs::path& folder,
                                  const Observer& observer, const CancelToken& cancel) {
   if (experiment.reads_tokens())
-    throw experiment.error_at("model.family", "--features: token networks read no features");
-  const auto dataset = open_dataset(experiment.dataset);
+    throw experiment.error_at("model.family", "token networks read no features");
+  const auto dataset = open_dataset(dataset_of(experiment));
   const DatasetInfo& info = dataset->info();
   if (info.height != 0) {
     throw Error(ErrorCode::kUsage,

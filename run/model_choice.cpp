@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/io/hint.hpp"
+
 namespace spikeloom {
 namespace {
 
@@ -71,6 +73,21 @@ ModelSpec start(Config& config, const Family& family, std::string& preset) {
 std::optional<Graph> ModelChoice::twin(const DataShape& data) const {
   if (family->twin.build == nullptr) return std::nullopt;
   return family->twin.build(spec, data);
+}
+
+ModelChoice choose_model(std::string_view family, std::string_view preset) {
+  ModelChoice model;
+  model.family = find_family(family);
+  if (model.family == nullptr) {
+    std::vector<std::string_view> names;
+    for (const Family& known : families()) names.push_back(known.name);
+    throw Error(ErrorCode::kUsage,
+                fmt::format("no family {}; there are {}", in_quotes(std::string(family)),
+                            fmt::join(names, ", ")));
+  }
+  model.preset = preset;
+  model.spec = model.family->start(preset.empty() ? model.family->default_preset : preset);
+  return model;
 }
 
 const Family& read_family(Config& config) {

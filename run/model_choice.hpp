@@ -23,6 +23,10 @@ struct ModelChoice {
   std::optional<Graph> twin(const DataShape& data) const;
 };
 
+// A family by name with the values of a preset, "": its usual ones. Throws Error(kUsage) for names
+// that there are not.
+ModelChoice choose_model(std::string_view family, std::string_view preset = "");
+
 // `model.family`. Throws Error(kUsage) naming them all.
 const Family& read_family(Config& config);
 // The keys of the family. Throws Error(kUsage) with the place of the key, also where two do not go

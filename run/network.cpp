@@ -17,9 +17,8 @@
 #include "sim/graph/value_bounds.hpp"
 
 namespace spikeloom {
-std::shared_ptr<const Backend> make_backend(const std::string& device, const CpuOptions& cpu,
-                                            AccumulatorLimits limits) {
-  if (device == "reference") return make_reference_backend(std::move(limits));
+std::shared_ptr<const Backend> make_backend(const std::string& device, const CpuOptions& cpu) {
+  if (device == "reference") return make_reference_backend();
   return make_chosen_cpu_backend(cpu);
 }
 
@@ -33,7 +32,7 @@ Weights load_for(const Graph& graph, const std::filesystem::path& path,
     value_gains(graph, bound);
     return bound;
   } catch (const Error& error) {
-    throw error.in(path.string());
+    throw error.in_file(path);
   }
 }
 
@@ -78,7 +77,7 @@ MemoryPlan memory_plan(const Experiment& experiment, const DatasetInfo& data, co
     if (!unknown) plan.file_bytes = static_cast<int64_t>(size);
   }
   plan.fuses = experiment.run.form == "fused";
-  plan.calibrates = plan.precision == Precision::kInt8 && experiment.run.precision.samples > 0;
+  plan.calibrates = plan.precision == Precision::kInt8 && experiment.calibration_samples() > 0;
   plan.records = experiment.trace.enabled;
   plan.recorded_rows = data.size * experiment.model.shape().steps;
   return plan;
@@ -111,7 +110,7 @@ Weights load_and_build(const Experiment& experiment, const DatasetInfo& data, Ne
     try {
       return step();
     } catch (const Error& error) {
-      throw error.in(source.path.string());
+      throw error.in_file(source.path);
     }
   };
   of_the_file([&] {

@@ -227,12 +227,12 @@ Loaded load(const Experiment& experiment) {
 RunSetup prepare(const Experiment& experiment, const RunOptions& options, Loaded& loaded) {
   RunSetup setup{experiment,
                  loaded.source,
-                 options.cpu,
+                 make_backend(experiment.run.device, options.cpu),
                  options.observer,
                  options.cancel,
                  1,
                  std::nullopt,
-                 dump_json(experiment.config),
+                 dump_json(stated(experiment)),
                  {},
                  nullptr,
                  nullptr};
@@ -253,6 +253,7 @@ RunSetup prepare(const Experiment& experiment, const RunOptions& options, Loaded
 }  // namespace
 
 RunResult run_experiment(const Experiment& experiment, const RunOptions& options) {
+  check_experiment(experiment);
   const fs::path& dir = experiment.output.dir;
   std::optional<FolderLock> folder = FolderLock::of_existing(dir);
   options.observer.report({"loading", 0, 0, ""});

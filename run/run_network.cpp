@@ -16,6 +16,7 @@
 #include "run/inputs.hpp"
 #include "run/recording.hpp"
 #include "run/sample_loop.hpp"
+#include "sim/backends/reference/reference.hpp"
 #include "sim/counts/finite_watch.hpp"
 #include "sim/counts/neurobench.hpp"
 #include "sim/counts/op_counter.hpp"
@@ -204,8 +205,8 @@ class SpikingRun {
   void collect() {
     state_.statistics = counter_.statistics();
     state_.signature = signature_.hashes();
-    const PrecisionChoice& precision = setup_.experiment.run.precision;
-    state_.inputs = source_.samples->digests(std::max(state_.done, precision.samples));
+    state_.inputs =
+        source_.samples->digests(std::max(state_.done, setup_.experiment.calibration_samples()));
     if (neurobench_) state_.neurobench = neurobench_->counts();
     state_.seconds =
         earlier_seconds_ + std::chrono::duration<double>(Clock::now() - start_).count();
@@ -279,9 +280,9 @@ Weights executed_weights(const RunSetup& setup, Network& network) {
   const Experiment::Run& run = setup.experiment.run;
   if (run.precision.precision == Precision::kF32) return std::exchange(network.model.weights, {});
   InputRates rates;
-  if (run.precision.precision == Precision::kInt8 && run.precision.samples > 0) {
+  if (run.precision.precision == Precision::kInt8 && setup.experiment.calibration_samples() > 0) {
     rates = measure_input_rates(
-        network.model, make_backend(run.device, setup.cpu),
+        network.model, setup.backend,
         {*setup.source.samples, run.precision.samples, setup.source.steps,
          plan_options(setup.experiment, network.model.graph).chunk_steps, run.threads},
         network.calibrated);
@@ -344,11 +345,11 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
     for (std::string& name : FiniteWatch::watched(graph)) options.keep.push_back(std::move(name));
   }
   keep_arrays(graph, run.arrays(), options);
-  const auto plan =
-      compile(graph, executed_weights(setup, network),
-              with_what_if(experiment.what_if, network.dead, graph,
-                           make_backend(experiment.run.device, setup.cpu, network.limits)),
-              options);
+  const auto plan = compile(
+      graph, executed_weights(setup, network),
+      with_what_if(experiment.what_if, network.dead, graph,
+                   network.limits.empty() ? setup.backend : make_reference_backend(network.limits)),
+      options);
   LoopOptions loop;
   loop.first = state.done;
   loop.steps = source.steps;

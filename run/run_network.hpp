@@ -18,7 +18,7 @@ namespace spikeloom {
 struct RunSetup {
   const Experiment& experiment;
   const Source& source;
-  CpuOptions cpu;
+  std::shared_ptr<const Backend> backend;  // of run.device; made once, for it may be measured
   Observer observer;
   CancelToken cancel;
   int64_t dense_steps = 1;  // of one pass of a dense network over a sample of fixed length

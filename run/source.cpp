@@ -54,7 +54,7 @@ Source open_source(const Experiment& experiment, int64_t vocabulary) {
   if (experiment.reads_tokens()) {
     source = open_tokens(experiment, vocabulary);
   } else {
-    auto opened = open_dataset(experiment.dataset);
+    auto opened = open_dataset(dataset_of(experiment));
     if (experiment.model.family->sample == SampleKind::kWholeSequence)
       opened = whole_sequences(std::move(opened));
     source.steps = experiment.model.shape().steps;

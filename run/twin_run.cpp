@@ -161,8 +161,7 @@ TwinInfo run_twin(const RunSetup& setup, RunState& state) {
     throw Error(ErrorCode::kRuntime, "twin.weights: changed while the run went on");
   PlanOptions options = twin_options(experiment, setup.dense_steps, twin);
   if (source.windows == nullptr) options.keep = ZeroCounter::watched(twin);
-  const auto plan =
-      compile(twin, std::move(weights), make_backend(experiment.run.device, setup.cpu), options);
+  const auto plan = compile(twin, std::move(weights), setup.backend, options);
   TwinRun run(setup, state);
   LoopOptions loop;
   loop.first = state.twin_done;

@@ -138,7 +138,7 @@ std::shared_ptr<const Backend> with_what_if(const WhatIf& what_if, const DeadNeu
       faults.dead = split_mask(
           graph, {reinterpret_cast<const uint8_t*>(mask.data()), static_cast<size_t>(mask.size())});
     } catch (const Error& error) {
-      throw error.in(file);
+      throw error.in_file(file);
     }
   }
   add_dead(dead.dead, faults);

@@ -53,7 +53,9 @@ struct Config::Impl {
   }
 
   Error error(const ConfigPlace& place, std::string_view key, const std::string& message) const {
-    return {ErrorCode::kUsage, place_text(place) + ": key '" + printable(key) + "': " + message};
+    return {ErrorCode::kUsage,
+            place_text(place) + ": key '" + printable(key) + "': " + message,
+            {place.source == 0 ? name : "", place.line, place.column, std::string(key), ""}};
   }
 
   Error wrong(const ConfigNode& node, std::string_view key, const std::string& expected) const {
@@ -406,7 +408,10 @@ void Config::reject_unknown() const {
   if (unknown.size() > kListed) {
     message += "; and " + std::to_string(unknown.size() - kListed) + " more";
   }
-  throw Error(ErrorCode::kUsage, message);
+  const ConfigPlace& first = unknown[0].place;
+  throw Error(
+      ErrorCode::kUsage, message,
+      {first.source == 0 ? impl_->name : "", first.line, first.column, unknown[0].path, ""});
 }
 
 nlohmann::json Config::resolved() const {

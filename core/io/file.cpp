@@ -29,13 +29,14 @@ std::string reason(int error) {
 struct stat status_of(int descriptor, const std::string& name) {
   struct stat info {};
   if (::fstat(descriptor, &info) != 0)
-    throw Error(ErrorCode::kData, name + ": cannot be read: " + reason(errno));
+    throw Error(ErrorCode::kData, "cannot be read: " + reason(errno)).in_file(name);
   return info;
 }
 
 uint64_t checked_size(const struct stat& info, int64_t cap, const std::string& name) {
-  if (S_ISDIR(info.st_mode)) throw Error(ErrorCode::kData, name + ": is a directory, not a file");
-  if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::kData, name + ": is not a regular file");
+  if (S_ISDIR(info.st_mode))
+    throw Error(ErrorCode::kData, "is a directory, not a file").in_file(name);
+  if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::kData, "is not a regular file").in_file(name);
   if (info.st_size > cap) {
     throw Error(ErrorCode::kData, name + ": has " + std::to_string(info.st_size) +
                                       " bytes, more than the limit of " + std::to_string(cap));
@@ -50,7 +51,7 @@ InputFile::InputFile(const std::filesystem::path& path, int64_t cap) : name_(pat
   // files.
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0)
-    throw Error(ErrorCode::kData, name_ + ": cannot be opened: " + reason(errno));
+    throw Error(ErrorCode::kData, "cannot be opened: " + reason(errno)).in_file(name_);
   try {
     const struct stat info = status_of(descriptor_, name_);
     size_ = checked_size(info, cap, name_);
@@ -72,8 +73,8 @@ void InputFile::read_at(uint64_t offset, std::span<std::byte> to) const {
         ::pread(descriptor_, to.data() + done, std::min(to.size() - done, kChunkBytes),
                 static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Error(ErrorCode::kData, name_ + ": cannot be read: " + reason(errno));
-    if (got == 0) throw Error(ErrorCode::kData, name_ + ": became shorter while it was read");
+    if (got < 0) throw Error(ErrorCode::kData, "cannot be read: " + reason(errno)).in_file(name_);
+    if (got == 0) throw Error(ErrorCode::kData, "became shorter while it was read").in_file(name_);
     done += static_cast<size_t>(got);
   }
 }
@@ -84,7 +85,7 @@ void InputFile::check_unchanged() const {
       info.st_mtim.tv_nsec == written_[1]) {
     return;
   }
-  throw Error(ErrorCode::kData, name_ + ": was changed while it was read");
+  throw Error(ErrorCode::kData, "was changed while it was read").in_file(name_);
 }
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, int64_t cap) {
@@ -105,12 +106,12 @@ OutputFile::OutputFile(std::filesystem::path path) : file_(std::move(path)) {
 }
 
 void OutputFile::fail(const char* doing, int error) const {
-  throw Error(ErrorCode::kRuntime, path().string() + ": " + doing + ": " + reason(error));
+  throw Error(ErrorCode::kRuntime, std::string(doing) + ": " + reason(error)).in_file(path());
 }
 
 void OutputFile::write_all(const std::byte* bytes, size_t count, int64_t offset) {
   if (file_.descriptor() < 0)
-    throw Error(ErrorCode::kInternal, path().string() + ": written after commit");
+    throw Error(ErrorCode::kInternal, "written after commit").in_file(path());
   for (size_t done = 0; done < count;) {
     const ssize_t put =
         ::pwrite(file_.descriptor(), bytes + done, std::min(count - done, kChunkBytes),
@@ -144,7 +145,7 @@ void OutputFile::write(std::string_view text) {
 
 void OutputFile::write_at(int64_t offset, std::span<const std::byte> bytes) {
   if (offset < 0 || offset > size() || static_cast<int64_t>(bytes.size()) > size() - offset) {
-    throw Error(ErrorCode::kInternal, path().string() + ": rewrite of bytes not yet written");
+    throw Error(ErrorCode::kInternal, "rewrite of bytes not yet written").in_file(path());
   }
   flush();
   write_all(bytes.data(), bytes.size(), offset);

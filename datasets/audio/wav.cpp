@@ -3,6 +3,7 @@
 #include <samplerate.h>
 #include <sndfile.h>
 #include <unistd.h>
+#include <system_error>
 
 #include <algorithm>
 #include <cerrno>
@@ -65,7 +66,7 @@ ByteSource standard_input_source(std::string first) {
     while (done < to.size()) {
       const ssize_t got = ::read(STDIN_FILENO, to.data() + done, to.size() - done);
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) fail(std::string("cannot be read: ") + std::strerror(errno));
+      if (got < 0) fail("cannot be read: " + std::generic_category().message(errno));
       if (got == 0) break;
       done += static_cast<size_t>(got);
     }
@@ -325,7 +326,7 @@ Sound read_clip(const std::filesystem::path& path) {
   } catch (const Error& error) {
     // Faults of reading name the file themselves.
     const bool named = std::string_view(error.what()).starts_with(path.string());
-    throw named ? error : error.in(path.string());
+    throw named ? error : error.in_file(path);
   }
 }
 

@@ -220,7 +220,7 @@ Mapping parse_mapping(std::string_view text, const std::filesystem::path& path,
   try {
     cores_of_neurons(network, chip, mapping);
   } catch (const Error& error) {
-    throw error.in(path.string());
+    throw error.in_file(path);
   }
   return mapping;
 }

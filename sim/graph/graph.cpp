@@ -143,7 +143,7 @@ NodeId Graph::add(std::string name, Op op, std::vector<NodeId> inputs) {
     nodes_.push_back(std::move(added));
     ids_.emplace(nodes_.back().name, size() - 1);
   } catch (const Error& error) {
-    throw error.in(name);
+    throw error.in_node(name);
   }
   return size() - 1;
 }

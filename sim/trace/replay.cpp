@@ -44,7 +44,7 @@ void replay(const TraceFile& trace, const Graph& graph, int64_t samples, TraceSi
   try {
     tracks = make_tracks(trace, populations);
   } catch (const Error& error) {
-    throw error.in(trace.path().string());
+    throw error.in_file(trace.path());
   }
   std::vector<SpikeTensor> values;
   values.reserve(populations.size());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <system_error>
 
 #include "core/bit_packing.hpp"
 #include "core/error.hpp"
@@ -203,11 +204,11 @@ struct TraceFile::Impl {
   auto reading(size_t population, F&& read) const {
     const TracePopulation& entry = populations.at(population);
     try {
-      hdf5::enter();
+      const hdf5::Entry inside = hdf5::enter();
       if (!entry.fault.empty()) damaged(entry.fault);
       return read(datasets[population]);
     } catch (const Error& error) {
-      throw error.in(printable(entry.name)).in(path.string());
+      throw error.in(printable(entry.name)).in_file(path);
     }
   }
 
@@ -222,16 +223,16 @@ struct TraceFile::Impl {
 void settle_trace(const std::filesystem::path& temporary) {
   const int error = hdf5::settle(temporary.string());
   if (error == 0) return;
-  throw Error(ErrorCode::kRuntime,
-              temporary.string() + ": cannot be brought in order: " + std::strerror(error));
+  throw Error(ErrorCode::kRuntime, temporary.string() + ": cannot be brought in order: " +
+                                       std::generic_category().message(error));
 }
 
 TraceFile::TraceFile(const std::filesystem::path& path) {
   try {
-    hdf5::enter();
+    const hdf5::Entry inside = hdf5::enter();
     impl_ = std::make_unique<Impl>(path);
   } catch (const Error& error) {
-    throw error.in(path.string());
+    throw error.in_file(path);
   }
 }
 
@@ -287,7 +288,7 @@ bool TraceFile::has_all_populations() const noexcept {
     if (impl_->populations[p].index != static_cast<int64_t>(p)) return false;
   }
   try {
-    hdf5::enter();
+    const hdf5::Entry inside = hdf5::enter();
     return need_integer(impl_->source, "/spikeloom", "n_populations") ==
            static_cast<int64_t>(count);
   } catch (const Error&) {
@@ -386,12 +387,12 @@ TraceEvents TraceFile::events(size_t population, int64_t first, int64_t count) c
 }
 
 std::string TraceFile::config_json() const {
-  hdf5::enter();
+  const hdf5::Entry inside = hdf5::enter();
   return impl_->source.text_dataset("/spikeloom/config");
 }
 
 std::string TraceFile::graph_json() const {
-  hdf5::enter();
+  const hdf5::Entry inside = hdf5::enter();
   return impl_->source.text_dataset("/spikeloom/graph");
 }
 

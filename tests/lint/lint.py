@@ -72,11 +72,28 @@ def check_includes(path, text, faults):
 
 def check_source(path, text, faults):
     check_includes(path, text, faults)
+    check_manners(path, text, faults)
     if path.endswith(".hpp") and not path.endswith("-inl.hpp") and "#pragma once" not in text:
         faults.append(f"{path}: no #pragma once")
     for number, line in enumerate(text.splitlines(), 1):
         if re.search(r"\b(TODO|FIXME|XXX)\b", line):
             faults.append(f"{path}:{number}: unfinished")
+
+
+# Libraries hand results and lines to whoever called them: only the program prints, exits, looks into the environment and
+# handles signals.
+LIBRARY_FOLDERS = ("core/", "neurons/", "sim/", "models/", "datasets/", "hw_model/", "run/")
+PROGRAMS_ONLY = re.compile(r"fmt::print\b|std::(?:cout|cerr|clog)\b|\bstd(?:out|err)\b|\bgetenv\b|\bisatty\b|std::signal\b|\bsigaction\b"
+                           r"|(?<!\w)(?:_exit|exit|abort|quick_exit|fputs|puts|printf)\(")
+
+
+def check_manners(path, text, faults):
+    if not path.startswith(LIBRARY_FOLDERS):
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        found = PROGRAMS_ONLY.search(re.sub(r"(^|\s)//.*", "", line))
+        if found:
+            faults.append(f"{path}:{number}: {found[0]} is for programs; a library returns, throws or tells its observer")
 
 
 # What tells one network family from another is a field of its row in models/: no other source names one, or

@@ -65,6 +65,27 @@ std::string repeat(std::string_view text, int count) {
   return all;
 }
 
+TEST_CASE("errors carry file, line, column and key as fields") {
+  Config config = Config::parse("[run]\nthreads = \"two\"\n", "a.toml");
+  try {
+    config.integer("run.threads", 1);
+    FAIL("accepted");
+  } catch (const Error& error) {
+    CHECK(error.place().file == "a.toml");
+    CHECK(error.place().line == 2);
+    CHECK(error.place().column == 11);
+    CHECK(error.place().key == "run.threads");
+  }
+  config.set("run.batch=x");
+  try {
+    config.integer("run.batch", 1);
+    FAIL("accepted");
+  } catch (const Error& error) {
+    CHECK(error.place().file == "");
+    CHECK(error.place().key == "run.batch");
+  }
+}
+
 }  // namespace
 
 TEST_CASE("values are read by type and the resolved config holds them and the defaults") {

@@ -135,3 +135,17 @@ TEST_CASE("parallel_for covers every index once for any grain and thread count")
     }
   }
 }
+TEST_CASE("an error keeps its place, whatever is put in front of its message") {
+  const Error plain(ErrorCode::kData, "is damaged");
+  CHECK(plain.place().file.empty());
+  CHECK(plain.place().line == 0);
+  const Error named = plain.in_node("lif").in_file("a.npz").in_file("b.npz").in("twin");
+  CHECK(std::string(named.what()) == "twin: b.npz: a.npz: lif: is damaged");
+  CHECK(named.code() == ErrorCode::kData);
+  CHECK(named.place().file == "a.npz");
+  CHECK(named.place().node == "lif");
+  const Error key(ErrorCode::kUsage, "a.toml:2:3: key 'run.threads': no",
+                  {"a.toml", 2, 3, "run.threads", ""});
+  CHECK(key.in("x").place().key == "run.threads");
+  CHECK(key.in("x").place().column == 3);
+}

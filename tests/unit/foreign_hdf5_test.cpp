@@ -47,7 +47,7 @@ class Folder {
 };
 
 Id make_file(const fs::path& path) {
-  enter();
+  const Entry inside = enter();
   return Id(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose, "create");
 }
 

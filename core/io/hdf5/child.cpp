@@ -81,7 +81,7 @@ bool serve_next(int socket, Server& server) {
 
 int serve_parent(int socket, int file) {
   constexpr int kUnconfined = 1;
-  enter();
+  const Entry inside = enter();
   const Id access = descriptor_access(file);  // before the filter: HDF5 starts here
   if (const std::string_view reason = confine(); !reason.empty()) {
     refuse(socket, reason);

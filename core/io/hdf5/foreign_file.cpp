@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <system_error>
 
 #include <algorithm>
 #include <cerrno>
@@ -59,7 +60,8 @@ class Descriptor {
 int open_regular(const std::filesystem::path& path) {
   // A pipe or device would hold up the child.
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (file < 0) throw Error(ErrorCode::kData, std::string("cannot be opened: ") + strerror(errno));
+  if (file < 0)
+    throw Error(ErrorCode::kData, "cannot be opened: " + std::generic_category().message(errno));
   struct stat status = {};
   if (fstat(file, &status) == 0 && S_ISREG(status.st_mode)) return file;
   ::close(file);
@@ -122,7 +124,7 @@ struct ForeignFile::Child {
 
   [[noreturn]] static void cannot_start(int error) {
     throw Error(ErrorCode::kRuntime,
-                std::string("no process to read it can be started: ") + strerror(error));
+                "no process to read it can be started: " + std::generic_category().message(error));
   }
 
   // The status of waitpid, or -1.

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "core/error.hpp"
@@ -36,13 +37,13 @@ std::optional<Error> failure_of(const std::filesystem::path& named, const WriteF
                                 F&& write) {
   std::string reason;
   try {
-    enter();
+    const Entry inside = enter();
     write();
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kInternal) throw;
     reason = error.what();
   }
-  if (fault.error != 0) reason = std::string("cannot write: ") + std::strerror(fault.error);
+  if (fault.error != 0) reason = "cannot write: " + std::generic_category().message(fault.error);
   if (reason.empty()) return std::nullopt;
   return Error(ErrorCode::kRuntime, named.string() + ": " + reason);
 }

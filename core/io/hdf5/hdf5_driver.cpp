@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <mutex>
 
 #include "core/io/hdf5/hdf5.hpp"
 #include "core/io/hdf5/hdf5_journal.hpp"
@@ -229,7 +230,9 @@ H5FD_class_t driver_class() {
 // H5close() of a host program took away is registered again.
 hid_t driver() {
   static const H5FD_class_t kClass = driver_class();
+  static std::mutex mutex;  // several files may be opened at a time
   static hid_t registered = -1;
+  const std::lock_guard lock(mutex);
   if (H5Iget_type(registered) != H5I_VFL) registered = H5FDregister(&kClass);
   check(registered < 0 ? -1 : 0, "register the file driver");
   return registered;

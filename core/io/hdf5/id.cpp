@@ -21,6 +21,16 @@ std::string last_message() {
   return printable(text);
 }
 
+// The lock that a library without one needs.
+Entry alone() {
+  static std::recursive_mutex mutex;
+  static const bool has_own = [] {
+    hbool_t safe = false;
+    return H5is_library_threadsafe(&safe) >= 0 && safe;
+  }();
+  return has_own ? Entry() : Entry(mutex);
+}
+
 }  // namespace
 
 void fail(const std::string& doing) {
@@ -43,13 +53,17 @@ Id& Id::operator=(Id&& other) noexcept {
 }
 
 void Id::reset() noexcept {
-  if (id_ >= 0) close_(std::exchange(id_, -1));
+  if (id_ < 0) return;
+  const Entry inside = alone();
+  close_(std::exchange(id_, -1));
 }
 
-void enter() {
+Entry enter() {
+  Entry entry = alone();
   H5open();
   H5PLset_loading_state(0);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  return entry;
 }
 
 void check(herr_t status, const std::string& doing) {

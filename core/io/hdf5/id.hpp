@@ -3,10 +3,12 @@
 // sim/trace.
 //
 // Functions throw Error(kData) with what was done and HDF5's own innermost message. HDF5 holds one
-// global lock, so calls are thread-safe but never parallel.
+// global lock, so calls are thread-safe but never parallel; where it was built without one (Debian's
+// was not), the entries here hold one of their own.
 
 #include <hdf5.h>
 
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -32,9 +34,10 @@ class Id {
   Close close_ = nullptr;
 };
 
-// To be called by every public entry that uses HDF5, since the printer is a setting of each thread:
-// no plug-ins, no error printing.
-void enter();
+// Held by every public entry that uses HDF5: no plug-ins, no error printing, which is a setting of
+// each thread, and nobody else inside where HDF5 has no lock.
+using Entry = std::unique_lock<std::recursive_mutex>;
+[[nodiscard]] Entry enter();
 
 // Throws "cannot <doing>: " with HDF5's innermost message.
 [[noreturn]] void fail(const std::string& doing);

@@ -1,4 +1,4 @@
-#include "cli/inspect_page.hpp"
+#include "run/inspect_page.hpp"
 
 #include <fmt/format.h>
 
@@ -119,7 +119,6 @@ void write_inspect_page(const std::string& argument, const std::string& output,
     throw Error(ErrorCode::kUsage, argument + ": --layer needs a trace; " + why);
   if (trace) input.layer = layers.empty() ? default_layer(*trace) : trace->at(layers[0]);
   write_text_file(output, inspect_page(input));
-  fmt::print("wrote {}\n", printable(output));
 }
 
 }  // namespace spikeloom

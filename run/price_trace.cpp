@@ -1,0 +1,132 @@
+#include "run/price_trace.hpp"
+
+#include <fmt/format.h>
+
+#include <mutex>
+#include <optional>
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "run/chip_dense.hpp"
+#include "sim/trace/graph_json.hpp"
+#include "sim/trace/trace_file.hpp"
+
+namespace spikeloom {
+namespace {
+
+// Chips outermost, then keys in the order given; the last one runs fastest.
+std::vector<ChipJob> jobs_of(const TracePricing& pricing) {
+  if (pricing.combinations() > kMostChipRuns)
+    throw Error(ErrorCode::kUsage, fmt::format("more than {} combinations", kMostChipRuns));
+  std::vector<ChipJob> jobs;
+  for (const std::string& chip : pricing.chips) {
+    jobs.push_back(pricing.job);
+    jobs.back().chip = chip;
+  }
+  for (const auto& [key, values] : pricing.sweep) {
+    std::vector<ChipJob> more;
+    for (const ChipJob& job : jobs) {
+      for (const std::string& value : values) {
+        more.push_back(job);
+        more.back().settings.emplace_back(key, value);
+        if (key == "mapper") more.back().mapper = value;
+      }
+    }
+    jobs = std::move(more);
+  }
+  return jobs;
+}
+
+bool is_refusal(ErrorCode code) {
+  return code == ErrorCode::kCapacity || code == ErrorCode::kUsage;
+}
+
+ChipRun refusal_of(const ChipJob& job, const Error& error) {
+  ChipRun run;
+  run.label = label_of(job);
+  run.chip = job.chip;
+  run.settings = job.settings;
+  run.refused = error.what();
+  return run;
+}
+
+std::vector<ChipRun> run_jobs(std::vector<ChipJob> jobs, const Graph& graph, int threads,
+                              const Observer& observer) {
+  const auto count = static_cast<int64_t>(jobs.size());
+  observer.report({"chips", 0, count > 1 ? count : 0, ""});
+  if (jobs.size() == 1) return {run_chip_job(jobs[0], graph)};
+  for (const ChipJob& job : jobs) load_chip(job.chip, chip_sets(job));  // wrong keys and values
+  for (ChipJob& job : jobs) job.threads = 1;
+  std::vector<ChipRun> runs(jobs.size());
+  std::vector<std::optional<Error>> errors(jobs.size());
+  std::mutex telling;
+  int64_t done = 0;
+  parallel_samples(count, threads, [&](int64_t i) {
+    const auto at = static_cast<size_t>(i);
+    try {
+      runs[at] = run_chip_job(jobs[at], graph);
+    } catch (const Error& error) {
+      errors[at] = error;
+    } catch (const std::exception& error) {
+      errors[at] = Error(ErrorCode::kCapacity, error.what());
+    }
+    const std::lock_guard lock(telling);
+    observer.report({"chips", ++done, count, ""});
+  });
+  bool any = false;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    any = any || !errors[i];
+    if (!errors[i]) continue;
+    if (!is_refusal(errors[i]->code())) throw *errors[i];
+    runs[i] = refusal_of(jobs[i], *errors[i]);
+  }
+  if (!any) throw errors[0]->in(runs[0].label);
+  return runs;
+}
+
+}  // namespace
+
+size_t TracePricing::combinations() const {
+  size_t count = chips.size();
+  for (const auto& [key, values] : sweep) {
+    if (count <= kMostChipRuns) count *= values.size();
+  }
+  return count;
+}
+
+std::filesystem::path trace_in(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const auto inside = path / "trace.h5";
+  return std::filesystem::is_regular_file(inside, ignored) ? inside : path;
+}
+
+PricedTrace price_trace(const TracePricing& pricing) {
+  std::vector<ChipJob> jobs = jobs_of(pricing);
+  const TraceFile trace(pricing.job.trace);
+  const Graph graph =
+      graph_from_json(trace.graph_json(), pricing.job.trace.string() + ": stored graph");
+  PricedTrace priced;
+  ChipReport& report = priced.report;
+  report.trace = pricing.job.trace.string();
+  report.signature = trace.header().signature;
+  report.form = "fused";
+  if (!pricing.dense.empty()) {
+    const int64_t steps = trace.samples().empty() ? 1 : trace.samples()[0].steps;
+    const auto zeros = twin_zeros(pricing.job.trace, report.signature);
+    std::vector<DenseSide> dense;
+    for (const std::string& name : pricing.dense) {
+      dense.push_back(run_accelerator(name, graph, steps, zeros));
+      report.dense.push_back(*dense.back().row);
+    }
+    for (ChipJob& job : jobs) job.dense = dense;
+  }
+  report.runs = run_jobs(std::move(jobs), graph, pricing.job.threads, pricing.observer);
+  for (const TraceSample& sample : trace.samples()) {
+    report.labelled += sample.label >= 0;
+    report.correct += sample.label >= 0 && sample.label == sample.prediction;
+  }
+  priced.warning = trace.warning();
+  return priced;
+}
+
+}  // namespace spikeloom
