@@ -174,12 +174,12 @@ json conditions_json(const BenchOptions& options, const BenchMachine& machine, c
 }
 
 // What a run leaves besides its table.
-struct Outcome {
+struct Measured {
   json all;
   std::string page;
 };
 
-Outcome bench_kernels(const BenchOptions& options) {
+Measured bench_kernels(const BenchOptions& options) {
   const std::string onednn = onednn_version();
   const BenchMachine machine = machine_of(options);
   print_heading(machine, options, onednn.empty() ? "oneDNN: not built in" : "oneDNN " + onednn);
@@ -195,14 +195,14 @@ Outcome bench_kernels(const BenchOptions& options) {
     fmt::print("{}", kernel_rows(result, options.precisions));
     std::fflush(stdout);
   });
-  Outcome outcome{conditions_json(options, machine, "kernels"),
-                  kernels_page(results, options, machine)};
+  Measured outcome{conditions_json(options, machine, "kernels"),
+                   kernels_page(results, options, machine)};
   outcome.all["competitors"] = {{"oneDNN", onednn.empty() ? json(nullptr) : json(onednn)}};
   for (const KernelResult& result : results) outcome.all["cases"].push_back(kernel_json(result));
   return outcome;
 }
 
-Outcome bench_nets(const BenchOptions& options) {
+Measured bench_nets(const BenchOptions& options) {
   const BenchMachine machine = machine_of(options);
   print_heading(machine, options, "PyTorch by " + printable(options.python));
   std::string before;
@@ -212,7 +212,7 @@ Outcome bench_nets(const BenchOptions& options) {
     fmt::print("{}", net_rows(result));
     std::fflush(stdout);
   });
-  Outcome outcome{conditions_json(options, machine, "nets"), nets_page(results, options, machine)};
+  Measured outcome{conditions_json(options, machine, "nets"), nets_page(results, options, machine)};
   for (const NetResult& result : results) outcome.all["cases"].push_back(net_json(result));
   return outcome;
 }
@@ -227,7 +227,7 @@ int command_bench(const Arguments& arguments) {
     throw usage("bench: expected kernels or nets, found " + in_quotes(what));
   const BenchOptions options = options_of(*values, what == "kernels");
   end_at_interrupt();
-  const Outcome outcome = what == "kernels" ? bench_kernels(options) : bench_nets(options);
+  const Measured outcome = what == "kernels" ? bench_kernels(options) : bench_nets(options);
   install_interrupt_handler();
   if (values->count("json"))
     write_text_file((*values)["json"].as<std::string>(), dump_json(outcome.all));
