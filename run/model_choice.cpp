@@ -127,7 +127,7 @@ void set_key(ModelChoice& model, std::string_view key, const char* option,
   } else {
     as(std::get<FlagField>(found->field).value);
   }
-  if (const auto fault = range_fault({*found})) {
+  if (const auto fault = range_fault(std::vector<ModelKey>(found, found + 1))) {
     const auto text = [](auto v) { return fmt::format("{}", v); };
     throw Error(ErrorCode::kUsage,
                 fmt::format("{} is {}: {}", option, std::visit(text, value), fault->message));
