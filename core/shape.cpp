@@ -26,4 +26,11 @@ std::string to_string(const Shape& shape) {
   return text + "]";
 }
 
+std::string place_text(const Shape& shape, int64_t element) {
+  Shape place = shape;
+  for (size_t axis = shape.size(); axis-- > 0; element /= shape[axis])
+    place[axis] = element % shape[axis];
+  return to_string(place);
+}
+
 }  // namespace spikeloom

@@ -16,5 +16,7 @@ int64_t element_count(const Shape& shape);
 
 // "[2, 3, 4]"
 std::string to_string(const Shape& shape);
+// "[2, 0, 5]": where the element of that number stands, counted from 0.
+std::string place_text(const Shape& shape, int64_t element);
 
 }  // namespace spikeloom

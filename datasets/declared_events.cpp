@@ -12,14 +12,6 @@ bool is_binary(float value) noexcept {
   return value == 0.0f || value == 1.0f;
 }
 
-// "[2, 0, 5]": the place of an element, counted from 0.
-std::string place_in(const Shape& shape, int64_t element) {
-  Shape place = shape;
-  for (size_t axis = shape.size(); axis-- > 0; element /= shape[axis])
-    place[axis] = element % shape[axis];
-  return to_string(place);
-}
-
 class DeclaredEvents final : public Dataset {
  public:
   DeclaredEvents(std::unique_ptr<Dataset> values, LevelRange range)
@@ -41,7 +33,7 @@ class DeclaredEvents final : public Dataset {
     throw Error(
         ErrorCode::kData,
         "sample " + std::to_string(index) + " holds " + value + " at " +
-            place_in(sample.frames.shape(), bad - values.begin()) +
+            place_text(sample.frames.shape(), bad - values.begin()) +
             (range_ == LevelRange()
                  ? ": dataset.events says that values are 0 or 1; dataset.levels = [0, most] "
                    "takes counts of several events"

@@ -16,7 +16,8 @@ struct Progress {
   std::string note;  // "accuracy 98.4 %"; "": nothing to add
 };
 
-// Both are called from the thread that started the work, and may be empty.
+// Both may be empty, and must not throw. Calls come one at a time, from the thread that started the
+// work or, while chips are priced side by side, from one of its helpers.
 struct Observer {
   std::function<void(const Progress&)> progress;  // after every sample: be quick
   // A line for people: what is continued, what was left behind.

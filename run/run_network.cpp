@@ -103,7 +103,11 @@ class SpikingRun {
       if (watches_ && not_finite_.empty()) not_finite_ = FiniteWatch::find(session);
     };
     calls.end = [this](int64_t index, const Sample& sample) { end(index, sample); };
-    if (source_.windows != nullptr) keep_aside(calls);
+    // Whoever looks into sessions sees samples one after the other: nobody does with tokens.
+    if (source_.windows != nullptr) {
+      keep_aside(calls, logits_node_, populations_, arrays_,
+                 [this](const SpikeChunk& chunk, Observed& kept) { hand_on(chunk, kept); });
+    }
     if (!source_.info().separate_files) return calls;
     calls.broken = [this](int64_t index, const std::string& reason) {
       logits_->append(std::vector<float>(logits_size(), std::numeric_limits<float>::quiet_NaN()));
@@ -140,30 +144,6 @@ class SpikingRun {
     if (recorder_) all.push_back(recorder_.get());
     if (setup_.chip != nullptr) all.push_back(setup_.chip);
     return all;
-  }
-
-  // Whoever looks into sessions sees samples one after the other: nobody does with tokens.
-  void keep_aside(LoopCallbacks& calls) {
-    calls.aside.step_bytes = [this](const Session& session) {
-      auto bytes = static_cast<int64_t>(sizeof(double));
-      for (const int64_t words : session.last_chunk().words)
-        bytes += words * static_cast<int64_t>(sizeof(uint64_t));
-      for (const WatchedArray& array : arrays_)
-        bytes += element_count(array.row) * static_cast<int64_t>(sizeof(float));
-      return bytes;
-    };
-    calls.aside.room = [this](const Session& session, int64_t steps) {
-      const auto words = session.last_chunk().words;
-      return room_for(steps, {words.begin(), words.end()}, arrays_);
-    };
-    calls.aside.keep = [this](const Session& session, const Sample& sample, Observed& kept) {
-      observe(session, sample, logits_node_, arrays_, true, kept);
-    };
-    calls.aside.kept = [this](Observed& kept) {
-      std::vector<const uint64_t*> bits;
-      std::vector<int64_t> words;
-      hand_on(chunk_of(kept, populations_, bits, words), kept);
-    };
   }
 
   void begin(int64_t index, const Sample& sample) {

@@ -12,14 +12,6 @@
 namespace spikeloom {
 namespace {
 
-// "[2, 0, 5]": the place of an element, counted from 0.
-std::string place_in(const Shape& shape, int64_t element) {
-  Shape place = shape;
-  for (size_t axis = shape.size(); axis-- > 0; element /= shape[axis])
-    place[axis] = element % shape[axis];
-  return to_string(place);
-}
-
 void check_shape(const Plan& plan, const Sample& sample, int64_t index, int64_t steps) {
   const Node& input = plan.graph.node(0);
   Shape expected = input.shape;
@@ -39,7 +31,7 @@ std::string value_fault(const Sample& sample, int64_t index, double largest) {
   });
   if (bad == values.end()) return "";
   return fmt::format("sample {} holds {} at {}{}", index, *bad,
-                     place_in(sample.frames.shape(), bad - values.begin()),
+                     place_text(sample.frames.shape(), bad - values.begin()),
                      std::isfinite(*bad) ? fmt::format(", and beyond {:g} sums of this network "
                                                        "could leave the range of fp32",
                                                        largest)
@@ -52,6 +44,7 @@ struct Slot {
   std::string fault;       // why it could not be read
   ErrorCode fault_code{};  // kData: the file; anything else: the run
   bool executed = false;
+  std::optional<Error> failure;  // of the run itself
   Observed kept;
 };
 
@@ -175,9 +168,16 @@ class Loop {
                        Session& session = *sessions_[static_cast<size_t>(i)];
                        slot.executed = true;
                        if (!slot.fault.empty()) return;
-                       feed(session, slot.sample, steps_of(slot.sample), each, [&] {
-                         if (!in_one_chunk_) callbacks_.aside.keep(session, slot.sample, slot.kept);
-                       });
+                       try {
+                         feed(session, slot.sample, steps_of(slot.sample), each, [&] {
+                           if (!in_one_chunk_)
+                             callbacks_.aside.keep(session, slot.sample, slot.kept);
+                         });
+                       } catch (const Error& error) {  // nothing is thrown between threads
+                         slot.failure = error;
+                       } catch (const std::exception& error) {
+                         slot.failure = Error(ErrorCode::kRuntime, error.what());
+                       }
                      });
   }
 
@@ -185,6 +185,7 @@ class Loop {
     Slot& slot = slots_[static_cast<size_t>(i)];
     Session& session = *sessions_[static_cast<size_t>(i)];
     if (!slot.fault.empty()) return callbacks_.broken(first + i, slot.fault);
+    if (slot.failure) throw slot.failure->in(fmt::format("sample {}", first + i));
     callbacks_.begin(first + i, slot.sample);
     if (in_one_chunk_) {
       callbacks_.chunk(session, slot.sample);
@@ -207,6 +208,32 @@ class Loop {
 };
 
 }  // namespace
+
+void keep_aside(LoopCallbacks& calls, NodeId logits, const std::vector<Population>& populations,
+                const std::vector<WatchedArray>& arrays,
+                std::function<void(const SpikeChunk&, Observed&)> hand_on) {
+  calls.aside.step_bytes = [&arrays](const Session& session) {
+    auto bytes = static_cast<int64_t>(sizeof(double));
+    for (const int64_t words : session.last_chunk().words)
+      bytes += words * static_cast<int64_t>(sizeof(uint64_t));
+    for (const WatchedArray& array : arrays)
+      bytes += element_count(array.row) * static_cast<int64_t>(sizeof(float));
+    return bytes;
+  };
+  calls.aside.room = [&arrays](const Session& session, int64_t steps) {
+    const auto words = session.last_chunk().words;
+    return room_for(steps, {words.begin(), words.end()}, arrays);
+  };
+  calls.aside.keep = [logits, &arrays](const Session& session, const Sample& sample,
+                                       Observed& kept) {
+    observe(session, sample, logits, arrays, true, kept);
+  };
+  calls.aside.kept = [&populations, hand_on = std::move(hand_on)](Observed& kept) {
+    std::vector<const uint64_t*> bits;
+    std::vector<int64_t> words;
+    hand_on(chunk_of(kept, populations, bits, words), kept);
+  };
+}
 
 int64_t run_samples(const std::shared_ptr<const Plan>& plan, const Dataset& dataset,
                     const LoopOptions& options, const LoopCallbacks& callbacks) {

@@ -47,6 +47,12 @@ struct LoopCallbacks {
   } aside;
 };
 
+// Lets samples of several chunks run side by side and wait: what `observe` shows of them, with their
+// spikes. `hand_on` takes it when their turn comes; `arrays` outlive the calls.
+void keep_aside(LoopCallbacks& calls, NodeId logits, const std::vector<Population>& populations,
+                const std::vector<WatchedArray>& arrays,
+                std::function<void(const SpikeChunk&, Observed&)> hand_on);
+
 // Calls begin, chunk.., end for every sample in dataset order, from this thread, whatever the
 // batch. Samples run side by side when there are enough of them, otherwise one after the other on
 // all threads: the results are the same. Stops early, between samples, when it is cancelled, at

@@ -55,7 +55,10 @@ class TwinRun {
       if (zeros_) state_.twin_score.add(index, sample.label, last_logits_, not_finite_);
       done(index);
     };
-    if (counter_) keep_aside(calls);
+    if (counter_) {
+      keep_aside(calls, logits_, populations_, no_arrays_,
+                 [this](const SpikeChunk& chunk, Observed& kept) { hand_on(chunk, kept); });
+    }
     if (setup_.source.info().separate_files)
       calls.broken = [this](int64_t index, const std::string&) { done(index); };
     return calls;
@@ -67,27 +70,6 @@ class TwinRun {
   }
 
  private:
-  void keep_aside(LoopCallbacks& calls) {
-    calls.aside.step_bytes = [](const Session& session) {
-      auto bytes = static_cast<int64_t>(sizeof(double));
-      for (const int64_t words : session.last_chunk().words)
-        bytes += words * static_cast<int64_t>(sizeof(uint64_t));
-      return bytes;
-    };
-    calls.aside.room = [](const Session& session, int64_t steps) {
-      const auto words = session.last_chunk().words;
-      return room_for(steps, {words.begin(), words.end()}, {});
-    };
-    calls.aside.keep = [this](const Session& session, const Sample& sample, Observed& kept) {
-      observe(session, sample, logits_, {}, true, kept);
-    };
-    calls.aside.kept = [this](Observed& kept) {
-      std::vector<const uint64_t*> bits;
-      std::vector<int64_t> words;
-      hand_on(chunk_of(kept, populations_, bits, words), kept);
-    };
-  }
-
   void hand_on(const SpikeChunk& chunk, Observed& part) {
     if (counter_) counter_->chunk(chunk);
     state_.twin_score.add(part.surprises);
@@ -108,6 +90,7 @@ class TwinRun {
   const Graph& graph_;
   const NodeId logits_;
   const std::vector<Population> populations_;
+  const std::vector<WatchedArray> no_arrays_;
   std::optional<ZeroCounter> zeros_;
   std::optional<OpCounter> counter_;
   std::string not_finite_;  // what shows it, of the sample that runs

@@ -14,6 +14,8 @@
 #include "run/frames.hpp"
 #include "run/generate.hpp"
 #include "run/price_trace.hpp"
+#include "run/sample_loop.hpp"
+#include "sim/backends/cpu/cpu.hpp"
 #include "sim/trace/trace_file.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/io_helpers.hpp"
@@ -347,3 +349,57 @@ TEST_CASE("fed frame by frame a network decides as on the whole sequence") {
 }
 
 }  // namespace
+
+namespace {
+
+// Vectors of one frame; sample `odd` makes the neuron behind it fire more often than a level tells.
+class Bursts final : public Dataset {
+ public:
+  explicit Bursts(int64_t odd) : odd_(odd) {
+    info_.size = 6;
+    info_.channels = 2;
+  }
+  const DatasetInfo& info() const noexcept override { return info_; }
+  Sample load(int64_t index) const override {
+    Sample sample;
+    sample.frames = Tensor({1, 2});
+    sample.frames.f32()[0] = index == odd_ ? 1e6f : 3.5f;
+    return sample;
+  }
+
+ private:
+  DatasetInfo info_;
+  int64_t odd_;
+};
+
+}  // namespace
+
+TEST_CASE("what fails inside samples that run side by side is an error of the run") {
+  Graph graph;
+  NeuronSpec several = neuron("IF");
+  several.rules.reset = Reset::kMulti;
+  const NodeId in = graph.add("in", Input{{2}, false});
+  graph.output("logits", graph.add("many", Neuron{several}, {in}));
+  const auto plan = compile(graph, Weights(), make_cpu_backend(), {Schedule::kLayerMajor, 1, {}});
+  for (const int64_t odd : {0, 1, 5, 6}) {
+    for (const int threads : {1, 2, 4}) {
+      CAPTURE(odd, threads);
+      LoopOptions options;
+      options.batch = 4;
+      options.threads = threads;
+      int64_t ended = 0;
+      LoopCallbacks calls;
+      calls.begin = [](int64_t, const Sample&) {};
+      calls.chunk = [](const Session&, const Sample&) {};
+      calls.end = [&](int64_t, const Sample&) { ++ended; };
+      const Bursts bursts(odd);
+      if (odd == 6) {
+        CHECK(run_samples(plan, bursts, options, calls) == 6);
+      } else {
+        CHECK_THROWS_WITH(run_samples(plan, bursts, options, calls),
+                          Catch::Contains("many: a level at step 0 is not a whole number"));
+      }
+      CHECK(ended == odd);
+    }
+  }
+}
