@@ -128,6 +128,16 @@ TEST_CASE("no spike lost and no neuron dead is the ordinary run") {
   CHECK(run(network(), weights, with_faults(make_cpu_backend(), std::move(alive))) == plain);
 }
 
+TEST_CASE("neurons that fire several times a step are refused, not left alone", "[fast]") {
+  Graph graph;
+  NeuronSpec several = neuron("IF");
+  several.rules.reset = Reset::kMulti;
+  graph.output("logits", graph.add("many", Neuron{several}, {graph.add("in", Input{{2}, false})}));
+  CHECK_THROWS_WITH(compile(graph, Weights(), with_faults(make_cpu_backend(), lost(0.5)),
+                            {Schedule::kLayerMajor, 1, {}}),
+                    Catch::Contains("many fires several times a step"));
+}
+
 TEST_CASE("faults do not depend on backend, threads, chunks or schedule") {
   const Weights weights = random_weights(network(), 3);
   Faults faults = lost(0.2, 9);

@@ -26,7 +26,13 @@ class FaultyBackend final : public Backend {
                                       const Weights& weights) const override {
     auto prepared = std::make_shared<Prepared>();
     prepared->inner = inner_->prepare(graph, unit, weights);
-    const std::string& name = graph.node(unit.last()).name;
+    const Node& last = graph.node(unit.last());
+    const std::string& name = last.name;
+    if (std::holds_alternative<Neuron>(last.op) && last.kind == EdgeKind::kLevels)
+      throw Error(ErrorCode::kUsage,
+                  name +
+                      " fires several times a step: what-ifs of dead neurons and lost spikes are "
+                      "for neurons that fire once");
     const auto dead = faults_.dead.find(name);
     if (dead != faults_.dead.end()) prepared->dead = &dead->second;
     prepared->key = mix64(faults_.drop_seed) ^
