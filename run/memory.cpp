@@ -72,7 +72,8 @@ double recorder_bytes(const Graph& graph, int64_t rows) {
   constexpr double kChunkBytes = 262144;
   double sum = 0;
   for (const Population& population : populations_of(graph)) {
-    const double row = static_cast<double>(element_count(population.shape)) / 8 + 16;
+    const double row =
+        static_cast<double>(population.rows() * channels_of(population.shape)) / 8 + 16;
     sum += 3 * std::min(std::max(kChunkBytes, row), row * static_cast<double>(rows));
   }
   return sum;

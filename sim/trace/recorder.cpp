@@ -105,6 +105,12 @@ struct Recorder::Impl {
     }
     select(options.events, kept, "trace events");
     events = select(options.events, names, "trace events");
+    for (const size_t p : events) {
+      if (!populations[p].levels.is_signed()) continue;
+      throw Error(ErrorCode::kUsage, "trace events: " + names[p] +
+                                         " holds levels that can be "
+                                         "negative, which an event list cannot tell");
+    }
     if (kept.size() > kMostPopulations) {
       throw Error(ErrorCode::kCapacity,
                   fmt::format("a trace holds at most {} populations, this network has {}; choose "

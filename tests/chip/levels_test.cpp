@@ -191,3 +191,23 @@ TEST_CASE("levels are recorded, verified, replayed and exported") {
     CHECK(packets == run.statistics.populations.at("in").packets->events);
   }
 }
+
+TEST_CASE("an event list of levels names a neuron as often as it fired, and knows no signs") {
+  const Graph graph = levelled(-3);
+  const trace_test::Folder folder;
+  RecorderOptions options = trace_test::options_for(folder / "t.h5");
+  options.events = {"in"};
+  CHECK_THROWS_WITH(Recorder(graph, options),
+                    Catch::Contains("in holds levels that can be negative"));
+  options.events = {"pool"};
+  Recorder recorder(graph, options);
+  trace_test::feed(trace_test::make_run(graph, {3}, 0.1, 1), 1, recorder);
+  recorder.close();
+  const TraceFile trace(folder / "t.h5");
+  CHECK(verify(trace).empty());
+  const size_t pool = trace.at("pool");
+  int64_t units = 0;
+  for (const uint32_t count : trace.popcounts(pool)) units += count;
+  CHECK(trace.populations()[pool].events == units);
+  CHECK(units > 0);
+}
