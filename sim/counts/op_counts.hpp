@@ -1,7 +1,7 @@
 #pragma once
 // Operation counts of a graph: what each layer did, from real spikes.
 //
-// The rules stand with the operators (sim/graph/ops, what they count in sim/graph/work.hpp); here
+// The rules stand with the operators (sim/graph/ops, what they count in sim/graph/node_work.hpp); here
 // they are added up.
 
 #include <cstdint>

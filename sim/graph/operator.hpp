@@ -1,6 +1,6 @@
 #pragma once
 // What an operator must say of itself to be part of a graph. One that lacks a rule does not
-// compile, and the error names the rule; sim/graph/rules.hpp and work.hpp hold what they speak of.
+// compile, and the error names the rule; sim/graph/rules.hpp and node_work.hpp hold what they speak of.
 //
 //   kKind        its name in files
 //   fields       its parameters, for JSON both ways and for describe() (sim/graph/fields.hpp)
@@ -18,8 +18,8 @@
 #include <concepts>
 
 #include "sim/graph/fields.hpp"
+#include "sim/graph/node_work.hpp"
 #include "sim/graph/rules.hpp"
-#include "sim/graph/work.hpp"
 
 namespace spikeloom {
 

@@ -1,4 +1,4 @@
-#include "sim/graph/work.hpp"
+#include "sim/graph/node_work.hpp"
 
 #include <algorithm>
 
