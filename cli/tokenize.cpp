@@ -5,8 +5,8 @@
 #include "cli/options.hpp"
 #include "cli/token_input.hpp"
 #include "core/error.hpp"
+#include "core/io/utf8.hpp"
 #include "datasets/tokenizer.hpp"
-#include "datasets/utf8.hpp"
 
 namespace spikeloom {
 namespace {

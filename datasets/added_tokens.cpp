@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "core/io/utf8.hpp"
 #include "datasets/text_split.hpp"
-#include "datasets/utf8.hpp"
 
 namespace spikeloom {
 namespace {

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "core/error.hpp"
-#include "datasets/utf8.hpp"
+#include "core/io/utf8.hpp"
 
 namespace spikeloom {
 namespace {

@@ -5,8 +5,8 @@
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 #include "core/io/npy.hpp"
+#include "core/io/utf8.hpp"
 #include "datasets/pixels.hpp"
-#include "datasets/utf8.hpp"
 
 namespace spikeloom {
 namespace {

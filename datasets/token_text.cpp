@@ -6,9 +6,9 @@
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/npy.hpp"
+#include "core/io/utf8.hpp"
 #include "datasets/pixels.hpp"
 #include "datasets/token_rows.hpp"
-#include "datasets/utf8.hpp"
 
 namespace spikeloom {
 namespace {

@@ -6,8 +6,8 @@
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 #include "core/io/json.hpp"
+#include "core/io/utf8.hpp"
 #include "datasets/bpe.hpp"
-#include "datasets/utf8.hpp"
 
 namespace spikeloom {
 namespace {

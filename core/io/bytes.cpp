@@ -1,28 +1,12 @@
 #include "core/io/bytes.hpp"
 #include "core/io/hint.hpp"
+#include "core/io/utf8.hpp"
 
 #include <algorithm>
 #include <vector>
 
 namespace spikeloom {
 namespace {
-
-// Bytes of the well-formed UTF-8 sequence at the start of `text`, 0 when there is none.
-size_t utf8_length(std::string_view text) noexcept {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  if (lead == 0xe0 && byte(1) < 0xa0) return 0;  // overlong
-  if (lead == 0xed && byte(1) > 0x9f) return 0;  // surrogate
-  if (lead == 0xf0 && byte(1) < 0x90) return 0;  // overlong
-  if (lead == 0xf4 && byte(1) > 0x8f) return 0;  // above U+10FFFF
-  return length;
-}
 
 bool is_control(std::string_view text, size_t at) noexcept {
   const auto lead = static_cast<uint8_t>(text[at]);
@@ -31,15 +15,6 @@ bool is_control(std::string_view text, size_t at) noexcept {
 }
 
 }  // namespace
-
-bool is_utf8(std::string_view text) noexcept {
-  while (!text.empty()) {
-    const size_t length = utf8_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
 
 void check_name(std::string_view name, const std::string& where) {
   constexpr size_t kLongest = 4096;

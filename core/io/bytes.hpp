@@ -42,9 +42,6 @@ inline std::span<const std::byte> as_bytes_of(std::string_view text) noexcept {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
-// Well-formed UTF-8: no surrogates, no overlong forms, nothing above U+10FFFF.
-bool is_utf8(std::string_view text) noexcept;
-
 // A name that came from a file: 1 to 4096 bytes of UTF-8 without control characters.
 // Throws Error(kData) starting with `where`.
 void check_name(std::string_view name, const std::string& where);

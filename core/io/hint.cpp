@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/io/bytes.hpp"
+#include "core/io/utf8.hpp"
 
 namespace spikeloom {
 

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
+#include "core/io/utf8.hpp"
 
 namespace spikeloom {
 namespace {

@@ -12,6 +12,7 @@
 #include "core/io/element_types.hpp"
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
+#include "core/io/utf8.hpp"
 
 namespace spikeloom {
 namespace {

@@ -4,39 +4,49 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
 
 namespace spikeloom {
 namespace {
 
-struct Unit {
-  double size;
-  const char* name;
-};
-
-// Four significant digits in the largest unit that leaves at least 1 after rounding.
-std::string with_unit(double value, std::span<const Unit> units) {
-  constexpr double kRoundsUp = 0.99995;
-  const double magnitude = std::fabs(value);
-  const Unit* unit = units.data();
-  for (const Unit& candidate : units) {
-    if (magnitude >= kRoundsUp * candidate.size) unit = &candidate;
-  }
-  const double scaled = std::fabs(value / unit->size);
-  const int whole_digits = scaled >= 100 * kRoundsUp ? 3 : scaled >= 10 * kRoundsUp ? 2 : 1;
-  return fmt::format("{:.{}f} {}", value / unit->size, 4 - whole_digits, unit->name);
-}
+constexpr SiPrefix kPrefixes[] = {{1e-15, "f"}, {1e-12, "p"}, {1e-9, "n"}, {1e-6, "u"},
+                                  {1e-3, "m"},  {1, ""},      {1e3, "k"},  {1e6, "M"},
+                                  {1e9, "G"},   {1e12, "T"},  {1e15, "P"}};
+constexpr double kRoundsUp = 0.99995;  // to the next power of ten, in four digits
 
 }  // namespace
 
+SiPrefix si_prefix(double value, double smallest, double largest) {
+  SiPrefix best{};
+  for (const SiPrefix& prefix : kPrefixes) {
+    if (prefix.size < smallest || prefix.size > largest) continue;
+    if (best.name == nullptr || std::fabs(value) >= prefix.size * kRoundsUp) best = prefix;
+  }
+  return best;
+}
+
+std::string with_prefix(const std::string& digits, const SiPrefix& prefix, std::string_view unit,
+                        const SiStyle& style) {
+  std::string name = prefix.size == 1e-6 ? style.micro : prefix.name;
+  name += unit;
+  return name.empty() ? digits : digits + style.gap + name;
+}
+
+std::string four_digits(double value) {
+  const double size = std::fabs(value);
+  const int whole_digits = size >= 100 * kRoundsUp ? 3 : size >= 10 * kRoundsUp ? 2 : 1;
+  return fmt::format("{:.{}f}", value, 4 - whole_digits);
+}
+
 std::string energy_text(double pJ) {
-  constexpr Unit kUnits[] = {{1, "pJ"}, {1e3, "nJ"}, {1e6, "uJ"}, {1e9, "mJ"}, {1e12, "J"}};
-  return with_unit(pJ, kUnits);
+  const SiPrefix prefix = si_prefix(pJ * 1e-12, 1e-12, 1);
+  return with_prefix(four_digits(pJ * 1e-12 / prefix.size), prefix, "J");
 }
 
 std::string count_text(double count) {
-  constexpr Unit kUnits[] = {{1e6, "M"}, {1e9, "G"}, {1e12, "T"}};
-  if (std::fabs(count) >= 1e6) return with_unit(count, kUnits);
+  if (std::fabs(count) >= 1e6) {
+    const SiPrefix prefix = si_prefix(count, 1e6, 1e12);
+    return with_prefix(four_digits(count / prefix.size), prefix, "");
+  }
   return count == std::floor(count) ? fmt::format("{:.0f}", count) : fmt::format("{:.1f}", count);
 }
 

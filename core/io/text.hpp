@@ -1,5 +1,5 @@
 #pragma once
-// Numbers and lines for people: units, aligned columns, wrapping. ASCII only.
+// Numbers and lines for people: units, aligned columns, wrapping. ASCII but for SiStyle.
 
 #include <cstdint>
 #include <string>
@@ -7,6 +7,26 @@
 #include <vector>
 
 namespace spikeloom {
+
+struct SiPrefix {
+  double size;
+  const char* name;
+};
+
+// The largest prefix in [smallest, largest] that leaves at least 1 after rounding to four digits;
+// without one `smallest`, both powers of 1000 from 1e-15 to 1e15.
+SiPrefix si_prefix(double value, double smallest = 1e-15, double largest = 1e15);
+
+// How a prefix is written: a space that does not break and a real micro sign on pages.
+struct SiStyle {
+  const char* gap = " ";
+  const char* micro = "u";
+};
+// `digits` of value / prefix.size, then the unit: "16.70 mJ". Without prefix and unit only digits.
+std::string with_prefix(const std::string& digits, const SiPrefix& prefix, std::string_view unit,
+                        const SiStyle& style = {});
+// Four significant digits, at most three of them behind the point.
+std::string four_digits(double value);
 
 // Four significant digits with a unit: "4.600 pJ", "200.9 uJ", "16.70 mJ".
 std::string energy_text(double pJ);

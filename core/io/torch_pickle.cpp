@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
 #include "core/io/hint.hpp"
+#include "core/io/utf8.hpp"
 #include "core/weight_names.hpp"
 
 namespace spikeloom {

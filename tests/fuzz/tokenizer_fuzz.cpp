@@ -1,7 +1,7 @@
 // Tokenizer files; text through whatever tokenizer came out, and through all kinds of decoding.
 
+#include "core/io/utf8.hpp"
 #include "datasets/tokenizer.hpp"
-#include "datasets/utf8.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace spikeloom;

@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/io/utf8.hpp"
 #include "datasets/text_split.hpp"
 #include "datasets/tokenizer.hpp"
-#include "datasets/utf8.hpp"
 #include "tests/catch.hpp"
 
 using namespace spikeloom;

@@ -10,8 +10,8 @@
 
 #include "core/error.hpp"
 #include "core/io/npz.hpp"
+#include "core/io/utf8.hpp"
 #include "datasets/tokenizer.hpp"
-#include "datasets/utf8.hpp"
 #include "models/sampling.hpp"
 #include "tests/catch.hpp"
 

@@ -3,28 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
-#include "core/io/bytes.hpp"
+#include "core/io/text.hpp"
+#include "core/io/utf8.hpp"
 
 namespace spikeloom {
 namespace {
 
-size_t code_bytes(unsigned char lead) {
-  return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-}
-
-uint32_t code_point(std::string_view bytes) {
-  const auto at = [&](size_t i) { return static_cast<uint32_t>(static_cast<uint8_t>(bytes[i])); };
-  if (bytes.size() == 1) return at(0);
-  if (bytes.size() == 2) return (at(0) & 31) << 6 | (at(1) & 63);
-  if (bytes.size() == 3) return (at(0) & 15) << 12 | (at(1) & 63) << 6 | (at(2) & 63);
-  return (at(0) & 7) << 18 | (at(1) & 63) << 12 | (at(2) & 63) << 6 | (at(3) & 63);
-}
-
 // What would turn the text around it, or is no character at all.
-bool unprintable(uint32_t c) {
+bool unprintable(char32_t c) {
   return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x61C || (c >= 0x200B && c <= 0x200F) ||
          (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF ||
          (c >= 0xFFF9 && c <= 0xFFFB) || (c & 0xFFFE) == 0xFFFE;
@@ -35,15 +23,15 @@ template <typename F>
 void for_each_character(std::string_view text, F&& f) {
   const bool valid = is_utf8(text);
   for (size_t at = 0; at < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[at]);
-    const size_t bytes = valid ? code_bytes(lead) : 1;
-    const std::string_view character = text.substr(at, bytes);
-    f(valid || lead < 0x80 ? code_point(character) : uint32_t{0}, character);
-    at += bytes;
+    const Utf8Sequence next =
+        valid ? next_utf8(text.substr(at)) : Utf8Sequence{1, char32_t(text[at] & 0x7F)};
+    const bool known = valid || (text[at] & 0x80) == 0;
+    f(known ? next.code_point : char32_t{0}, text.substr(at, next.length));
+    at += next.length;
   }
 }
 
-double character_width(uint32_t c, bool mono) {
+double character_width(char32_t c, bool mono) {
   if (c == 0xA0 || c == ' ') return mono ? 0.61 : 0.33;
   if (c >= 0x80) return c < 0x250 ? (mono ? 0.61 : 0.85) : 1.2;
   if (mono) return 0.61;
@@ -53,41 +41,18 @@ double character_width(uint32_t c, bool mono) {
   return c >= 'A' && c <= 'Z' ? 0.79 : 0.645;
 }
 
-struct Prefix {
-  double size;
-  const char* name;
-};
-constexpr std::array<Prefix, 11> kPrefixes = {{{1e-15, "f"},
-                                               {1e-12, "p"},
-                                               {1e-9, "n"},
-                                               {1e-6, "µ"},
-                                               {1e-3, "m"},
-                                               {1, ""},
-                                               {1e3, "k"},
-                                               {1e6, "M"},
-                                               {1e9, "G"},
-                                               {1e12, "T"},
-                                               {1e15, "P"}}};
+constexpr SiStyle kPageStyle{"\u00A0", "µ"};
 
-// The prefix that leaves 1 to 999 after rounding to four digits.
-const Prefix& prefix_of(double value, bool unit) {
-  const Prefix* best = unit ? &kPrefixes.front() : &kPrefixes[5];
-  for (const Prefix& prefix : kPrefixes) {
-    if (prefix.size > best->size && std::fabs(value) >= prefix.size * 0.99995) best = &prefix;
-  }
-  return *best;
-}
-
-std::string with_prefix(const std::string& digits, const Prefix& prefix, std::string_view unit) {
-  const std::string name = std::string(prefix.name) + std::string(unit);
-  return name.empty() ? digits : digits + "\u00A0" + name;
+// Counts have no prefix below 1.
+SiPrefix prefix_of(double value, std::string_view unit) {
+  return si_prefix(value, unit.empty() ? 1 : 1e-15);
 }
 
 }  // namespace
 
 std::string escape_html(std::string_view text) {
   std::string out;
-  for_each_character(text, [&](uint32_t c, std::string_view bytes) {
+  for_each_character(text, [&](char32_t c, std::string_view bytes) {
     switch (c) {
       case '&': out += "&amp;"; break;
       case '<': out += "&lt;"; break;
@@ -102,19 +67,19 @@ std::string escape_html(std::string_view text) {
 
 std::string si_text(double value, std::string_view unit) {
   if (!std::isfinite(value)) return "not measured";
-  if (value == 0) return with_prefix("0", kPrefixes[5], unit);
-  const Prefix& prefix = prefix_of(value, !unit.empty());
+  if (value == 0) return with_prefix("0", si_prefix(1), unit, kPageStyle);
+  const SiPrefix prefix = prefix_of(value, unit);
   if (unit.empty() && std::fabs(value) < 10000) {
     return value == std::floor(value) ? fmt::format("{:.0f}", value) : fmt::format("{:.4g}", value);
   }
-  return with_prefix(fmt::format("{:#.4g}", value / prefix.size), prefix, unit);
+  return with_prefix(four_digits(value / prefix.size), prefix, unit, kPageStyle);
 }
 
 std::string tick_text(double value, std::string_view unit) {
   if (!std::isfinite(value)) return "not measured";
   if (value == 0) return "0";
-  const Prefix& prefix = prefix_of(value, !unit.empty());
-  return with_prefix(fmt::format("{:.4g}", value / prefix.size), prefix, unit);
+  const SiPrefix prefix = prefix_of(value, unit);
+  return with_prefix(fmt::format("{:.4g}", value / prefix.size), prefix, unit, kPageStyle);
 }
 
 std::string percent_or_text(double fraction) {
@@ -170,14 +135,14 @@ std::vector<double> log_ticks(double low, double high, int most) {
 double text_width(std::string_view text, double size, bool mono) {
   double width = 0;
   for_each_character(text,
-                     [&](uint32_t c, std::string_view) { width += character_width(c, mono); });
+                     [&](char32_t c, std::string_view) { width += character_width(c, mono); });
   return width * size;
 }
 
 std::vector<std::string> wrap_label(std::string_view text, double width, double size, bool mono) {
   std::vector<std::string> lines{""};
   double used = 0;
-  for_each_character(text, [&](uint32_t c, std::string_view bytes) {
+  for_each_character(text, [&](char32_t c, std::string_view bytes) {
     const double step = character_width(c, mono) * size;
     std::string& line = lines.back();
     if (!line.empty() && used + step > width) {

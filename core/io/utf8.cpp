@@ -1,4 +1,4 @@
-#include "datasets/utf8.hpp"
+#include "core/io/utf8.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -10,42 +10,43 @@ namespace {
 
 constexpr char32_t kReplacement = 0xFFFD;
 
-// A sequence at the start of some bytes: how many belong together, and whether they are a
-// character, hopeless, or only cut off.
-struct Sequence {
-  size_t length = 1;
-  char32_t code_point = 0;
-  enum { kValid, kBroken, kCutOff } state = kBroken;
-};
+}  // namespace
 
-Sequence next_sequence(std::string_view bytes) {
+Utf8Sequence next_utf8(std::string_view bytes) noexcept {
   const auto at = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
   const uint8_t lead = at(0);
-  if (lead < 0x80) return {1, lead, Sequence::kValid};
+  if (lead < 0x80) return {1, lead, Utf8Sequence::kValid};
   if (lead < 0xC2 || lead > 0xF4) return {};
   const size_t wanted = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
   char32_t code_point = lead & (0xFFu >> (wanted + 1));
   for (size_t i = 1; i < wanted; ++i) {
-    if (i == bytes.size()) return {i, 0, Sequence::kCutOff};
+    if (i == bytes.size()) return {i, 0, Utf8Sequence::kCutOff};
     uint8_t low = 0x80, high = 0xBF;  // the second byte rules out overlong forms and surrogates
     if (i == 1 && lead == 0xE0) low = 0xA0;
     if (i == 1 && lead == 0xED) high = 0x9F;
     if (i == 1 && lead == 0xF0) low = 0x90;
     if (i == 1 && lead == 0xF4) high = 0x8F;
-    if (at(i) < low || at(i) > high) return {i, 0, Sequence::kBroken};
+    if (at(i) < low || at(i) > high) return {i, 0, Utf8Sequence::kBroken};
     code_point = code_point << 6 | (at(i) & 0x3Fu);
   }
-  return {wanted, code_point, Sequence::kValid};
+  return {wanted, code_point, Utf8Sequence::kValid};
 }
 
-}  // namespace
+bool is_utf8(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const Utf8Sequence next = next_utf8(text);
+    if (next.state != Utf8Sequence::kValid) return false;
+    text.remove_prefix(next.length);
+  }
+  return true;
+}
 
 std::vector<char32_t> decode_utf8(std::string_view bytes, const std::string& what) {
   std::vector<char32_t> result;
   result.reserve(bytes.size());
   for (size_t at = 0; at < bytes.size();) {
-    const Sequence next = next_sequence(bytes.substr(at));
-    if (next.state != Sequence::kValid) {
+    const Utf8Sequence next = next_utf8(bytes.substr(at));
+    if (next.state != Utf8Sequence::kValid) {
       throw Error(ErrorCode::kData, what + ": invalid UTF-8 at byte " + std::to_string(at));
     }
     result.push_back(next.code_point);
@@ -76,8 +77,8 @@ void append_utf8(std::string& to, char32_t c) {
 std::string lossy_utf8(std::string_view bytes) {
   std::string result;
   for (size_t at = 0; at < bytes.size();) {
-    const Sequence next = next_sequence(bytes.substr(at));
-    if (next.state == Sequence::kValid) {
+    const Utf8Sequence next = next_utf8(bytes.substr(at));
+    if (next.state == Utf8Sequence::kValid) {
       result.append(bytes.substr(at, next.length));
     } else {
       append_utf8(result, kReplacement);
@@ -90,8 +91,8 @@ std::string lossy_utf8(std::string_view bytes) {
 size_t complete_prefix(std::string_view bytes) {
   for (size_t tail = 1; tail <= std::min<size_t>(3, bytes.size()); ++tail) {
     const size_t at = bytes.size() - tail;
-    const Sequence last = next_sequence(bytes.substr(at));
-    if (last.state == Sequence::kCutOff && last.length == tail) return at;
+    const Utf8Sequence last = next_utf8(bytes.substr(at));
+    if (last.state == Utf8Sequence::kCutOff && last.length == tail) return at;
   }
   return bytes.size();
 }
