@@ -25,10 +25,6 @@ namespace {
 using nlohmann::json;
 using Values = options::variables_map;
 
-Error usage(const std::string& message) {
-  return {ErrorCode::kUsage, message};
-}
-
 CommandLine command_line() {
   CommandLine line;
   line.usage = "spikeloom bench kernels|nets [OPTIONS]";
@@ -73,27 +69,17 @@ CommandLine command_line() {
   return line;
 }
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts;
-  for (size_t at = 0; at <= text.size();) {
-    const size_t end = std::min(text.find(',', at), text.size());
-    parts.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return parts;
-}
-
 // Numbers between commas, each in [low, high]; `standard` where the flag is not given.
 std::vector<double> numbers(const Values& values, const char* flag, const char* standard,
                             double low, double high) {
   std::vector<double> result;
   const std::string text = values.count(flag) ? values[flag].as<std::string>() : standard;
-  for (const std::string& part : split(text)) {
+  for (const std::string& part : split_list(text, fmt::format("--{}", flag))) {
     char* end = nullptr;
     const double number = std::strtod(part.c_str(), &end);
     if (part.empty() || *end != 0 || !(number >= low && number <= high))
-      throw usage(fmt::format("--{}: expected numbers from {} to {}, found {}", flag, low, high,
-                              in_quotes(part)));
+      throw usage_error(fmt::format("--{}: expected numbers from {} to {}, found {}", flag, low,
+                                    high, in_quotes(part)));
     result.push_back(number);
   }
   return result;
@@ -104,7 +90,7 @@ std::vector<int64_t> counts(const Values& values, const char* flag, const char* 
   std::vector<int64_t> result;
   for (const double number : numbers(values, flag, standard, 1, static_cast<double>(most))) {
     if (number != std::floor(number))
-      throw usage(fmt::format("--{}: expected whole numbers", flag));
+      throw usage_error(fmt::format("--{}: expected whole numbers", flag));
     result.push_back(static_cast<int64_t>(number));
   }
   return result;
@@ -114,7 +100,7 @@ std::vector<int64_t> counts(const Values& values, const char* flag, const char* 
 void refuse(const Values& values, const std::vector<const char*>& flags, const char* what) {
   for (const char* flag : flags) {
     if (values.count(flag) && !values[flag].defaulted())
-      throw usage(fmt::format("--{} goes with bench {}", flag, what));
+      throw usage_error(fmt::format("--{} goes with bench {}", flag, what));
   }
 }
 
@@ -139,13 +125,11 @@ BenchOptions options_of(const Values& values, bool kernels) {
     result.rates.push_back(percent / 100);
   result.steps = counts(values, "steps", "1,4", 1024);
   result.threads = counts(values, "threads", kernels ? "1" : "1,2", 1024);
-  result.precisions = split(values["precision"].as<std::string>());
+  result.precisions = split_list(values["precision"].as<std::string>(), "--precision");
   for (const std::string& precision : result.precisions) precision_named(precision);
-  result.turns.rounds = values["rounds"].as<int64_t>();
-  if (result.turns.rounds < 1 || result.turns.rounds > 1000)
-    throw usage(fmt::format("--rounds: {} is not in 1 to 1000", result.turns.rounds));
+  result.turns.rounds = in_range<int64_t>(values, "rounds", 1, 1000);
   const auto turn = numbers(values, "turn-ms", kernels ? "4" : "100", 0, 60000);
-  if (turn.size() != 1) throw usage("--turn-ms: expected one number");
+  if (turn.size() != 1) throw usage_error("--turn-ms: expected one number");
   result.turns.seconds = turn[0] / 1000;
   result.cpu = cpu_options_of_environment();
   result.cpu.simd = values["simd"].as<std::string>();
@@ -224,7 +208,7 @@ int command_bench(const Arguments& arguments) {
   if (!values) return 0;
   const std::string what = (*values)["what"].as<std::string>();
   if (what != "kernels" && what != "nets")
-    throw usage("bench: expected kernels or nets, found " + in_quotes(what));
+    throw usage_error("bench: expected kernels or nets, found " + in_quotes(what));
   const BenchOptions options = options_of(*values, what == "kernels");
   end_at_interrupt();
   const Measured outcome = what == "kernels" ? bench_kernels(options) : bench_nets(options);

@@ -22,34 +22,6 @@ namespace {
 
 using Values = options::variables_map;
 
-Error usage(const std::string& message) {
-  return {ErrorCode::kUsage, message};
-}
-
-std::vector<std::string> split(const std::string& text, const std::string& what) {
-  std::vector<std::string> parts;
-  for (size_t at = 0; at <= text.size();) {
-    const size_t end = std::min(text.find(',', at), text.size());
-    if (end == at) throw usage(what + ": an empty value in " + in_quotes(text));
-    parts.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return parts;
-}
-
-std::string choice(const std::string& flag, const std::string& value,
-                   const std::vector<std::string>& allowed) {
-  if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return value;
-  throw usage(
-      fmt::format("{}: expected {}, found {}", flag, fmt::join(allowed, ", "), in_quotes(value)));
-}
-
-int64_t in_range(const Values& values, const char* flag, int64_t min, int64_t max) {
-  const auto value = values[flag].as<int64_t>();
-  if (value >= min && value <= max) return value;
-  throw usage(fmt::format("--{}: {} is not in {} to {}", flag, value, min, max));
-}
-
 CommandLine command_line() {
   CommandLine line;
   line.usage = "spikeloom chip TRACE.h5|FOLDER --chip NAME|FILE[,...] [OPTIONS]";
@@ -102,19 +74,20 @@ using SweepKeys = decltype(TracePricing::sweep);
 SweepKeys sweep_keys(const Values& values) {
   SweepKeys keys;
   const std::vector<std::string> all_mappers = {"sequential", "greedy", "anneal"};
-  const std::vector<std::string> mappers = split(values["mapper"].as<std::string>(), "--mapper");
+  const std::vector<std::string> mappers =
+      split_list(values["mapper"].as<std::string>(), "--mapper");
   for (const std::string& mapper : mappers) choice("--mapper", mapper, all_mappers);
   if (mappers.size() > 1) keys.emplace_back("mapper", mappers);
   if (!values.count("sweep")) return keys;
   for (const std::string& sweep : values["sweep"].as<std::vector<std::string>>()) {
     const size_t equal = sweep.find('=');
     if (equal == 0 || equal == sweep.npos)
-      throw usage("--sweep: expected KEY=VALUE,VALUE..., found " + in_quotes(sweep));
+      throw usage_error("--sweep: expected KEY=VALUE,VALUE..., found " + in_quotes(sweep));
     const std::string name = sweep.substr(0, equal);
     for (const auto& [key, tried] : keys) {
-      if (key == name) throw usage("--sweep: " + name + " is swept twice");
+      if (key == name) throw usage_error("--sweep: " + name + " is swept twice");
     }
-    keys.emplace_back(name, split(sweep.substr(equal + 1), "--sweep " + name));
+    keys.emplace_back(name, split_list(sweep.substr(equal + 1), "--sweep " + name));
     if (name != "mapper") continue;
     for (const std::string& mapper : keys.back().second) choice(name, mapper, all_mappers);
   }
@@ -129,7 +102,7 @@ ChipJob common_job(const Values& values) {
   if (values.count("save-mapping")) job.save_mapping = values["save-mapping"].as<std::string>();
   if (values.count("timeline")) job.timeline = values["timeline"].as<std::string>();
   if (values.count("counters")) job.counters = values["counters"].as<std::string>();
-  job.timeline_steps = in_range(values, "timeline-steps", 1, 100000);
+  job.timeline_steps = in_range<int64_t>(values, "timeline-steps", 1, 100000);
   job.mapper = values["mapper"].as<std::string>();
   if (values.count("set")) job.sets = values["set"].as<std::vector<std::string>>();
   const std::string level =
@@ -142,14 +115,15 @@ ChipJob common_job(const Values& values) {
   job.lower.update = touched ? UpdateRule::kTouched : UpdateRule::kAll;
   job.host = choice("--unsupported", values["unsupported"].as<std::string>(), {"refuse", "host"}) ==
              "host";
-  job.lower.weight_bits = in_range(values, "weight-bits", 1, 64);
-  job.lower.value_bits = in_range(values, "value-bits", 1, 64);
-  if (values.count("samples")) job.samples = in_range(values, "samples", 1, int64_t{1} << 40);
-  job.threads = static_cast<int>(in_range(values, "threads", 1, 4096));
+  job.lower.weight_bits = in_range<int64_t>(values, "weight-bits", 1, 64);
+  job.lower.value_bits = in_range<int64_t>(values, "value-bits", 1, 64);
+  if (values.count("samples"))
+    job.samples = in_range<int64_t>(values, "samples", 1, int64_t{1} << 40);
+  job.threads = static_cast<int>(in_range<int64_t>(values, "threads", 1, 4096));
   job.check = values.count("check") > 0;
   job.in_turn = values.count("layers-in-turn") > 0;
   if (job.in_turn && (job.writes() || !job.mapping.empty() || !values["mapper"].defaulted())) {
-    throw usage(
+    throw usage_error(
         "--layers-in-turn maps every turn in the order of the layers: no --mapper, --mapping, "
         "--save-mapping, --counters, --html or --timeline");
   }
@@ -160,20 +134,21 @@ TracePricing pricing_of(const Values& values) {
   TracePricing pricing;
   pricing.job = common_job(values);
   pricing.sweep = sweep_keys(values);
-  pricing.chips = split(values["chip"].as<std::string>(), "--chip");
-  if (values.count("dense")) pricing.dense = split(values["dense"].as<std::string>(), "--dense");
+  pricing.chips = split_list(values["chip"].as<std::string>(), "--chip");
+  if (values.count("dense"))
+    pricing.dense = split_list(values["dense"].as<std::string>(), "--dense");
   ChipJob& job = pricing.job;
   job.before_writing = install_interrupt_handler;
   if (pricing.combinations() > kMostChipRuns)
-    throw usage(fmt::format("more than {} combinations", kMostChipRuns));
+    throw usage_error(fmt::format("more than {} combinations", kMostChipRuns));
   if (pricing.combinations() > 1) {
     job.html.clear();  // the page of a sweep shows all runs
     if (job.writes() || !job.mapping.empty())
-      throw usage(
+      throw usage_error(
           "--mapping, --save-mapping, --counters and --timeline go with one chip and one setting");
   }
   if (!job.mapping.empty() && !values["mapper"].defaulted())
-    throw usage("give one of --mapping and --mapper");
+    throw usage_error("give one of --mapping and --mapper");
   return pricing;
 }
 

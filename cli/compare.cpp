@@ -70,14 +70,14 @@ int command_compare(const Arguments& arguments) {
     ++outputs;
   }
   if (outputs > 1) {
-    throw Error(ErrorCode::kUsage,
-                "give one of --json, --html, --markdown, --latex and --csv; usage: " + line.usage);
+    throw usage_error("give one of --json, --html, --markdown, --latex and --csv; usage: " +
+                      line.usage);
   }
   const auto chips = std::count_if(reports.begin(), reports.end(), [](const NamedReport& report) {
     return is_chip_report(report.json);
   });
   if (chips > 0 && chips < static_cast<int64_t>(reports.size()))
-    throw Error(ErrorCode::kUsage, "chip reports can be compared with each other only");
+    throw usage_error("chip reports can be compared with each other only");
   if (paper != nullptr) {
     if (chips > 0) {
       throw Error(

@@ -21,8 +21,7 @@ int convert_features(const std::string& input, const std::string& output,
                      const options::variables_map& values) {
   for (const char* option : {"dtype", "select"}) {
     if (values[option].defaulted()) continue;
-    throw Error(ErrorCode::kUsage,
-                fmt::format("--{}: an option of weights; features are fp32", option));
+    throw usage_error(fmt::format("--{}: an option of weights; features are fp32", option));
   }
   Config config = load_experiment(input, values);
   if (read_family(config).sample == SampleKind::kTokens)
@@ -41,7 +40,7 @@ DType float_type_named(const std::string& dtype) {
   if (dtype == "fp32") return DType::kF32;
   if (dtype == "fp16") return DType::kF16;
   if (dtype == "bf16") return DType::kBF16;
-  throw Error(ErrorCode::kUsage, "--dtype is fp32, fp16 or bf16, not '" + dtype + "'");
+  throw usage_error("--dtype is fp32, fp16 or bf16, not '" + dtype + "'");
 }
 
 // A name that promises what the file will not be.
@@ -49,8 +48,8 @@ void refuse_other_formats(const std::string& output) {
   const std::string ending = std::filesystem::path(output).extension().string();
   for (const char* other : {".npz", ".npy", ".pth", ".pt", ".bin", ".h5"}) {
     if (ending != other) continue;
-    throw Error(ErrorCode::kUsage, output + ": what is written is a safetensors file, which " +
-                                       ending + " does not say");
+    throw usage_error(output + ": what is written is a safetensors file, which " + ending +
+                      " does not say");
   }
 }
 
@@ -121,7 +120,7 @@ int command_convert(const Arguments& arguments) {
                     output = (*values)["output"].as<std::string>();
   if (values->count("features")) return convert_features(input, output, *values);
   if (values->count("set"))
-    throw Error(ErrorCode::kUsage, "--set: an option of --features; weights have no keys");
+    throw usage_error("--set: an option of --features; weights have no keys");
   return convert_weights(input, output, *values);
 }
 

@@ -11,8 +11,8 @@
 #include "cli/token_input.hpp"
 #include "core/error.hpp"
 #include "core/io/json.hpp"
+#include "core/io/utf8.hpp"
 #include "core/parallel.hpp"
-#include "datasets/utf8.hpp"
 #include "run/generate.hpp"
 
 namespace spikeloom {
@@ -108,16 +108,6 @@ int run(Settings& settings) {
   return made.cancelled ? exit_code(ErrorCode::kInterrupted) : 0;
 }
 
-template <typename T>
-T in_range(const options::variables_map& values, const char* name, T low, T high) {
-  const T value = values[name].as<T>();
-  if (!(value >= low && value <= high)) {
-    throw Error(ErrorCode::kUsage,
-                fmt::format("--{} is {}, not in {} to {}", name, value, low, high));
-  }
-  return value;
-}
-
 void add_options(CommandLine& line) {
   const auto text = [] { return options::value<std::string>()->default_value(""); };
   line.named.add_options()("weights", text(), "checkpoint of a SpikeGPT")(
@@ -165,7 +155,7 @@ void override_network(const options::variables_map& values, bool all, Experiment
   }
   if (said("device")) e.run.device = values["device"].as<std::string>();
   if (e.run.device != "cpu" && e.run.device != "reference") {
-    throw Error(ErrorCode::kUsage, "--device is cpu or reference, not '" + e.run.device + "'");
+    throw usage_error("--device is cpu or reference, not '" + e.run.device + "'");
   }
   if (said("precision"))
     e.run.precision.precision = precision_named(values["precision"].as<std::string>());
@@ -195,9 +185,9 @@ Experiment network_of(const options::variables_map& values) {
                                    family_names(SampleKind::kTokens)));
     }
   } else if (values["weights"].as<std::string>().empty()) {
-    throw Error(ErrorCode::kUsage, "--weights or --experiment is needed");
+    throw usage_error("--weights or --experiment is needed");
   } else if (values.count("set") > 0) {
-    throw Error(ErrorCode::kUsage, "--set overrides a key of an --experiment");
+    throw usage_error("--set overrides a key of an --experiment");
   }
   override_network(values, experiment.empty(), e);
   return e;
@@ -225,7 +215,7 @@ int command_generate(const Arguments& arguments) {
   request.prompt = unescaped(values["prompt"].as<std::string>(), "--prompt");
   const std::string ids = values["ids"].as<std::string>();
   if (!ids.empty() && !request.prompt.empty())
-    throw Error(ErrorCode::kUsage, "--prompt and token ids exclude each other");
+    throw usage_error("--prompt and token ids exclude each other");
   if (!ids.empty())
     request.ids = [&](int64_t vocabulary) { return read_token_ids(ids, vocabulary); };
   request.state = values["state"].as<std::string>();

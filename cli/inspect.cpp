@@ -142,8 +142,7 @@ int command_inspect(const Arguments& arguments) {
   if (values->count("verify") + values->count("events") + values->count("json") +
           values->count("html") >
       1) {
-    throw Error(ErrorCode::kUsage,
-                "give one of --verify, --events, --json and --html; usage: " + line.usage);
+    throw usage_error("give one of --verify, --events, --json and --html; usage: " + line.usage);
   }
   const auto layers = values->count("layer") ? (*values)["layer"].as<std::vector<std::string>>()
                                              : std::vector<std::string>{};

@@ -1,11 +1,10 @@
 #include "cli/options.hpp"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <cctype>
 #include <sstream>
 
-#include "core/error.hpp"
+#include "core/io/hint.hpp"
 
 namespace spikeloom {
 namespace {
@@ -59,6 +58,28 @@ std::optional<options::variables_map> parse(CommandLine line, const Arguments& a
     throw fail(error.what());
   }
   return values;
+}
+
+Error usage_error(const std::string& message) {
+  return {ErrorCode::kUsage, message};
+}
+
+std::string choice(const std::string& flag, const std::string& value,
+                   const std::vector<std::string>& allowed) {
+  if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return value;
+  throw usage_error(
+      fmt::format("{}: expected {}, found {}", flag, fmt::join(allowed, ", "), in_quotes(value)));
+}
+
+std::vector<std::string> split_list(const std::string& text, const std::string& what) {
+  std::vector<std::string> parts;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    if (end == at) throw usage_error(what + ": an empty value in " + in_quotes(text));
+    parts.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return parts;
 }
 
 void add_set_option(CommandLine& line) {

@@ -1,11 +1,15 @@
 #pragma once
 // Command-line parsing shared by the commands (Boost.Program_options stays in cli/).
 
+#include <fmt/format.h>
+
 #include <boost/program_options.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/commands.hpp"
+#include "core/error.hpp"
 #include "core/io/config.hpp"
 
 namespace spikeloom {
@@ -23,6 +27,24 @@ struct CommandLine {
 // Parsed values; nullopt when --help was asked for and printed. Abbreviated options are refused.
 // Throws Error(kUsage).
 std::optional<options::variables_map> parse(CommandLine line, const Arguments& arguments);
+
+// Error(kUsage).
+Error usage_error(const std::string& message);
+
+// The number of an option. Throws Error(kUsage) outside [low, high], and for no number.
+template <typename T>
+T in_range(const options::variables_map& values, const char* name, T low, T high) {
+  const T value = values[name].as<T>();
+  if (value >= low && value <= high) return value;
+  throw usage_error(fmt::format("--{}: {} is not in {} to {}", name, value, low, high));
+}
+
+// The word of an option. Throws Error(kUsage) when it is not one of `allowed`.
+std::string choice(const std::string& flag, const std::string& value,
+                   const std::vector<std::string>& allowed);
+
+// The words between commas. Throws Error(kUsage) starting with `what` when one is empty.
+std::vector<std::string> split_list(const std::string& text, const std::string& what);
 
 // The option --set of commands that read an experiment, and the file with what it overrides.
 void add_set_option(CommandLine& line);

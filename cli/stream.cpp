@@ -15,8 +15,8 @@
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 #include "core/io/npy.hpp"
+#include "core/io/utf8.hpp"
 #include "datasets/audio/wav.hpp"
-#include "datasets/utf8.hpp"
 #include "run/decision_stream.hpp"
 #include "run/frames.hpp"
 
@@ -219,7 +219,7 @@ int command_stream(const Arguments& arguments) {
   StreamOptions stream_options{values->count("json") > 0, true, (*values)["every"].as<int64_t>(),
                                experiment.run.threads,
                                words_of((*values)["labels"].as<std::string>())};
-  if (stream_options.every < 1) throw Error(ErrorCode::kUsage, "--every must be positive");
+  if (stream_options.every < 1) throw usage_error("--every must be positive");
   const std::string path = (*values)["input"].as<std::string>();
   const int64_t channels = shape.channels;
   const bool piped = path == "-";
