@@ -1,26 +1,12 @@
 #include "hw_model/chip/lower_graph.hpp"
 
 #include "core/error.hpp"
+#include "hw_model/chip/op_rules.hpp"
 #include "sim/graph/fuse.hpp"
 
 namespace spikeloom {
-namespace {
-
-bool is_free(const Op& op) {
-  const auto* norm = std::get_if<BatchNorm>(&op);
-  const auto* scale = std::get_if<Scale>(&op);
-  return std::holds_alternative<View>(op) || (scale != nullptr && scale->shape.size() < 2) ||
-         std::holds_alternative<Positions>(op) || (norm != nullptr && norm->pad == 0);
-}
-
-}  // namespace
-
-bool is_weighted_on_chip(const Op& op) {
-  return is_layer(op) || std::holds_alternative<LmuMemory>(op);
-}
-
 NodeId behind_free(const Graph& graph, NodeId id) {
-  while (is_free(graph.node(id).op)) id = graph.node(id).inputs[0];
+  while (chip_rule(graph.node(id)).role == ChipRole::kFree) id = graph.node(id).inputs[0];
   return id;
 }
 

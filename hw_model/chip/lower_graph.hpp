@@ -1,5 +1,5 @@
 #pragma once
-// What lowering asks of a graph. Internal to lower.cpp.
+// What lowering asks of a graph. Internal to lowering.hpp.
 
 #include <cstdint>
 #include <vector>
@@ -8,11 +8,7 @@
 
 namespace spikeloom {
 
-// Synapses with weights.
-bool is_weighted_on_chip(const Op& op);
-
-// The value behind what costs nothing, given its input: factors and constants go into weights and
-// biases.
+// The value behind what costs nothing, given its input.
 NodeId behind_free(const Graph& graph, NodeId id);
 
 // Height and width of a value; {1, 1} without any.

@@ -121,8 +121,9 @@ def check_families(sources, faults):
 
 
 # Tests for single operators (`get_if<Conv2d>`): rules belong to the operators. So many may stand in
-# the graph and in the counting rules.
+# the graph and in the counting rules; none where a chip's rules list every operator.
 MOST_SINGLE_OPERATOR_TESTS = 20
+LISTS_EVERY_OPERATOR = "hw_model/chip/"
 SINGLE_OPERATOR = r"\b(?:get_if|holds_alternative|get)<(?:{})>"
 
 
@@ -140,6 +141,12 @@ def check_operators(root, texts, faults):
     for path, text in texts.items():
         if path.startswith("tests/"):
             continue
+        for hit in re.finditer(r"operator\(\)\((?:const )?auto\b", text):
+            line = text[:hit.start()].count("\n") + 1
+            faults.append(f"{path}:{line}: a visitor that passes over whatever it does not list")
+        if path.startswith(LISTS_EVERY_OPERATOR):
+            faults += [f"{path}:{text[:hit.start()].count(chr(10)) + 1}: asks for one operator; op_rules.cpp has the rules"
+                       for hit in single.finditer(text)]
         for visitor in re.finditer(r"Overloaded\s*\{.*?\n\s*\},", text, re.S):
             if re.search(r"\[[&=]?\]\(const auto&", visitor[0]):
                 line = text[:visitor.start()].count("\n") + 1
