@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/options.hpp"
+#include "core/sha256.hpp"
 #include "datasets/open.hpp"
 #include "hw_model/chip/chip_spec.hpp"
 #include "hw_model/energy/energy.hpp"
@@ -51,7 +52,8 @@ int command_list(const Arguments& arguments) {
       family_names(SampleKind::kTokens));
   fmt::print("devices: cpu (SIMD");
   for (const std::string& simd : cpu_simd_targets()) fmt::print(" {}", simd);
-  fmt::print("), reference\nforms: as_written, fused\n");
+  fmt::print("), reference\nforms: as_written, fused\nhashes: SHA-256, {}\n",
+             sha256_instructions());
   fmt::print("chips:\n");
   for (const ChipPreset& preset : chip_presets()) {
     const ChipSpec chip = load_chip(std::string(preset.name));

@@ -145,7 +145,7 @@ Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   Network network;
   network.random = experiment.weights.path.empty();
   Weights weights = make_weights(experiment, data, network);
-  network.weights_hash = weights_hash(weights);
+  network.weights_hash = weights_hash(weights, experiment.run.threads);
   network.weights_note =
       network.random ? fmt::format("random weights, seed {}", experiment.weights.random_seed)
                      : experiment.weights.note;

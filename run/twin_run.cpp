@@ -115,10 +115,11 @@ MemoryPlan twin_memory(const Experiment& experiment, const Source& source, int64
 
 std::string twin_hash_of(const Experiment& experiment, const std::optional<Graph>& twin) {
   if (experiment.twin_weights.empty()) return "";
-  if (!twin) return weights_hash(load_weights(experiment.twin_weights));
+  if (!twin) return weights_hash(load_weights(experiment.twin_weights), experiment.run.threads);
   std::vector<std::string> notes;
   return weights_hash(load_for(*twin, experiment.twin_weights,
-                               experiment.weights.for_twin(experiment.twin_select), notes));
+                               experiment.weights.for_twin(experiment.twin_select), notes),
+                      experiment.run.threads);
 }
 
 void start_twin(const RunSetup& setup, RunState& state) {
@@ -139,7 +140,7 @@ TwinInfo run_twin(const RunSetup& setup, RunState& state) {
   const Graph& twin = *setup.twin;
   Weights weights = load_for(twin, experiment.twin_weights,
                              experiment.weights.for_twin(experiment.twin_select), info.notes);
-  info.weights_sha256 = weights_hash(weights);
+  info.weights_sha256 = weights_hash(weights, experiment.run.threads);
   if (info.weights_sha256 != setup.identity.at("twin.weights"))
     throw Error(ErrorCode::kRuntime, "twin.weights: changed while the run went on");
   PlanOptions options = twin_options(experiment, setup.dense_steps, twin);

@@ -1,5 +1,7 @@
 #include "core/io/weights_file.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -13,6 +15,7 @@
 #include "core/io/safetensors.hpp"
 #include "core/io/weights_index.hpp"
 #include "core/io/zip_archive.hpp"
+#include "core/parallel.hpp"
 
 namespace spikeloom {
 namespace {
@@ -66,12 +69,16 @@ WeightsFile open_whole(const std::filesystem::path& path) {
   return open_pth(std::make_shared<const std::vector<std::byte>>(read_file(path)), what);
 }
 
-std::string hash_fields(const Tensor& tensor) {
-  const std::span<const std::byte> bytes(tensor.data(), static_cast<size_t>(tensor.bytes()));
-  std::string fields = "\t";
-  fields.append(name_of(tensor.dtype())).append("\t");
-  return fields.append(to_string(tensor.shape())).append("\t").append(sha256_hex(bytes));
-}
+// A tensor or a scale on the way to its line.
+struct HashedTensor {
+  const Tensor* tensor;
+  Digest digest;
+
+  std::string fields() const {
+    return fmt::format("\t{}\t{}\t{}", name_of(tensor->dtype()), to_string(tensor->shape()),
+                       hex(digest));
+  }
+};
 
 bool has_scale(const WeightTensor& tensor) {
   return tensor.scale.size() > 0 || !tensor.scale.shape().empty();
@@ -137,12 +144,28 @@ Weights parse_weights(std::span<const std::byte> bytes, const std::string& what,
   return all_of(open_weights(bytes, what), left_out);
 }
 
-std::string weights_hash(const Weights& weights) {
-  std::string text;
-  for (const std::string& name : weights.names()) {
+std::string weights_hash(const Weights& weights, int threads) {
+  const std::vector<std::string> names = weights.names();
+  std::vector<HashedTensor> tensors;
+  for (const std::string& name : names) {
     const WeightTensor& tensor = weights.at(name);
-    text += name + hash_fields(tensor.data);
-    if (has_scale(tensor)) text += hash_fields(tensor.scale);
+    tensors.push_back({&tensor.data, {}});
+    if (has_scale(tensor)) tensors.push_back({&tensor.scale, {}});
+  }
+  std::vector<HashedTensor*> order;  // the largest first, so that threads end together
+  for (HashedTensor& tensor : tensors) order.push_back(&tensor);
+  std::sort(order.begin(), order.end(), [](const HashedTensor* a, const HashedTensor* b) {
+    return a->tensor->bytes() > b->tensor->bytes();
+  });
+  parallel_samples(static_cast<int64_t>(order.size()), threads, [&](int64_t i) {
+    HashedTensor& hashed = *order[static_cast<size_t>(i)];
+    hashed.digest = sha256({hashed.tensor->data(), static_cast<size_t>(hashed.tensor->bytes())});
+  });
+  std::string text;
+  auto next = tensors.cbegin();
+  for (const std::string& name : names) {
+    text += name + next++->fields();
+    if (has_scale(weights.at(name))) text += next++->fields();
     text += '\n';
   }
   return sha256_hex(text);

@@ -84,8 +84,8 @@ Weights parse_weights(std::span<const std::byte> bytes, const std::string& what,
 // Identity of the numbers of a network, whatever file they came from: the SHA-256 of one line
 // "<name>\t<dtype>\t<shape>\t<SHA-256 of its little-endian bytes>\n" per tensor in byte order of
 // the names, the shape as "[2, 3]"; a tensor with a scale has its dtype, shape and hash as three
-// more fields.
-std::string weights_hash(const Weights& weights);
+// more fields. Tensors are hashed side by side on that many threads.
+std::string weights_hash(const Weights& weights, int threads = 1);
 
 // A float tensor in another float type (fp32, float16, bfloat16; to nearest, ties to even), others
 // as they are. Throws Error(kData) naming the tensor when a finite value exceeds the range of

@@ -4,12 +4,14 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <random>
 #include <thread>
 
 #include "core/dtype.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/parallel.hpp"
+#include "core/sha256.hpp"
 #include "core/spike_tensor.hpp"
 #include "core/tensor.hpp"
 #include "core/weights.hpp"
@@ -45,6 +47,29 @@ TEST_CASE("SHA-256 and FNV-1a agree with their published vectors") {
         "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
   const uint8_t a[] = {'a'};
   CHECK(fnv1a(a) == 0xaf63dc4c8601ec8cull);
+}
+
+TEST_CASE("SHA-256 by the processor's instructions is the scalar one, whatever the pieces") {
+  std::mt19937_64 random(7);
+  const auto draw = [&](size_t most) { return static_cast<size_t>(random() % most); };
+  const Sha256::Blocks own = sha256_blocks_of_cpu();
+  CHECK(sha256_instructions() == (own != nullptr ? "sha-ni" : "scalar"));
+  std::vector<std::byte> bytes(5000);
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
+  for (size_t round = 0; round < 2000; ++round) {
+    const size_t start = draw(64), size = round < 300 ? round : draw(bytes.size() - start);
+    const auto all = std::span(bytes).subspan(start, size);
+    Sha256 scalar(sha256_blocks_scalar), pieces;
+    scalar.add(all);
+    for (size_t at = 0; at < size;) {
+      const size_t part = std::min(size - at, draw(round % 2 == 0 ? 70 : 400));
+      pieces.add(all.subspan(at, part));
+      at += part;
+    }
+    const Digest expected = scalar.finish();
+    REQUIRE(pieces.finish() == expected);
+    REQUIRE(sha256(all) == expected);
+  }
 }
 
 TEST_CASE("shapes from files cannot overflow") {
