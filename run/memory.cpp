@@ -67,16 +67,18 @@ WeightSizes sizes_of(const Graph& graph, const MemoryPlan& plan, Precision preci
   return sizes;
 }
 
-// Rows wait in memory until a chunk of the file is full, and are packed from there.
+// Rows wait in memory until a chunk of the file is full; full ones, and what they are packed into,
+// wait for their turn.
 double recorder_bytes(const Graph& graph, int64_t rows) {
-  constexpr double kChunkBytes = 262144;
-  double sum = 0;
+  constexpr double kChunkBytes = 262144, kQueueBytes = 16777216;
+  double sum = 0, all = 0;
   for (const Population& population : populations_of(graph)) {
     const double row =
         static_cast<double>(population.rows() * channels_of(population.shape)) / 8 + 16;
     sum += 3 * std::min(std::max(kChunkBytes, row), row * static_cast<double>(rows));
+    all += row * static_cast<double>(rows);
   }
-  return sum;
+  return sum + 2 * std::min(kQueueBytes, all);
 }
 
 constexpr double kOverhead = 24e6;  // the program and its libraries

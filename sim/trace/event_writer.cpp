@@ -1,8 +1,10 @@
 #include "sim/trace/event_writer.hpp"
 
 #include <algorithm>
+#include <memory>
 
 #include "core/bit_packing.hpp"
+#include "core/io/deflate.hpp"
 #include "core/levels.hpp"
 
 namespace spikeloom::hdf5 {
@@ -38,11 +40,30 @@ class StepsOfSamples {
   int64_t block_start_ = 0, row_ = 0, step_ = 0;
 };
 
+// First bytes of all values, then second bytes, ...: HDF5's filter of that name.
+template <typename T>
+std::vector<uint8_t> shuffled(const std::vector<T>& values) {
+  std::vector<uint8_t> bytes(values.size() * sizeof(T));
+  const auto* from = reinterpret_cast<const uint8_t*>(values.data());
+  for (size_t b = 0; b < sizeof(T); ++b) {
+    for (size_t i = 0; i < values.size(); ++i)
+      bytes[b * values.size() + i] = from[i * sizeof(T) + b];
+  }
+  return bytes;
+}
+
+// Shuffled, values that grow slowly are long runs and one noisy plane.
+template <typename T>
+std::vector<uint8_t> packed_values(const std::vector<T>& values) {
+  const size_t distances[] = {1, 2};
+  return deflate_repeats(shuffled(values), distances);
+}
+
 class EventLists {
  public:
-  EventLists(hid_t group, int64_t events, unsigned gzip) {
-    const int64_t chunk = std::clamp<int64_t>(events, 1, kEventChunk);
-    RowFormat format{H5T_IEEE_F64LE, 0, chunk, gzip, gzip != 0};
+  EventLists(hid_t group, int64_t events, bool gzip, BackgroundQueue& queue)
+      : chunk_(std::clamp<int64_t>(events, 1, kEventChunk)), gzip_(gzip), queue_(queue) {
+    RowFormat format{H5T_IEEE_F64LE, 0, chunk_, gzip ? 1u : 0u, gzip};
     times_file_ = RowDataset::create(group, "timestamps", format);
     write_text(times_file_.get(), "units", "ms");
     format.file_type = H5T_STD_U64LE;
@@ -52,21 +73,56 @@ class EventLists {
   void add(double time, int64_t node) {
     times_.push_back(time);
     nodes_.push_back(static_cast<uint64_t>(node));
-    if (static_cast<int64_t>(times_.size()) == kEventChunk) flush();
+    if (static_cast<int64_t>(times_.size()) == chunk_) flush();
   }
 
-  void flush() {
-    const int64_t first = times_file_.rows(), count = static_cast<int64_t>(times_.size());
-    times_file_.write(first, count, H5T_NATIVE_DOUBLE, times_.data());
-    nodes_file_.write(first, count, H5T_NATIVE_UINT64, nodes_.data());
-    times_.clear();
-    nodes_.clear();
+  void finish() {
+    flush();
+    queue_.finish();
   }
 
  private:
+  struct Chunk {
+    std::vector<double> times;
+    std::vector<uint64_t> nodes;
+    std::vector<uint8_t> packed_times, packed_nodes;
+  };
+
+  void flush() {
+    const int64_t first = written_, count = static_cast<int64_t>(times_.size());
+    written_ += count;
+    if (count == 0) return;
+    if (!gzip_) {
+      times_file_.write(first, count, H5T_NATIVE_DOUBLE, times_.data());
+      nodes_file_.write(first, count, H5T_NATIVE_UINT64, nodes_.data());
+      times_.clear();
+      nodes_.clear();
+      return;
+    }
+    const auto chunk = std::make_shared<Chunk>();
+    times_.resize(static_cast<size_t>(chunk_));
+    nodes_.resize(static_cast<size_t>(chunk_));
+    chunk->times.swap(times_);
+    chunk->nodes.swap(nodes_);
+    queue_.add(
+        chunk->times.size() * 2 * sizeof(double),
+        [chunk] {
+          chunk->packed_times = packed_values(chunk->times);
+          chunk->packed_nodes = packed_values(chunk->nodes);
+        },
+        [this, chunk, first, count] {
+          times_file_.write_chunk(first, count, chunk->packed_times);
+          nodes_file_.write_chunk(first, count, chunk->packed_nodes);
+        });
+  }
+
+  const int64_t chunk_;
+  const bool gzip_;
+  BackgroundQueue& queue_;
   RowDataset times_file_, nodes_file_;
   std::vector<double> times_;
   std::vector<uint64_t> nodes_;
+  int64_t written_ = 0;
 };
 
 void write_sorting(hid_t group) {
@@ -91,10 +147,11 @@ Id sorting_type() {
 }
 
 void write_events(hid_t spikes, const std::string& name, const PopulationWriter& population,
-                  const SampleWriter& samples, bool with_steps, double dt_ms, bool gzip) {
+                  const SampleWriter& samples, bool with_steps, double dt_ms, bool gzip,
+                  BackgroundQueue& queue) {
   const Id group = create_group(spikes, name);
   write_sorting(group.get());
-  EventLists lists(group.get(), population.spikes(), gzip ? 4 : 0);
+  EventLists lists(group.get(), population.spikes(), gzip, queue);
   StepsOfSamples steps_of_samples(samples);
   const int64_t neurons = population.neurons();
   const LevelRange levels = population.levels();
@@ -120,7 +177,7 @@ void write_events(hid_t spikes, const std::string& name, const PopulationWriter&
                      });
     }
   }
-  lists.flush();
+  lists.finish();
 }
 
 }  // namespace spikeloom::hdf5

@@ -13,10 +13,12 @@ namespace spikeloom::hdf5 {
 Id sorting_type();
 
 // Writes /spikes/<name> (`spikes` is the group /spikes): time stamps global_step * dt_ms in ms and
-// node ids, by time, then by id. Memory: one buffer of bits and 131072 events. `population` has had
+// node ids, by time, then by id. Memory: one buffer of bits and 131072 events, and what waits in
+// the queue, which has finished on return. `population` has had
 // its final flush, `samples` its flush; `samples` gives the steps of the rows, unless the
 // population has its own (`with_steps`).
 void write_events(hid_t spikes, const std::string& name, const PopulationWriter& population,
-                  const SampleWriter& samples, bool with_steps, double dt_ms, bool gzip);
+                  const SampleWriter& samples, bool with_steps, double dt_ms, bool gzip,
+                  BackgroundQueue& queue);
 
 }  // namespace spikeloom::hdf5

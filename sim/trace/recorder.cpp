@@ -25,7 +25,8 @@ using Clock = std::chrono::steady_clock;
 using hdf5::Id;
 
 constexpr double kEventRate = 0.02;  // below it lists are smaller than bits (docs/trace.md)
-constexpr int kFlushShare = 20;      // flushing takes at most 1/20 of the time
+constexpr int kFlushShare = 50;      // flushing takes at most 1/50 of the time
+constexpr size_t kQueueBytes = size_t{16} << 20;  // that wait to be compressed
 constexpr std::chrono::seconds kFlushPause{1};
 // HDF5 looks through all links of a group before it adds one, and a group's links stay in one
 // header, where the reader can check them: twice the populations take four times as long (measured:
@@ -208,7 +209,8 @@ struct Recorder::Impl {
 
   void flush(bool final) {
     const auto start = Clock::now();
-    for (Recorded& entry : recorded) entry.writer.flush(final);
+    for (Recorded& entry : recorded) entry.writer.flush(final, queue);
+    queue.finish();
     samples->flush();
     hdf5::check(H5Fflush(file.get(), H5F_SCOPE_LOCAL), "flush the file");
     const auto cost = Clock::now() - start;
@@ -224,7 +226,7 @@ struct Recorder::Impl {
       if (entry.writer.levels().is_signed()) continue;
       if (!entry.events && !(options.events_auto && quiet)) continue;
       hdf5::write_events(spikes.get(), entry.name, entry.writer, *samples, with_steps(),
-                         options.dt_ms, options.events_gzip);
+                         options.dt_ms, options.events_gzip, queue);
     }
   }
 
@@ -238,6 +240,7 @@ struct Recorder::Impl {
   }
 
   void finish() {
+    queue.finish();
     for (Recorded& entry : recorded) entry.writer.drop_uncommitted();
     flush(true);
     write_event_lists();
@@ -267,7 +270,8 @@ struct Recorder::Impl {
   bool finished = false;
   Id file, own, spikes, samples_group, populations_group, activity_group;
   std::optional<hdf5::SampleWriter> samples;
-  std::vector<Recorded> recorded;
+  std::vector<Recorded> recorded;  // stay where they are once rows come
+  BackgroundQueue queue{kQueueBytes};
   std::string signature, inputs;
 
   hdf5::SampleRow sample;
@@ -306,7 +310,7 @@ void Recorder::chunk(const SpikeChunk& chunk) {
       for (int64_t t = 0; t < chunk.steps; ++t) {
         const int64_t step = chunk.first_step + t;
         if (step % it.options.every != 0) continue;
-        entry.writer.add(chunk.spikes(entry.population, t), it.sample.first_step + step);
+        entry.writer.add(chunk.spikes(entry.population, t), it.sample.first_step + step, it.queue);
       }
     }
   });

@@ -1,8 +1,9 @@
 #pragma once
 // Writes the spikes of a run to an HDF5 trace file (docs/trace.md).
 //
-// Spikes stream to disk: memory is about one chunk (256 KiB) per population, whatever the length of
-// the run. The file grows as a TemporaryFile and gets its name in close(). After a sample, at most
+// Spikes stream to disk: memory is about one chunk (256 KiB) per population and 16 MiB that wait to
+// be compressed, on a thread beside the caller's, whatever the length of the run. All of HDF5 is the
+// caller's. The file grows as a TemporaryFile and gets its name in close(). After a sample, at most
 // once a second, all that was recorded is flushed: a killed run leaves a temporary file that holds
 // what the last flush held, whole, whenever the kill came (its attribute `complete` is 0).
 //

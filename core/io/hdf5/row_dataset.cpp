@@ -95,6 +95,13 @@ void RowDataset::write(int64_t first, int64_t rows, hid_t memory_type, const voi
         "write " + name_);
 }
 
+void RowDataset::write_chunk(int64_t first, int64_t rows, std::span<const uint8_t> filtered) {
+  if (first + rows > rows_) resize(first + rows);
+  const hsize_t start[2] = {static_cast<hsize_t>(first), 0};
+  check(H5Dwrite_chunk(dataset_.get(), H5P_DEFAULT, 0, start, filtered.size(), filtered.data()),
+        "write " + name_);
+}
+
 void RowDataset::resize(int64_t rows) {
   const hsize_t extent[2] = {static_cast<hsize_t>(rows), static_cast<hsize_t>(width_)};
   check(H5Dset_extent(dataset_.get(), extent), "resize " + name_);

@@ -38,6 +38,9 @@ class RowDataset {
 
   // Overwrites or appends rows [first, first + rows); grows as needed.
   void write(int64_t first, int64_t rows, hid_t memory_type, const void* values);
+  // Appends or overwrites with a chunk that its filters were applied to already, all of its rows;
+  // `first`: the row it starts with. The dataset then has at least `first + rows` rows.
+  void write_chunk(int64_t first, int64_t rows, std::span<const uint8_t> filtered);
   void resize(int64_t rows);
   void read(int64_t first, int64_t rows, hid_t memory_type, void* values) const;
 
