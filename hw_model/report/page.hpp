@@ -10,12 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "hw_model/report/report_sections.hpp"
 #include "hw_model/report/report_view.hpp"
 #include "hw_model/report/trace_view.hpp"
 
 namespace spikeloom {
-
-constexpr size_t kMostRows = 400;
 
 struct InspectInput {
   std::string name;                  // what the user named, for the title
@@ -33,16 +32,5 @@ std::string inspect_page(const InspectInput& input);
 
 // `result` is compare(reports), which has checked them.
 std::string compare_page(const std::vector<NamedReport>& reports, const ComparisonResult& result);
-
-// Sections of a report, for inspect_page. Each is empty where the report has no such figures.
-// Blocks, rates and ways; "" for a report before 1.7.
-std::string network_section(const nlohmann::json& report);
-std::string energy_section(const nlohmann::json& report);
-std::string language_section(const nlohmann::json& report);
-std::string operations_section(const nlohmann::json& report);
-std::string memory_section(const nlohmann::json& report);
-std::string break_even_section(const nlohmann::json& report);
-std::string methods_section(const nlohmann::json& report);
-std::string unpriced_section(const nlohmann::json& report);
 
 }  // namespace spikeloom

@@ -338,7 +338,7 @@ std::string compare_page(const Reports& reports, const ComparisonResult& result)
   body += differences_section(reports, result.json.at("differences"));
   body += figures_section(reports, result.json.at("rows"));
   for (size_t i = 0; i < reports.size(); ++i) {
-    if (const std::string unpriced = unpriced_section(reports[i].json); !unpriced.empty())
+    if (const std::string unpriced = to_html(unpriced_section(reports[i].json)); !unpriced.empty())
       body += details(fmt::format("What {} {} leaves unpriced", tag(i), reports[i].name), unpriced);
   }
   body += provenance_comparison(reports);

@@ -11,6 +11,7 @@ namespace spikeloom {
 namespace {
 
 using Json = nlohmann::json;
+using enum Align;
 
 constexpr size_t kMostSteps = 32;  // columns of the heat map
 
@@ -32,48 +33,6 @@ Fact trace_accuracy(const TraceFile& trace) {
           fmt::format("{} of {}", correct, labelled)};
 }
 
-// How well a language model, a report or its twin, predicts.
-Fact language_fact(const char* name, const Json& network) {
-  for (const char* unit : {"character", "token"}) {
-    const std::string key = std::string("bits_per_") + unit;
-    const double bits = number_in(network, {"language", key});
-    if (std::isfinite(bits))
-      return {name, fmt::format("{:.4f}", bits), fmt::format("bits per {}", unit)};
-  }
-  return {name, "not measured", ""};
-}
-
-std::string precision_text(const Json& report) {
-  const std::string name = text_in(report, {"provenance", "precision", "name"});
-  return name.empty() ? "fp32" : name;
-}
-
-std::vector<Fact> report_facts(const Json& report) {
-  const Json* counts = find_in(report, {"accuracy_counts"});
-  const Json* twin = find_in(report, {"dense_twin"});
-  std::vector<Fact> facts;
-  if (find_in(report, {"language"}) != nullptr) {
-    facts = {language_fact("score", report),
-             language_fact("score of the dense twin", twin == nullptr ? Json() : *twin)};
-  } else {
-    facts = {{"accuracy", percent_or_text(number_in(report, {"accuracy"})),
-              counts == nullptr ? "" : accuracy_note(*counts, "correct", "total")},
-             {"accuracy of the dense twin",
-              percent_or_text(number_in(report, {"dense_twin", "accuracy"})),
-              twin == nullptr ? "" : accuracy_note(*twin, "correct", "total")}};
-  }
-  const std::vector<Fact> others{
-      {"mean firing rate", percent_or_text(number_in(report, {"run", "mean_rate"})), ""},
-      {"samples × steps",
-       fmt::format("{:.0f} × {:.0f}", number_in(report, {"run", "samples"}),
-                   number_in(report, {"run", "steps"})),
-       fmt::format("form {}, {}", text_in(report, {"run", "form"}), precision_text(report))},
-      {"weights", weights_state(report), text_in(report, {"provenance", "weights_text"})},
-      {"signature", text_in(report, {"signature"}), "hash of all spike counts", true}};
-  facts.insert(facts.end(), others.begin(), others.end());
-  return facts;
-}
-
 std::vector<Fact> trace_facts(const TraceFile& trace, const std::vector<LayerRates>& layers) {
   double spikes = 0, updates = 0;
   for (const LayerRates& layer : layers) {
@@ -91,51 +50,54 @@ std::vector<Fact> trace_facts(const TraceFile& trace, const std::vector<LayerRat
       {"signature", trace.header().signature, "hash of all spike counts", true}};
 }
 
-std::string raster_section(const TraceFile& trace, size_t p, std::string& defs) {
-  const LayerRaster raster = layer_raster(trace, p);
-  HtmlFigure figure;
-  figure.id = "raster-of";
-  figure.heading = "Spikes of " + raster.name;
-  if (!raster.fault.empty()) {
-    return section(figure.id, figure.heading, warning_box("damaged, not drawn: " + raster.fault));
-  }
+Section damaged(const LayerRaster& raster) {
+  Section out{"raster-of", "Spikes of " + raster.name};
+  out.notes = {"Damaged, not drawn: " + raster.fault};
+  return out;
+}
+
+Section raster_section(const TraceFile& trace, size_t p, const LayerRaster& raster) {
+  if (!raster.fault.empty()) return damaged(raster);
+  Section out{"raster-of", "Spikes of " + raster.name};
+  out.page_only = true;
   const TracePopulation& population = trace.populations()[p];
-  figure.notes = {fmt::format("{}, {}, threshold {:g}, {} neurons. {}",
-                              shape_text(raster.shape, raster.axes), population.neuron_model,
-                              population.threshold, grouped(raster.neurons), raster_text(raster))};
-  defs = raster_defs(raster);
-  figure.wide_html = draw_raster(raster, kWide);
-  figure.narrow_html = draw_raster(raster, kNarrow);
-  figure.table_name = "Spikes of the whole layer at every step shown";
-  figure.table.header = {"sample", "step", "label", "prediction", "spikes", "rate"};
-  figure.table.text_columns = 0;
+  out.notes = {fmt::format("{}, {}, threshold {:g}, {} neurons. {}",
+                           shape_text(raster.shape, raster.axes), population.neuron_model,
+                           population.threshold, grouped(raster.neurons), raster_text(raster))};
+  out.picture.draw = [raster](double width) { return draw_raster(raster, width); };
+  out.table.caption = "Spikes of the whole layer at every step shown";
+  out.table.columns = {{"sample"}, {"step"}, {"label"}, {"prediction"}, {"spikes"}, {"rate"}};
   for (const RasterColumn& c : raster.columns) {
     const auto or_dash = [](int64_t v) { return v < 0 ? std::string("-") : std::to_string(v); };
-    figure.table.rows.push_back(
-        {std::to_string(c.sample), std::to_string(c.step), or_dash(c.label), or_dash(c.prediction),
-         grouped(c.spikes),
-         percent_or_text(static_cast<double>(c.spikes) / static_cast<double>(raster.neurons))});
+    const auto spikes = static_cast<double>(c.spikes);
+    out.table.rows.push_back({std::to_string(c.sample),
+                              std::to_string(c.step),
+                              or_dash(c.label),
+                              or_dash(c.prediction),
+                              {Show::kExact, spikes},
+                              {Show::kPercent, spikes / static_cast<double>(raster.neurons)}});
   }
-  std::string out = render(figure);
-  const SpikeMaps maps = spike_maps(trace, p);
-  if (maps.values.empty()) return out;
-  HtmlFigure picture;
-  picture.id = "maps";
-  picture.heading = "Where " + raster.name + " fires";
-  picture.notes = {fmt::format(
+  return out;
+}
+
+Section maps_section(const LayerRaster& raster, const SpikeMaps& maps) {
+  Section out{"maps", "Where " + raster.name + " fires"};
+  out.page_only = true;
+  out.notes = {fmt::format(
       "Spikes per pixel of sample {}, added over the {} channels{}{}.", maps.sample,
       raster.shape.back(), maps.bin > 1 ? fmt::format(", mean of {0}×{0} pixels", maps.bin) : "",
       maps.steps_left > 0 ? fmt::format("; {} later steps are not shown", maps.steps_left) : "")};
-  picture.heat_high = maps.high;
-  picture.heat_unit = "spikes per pixel";
-  picture.wide_html = draw_maps(maps, raster.name, kWide);
-  picture.narrow_html = draw_maps(maps, raster.name, kNarrow);
-  defs += maps_defs(maps);
-  return out + render(picture);
+  out.picture.heat_high = maps.high;
+  out.picture.heat_unit = "spikes per pixel";
+  out.picture.draw = [maps, name = raster.name](double width) {
+    return draw_maps(maps, name, width);
+  };
+  return out;
 }
 
-// Steps of the run in at most kMostSteps equal groups.
-void set_heat(const std::vector<LayerRates>& layers, BarChart& chart, HtmlFigure& figure) {
+// Steps of the run in at most kMostSteps equal groups: columns of the table, cells of the bars.
+void add_steps(const std::vector<LayerRates>& layers, std::vector<LayerRate>& bars, BarChart& chart,
+               Table& table) {
   size_t steps = 0;
   for (const LayerRates& layer : layers) steps = std::max(steps, layer.step_rows.size());
   if (steps < 2) return;  // it would repeat the bars
@@ -143,102 +105,48 @@ void set_heat(const std::vector<LayerRates>& layers, BarChart& chart, HtmlFigure
   for (size_t first = 0; first < steps; first += group) {
     const size_t last = std::min(first + group, steps) - 1;
     chart.heat_labels.push_back(std::to_string(first));
-    figure.table.header.push_back(first == last ? fmt::format("step {}", first)
-                                                : fmt::format("steps {}-{}", first, last));
-  }
-  for (size_t i = 0; i < layers.size(); ++i) {
-    std::vector<double> cells;
-    for (size_t first = 0; first < steps; first += group) {
-      cells.push_back(layers[i].rate_of_steps(first, group));
-      if (cells.back() > chart.heat_high) chart.heat_high = cells.back();
-      figure.table.rows[i].push_back(std::isnan(cells.back()) ? "-"
-                                                              : percent_or_text(cells.back()));
+    table.columns.push_back(
+        {first == last ? fmt::format("step {}", first) : fmt::format("steps {}-{}", first, last)});
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const double rate = layers[i].rate_of_steps(first, group);
+      bars[i].cells.push_back(rate);
+      if (rate > chart.heat_high) chart.heat_high = rate;
+      table.rows[i].emplace_back(Show::kPercent, rate);
     }
-    if (i < chart.rows.size()) chart.rows[i].cells = std::move(cells);
   }
   chart.heat_axis = group == 1 ? "rate at each step" : fmt::format("rate, {} steps a cell", group);
-  figure.heat_high = chart.heat_high;
-  figure.heat_unit = "%";
 }
 
-BarRow rate_row(const std::string& name, double rate, const std::string& text) {
-  BarRow row;
-  row.label = name;
-  row.tip = name + ": " + text;
-  row.bars.push_back({{{rate, 0}}, text, 0, false});
-  if (std::isnan(rate)) row.bars.back().segments.clear();
-  return row;
-}
-
-HtmlFigure rates_figure() {
-  HtmlFigure figure;
-  figure.id = "rates";
-  figure.heading = "Firing rates";
-  figure.table_name = "Rates of every layer";
-  return figure;
-}
-
-std::string finish_rates(HtmlFigure& figure, BarChart& chart, size_t layers) {
-  chart.title = "Firing rate by layer and step";
-  chart.axis = "mean firing rate";
-  chart.unit = "%";
-  if (layers > kMostRows)
-    figure.notes.push_back(
-        fmt::format("The first {} of {} layers are drawn; the table has all.", kMostRows, layers));
-  set_chart(figure, chart);
-  return render(figure);
-}
-
-std::string trace_rates(const TraceFile& trace, const std::vector<LayerRates>& layers) {
-  HtmlFigure figure = rates_figure();
-  BarChart chart;
-  figure.notes = {
+Section trace_rates(const TraceFile& trace, const std::vector<LayerRates>& layers) {
+  Section out;
+  out.notes = {
       fmt::format("Spikes per neuron and step, mean over {}; layers in the order of the network.",
                   trace.is_partial() ? "the recorded steps and samples (a selection of the run)"
                                      : "all samples and steps of the run")};
-  figure.table.header = {"layer", "shape", "neurons", "recorded steps", "spikes", "rate"};
-  figure.table.text_columns = 2;
+  out.table.columns = {{"layer", kLeft},   {"shape", kLeft}, {"neurons"},
+                       {"recorded steps"}, {"spikes"},       {"rate"}};
+  std::vector<LayerRate> bars;
   for (const LayerRates& layer : layers) {
-    const std::string rate =
-        layer.fault.empty() ? percent_or_text(layer.rate()) : std::string("damaged");
-    if (chart.rows.size() < kMostRows)
-      chart.rows.push_back(rate_row(layer.name, layer.rate(), rate));
-    figure.table.rows.push_back({layer.name, shape_text(layer.shape, layer.axes),
-                                 grouped(layer.neurons), grouped(layer.rows),
-                                 layer.fault.empty() ? grouped(layer.spikes) : "damaged", rate});
+    const bool sound = layer.fault.empty();
+    const auto exact = [](int64_t count) { return Cell(Show::kExact, static_cast<double>(count)); };
+    bars.push_back({layer.name, layer.rate(), sound ? percent_or_text(layer.rate()) : "damaged"});
+    out.table.rows.push_back({layer.name, shape_text(layer.shape, layer.axes), exact(layer.neurons),
+                              exact(layer.rows), sound ? exact(layer.spikes) : Cell("damaged"),
+                              bars.back().text});
   }
-  set_heat(layers, chart, figure);
-  return finish_rates(figure, chart, layers.size());
-}
-
-// Without a trace: the rates of the report.
-std::string report_rates(const Json& report) {
-  HtmlFigure figure = rates_figure();
   BarChart chart;
-  figure.notes = {"Spikes per neuron and step, from the report."};
-  figure.table.header = {"layer", "neurons", "spikes", "rate"};
-  const auto& layers = list_in(report, {"counts", text_in(report, {"run", "form"}), "neurons"});
-  for (const Json& layer : layers) {
-    const std::string name = text_in(layer, {"name"});
-    const double rate = number_in(layer, {"rate"});
-    if (chart.rows.size() < kMostRows)
-      chart.rows.push_back(rate_row(name, rate, percent_or_text(rate)));
-    figure.table.rows.push_back({name, fmt::format("{:.0f}", number_in(layer, {"neurons"})),
-                                 fmt::format("{:.0f}", number_in(layer, {"spikes"})),
-                                 percent_or_text(rate)});
-  }
-  return layers.empty() ? "" : finish_rates(figure, chart, layers.size());
+  add_steps(layers, bars, chart, out.table);
+  set_rates(out, bars, std::move(chart));
+  return out;
 }
 
-HtmlTable fact_table(const std::vector<std::pair<std::string, std::string>>& rows) {
-  HtmlTable table;
-  table.header = {"what", "value"};
-  table.text_columns = 2;
+Table fact_table(const std::vector<std::pair<std::string, std::string>>& rows) {
+  Table table{"", {{"what", kLeft}, {"value", kLeft}}};
   for (const auto& [name, value] : rows) table.rows.push_back({name, value});
   return table;
 }
 
-std::string provenance_section(const InspectInput& input) {
+Section provenance_section(const InspectInput& input) {
   std::vector<std::pair<std::string, std::string>> rows;
   if (input.report != nullptr) rows = provenance_rows(input.report->json);
   if (input.trace != nullptr) {
@@ -251,12 +159,15 @@ std::string provenance_section(const InspectInput& input) {
                              {"trace.signature", header.signature},
                              {"trace.complete", header.complete ? "yes" : "no"}});
   }
-  std::string body = render(fact_table(rows));
-  if (input.report != nullptr) {
-    if (const Json* config = find_in(input.report->json, {"config"}))
-      body += details("The whole configuration", render(fact_table(flatten_json(*config))));
+  Section out{"provenance", "Provenance"};
+  out.table = fact_table(rows);
+  if (input.report == nullptr) return out;
+  if (const Json* config = find_in(input.report->json, {"config"})) {
+    out.parts.resize(1);
+    out.parts[0].table = fact_table(flatten_json(*config));
+    out.parts[0].table.caption = "The whole configuration";
   }
-  return section("provenance", "Provenance", body);
+  return out;
 }
 
 std::string head(const InspectInput& input, const std::vector<LayerRates>& layers) {
@@ -306,20 +217,21 @@ std::string inspect_page(const InspectInput& input) {
       input.trace != nullptr ? layer_rates(*input.trace) : std::vector<LayerRates>{};
   std::string defs, body = head(input, layers);
   if (input.trace != nullptr && layers.empty()) body += warning_box("the trace holds no layer");
-  if (input.report != nullptr)
-    body += energy_section(input.report->json) + network_section(input.report->json);
+  std::vector<Section> traced;
   if (!layers.empty()) {
-    body += trace_rates(*input.trace, layers);
-    body += raster_section(*input.trace, input.layer, defs);
-  } else if (input.report != nullptr) {
-    body += report_rates(input.report->json);
+    const LayerRaster raster = layer_raster(*input.trace, input.layer);
+    traced = {trace_rates(*input.trace, layers), raster_section(*input.trace, input.layer, raster)};
+    if (raster.fault.empty()) {
+      defs = raster_defs(raster);
+      if (const SpikeMaps maps = spike_maps(*input.trace, input.layer); !maps.values.empty()) {
+        traced.push_back(maps_section(raster, maps));
+        defs += maps_defs(maps);
+      }
+    }
   }
-  if (input.report != nullptr) {
-    const Json& report = input.report->json;
-    body += language_section(report) + operations_section(report) + unpriced_section(report) +
-            memory_section(report) + break_even_section(report) + methods_section(report);
-  }
-  body += provenance_section(input);
+  body += to_html(input.report != nullptr ? report_sections(input.report->json, std::move(traced))
+                                          : std::move(traced));
+  body += to_html(provenance_section(input));
   return page("Spikes and energy: " + input.name,
               input.report != nullptr ? text_in(input.report->json, {"dataset"})
                                       : "a spike trace without a report",

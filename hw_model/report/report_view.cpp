@@ -63,12 +63,6 @@ std::vector<std::pair<std::string, double>> operand_shares(const Json& scheme, d
              : std::vector<std::pair<std::string, double>>{};
 }
 
-// "fp32" where a report does not say.
-std::string run_precision(const Json& report) {
-  const std::string name = text_in(report, {"provenance", "precision", "name"});
-  return name.empty() ? "fp32" : name;
-}
-
 // Older reports: what of their fp32 figures ran.
 std::string evidence_of(const Json& value, const std::string& scheme, const Json& report) {
   if (const std::string stated = text_in(value, {"evidence"}); !stated.empty()) return stated;
@@ -168,6 +162,11 @@ std::vector<std::pair<std::string, std::string>> flatten_json(const Json& value)
   return out;
 }
 
+std::string run_precision(const Json& report) {
+  const std::string name = text_in(report, {"provenance", "precision", "name"});
+  return name.empty() ? "fp32" : name;
+}
+
 std::string SchemeEntry::label() const {
   std::string text = scheme;
   for (const std::string& part : {form, precision, evidence}) {
@@ -193,11 +192,11 @@ SchemeEntry scheme_entry(const Json& value, const std::string& name, const Json&
   SchemeEntry entry;
   entry.scheme = name;
   entry.form = text_in(value, {"form"});
-  entry.precision = text_in(value, {"precision"});
+  entry.arithmetic = entry.precision = text_in(value, {"precision"});
   entry.evidence = evidence_of(value, name, report);
   const Json* throughout = find_in(value, {"throughout"});
-  const bool all = throughout != nullptr && throughout->is_boolean() && throughout->get<bool>();
-  if (all && !name.starts_with("dense_") && entry.precision != "fp32")
+  entry.throughout = throughout != nullptr && throughout->is_boolean() && throughout->get<bool>();
+  if (entry.throughout && !name.starts_with("dense_") && entry.precision != "fp32")
     entry.precision += " throughout";
   entry.priced_share = number_in(value, {"priced_share"});
   entry.has_energy = value.contains("per_sample_nJ");
@@ -292,9 +291,9 @@ std::string weights_state(const Json& report) {
     const Json* value = find_in(report, {"provenance", key});
     return value != nullptr && value->is_boolean() && value->get<bool>();
   };
-  return flag("weights_random")    ? "random"
+  return flag("weights_random")    ? "NOT TRAINED"
          : flag("weights_trained") ? "trained"
-                                   : "not stated as trained";
+                                   : "not stated whether trained";
 }
 
 std::vector<std::pair<std::string, std::string>> provenance_rows(const Json& report) {

@@ -37,6 +37,8 @@ std::vector<std::pair<std::string, std::string>> flatten_json(const nlohmann::js
 struct SchemeEntry {
   std::string scheme, form;
   std::string precision;    // "int8 throughout" where every operation is taken to be of it
+  std::string arithmetic;   // without that word
+  bool throughout = false;  // also of fp32 and of dense networks, which have nothing else
   std::string evidence;     // "ran", "estimated"; of older reports as far as they tell, else ""
   double priced_share = 0;  // of the synaptic work; NaN: an older report
   bool baseline = false;
@@ -48,6 +50,9 @@ struct SchemeEntry {
   // "as_built, fused, int8, ran" without what is empty.
   std::string label() const;
 };
+
+// Of the run; "fp32" where a report does not say.
+std::string run_precision(const nlohmann::json& report);
 
 // Before 1.5 every spiking energy was that of fp32, whatever ran: what such a report lacks, as a
 // sentence without its name; "" for newer ones.
@@ -77,7 +82,7 @@ std::string verdict_of(const nlohmann::json& report);
 std::string_view mark_of(Outcome outcome) noexcept;
 // The verdict in a box, marked by its outcome.
 std::string verdict_box(const nlohmann::json& report);
-// "trained", "random" or "not stated as trained".
+// "trained", "NOT TRAINED" or "not stated whether trained".
 std::string weights_state(const nlohmann::json& report);
 // Provenance, tool and identity as rows of name and value.
 std::vector<std::pair<std::string, std::string>> provenance_rows(const nlohmann::json& report);

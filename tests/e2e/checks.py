@@ -182,7 +182,7 @@ def check_dense_pass_of_real_layer(runner, file, layer):
     with open(runner.path(file)) as page:
         row = re.search(rf"<tr><td>{re.escape(layer)}</td>(.*?)</tr>", page.read())
     require(row, f"no row of {layer}")
-    cells = re.findall(r"<td[^>]*>([^<]*)</td>", row[1])
+    cells = [cell.replace("\u00a0", "") for cell in re.findall(r"<td[^>]*>([^<]*)</td>", row[1])]
     require(cells[1] == "real" and int(cells[3]) > 0 and cells[3] == cells[4], f"{layer}: {cells}")
 
 

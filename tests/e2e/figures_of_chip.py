@@ -58,7 +58,7 @@ def check_hardware(text, report):
     require((start >= 0) == (hardware is not None), "the chip in the table")
     if hardware is None:
         return
-    run, said = hardware["run"], words(text[start:text.index("\nnot priced, per sample")])
+    run, said = hardware["run"], words(text[start:])
     check_energies(text[start:], run["energy_per_inference"])
     require(f"hardware: {hardware['chip']}, level {hardware['level']}, mapper {hardware['mapper']}, {hardware['precision']}, "
             f"{run['used']['cores']} of {run['used']['cores_of_chip']} cores" in said, "the heading of the chip")

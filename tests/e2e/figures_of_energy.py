@@ -1,7 +1,7 @@
 """Energies of a report: every row of the table, of report.json and of the page, every cell of report.csv."""
 import re
 
-from shown import agree, block, close, plain, require, same, shows, tables_of
+from shown import agree, cells_of, close, plain, require, same, shows, table, tables_of
 
 FORMS = ("as_written", "fused")
 
@@ -32,27 +32,56 @@ def schemes_of(report):
     return found
 
 
-def check_energy_table(text, report):
+def check_energy_rows(rows, report):
+    """The printed table or that of the page."""
     entries = schemes_of(report)
-    rows = block(text, "energy per sample ", "  ran: ")
-    keys = [(row[0], row[2], row[1].replace("*", " throughout") + " weights" * (row[0] == "hardware")) for row in rows]
-    same(sorted(keys), sorted(entries), "rows of the table of energies")
+    form = report["run"]["form"]  # where there is but one, a narrow terminal leaves it out
+    keys = [(row["scheme"], row.get("form", "-" if row["scheme"].startswith("dense_") else form), row["precision"]) for row in rows]
+    same(sorted(keys), sorted(entries), "rows of the energies")
     dense = [e for key, e in entries.items() if key[0].startswith("dense_") and e["priced_share"] >= 1]
     best = min(dense, key=lambda e: e["per_sample_nJ"], default=None)
-    for key, (_, _, _, evidence, energy, priced, *ratios) in zip(keys, rows):
+    for key, row in zip(keys, rows):
         entry = entries[key]
-        same(evidence, entry["evidence"], key)
-        agree(energy, entry["per_sample_nJ"] * 1e-9, key)
-        agree(priced, entry["priced_share"], key)
+        same(row["evidence"], entry["evidence"], key)
+        agree(row["energy"], entry["per_sample_nJ"] * 1e-9, key)
+        agree(row["priced"], entry["priced_share"], key)
         bases = [entries.get((name, "-", entry["precision"])) if entry.get("throughout") else None
                  for name in ("dense_same", "dense_twin")] + [best if key[0] != "hardware" else None]
-        for ratio, base in zip(ratios, bases):
+        for ratio, base in zip((row["/ same"], row["/ twin"], row["/ best"]), bases):
             whole = base and entry["priced_share"] >= 1 and base["priced_share"] >= 1
             if ratio == "-":
                 require(not whole, f"{key}: no ratio in the table")
             else:
                 require(whole, f"{key}: a ratio to other work")
                 agree(ratio, entry["per_sample_nJ"] / base["per_sample_nJ"], key)
+        for column, cell in row.items():
+            if column.startswith("of it ") and cell != "-":
+                parts = [l["energy_pJ"] for l in entry["lines"] if l["operand"] == column[6:]]
+                agree(cell, sum(parts) * 1e-12 / report["run"]["samples"], (key, column))
+
+
+def check_energies(text, report, page):
+    entries = schemes_of(report)
+    rows = table(text, "Energy per sample by scheme")
+    check_energy_rows(rows, report)
+    check_energy_rows(tables_of(page["energy"])[-1], report)
+    check_prices(table(text, "Formulas and prices"), entries)
+    check_prices(tables_of(page["prices"])[-1], entries)
+    check_duels(report, entries)
+    check_methods(page, report, entries)
+
+
+def check_prices(rows, entries):
+    """Every price of every scheme, and no other."""
+    expected = {price["name"]: price for entry in entries.values() for price in entry.get("prices", [])}
+    same([row["price"] for row in rows], list(expected), "prices")
+    for row in rows:
+        price = expected[row["price"]]
+        agree(row["pJ"], price["value_pJ"], row)
+        same(cells_of(row)[2:], [price["mark"], str(price["node_nm"]), price["source"], price["scope"]], row["price"])
+
+
+def check_duels(report, entries):
     for duel in report["energy"]["comparisons"]:
         spiking = entries[duel["scheme"], duel["form"], label_of({**duel})]
         other = entries[duel["baseline"], "-", duel["baseline_precision"]]
@@ -62,31 +91,15 @@ def check_energy_table(text, report):
             same(duel["wins"], spiking["per_sample_nJ"] < other["per_sample_nJ"], duel)
 
 
-def check_energy_page(page, report):
-    entries = schemes_of(report)
-    table = tables_of(page["energy"])[-1]
-    keys = [(row["scheme"], "-" if row["kind"] == "dense" else row["form"], row["precision"]) for row in table]
-    same(sorted(keys), sorted(entries), "rows of the page's energies")
-    for key, row in zip(keys, table):
-        entry = entries[key]
-        same(row["evidence"], entry["evidence"], key)
-        agree(row["priced"], entry["priced_share"], key)
-        agree(row["energy per sample"], entry["per_sample_nJ"] * 1e-9, key)
-        for column, cell in row.items():
-            if column.startswith("of it ") and cell != "-":
-                parts = [l["energy_pJ"] for l in entry["lines"] if l["operand"] == column[6:]]
-                agree(cell, sum(parts) * 1e-12 / report["run"]["samples"], (key, column))
+def check_methods(page, report, entries):
     headings = re.findall(r"<h3>(.*?)</h3>(.*?)(?=<h3>|$)", page["methods"], re.S)
     for heading, body in headings:
         name, *rest = plain(heading).split(", ")
         form = "-" if name.startswith("dense_") else rest[0]
         entry = entries[name, form, rest[1]]
-        for table in tables_of(body):
-            for row in table:
-                if "mark" in row:
-                    price = next(p for p in entry["prices"] if p["name"] == row["price"])
-                    agree(row["pJ"], price["value_pJ"], (heading, row))
-                elif "operations of the run" in row:
+        for rows in tables_of(body):
+            for row in rows:
+                if "operations of the run" in row:
                     lines = [l for l in entry["lines"] if l["layer"] == row["layer"] and l["rule"] == row["rule"]
                              and l["price"] == row["price"]]
                     require(any(shows(row["energy"], l["energy_pJ"] * 1e-12) and

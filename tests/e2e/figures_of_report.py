@@ -7,7 +7,7 @@ import re
 
 import shown
 from figures_of_chip import check_hardware
-from figures_of_energy import check_csv, check_energy_page, check_energy_table, label_of, schemes_of
+from figures_of_energy import check_csv, check_energies, label_of, schemes_of
 from shown import agree, cells_of, close, plain, require, same, shows, tables_of, words
 
 OPERATIONS = {"dense MACs of the layers, all steps": "dense_macs", "dense MACs of attention, all steps": "dense_macs_attention",
@@ -45,9 +45,9 @@ def check_run_lines(text, report, page):
         found = re.search(pattern, said)
         require(found, f"not in the table: {pattern}")
         return found.groups()
-    same(find(r"(\d+) samples x (\d+) steps, form (\w+),"), (str(run["samples"]), str(run["steps"]), run["form"]), "run")
-    same(find(r" signature (\w{16}) "), (report["signature"],), "signature")
-    rate, spikes, updates = find(r"rates mean ([\d.]+ %) \((\d+) spikes in (\d+) neuron updates\)")
+    same(find(r"(\d+) samples x (\d+) steps: form (\w+), (\w+),"), (str(run["samples"]), str(run["steps"]), run["form"], run["precision"]), "run")
+    same(find(r" signature (\w{16}): "), (report["signature"],), "signature")
+    rate, spikes, updates = find(r"mean firing rate ([\d.]+ %): (\d+) spikes in (\d+) neuron updates;")
     agree(rate, run["mean_rate"], "mean rate")
     same((int(spikes), int(updates)), (run["spikes"], run["neuron_updates"]), "spikes")
     same((run["spikes"], run["neuron_updates"]), (counts["totals"]["spikes"], counts["totals"]["neuron_updates"]), "spikes")
@@ -62,15 +62,15 @@ def check_run_lines(text, report, page):
     facts = shown.facts_of(page["top"])
     same(facts["signature"][0], report["signature"], "signature of the page")
     agree(facts["mean firing rate"][0], run["mean_rate"], "mean rate of the page")
-    kind = next(name for name in facts if name.endswith("steps"))
-    same(facts[kind][0], f"{run['samples']} × {run['steps']}", "samples of the page")
-    same(facts[kind][1], f"form {run['form']}, {run['precision']}", "form of the page")
-    for who, key in (("accuracy", report), ("accuracy of the dense twin", report["dense_twin"] or {"accuracy": None})):
-        if who in facts:
+    for name, (value, note) in facts.items():
+        line = f"{name} {value}" + (f": {note}" if note else "")
+        require(words(line).replace("×", "x") in said, f"not in the table: {line}")
+    for who, key in (("accuracy", report), ("dense twin", report["dense_twin"])):
+        if who in facts and "language" not in report:
             agree(facts[who][0], key["accuracy"], who)
     known = report["accuracy_counts"]
     if known["known"]:
-        share, correct, total = find(r"accuracy ([\d.]+ %) \((\d+) of (\d+)\)")
+        share, correct, total = find(r" accuracy ([\d.]+ %): (\d+) of (\d+)")
         same((int(correct), int(total)), (known["correct"], known["total"]), "accuracy")
         agree(share, report["accuracy"], "accuracy")
         close(report["accuracy"], known["correct"] / known["total"], "accuracy")
@@ -82,7 +82,7 @@ def check_run_lines(text, report, page):
 def check_texts(text, report):
     """What is told word for word."""
     said, provenance = words(text), report["provenance"]
-    for line in (f"data {report['dataset']} ", provenance["weights_text"] + " run ", f", {provenance['threads']} threads, "
+    for line in (f"data {report['dataset']} ", ": " + provenance["weights_text"], f", {provenance['threads']} threads, "
                  f"{provenance['schedule']} ", f"({provenance['simd']})", f"; from {provenance['rate_source']} ",
                  *(f"WHAT IF: {change}" for change in report["what_if"]),
                  *(f"{name}: {entry['description']}" for name, entry in report["energy"].items()
@@ -91,8 +91,6 @@ def check_texts(text, report):
     for entry in schemes_of(report).values():
         if entry["scheme"] not in ("hardware", "dense_twin") and label_of(entry) == "fp32" and "description" not in entry:
             require(words(entry["formula"]) in said, f"not in the table: {entry['formula']}")
-        for price in entry.get("prices", []):
-            require(words(f"price {price['name']}: {price['value_pJ']:.4g} pJ ({price['source']}) [mark {price['mark']}]") in said, price)
 
 
 def check_precision(text, report):
@@ -107,15 +105,16 @@ def check_precision(text, report):
 
 def check_operations(text, report, page):
     samples, form = report["run"]["samples"], report["run"]["form"]
-    header, *rows = shown.block(text, "operations per sample", header=True)
-    forms = [name for name in ("as_written", "fused") if report["counts"][name]]
-    same(header[1:], [name + (" (ran)" if name == form else "") for name in forms], "forms")
-    for name, *figures in rows:
-        for figure, its_form in zip(figures, forms):
-            totals = report["counts"][its_form]["totals"]
-            value = totals["weights"] if name == "synaptic weights stored" else totals[OPERATIONS[name]] / samples
-            agree(figure, value, (name, its_form))
-    same({row[0] for row in rows}, {*OPERATIONS, "synaptic weights stored"}, "operations")
+    forms = {name + (" (ran)" if name == form else ""): name for name in ("as_written", "fused") if report["counts"][name]}
+    for rows in (shown.table(text, "Operations per sample"), tables_of(page["totals"])[-1]):
+        for row in rows:
+            name, *figures = cells_of(row)
+            same(list(row)[1:], list(forms), "forms")
+            for figure, its_form in zip(figures, forms.values()):
+                totals = report["counts"][its_form]["totals"]
+                value = totals["weights"] if name == "synaptic weights stored" else totals[OPERATIONS[name]] / samples
+                agree(figure, value, (name, its_form))
+        same({cells_of(row)[0] for row in rows}, {*OPERATIONS, "synaptic weights stored"}, "operations")
     counts = report["counts"][form]
     layers = {layer["name"]: layer for layer in counts["layers"]}
     products = {f"{a['name']} {what}": (a, part, adds) for a in counts["attention"]
@@ -154,32 +153,19 @@ def check_rates_page(page, report):
 
 
 def check_memory(text, report, page):
-    samples, form = report["run"]["samples"], report["run"]["form"]
-    expected = {}
+    samples, expected = report["run"]["samples"], {}
     for bound in report["memory_traffic"]["bounds"]:
         for line in bound["lines"]:
             expected[bound["scheme"], bound["form"], bound["precision"], str(line["bits"]), line["what"]] = line
-    table = tables_of(page["memory"])[-1]
-    keys = [(row["scheme"], row["form"], row["precision"], row["bits"], row["traffic"]) for row in table]
-    same(sorted(keys), sorted(expected), "memory traffic of the page")
-    for key, row in zip(keys, table):
-        for cell, value in (("accesses per sample", "accesses"), ("lowest", "low_pJ"), ("highest", "high_pJ")):
-            agree(row[cell], expected[key][value] / samples * (1 if value == "accesses" else 1e-12), (key, cell))
-    seen = 0
-    for name, accesses, bits, low, high in shown.block(text, "memory traffic per sample"):
-        owner, what = name.split(": ", 1)
-        scheme, precision = owner.split()
-        key = "as_built" if scheme == "spiking" else scheme
-        line = next(l for (s, f, p, b, w), l in expected.items() if (s, p, b) == (key, precision, bits) and
-                    w.startswith(what.removesuffix("...")) and (f == form or s != "as_built"))
-        agree(accesses, line["accesses"] / samples, name)
-        agree(low, line["low_pJ"] * 1e-12 / samples, name)
-        agree(high, line["high_pJ"] * 1e-12 / samples, name)
-        seen += 1
-    require(seen == sum(1 for s, f, *_ in expected if s != "as_built" or f == form), f"{seen} lines of memory traffic")
+    for table in (shown.table(text, "Memory traffic: bounds"), tables_of(page["memory"])[-1]):
+        keys = [(row["scheme"], row["form"], row["precision"], row["bits"], row["traffic"]) for row in table]
+        same(sorted(keys), sorted(expected), "memory traffic")
+        for key, row in zip(keys, table):
+            for cell, value in (("accesses", "accesses"), ("lowest", "low_pJ"), ("highest", "high_pJ")):
+                agree(row[cell], expected[key][value] / samples * (1 if value == "accesses" else 1e-12), (key, cell))
 
 
-def check_break_even(report, page):
+def check_break_even(text, report, page):
     network, conditions = report["break_even"]["network"], {c["id"]: c for c in report["break_even"]["conditions"]}
     if not conditions:
         return
@@ -192,38 +178,35 @@ def check_break_even(report, page):
     agree(re.search(r"form: ([\d.e-]+) spikes per", report["verdict"][3])[1], network["s"], "s")
     agree(re.search(r"mean rate ([\d.]+ %)", report["verdict"][3])[1], network["rate"], "rate")
     close(network["rate"], report["run"]["mean_rate"], "mean rate")
-    table = tables_of(page["break-even"])[-1]
-    same([row["condition"] for row in table], list(conditions), "conditions")
-    for row in table:
-        condition = conditions[row["condition"]]
-        same(row["position"], network["positions"][row["condition"]], row)
-        low, _, high = row["limit"].partition(" to ")
-        agree(low, condition["low"], row)
-        agree(high or low, condition["high"], row)
+    for table in (shown.table(text, "Published break-even conditions"), tables_of(page["break-even"])[-1]):
+        same([row["condition"] for row in table], list(conditions), "conditions")
+        for row in table:
+            condition = conditions[row["condition"]]
+            same((row["position"], row["source"]), (network["positions"][row["condition"]], condition["source"]), row)
+            low, _, high = row["limit"].partition(" to ")
+            agree(low, condition["low"], row)
+            agree(high or low, condition["high"], row)
     agree(re.search(r"s = (\S+) spikes", plain(page["break-even"]))[1], network["s"], "s of the page")
 
 
 def check_unpriced(text, report, page):
-    """What table and page say is not priced: counts of the run's rows."""
-    entries = schemes_of(report)
-    table = [row for row in tables_of(page["unpriced"])[-1] if "operations of the run" in row]
-    for row in table:
-        scheme, _, form = row["scheme"].partition(", ")
-        counts = [term.get("count") for entry in entries.values() for term in entry["unpriced"]
-                  if (entry["scheme"], entry["form"], term["text"]) == (scheme, form, row["left out"])]
-        require(counts and all(shows(row["operations of the run"], count) for count in counts if count is not None), row)
-    require(len(table) >= len(report["unpriced"]), "the page leaves out what is not priced")
-    samples = report["run"]["samples"]
-    body = words(text[text.index("\nnot priced, per sample"):text.index("\nmemory traffic per sample")])
-    for title, key in ((f"spiking, {report['run']['form']}", None), ("dense_same", "dense_same"), ("dense_twin", "dense_twin")):
-        if key and (key, "-", "fp32") not in entries:
-            continue
-        terms = entries[key, "-", "fp32"]["unpriced"] if key else report["unpriced"]
-        part = body[body.index(title + ": ") + len(title) + 2:]
-        for term in terms:
-            figure, found, part = part.partition(" " + term["text"])
-            require(found, f"{title}: not in the table: {term}")
-            agree(figure.split("; ")[-1], term["count"] / samples, (title, term))
+    """Every term of every scheme: named where it is left out, with its count."""
+    samples, forms, expected = report["run"]["samples"], {}, {}
+    for entry in schemes_of(report).values():
+        forms.setdefault(entry["scheme"], set()).add(entry["form"])
+        for term in entry["unpriced"]:
+            expected.setdefault((term["text"], term.get("count")), {}).setdefault(entry["scheme"], set()).add(entry["form"])
+    for rows in (shown.table(text, "What no price stands for"), tables_of(page["unpriced"])[-1]):
+        told = {}
+        for row in rows:
+            for (name, count), schemes in expected.items():
+                each = None if count is None else count / samples
+                if name == row["left out"] and (row["per sample"] == "-" if count is None else shows(row["per sample"], each)):
+                    told[name, count] = row
+                    same(sorted(row["schemes"].split(", ")), sorted(scheme if mine == forms[scheme] else " ".join([scheme, *mine])
+                                                                    for scheme, mine in schemes.items()), name)
+                    agree(row.get("operations of the run", "-"), count if "operations of the run" in row else None, name)
+        same((set(told), len(rows)), (set(expected), len(expected)), "what is left out")
 
 
 def check_language(text, report, page):
@@ -240,28 +223,27 @@ def check_language(text, report, page):
     for cell in ("bits per character", "bits per byte"):
         agree(scores[0][cell], language[cell.replace(" ", "_")], cell)
     if "language_energy" not in report:
-        require(not rest and "\nenergy per token" not in text, "energies per token")
+        require(not rest and "\nEnergy per token" not in text, "energies per token")
         return
-    energies = rest[0]
     rows = {(row["scheme"], label_of(row)): row for row in report["language_energy"]["per_token"]}
-    said = shown.block(text, "energy per token", "  the published")
-    for name, found in (("table", {(r[0], r[1]): r[2:] for r in said}),
-                        ("page", {tuple(cells_of(r)[:2]): cells_of(r)[2:] for r in energies})):
-        same(set(found), set(rows), f"energies per token of the {name}")
-        for key, (evidence, whole, less, without, less_without) in found.items():
+    said = shown.table("\n" + text[text.index("\nEnergy per token"):].replace("Energy per token", "ENERGY PER TOKEN"), "Energy per token")
+    for found in (said, rest[0]):
+        same([tuple(cells_of(row)[:2]) for row in found], list(rows), "energies per token")
+        for row, key in zip(found, rows):
+            evidence, whole, less, without, less_without = cells_of(row)[2:]
             row = rows[key]
             same(evidence, row["evidence"], key)
             for cell, value in ((whole, row["with_head_nJ"] * 1e-9), (without, row["without_head_nJ"] * 1e-9),
                                 (less.removeprefix("1/"), row["times_less_with_head"]),
                                 (less_without.removeprefix("1/"), row["times_less_without_head"])):
-                agree(cell, value, (name, key))
+                agree(cell, value, key)
     claim = report["language_energy"]["published"]
     told = (rf"is {re.escape(claim['formula'])} with R = {claim['R']:.2f}, d = {claim['d']}, {claim['E_MAC_pJ']} and "
             rf"{claim['E_AC_pJ']} pJ")
-    factor = re.search(r"the published 1/(\S+) " + told, body)
-    require(factor, f"not in the table: {told}")
-    agree(factor[1], claim["ratio"], "the published factor")
-    agree(re.search(r"The published factor (\S+) " + told, words(plain(page["language"])))[1], claim["ratio"], "the page's")
+    for where in (body, words(plain(page["language"]))):
+        factor = re.search(r"The published 1/(\S+) " + told, where)
+        require(factor, f"not there: {told}")
+        agree(factor[1], claim["ratio"], "the published factor")
     for assumption in claim["assumptions"]:
         require(words("- " + assumption) in body and words(assumption) in words(plain(page["language"])), assumption)
     entries = schemes_of(report)
@@ -270,22 +252,23 @@ def check_language(text, report, page):
         close(row["with_head_nJ"], entry["per_sample_nJ"], (scheme, precision, "per token and per sample"))
 
 
-def check_lmu(text, report):
+def check_lmu(text, report, page):
     samples = report["run"]["samples"]
     forms = report.get("lmu_memory", [])
-    for cost, row in zip(forms, shown.block(text, "Legendre memory per sample", "  from the spikes") if forms else []):
-        same(row[0], cost["form"] + (" (ran)" if cost["executed"] else ""), "form of the memory")
-        for cell, value in zip(row[1:], (cost["additions"] / samples, cost["macs"] / samples, cost["fp32_pJ"] * 1e-12 / samples,
-                                         cost["int8_pJ"] * 1e-12 / samples, cost["stored_values"])):
-            agree(cell, value, row)
+    for rows in (shown.table(text, "Legendre memory per sample"), tables_of(page["lmu"])[-1]) if forms else ():
+        for cost, row in zip(forms, map(cells_of, rows), strict=True):
+            same(row[0], cost["form"] + (" (ran)" if cost["executed"] else ""), "form of the memory")
+            for cell, value in zip(row[1:], (cost["additions"] / samples, cost["macs"] / samples, cost["fp32_pJ"] * 1e-12 / samples,
+                                             cost["int8_pJ"] * 1e-12 / samples, cost["stored_values"])):
+                agree(cell, value, row)
 
 
 def check_neurobench(text, report):
     harness = report["neurobench"]
     if harness is None:
-        require("\nNeuroBench, per sample" not in text, "NeuroBench was not counted")
+        require("\nNEUROBENCH, PER SAMPLE" not in text, "NeuroBench was not counted")
         return
-    found = re.search(r"NeuroBench, per sample: (.+?) ACs and (.+?) MACs effective of (.+?) dense; with attention (.+?) ACs; (.+?) "
+    found = re.search(r"NEUROBENCH, PER SAMPLE (.+?) ACs and (.+?) MACs effective of (.+?) dense; with attention (.+?) ACs; (.+?) "
                       r"membrane updates; activation sparsity (\S+ %); connection sparsity (\S+ %); footprint (\d+) bytes", words(text))
     operations, totals = harness["SynapticOperations"], report["counts"][report["run"]["form"]]["totals"]
     attention = (totals["kv_k_gated_adds"] + totals["qkv_q_gated_adds"]) / report["run"]["samples"]
@@ -303,14 +286,13 @@ def check_report(text, report, rows, page):
     check_texts(text, report)
     check_precision(text, report)
     check_hardware(text, report)
-    check_energy_table(text, report)
-    check_energy_page(page, report)
+    check_energies(text, report, page)
     check_csv(rows, report)
     check_operations(text, report, page)
     check_rates_page(page, report)
     check_memory(text, report, page)
-    check_break_even(report, page)
+    check_break_even(text, report, page)
     check_unpriced(text, report, page)
     check_language(text, report, page)
-    check_lmu(text, report)
+    check_lmu(text, report, page)
     check_neurobench(text, report)

@@ -77,6 +77,30 @@ def block(text, first, end="\n", header=False):
     return rows
 
 
+def table(text, heading):
+    """Rows of the table below a heading, by the names in its head, like those of a page; wrapped cells are joined. Columns are what
+    blanks part on every line; a line with an empty cell goes on with the row above it."""
+    lines = text.split("\n")
+    require(heading.upper() in lines, f"no section {heading!r}")
+    body = []
+    for line in lines[lines.index(heading.upper()) + 1:]:
+        if not line or re.match(r" {2}\S", line):
+            break
+        body.append(line)
+    width = max(map(len, body))
+    blank = "".join(" " if all(line[i:i + 1] in (" ", "") for line in body) else "x" for i in range(width))
+    spans = [found.span() for found in re.finditer(r"x+(?: x+)*", blank)]
+    rows = []
+    for line in body:
+        cells = [line[first:last].strip() for first, last in spans]
+        if all(cells):
+            rows.append(cells)
+        else:
+            rows[-1] = [f"{before} {cell}".strip() for before, cell in zip(rows[-1], cells)]
+    names = [name if rows[0].index(name) == i else f"{name} {i}" for i, name in enumerate(rows[0])]
+    return [dict(zip(names, row)) for row in rows[1:]]
+
+
 def lines_of(text, first):
     """The same for tables whose rows are not indented: from below the line that starts with `first` to an empty one."""
     lines = text.split("\n")

@@ -1,18 +1,17 @@
 #pragma once
-// Pieces of a self-contained HTML page: skeleton with inline style, tables, figures.
+// Pieces of a self-contained HTML page: skeleton with inline style, paragraphs, boxes.
 //
 // No script, nothing is loaded (a Content-Security-Policy in the page forbids it). Every
-// std::string of a struct below is plain text and escaped here, unless its name ends in _html.
-// Wide and narrow drawings of a picture stand side by side in the page; its style shows the one
+// text below is plain and escaped here, unless its name ends in _html. Wide and narrow drawings of a picture stand side by side in the page; its style shows the one
 // that fits. On paper all details are open. Thread-safe: pure functions.
 
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "hw_model/report/draw/bar_chart.hpp"
+#include "hw_model/report/section.hpp"
 
 namespace spikeloom {
 
@@ -22,12 +21,6 @@ struct HtmlTable {
   size_t text_columns = 1;  // the first ones are texts, the others numbers
   // By row and column: names of cells that links lead to, and what cells link to.
   std::map<std::pair<size_t, size_t>, std::string> ids = {}, links = {};
-};
-
-struct LegendEntry {
-  int color = 0;
-  std::string text;
-  bool pale = false;
 };
 
 // A section with a picture, what it shows and the table behind it.
@@ -47,16 +40,12 @@ std::string render(const HtmlTable& table);
 std::string render(const HtmlFigure& figure);
 // Draws the chart for both widths into the figure.
 void set_chart(HtmlFigure& figure, const BarChart& chart);
+
 std::string section(std::string_view id, std::string_view heading, std::string_view body_html);
 std::string paragraph(std::string_view text, std::string_view css_class = "");
 std::string bullets(const std::vector<std::string>& items);
 std::string details(std::string_view summary, std::string_view body_html);
 
-// Boxes with name, value and a small note; a hash stands in monospace.
-struct Fact {
-  std::string name, value, note;
-  bool hash = false;
-};
 std::string fact_boxes(const std::vector<Fact>& facts);
 
 // What a report concludes, prominent; the word it begins with, if any, stands out. `mark`: "wins",

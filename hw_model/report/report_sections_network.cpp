@@ -6,16 +6,19 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
 #include <set>
 
 #include "hw_model/report/draw/svg.hpp"
 #include "hw_model/report/network_view.hpp"
-#include "hw_model/report/page.hpp"
+#include "hw_model/report/report_sections.hpp"
+#include "hw_model/report/report_view.hpp"
 
 namespace spikeloom {
 namespace {
 
 using Json = nlohmann::json;
+using enum Align;
 
 constexpr double kRow = 40, kBox = 22, kCell = 13, kLane = 9;
 constexpr size_t kMostLanes = 6, kMostBlocks = 120;
@@ -39,7 +42,7 @@ struct Way {  // from block to block
   size_t lane = 0;
 };
 
-struct Picture {
+struct Blocks {
   std::vector<Block> blocks;
   std::vector<Way> ways;
   const Fire* hottest = nullptr;
@@ -55,7 +58,7 @@ bool index_in(const Json& value, const char* key, size_t size, size_t& out) {
 }
 
 // Blocks in the order in which their first layers run.
-std::vector<size_t> add_blocks(const Json& report, Picture& picture) {
+std::vector<size_t> add_blocks(const Json& report, Blocks& picture) {
   std::map<std::string, size_t> known;
   const auto block = [&](const std::string& name) {
     const auto [at, is_new] = known.emplace(block_of(name), picture.blocks.size());
@@ -85,7 +88,7 @@ std::vector<size_t> add_blocks(const Json& report, Picture& picture) {
   return of_node;
 }
 
-void add_ways(const Json& report, const std::vector<size_t>& of_node, Picture& picture) {
+void add_ways(const Json& report, const std::vector<size_t>& of_node, Blocks& picture) {
   std::set<std::pair<std::pair<size_t, size_t>, std::string>> seen;
   for (const Json& edge : list_in(report, {"network", "edges"})) {
     size_t from = 0, to = 0;
@@ -117,7 +120,7 @@ void add_ways(const Json& report, const std::vector<size_t>& of_node, Picture& p
   }
 }
 
-void find_hottest(Picture& picture) {
+void find_hottest(Blocks& picture) {
   for (const Block& block : picture.blocks) {
     for (const Fire& fire : block.fires) {
       if (!(fire.rate > picture.high)) continue;
@@ -131,7 +134,7 @@ double top_of(size_t row) {
   return 4 + kRow * static_cast<double>(row);
 }
 
-std::string draw_way(const Picture& picture, const Way& way, double x) {
+std::string draw_way(const Blocks& picture, const Way& way, double x) {
   const bool spikes = std::isfinite(way.rate);
   const std::string look = spikes
                                ? fmt::format("class=\"q\" stroke-opacity=\"{}\" stroke-width=\"3\"",
@@ -155,7 +158,7 @@ std::string draw_way(const Picture& picture, const Way& way, double x) {
 }
 
 // What reaches a block from the one above it.
-std::string arrival(const Picture& picture, size_t row) {
+std::string arrival(const Blocks& picture, size_t row) {
   std::set<std::string> texts;
   for (const Way& way : picture.ways) {
     if (way.to == row && way.from + 1 == row)
@@ -179,7 +182,7 @@ std::string cut_to(std::string text, double width) {
   return text + "...";
 }
 
-std::string draw_block(const Picture& picture, size_t row, double x, double names, double width) {
+std::string draw_block(const Blocks& picture, size_t row, double x, double names, double width) {
   const Block& block = picture.blocks[row];
   const double y = top_of(row);
   std::string out = fmt::format(
@@ -217,7 +220,7 @@ std::string draw_block(const Picture& picture, size_t row, double x, double name
   return out;
 }
 
-std::string draw_network(const Picture& picture, double width) {
+std::string draw_network(const Blocks& picture, double width) {
   size_t lanes = 0;
   double names = 60;
   for (const Way& way : picture.ways)
@@ -235,10 +238,10 @@ std::string draw_network(const Picture& picture, double width) {
 }
 
 // Every edge between layers: what is behind the picture.
-void add_edges(const Json& report, const std::vector<size_t>& of_node, HtmlFigure& figure) {
-  figure.table_name = "Every way from layer to layer";
-  figure.table.header = {"from", "operator", "to", "operator", "value", "neurons", "rate"};
-  figure.table.text_columns = 6;
+void add_edges(const Json& report, const std::vector<size_t>& of_node, Table& table) {
+  table.caption = "Every way from layer to layer";
+  table.columns = {{"from", kLeft},  {"operator", kLeft}, {"to", kLeft}, {"operator", kLeft},
+                   {"value", kLeft}, {"neurons", kLeft},  {"rate"}};
   const auto& nodes = list_in(report, {"network", "nodes"});
   std::map<size_t, size_t> first_row;  // where a node receives
   std::vector<std::pair<size_t, size_t>> ends;
@@ -247,59 +250,60 @@ void add_edges(const Json& report, const std::vector<size_t>& of_node, HtmlFigur
     size_t from = 0, to = 0;
     if (!index_in(edge, "from", nodes.size(), from) || !index_in(edge, "to", nodes.size(), to))
       continue;
-    const size_t row = figure.table.rows.size();
+    const size_t row = table.rows.size();
     first_row.emplace(to, row);
     ends.emplace_back(from, to);
-    if (blocks.insert(of_node[to]).second)
-      figure.table.ids[{row, 3}] = fmt::format("block-{}", of_node[to]);
     const Json* later = find_in(edge, {"feedback"});
     const bool feedback = later != nullptr && later->is_boolean() && later->get<bool>();
-    const double rate = number_in(edge, {"rate"});
-    figure.table.rows.push_back(
-        {text_in(nodes[from], {"name"}), text_in(nodes[from], {"op"}), text_in(nodes[to], {"name"}),
-         text_in(nodes[to], {"op"}), text_in(edge, {"kind"}) + (feedback ? ", one step later" : ""),
-         text_in(edge, {"population"}), std::isfinite(rate) ? percent_or_text(rate) : "-"});
+    table.rows.push_back({text_in(nodes[from], {"name"}),
+                          text_in(nodes[from], {"op"}),
+                          text_in(nodes[to], {"name"}),
+                          text_in(nodes[to], {"op"}),
+                          text_in(edge, {"kind"}) + (feedback ? ", one step later" : ""),
+                          text_in(edge, {"population"}),
+                          {Show::kPercent, number_in(edge, {"rate"})}});
+    if (blocks.insert(of_node[to]).second)
+      table.rows[row][3].id = fmt::format("block-{}", of_node[to]);
   }
-  for (const auto& [node, row] : first_row)
-    figure.table.ids[{row, 2}] = fmt::format("into-{}", node);
+  for (const auto& [node, row] : first_row) table.rows[row][2].id = fmt::format("into-{}", node);
   for (size_t row = 0; row < ends.size(); ++row) {
     if (first_row.contains(ends[row].first))
-      figure.table.links[{row, 0}] = fmt::format("into-{}", ends[row].first);
+      table.rows[row][0].link = fmt::format("into-{}", ends[row].first);
   }
 }
 
 }  // namespace
 
-std::string network_section(const Json& report) {
-  Picture picture;
+Section network_section(const Json& report) {
+  Blocks picture;
   const std::vector<size_t> of_node = add_blocks(report, picture);
-  if (of_node.empty()) return "";
+  if (of_node.empty()) return {};
   add_ways(report, of_node, picture);
-  HtmlFigure figure;
-  figure.id = "network";
-  figure.heading = "The network";
-  figure.notes = {
+  Section out{"network", "The network"};
+  out.page_only = true;
+  out.notes = {
       "A row is a block; its cells are its layers of neurons, the darker the more they fire, and "
       "the number behind them is the highest rate. Between blocks: the rate of the spikes that go "
       "down, or that real values do. Lines at the left pass blocks by."};
   if (picture.blocks.size() > kMostBlocks) {
-    figure.notes.push_back(fmt::format("The first {} of {} blocks are drawn; the table has all.",
-                                       kMostBlocks, picture.blocks.size()));
+    out.notes.push_back(fmt::format("The first {} of {} blocks are drawn; the table has all.",
+                                    kMostBlocks, picture.blocks.size()));
     picture.blocks.resize(kMostBlocks);
     std::erase_if(picture.ways,
                   [](const Way& w) { return w.from >= kMostBlocks || w.to >= kMostBlocks; });
   }
   find_hottest(picture);
   if (picture.hottest != nullptr) {
-    figure.notes.push_back(fmt::format("Hottest layer: {} fires at {}.", picture.hottest->name,
-                                       percent_or_text(picture.hottest->rate)));
-    figure.heat_high = picture.high;
-    figure.heat_unit = "%";
+    out.notes.push_back(fmt::format("Hottest layer: {} fires at {}.", picture.hottest->name,
+                                    percent_or_text(picture.hottest->rate)));
+    out.picture.heat_high = picture.high;
+    out.picture.heat_unit = "%";
   }
-  figure.wide_html = draw_network(picture, kWide);
-  figure.narrow_html = draw_network(picture, kNarrow);
-  add_edges(report, of_node, figure);
-  return render(figure);
+  add_edges(report, of_node, out.table);
+  out.picture.draw = [shared = std::make_shared<const Blocks>(std::move(picture))](double width) {
+    return draw_network(*shared, width);
+  };
+  return out;
 }
 
 }  // namespace spikeloom
