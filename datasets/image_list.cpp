@@ -42,9 +42,8 @@ std::string extension_of(const std::string& name) {
   return end;
 }
 
-template <size_t N>
-bool is_one_of(const std::string& word, const std::string_view (&words)[N]) {
-  return std::find(std::begin(words), std::end(words), word) != std::end(words);
+bool is_one_of(const std::string& word, std::span<const std::string_view> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
 }
 
 constexpr std::string_view kRead[] = {"jpg", "jpeg", "png"};
@@ -65,6 +64,7 @@ struct Walk {
   fs::path root;    // real
   fs::path folder;  // as the user wrote it
   bool follow_links = false;
+  const SampleFiles& files = image_files();
   LeftOut left_out{};
 };
 
@@ -77,7 +77,7 @@ struct Listing {
 Listing list(Walk& walk, const std::string& inside) {
   Listing listing;
   const fs::path folder = walk.folder / inside;
-  std::vector<std::pair<const char*, std::string>> others;
+  std::vector<std::pair<std::string, std::string>> others;
   std::error_code failed;
   for (fs::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {
     std::string name = at->path().filename().string();
@@ -86,13 +86,13 @@ Listing list(Walk& walk, const std::string& inside) {
     const bool is_folder = at->is_directory(unknown);
     if (name.starts_with('.')) {
       others.emplace_back("hidden", std::move(name));
-    } else if (is_folder || is_one_of(extension, kRead)) {
+    } else if (is_folder || is_one_of(extension, walk.files.read)) {
       if (at->is_symlink(unknown)) check_link(walk.root, at->path(), walk.follow_links);
       (is_folder ? listing.folders : listing.images).push_back(std::move(name));
     } else {
-      const bool image = is_one_of(extension, kNotRead);
+      const bool image = is_one_of(extension, walk.files.not_read);
       others.emplace_back(image ? "images of formats that are not read (JPEG and PNG are)"
-                                : "files that are no .jpg, .jpeg or .png",
+                                : "files that are no " + std::string(walk.files.endings),
                           std::move(name));
     }
   }
@@ -179,22 +179,35 @@ void check_listed(const Walk& walk, const std::string& name, const std::string& 
 
 }  // namespace
 
-ImageList list_image_folder(const fs::path& folder, bool follow_links) {
-  Walk walk{real_folder(folder), folder, follow_links};
+const SampleFiles& image_files() noexcept {
+  static constexpr SampleFiles kImages{"image", ".jpg, .jpeg or .png", kRead, kNotRead};
+  return kImages;
+}
+
+void check_listed(const fs::path& folder, const std::string& name, const std::string& where,
+                  bool follow_links) {
+  check_listed(Walk{real_folder(folder), folder, follow_links}, name, where);
+}
+
+ImageList list_image_folder(const fs::path& folder, bool follow_links, const SampleFiles& files) {
+  Walk walk{real_folder(folder), folder, follow_links, files};
+  const std::string none =
+      "no " + std::string(files.name) + " (" + std::string(files.endings) + ")";
   Listing top = list(walk, "");
   ImageList result;
   if (top.folders.empty()) {
     for (std::string& name : top.images) result.images.push_back({std::move(name), -1});
   } else if (!top.images.empty()) {
     fail(folder.string(), "has class folders (" + in_quotes(top.folders.front()) +
-                              ") and, beside them, images (" + in_quotes(top.images.front()) + ")");
+                              ") and, beside them, " + std::string(files.name) + "s (" +
+                              in_quotes(top.images.front()) + ")");
   }
   int64_t deeper = 0;
   std::string first_deeper;
   for (const std::string& name : top.folders) {
     std::vector<std::string> images = images_below(walk, name);
     if (images.empty()) {
-      fail((folder / name).string(), "no image (.jpg, .jpeg, .png) in this class folder");
+      fail((folder / name).string(), none + " in this class folder");
     }
     for (std::string& image : images) {
       if (image.find('/', name.size() + 1) != std::string::npos && ++deeper == 1) {
@@ -204,11 +217,11 @@ ImageList list_image_folder(const fs::path& folder, bool follow_links) {
     }
     ++result.classes;
   }
-  if (result.images.empty()) fail(folder.string(), "no image (.jpg, .jpeg, .png) in this folder");
+  if (result.images.empty()) fail(folder.string(), none + " in this folder");
   if (deeper > 0) {
-    result.warnings.push_back("images in folders below a class folder: " + std::to_string(deeper) +
-                              ", the first " + printable(first_deeper, 100) +
-                              "; their class is the folder at the top");
+    result.warnings.push_back(
+        std::string(files.name) + "s in folders below a class folder: " + std::to_string(deeper) +
+        ", the first " + printable(first_deeper, 100) + "; their class is the folder at the top");
   }
   for (std::string& line : walk.left_out.lines()) result.warnings.push_back(std::move(line));
   return result;

@@ -3,10 +3,20 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace spikeloom {
+
+// Which files of a folder are samples.
+struct SampleFiles {
+  std::string_view name;                             // "image"
+  std::string_view endings;                          // ".jpg, .jpeg or .png"
+  std::span<const std::string_view> read, not_read;  // extensions; those of other such files
+};
+const SampleFiles& image_files() noexcept;
 
 struct ListedImage {
   std::string name;    // relative to the folder
@@ -27,7 +37,8 @@ struct ImageList {
 // in all folders below, by folder, then by name, as torchvision's ImageFolder does; a class without
 // images and images beside the classes are errors, because labels would shift or be missing.
 // Without sub-folders: files by name, no labels.
-ImageList list_image_folder(const std::filesystem::path& folder, bool follow_links = false);
+ImageList list_image_folder(const std::filesystem::path& folder, bool follow_links = false,
+                            const SampleFiles& files = image_files());
 
 // A text file, UTF-8 with or without a byte order mark: one `name label` a line, the label being
 // the last word, an integer >= 0; the name (which may hold blanks) is relative to `folder` and may
@@ -36,5 +47,10 @@ ImageList list_image_folder(const std::filesystem::path& folder, bool follow_lin
 // folder; labels >= `classes` unless that is 0.
 ImageList read_image_list(const std::filesystem::path& folder, const std::filesystem::path& file,
                           int64_t classes, bool follow_links = false);
+
+// Throws Error(kData) starting with `where` for a listed name that is missing or leads out of the
+// folder.
+void check_listed(const std::filesystem::path& folder, const std::string& name,
+                  const std::string& where, bool follow_links);
 
 }  // namespace spikeloom

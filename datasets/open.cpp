@@ -5,6 +5,7 @@
 #include "datasets/audio/clips.hpp"
 #include "datasets/cifar10.hpp"
 #include "datasets/declared_events.hpp"
+#include "datasets/events/event_dataset.hpp"
 #include "datasets/idx.hpp"
 #include "datasets/image_folder.hpp"
 #include "datasets/npy_batch.hpp"
@@ -16,6 +17,8 @@ namespace {
 constexpr DatasetKind kKinds[] = {
     {"cifar10", "CIFAR-10 binary version: one .bin file, or a folder with split train or test",
      open_cifar10},
+    {"events", "recordings of event cameras as frames that count events: see docs/events.md",
+     open_events},
     {"idx", "MNIST-style IDX images and labels, plain or gzip", open_idx},
     {"image_folder", "JPEG and PNG files in a folder for each class, or in one folder with a list",
      open_image_folder},
@@ -37,6 +40,24 @@ std::span<const DatasetKind> dataset_kinds() noexcept {
 
 namespace {
 
+void refuse_event_options(const DatasetSpec& spec) {
+  const EventOptions none, &given = spec.event;
+  const RecordingOptions& reading = given.recording;
+  const std::pair<bool, const char*> options[] = {
+      {reading.format != none.recording.format, "format"},
+      {!reading.sensor.empty(), "sensor"},
+      {reading.orientation != none.recording.orientation, "orientation"},
+      {!reading.columns.empty(), "columns"},
+      {reading.time_unit != none.recording.time_unit, "time_unit"},
+      {!given.steps.empty(), "steps"},
+      {given.value != none.value, "value"},
+      {given.time_arithmetic != none.time_arithmetic, "time_arithmetic"}};
+  for (const auto& [is_given, option] : options) {
+    if (is_given)
+      throw Error(ErrorCode::kUsage, std::string(option) + ": an option of recordings, events");
+  }
+}
+
 // Options only one kind knows.
 void refuse_foreign_options(const DatasetSpec& spec) {
   const auto only = [&](bool given, const char* option, std::string_view kind) {
@@ -48,7 +69,9 @@ void refuse_foreign_options(const DatasetSpec& spec) {
   only(!spec.label_field.empty(), "label_field", "wav_folder");
   only(!spec.where.empty(), "where", "wav_folder");
   only(!spec.permutation.empty(), "permutation", "smnist");
-  if (spec.follow_links && spec.kind != "wav_folder" && spec.kind != "speech_commands")
+  if (spec.kind != "events") refuse_event_options(spec);
+  if (spec.follow_links && spec.kind != "wav_folder" && spec.kind != "speech_commands" &&
+      spec.kind != "events")
     only(true, "follow_links", "image_folder");
 }
 
@@ -56,7 +79,7 @@ void refuse_foreign_options(const DatasetSpec& spec) {
 
 std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec) {
   refuse_foreign_options(spec);
-  if (spec.events) {
+  if (spec.events && spec.kind != "events") {  // recordings need not be looked through for it
     DatasetSpec values = spec;
     values.events.reset();
     return declared_events(open_dataset(values), *spec.events);

@@ -18,6 +18,23 @@ enum class CropRule { kRoundHalfEven, kFloorPlusHalf };
 // Largest size and crop, pixels.
 constexpr int64_t kMaxImageTarget = 4096;
 
+// How recordings of event cameras are to be read, where they do not say it themselves.
+struct RecordingOptions {
+  std::string format = "auto";               // one of recording_formats(); "auto": by content
+  std::vector<int64_t> sensor{};             // width, height; empty: the file says so
+  std::string orientation = "spikingjelly";  // aedat2: or "tonic", mirrored and inverted
+  std::string columns{};                     // npy that is no structure: "x,y,p,t"
+  std::string time_unit = "us";              // npy: or "s", "ms", "ns"
+};
+
+// Events as the steps of a network.
+struct EventOptions {
+  RecordingOptions recording;
+  std::string steps{};                     // a rule of datasets/events/steps.hpp
+  std::string value = "count";             // or "binary", "signed"
+  std::string time_arithmetic = "double";  // shd: or "stored", SpikingJelly's on float16 times
+};
+
 struct DatasetSpec {
   std::string kind;              // one of dataset_kinds()
   std::filesystem::path path;    // images: a file; cifar10, image_folder: a folder
@@ -36,6 +53,9 @@ struct DatasetSpec {
   bool follow_links = false;                      // folders of images, clips: links may lead out
   // Clips: length of the network's sequences, steps; 0: it takes none.
   int64_t steps = 0;
+  // Recordings: steps of the network, for rules that make as many as a recording is long.
+  int64_t frames = 0;
+  EventOptions event;                 // events
   std::string pattern, label_field;   // wav_folder: names such as "{digit}_{speaker}_{index}.wav"
   std::vector<std::string> where;     // wav_folder: conditions such as "index < 5"
   std::filesystem::path permutation;  // smnist: .npy of pixel numbers in the order of the steps

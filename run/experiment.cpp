@@ -6,6 +6,8 @@
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "datasets/events/recording.hpp"
+#include "datasets/events/steps.hpp"
 
 namespace spikeloom {
 namespace {
@@ -44,6 +46,38 @@ std::optional<LevelRange> read_events(Config& config) {
   return LevelRange{range[0], range[1]};
 }
 
+EventOptions read_event_options(Config& config) {
+  EventOptions event;
+  RecordingOptions& recording = event.recording;
+  std::vector<std::string> formats{"auto"};
+  for (const RecordingFormat& format : recording_formats()) formats.emplace_back(format.name);
+  recording.format = config.choice("dataset.format", recording.format, formats);
+  recording.sensor = config.integers("dataset.sensor", {}, 1);
+  recording.orientation =
+      config.choice("dataset.orientation", recording.orientation, {"spikingjelly", "tonic"});
+  recording.columns = config.text("dataset.columns", "");
+  recording.time_unit =
+      config.choice("dataset.time_unit", recording.time_unit, {"s", "ms", "us", "ns"});
+  event.steps = config.text("dataset.steps", "");
+  event.value = config.choice("dataset.value", event.value, {"count", "binary", "signed"});
+  event.time_arithmetic =
+      config.choice("dataset.time_arithmetic", event.time_arithmetic, {"double", "stored"});
+  return event;
+}
+
+// What the file can be told for before anything is opened.
+void check_event_options(const Config& config, const DatasetSpec& dataset) {
+  if (dataset.kind != "events") return;
+  const size_t sides = dataset.event.recording.sensor.size();
+  if (sides != 0 && sides != 2)
+    throw config.error_at("dataset.sensor", "must be width and height, such as [128, 128]");
+  try {
+    parse_step_rule(dataset.event.steps);
+  } catch (const Error& error) {
+    throw config.error_at("dataset.steps", error.what());
+  }
+}
+
 DatasetSpec read_dataset(Config& config) {
   std::vector<std::string> kinds;
   for (const DatasetKind& kind : dataset_kinds()) kinds.emplace_back(kind.name);
@@ -70,6 +104,8 @@ DatasetSpec read_dataset(Config& config) {
                                     {"round_half_even", "floor_plus_half"}) == "round_half_even"
                           ? CropRule::kRoundHalfEven
                           : CropRule::kFloorPlusHalf;
+  dataset.event = read_event_options(config);
+  check_event_options(config, dataset);
   return dataset;
 }
 
@@ -237,6 +273,7 @@ DatasetSpec dataset_of(const Experiment& experiment) {
   const ModelShape shape = experiment.model.shape();
   if (spec.classes == 0) spec.classes = shape.classes;
   spec.steps = shape.length;
+  spec.frames = shape.length > 0 && !shape.whole ? shape.length : shape.steps;
   return spec;
 }
 

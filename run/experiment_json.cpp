@@ -34,6 +34,18 @@ json model_json(const ModelChoice& model) {
   return table;
 }
 
+void add_event_options(json& table, const EventOptions& event) {
+  const RecordingOptions& recording = event.recording;
+  table["format"] = recording.format;
+  table["sensor"] = recording.sensor;
+  table["orientation"] = recording.orientation;
+  table["columns"] = recording.columns;
+  table["time_unit"] = recording.time_unit;
+  table["steps"] = event.steps;
+  table["value"] = event.value;
+  table["time_arithmetic"] = event.time_arithmetic;
+}
+
 json dataset_json(const DatasetSpec& d) {
   json table{{"kind", d.kind},
              {"path", d.path.string()},
@@ -55,6 +67,7 @@ json dataset_json(const DatasetSpec& d) {
              {"crop", d.crop},
              {"crop_rule",
               d.crop_rule == CropRule::kRoundHalfEven ? "round_half_even" : "floor_plus_half"}};
+  if (d.kind == "events") add_event_options(table, d.event);
   if (d.events && *d.events != LevelRange()) table["levels"] = {d.events->low, d.events->high};
   return table;
 }

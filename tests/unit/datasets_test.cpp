@@ -465,7 +465,7 @@ TEST_CASE("options that do not fit are usage errors") {
   DatasetSpec spec;
   spec.kind = "cifar";
   CHECK(message_of(spec, ErrorCode::kUsage) ==
-        "unknown kind of data set \"cifar\"; known: cifar10, idx, image_folder, npy, "
+        "unknown kind of data set \"cifar\"; known: cifar10, events, idx, image_folder, npy, "
         "smnist, speech_commands, wav_folder "
         "(did you mean cifar10?)");
   spec.kind = "idx";

@@ -260,10 +260,10 @@ TEST_CASE("folders that have no clear samples are refused") {
   ImageScratch folder;
   const std::string root = folder.root.string();
   folder.put("readme.txt");
-  CHECK(folder.refused() == root + ": no image (.jpg, .jpeg, .png) in this folder");
+  CHECK(folder.refused() == root + ": no image (.jpg, .jpeg or .png) in this folder");
   folder.put("one/a.png");
   fs::create_directories(folder.root / "two");
-  CHECK(folder.refused() == root + "/two: no image (.jpg, .jpeg, .png) in this class folder");
+  CHECK(folder.refused() == root + "/two: no image (.jpg, .jpeg or .png) in this class folder");
   folder.put("loose.png");
   CHECK(folder.refused() ==
         root + ": has class folders (\"one\") and, beside them, images (\"loose.png\")");
