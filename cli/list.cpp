@@ -25,8 +25,8 @@ void print_family(const Family& family) {
     const ModelSpec spec = family.start(preset.name);
     const ModelShape shape = family.shape(spec);
     const int64_t extent = family.sample == SampleKind::kImage ? kUsualExtent : 0;
-    const Graph graph =
-        family.build(spec, {.height = extent, .width = extent, .channels = shape.channels});
+    const Graph graph = family.build(
+        spec, {.height = extent, .width = extent, .channels = shape.channels, .tables = false});
     fmt::print("  preset {:<15} {}  {} parameters{}{}\n", preset.name, preset.text,
                parameter_count(graph), preset.note.empty() ? "" : "  ", preset.note);
   }

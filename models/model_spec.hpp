@@ -116,6 +116,9 @@ struct DataShape {
   int64_t channels = 0;
   // Whole numbers of events: 0 and 1 spikes, more levels; none: real values.
   std::optional<LevelRange> events{};
+  // False: numbers that only a large table tells, such as the taps of a Legendre memory, may be 1:
+  // enough for the parameters of a network, at once.
+  bool tables = true;
 };
 
 // What a network reads and answers.

@@ -60,7 +60,7 @@ class Builder {
   }
   NodeId memory(const std::string& cell, NodeId u) {
     LmuMemory op{config_.memory_size, config_.theta, config_.memory, 0, config_.seq_len, cell};
-    op.taps = lmu_system(op.order, op.theta)->taps;
+    op.taps = config_.tables ? lmu_system(op.order, op.theta)->taps : 1;
     return graph_.add(cell + ".memory", op, {u});
   }
 
@@ -154,6 +154,7 @@ std::vector<ModelKey> lmuformer_keys(LmuformerConfig& c) {
 LmuformerConfig reading(const ModelSpec& spec, const DataShape& data) {
   LmuformerConfig config = spec.as<LmuformerConfig>();
   config.events = data.events;
+  config.tables = data.tables;
   return config;
 }
 

@@ -43,6 +43,7 @@ struct LmuformerConfig {
   int64_t memory_size = 0;
   int64_t layer = 1;
   int64_t mlp_ratio = 4;
+  bool tables = true;  // false: the memory has one tap, which takes no computing (DataShape)
 };
 
 struct LmuformerPreset {

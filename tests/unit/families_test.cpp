@@ -130,6 +130,9 @@ TEST_CASE("every preset of every family lies in the ranges of its keys and build
       DataShape data{1, extent, extent, shape.channels};
       const Graph graph = family.build(spec, data);
       CHECK(channels_of(graph.node(*graph.find_output("logits")).shape) == shape.classes);
+      data.tables = false;  // as `spikeloom list` counts them
+      CHECK(parameter_count(family.build(spec, data)) == parameter_count(graph));
+      data.tables = true;
       if (family.twin.build == nullptr) continue;
       const auto twin = family.twin.build(spec, data);
       REQUIRE(twin);
