@@ -166,7 +166,7 @@ struct Measured {
 Measured bench_kernels(const BenchOptions& options) {
   const std::string onednn = onednn_version();
   const BenchMachine machine = machine_of(options);
-  print_heading(machine, options, onednn.empty() ? "oneDNN: not built in" : "oneDNN " + onednn);
+  print_heading(machine, options, onednn.empty() ? "oneDNN: not there" : "oneDNN " + onednn);
   fmt::print(
       "ms per call, medians; columns behind the last bar: how many times faster the engine is, "
       "without LIF\n");

@@ -31,6 +31,23 @@ def example(program, folder, experiment):
     return built, read
 
 
+def competitors(prefix, folder):
+    """What only bench needs, only bench loads: the module with oneDNN, where it was built."""
+    program = os.path.join(prefix, "bin", "spikeloom")
+    loaded = run(["ldd", program])
+    for library in ("dnnl", "gomp", "OpenCL"):
+        assert library not in loaded, loaded
+    modules = [os.path.join(where, name) for where, _, files in os.walk(prefix) for name in files
+               if name == "libspikeloom_onednn.so"]
+    bench = [program, "bench", "kernels", "--layer", "linear:5x33x20", "--rates", "10", "--steps", "1", "--precision", "fp32",
+             "--rounds", "1", "--turn-ms", "0"]
+    found = run(bench, cwd=folder)
+    assert ("; oneDNN: not there;" in found) == (not modules), found
+    for module in modules:
+        os.remove(module)
+    assert "; oneDNN: not there;" in run(bench, cwd=folder)
+
+
 def main():
     build, source = (os.path.abspath(word) for word in sys.argv[1:3])
     compiler = sys.argv[3]
@@ -38,6 +55,7 @@ def main():
         prefix = os.path.join(folder, "prefix")
         run(["cmake", "--install", build, "--prefix", prefix])
         run([os.path.join(prefix, "bin", "spikeloom"), "--version"])
+        competitors(prefix, folder)
         for name in ("images.npy", "tiny.toml"):
             made = os.path.join(folder, name)
             if name.endswith(".toml"):
