@@ -1,11 +1,13 @@
 // spikeloom compare: energy reports side by side.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 
 #include "cli/options.hpp"
+#include "cli/progress.hpp"
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
@@ -30,10 +32,12 @@ std::filesystem::path report_file(const std::filesystem::path& path) {
 // Tables with a row for each run.
 struct PaperFormat {
   const char* option;
-  std::string (*print)(const std::vector<PaperColumn>&);
+  std::string (*print)(const Section&);
 };
 constexpr PaperFormat kPaperFormats[] = {
-    {"markdown", to_markdown}, {"latex", to_latex}, {"csv", to_csv}};
+    {"markdown", to_markdown}, {"latex", to_latex}, {"csv", [](const Section& section) {
+                                                       return to_csv(section.table);
+                                                     }}};
 
 }  // namespace
 
@@ -96,7 +100,12 @@ int command_compare(const Arguments& arguments) {
     fmt::print("wrote {}\n", printable(file));
     return 0;
   }
-  fmt::print("{}", values->count("json") ? dump_json(result.json) : result.text);
+  if (values->count("json")) {
+    fmt::print("{}", dump_json(result.json));
+    return 0;
+  }
+  const size_t width = std::clamp<size_t>(terminal_width(STDOUT_FILENO, 100), 60, 100);
+  fmt::print("{}", chips > 0 ? result.text : compare_text(reports, result, width));
   return 0;
 }
 

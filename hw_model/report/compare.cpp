@@ -17,6 +17,8 @@ namespace spikeloom {
 namespace {
 
 using Json = nlohmann::json;
+using enum Align;
+using enum Show;
 
 [[noreturn]] void fail(const NamedReport& report, const std::string& pointer, const char* what) {
   throw Error(ErrorCode::kData, printable(report.name) + ": report key " + pointer + " " + what);
@@ -78,7 +80,7 @@ struct Row {
   std::string name;
   std::string unit;
   std::function<double(const NamedReport&)> read;
-  std::function<std::string(double)> show;
+  Show show = Show::kCount;
   bool with_ratio = true;
   // What a figure stands for, below it. Empty: nothing to say.
   std::function<Basis(const NamedReport&)> basis = {};
@@ -93,7 +95,7 @@ Row counts_row(const std::string& name, const std::string& form, const std::stri
             const std::string key = "/counts/" + form + "/totals/" + total;
             return (required ? number(report, key) : optional_number(report, key)) / samples;
           },
-          count_text};
+          kCount};
 }
 
 Basis basis_of(const NamedReport& report, const std::string& scheme, const Json& json) {
@@ -114,7 +116,7 @@ Row energy_row(const std::string& name, const std::string& pointer, bool require
             const std::string key = "/energy/" + pointer + "/per_sample_nJ";
             return 1e3 * (required ? number(report, key) : optional_number(report, key));
           },
-          energy_text};
+          kJoule};
   row.basis = [=](const NamedReport& report) {
     const Json* json = find(report, "/energy/" + pointer);
     if (json == nullptr || !json->is_object()) return Basis{};
@@ -131,14 +133,12 @@ std::vector<Row> all_rows() {
     return [=](const NamedReport& report) { return optional_number(report, pointer); };
   };
   std::vector<Row> rows{
-      {"accuracy", "fraction", maybe("/accuracy"), percent_text, false},
-      {"accuracy of the dense twin", "fraction", maybe("/dense_twin/accuracy"), percent_text,
-       false},
-      {"samples", "", plain("/run/samples"), count_text, false},
-      {"steps", "", plain("/run/steps"), count_text, false},
-      {"mean firing rate", "fraction", plain("/run/mean_rate"), percent_text},
-      {"spikes per synapse", "per sample", plain("/break_even/network/s"),
-       [](double value) { return fmt::format("{:.4g}", value); }},
+      {"accuracy", "fraction", maybe("/accuracy"), kPercent, false},
+      {"accuracy of the dense twin", "fraction", maybe("/dense_twin/accuracy"), kPercent, false},
+      {"samples", "", plain("/run/samples"), kCount, false},
+      {"steps", "", plain("/run/steps"), kCount, false},
+      {"mean firing rate", "fraction", plain("/run/mean_rate"), kPercent},
+      {"spikes per synapse", "per sample", plain("/break_even/network/s"), kNumber},
   };
   for (const char* form : {"as_written", "fused"}) {
     const bool required = std::string_view(form) == "as_written";  // not all networks can be fused
@@ -237,16 +237,11 @@ Json differences(const std::vector<NamedReport>& reports) {
   return list;
 }
 
-struct ShownRow {
-  Json json;
-  std::vector<std::string> cells;
-  std::vector<std::vector<std::string>> basis;  // lines below it
-};
-
-ShownRow compare_row(const Row& row, const std::vector<NamedReport>& reports) {
-  ShownRow shown;
-  shown.cells.push_back("  " + row.name);
+// The figures of a row, its ratios to the first, and below them what they stand for.
+Json compare_row(const Row& row, const std::vector<NamedReport>& reports, Table& table) {
+  constexpr double kJoulePerPj = 1e-12;
   Json values = Json::array(), ratios = Json::array(), basis = Json::array();
+  std::vector<Cell> cells{row.name};
   double first = std::nan("");
   std::string first_work;
   for (size_t i = 0; i < reports.size(); ++i) {
@@ -260,62 +255,38 @@ ShownRow compare_row(const Row& row, const std::vector<NamedReport>& reports) {
     const bool comparable = row.with_ratio && known && first > 0 && alike;
     values.push_back(known ? Json(value) : Json(nullptr));
     ratios.push_back(comparable ? Json(value / first) : Json(nullptr));
-    std::string cell = known ? row.show(value) : "not known";
-    if (i > 0 && comparable) cell += fmt::format(" ({})", ratio_text(value, first));
-    shown.cells.push_back(std::move(cell));
+    cells.emplace_back(row.show, row.show == kJoule ? value * kJoulePerPj : value,
+                       known ? "" : "not known");
+    if (i > 0 && comparable) cells.back().text = " (" + to_label(Cell(kTimes, value / first)) + ")";
   }
-  shown.json = {{"name", row.name}, {"unit", row.unit}, {"values", values}, {"ratios", ratios}};
-  if (!row.basis) return shown;
-  shown.json["basis"] = basis;
-  for (size_t line = 0; line < 3; ++line) {
-    std::vector<std::string> cells{""};
+  table.rows.push_back(std::move(cells));
+  Json json{{"name", row.name}, {"unit", row.unit}, {"values", values}, {"ratios", ratios}};
+  if (!row.basis) return json;
+  constexpr const char* kLines[] = {"- form, precision", "- evidence", "- work priced"};
+  for (size_t line = 0; line < std::size(kLines); ++line) {
+    std::vector<Cell> below{kLines[line]};
     bool any = false;
     for (const Json& lines : basis) {
       const bool has = line < lines.size() && lines[line] != "";
       any = any || has;
-      cells.push_back(has ? printable(lines[line].get<std::string>(), 24) : "");
+      below.emplace_back(has ? printable(lines[line].get<std::string>(), 24) : "");
     }
-    if (any) shown.basis.push_back(std::move(cells));
+    if (any) table.rows.push_back(std::move(below));
   }
-  return shown;
+  json["basis"] = basis;
+  return json;
 }
 
-// Columns of as many reports side by side as fit with the names of the rows, then the next ones.
-std::string in_blocks(const std::vector<std::vector<std::string>>& rows) {
-  constexpr size_t kWidth = 100;
-  std::vector<size_t> widths(rows[0].size());
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (size_t first = 1, end = 1; first < widths.size(); first = end) {
-    size_t width = widths[0];
-    while (end < widths.size() && (end == first || width + 2 + widths[end] <= kWidth))
-      width += 2 + widths[end++];
-    std::vector<std::vector<std::string>> block;
-    for (const auto& row : rows) {
-      std::vector<std::string> cells{row[0]};
-      cells.insert(cells.end(), row.begin() + static_cast<std::ptrdiff_t>(first),
-                   row.begin() + static_cast<std::ptrdiff_t>(end));
-      const bool any =
-          std::any_of(cells.begin(), cells.end(), [](const auto& c) { return !c.empty(); });
-      if (any) block.push_back(std::move(cells));
-    }
-    text += columns(block) + '\n';
-  }
-  return text;
-}
-
-std::string differences_text(const Json& list, size_t reports) {
-  if (list.empty()) return "no differing assumptions\n";
-  std::string out = "differing assumptions\n";
+Section differences_section(const Json& list, const Table& columns) {
+  Section out{"differences", "Assumptions that differ"};
+  if (list.empty()) out.notes = {"None: configuration, weights, data and prices agree."};
+  out.table.columns = columns.columns;
+  for (Column& column : out.table.columns) column.align = kLeft;
+  out.table.columns[0].name = "assumption";
   for (const Json& entry : list) {
-    out += "  " + printable(entry["key"].get<std::string>(), 90) + "\n";
-    for (size_t i = 0; i < reports; ++i) {
-      const Json& value = entry["values"][i];
-      out += fmt::format("    [{}] {}\n", i + 1,
-                         value.is_null() ? "absent" : printable(value.get<std::string>(), 88));
-    }
+    out.table.rows.push_back({entry["key"].get<std::string>()});
+    for (const Json& value : entry["values"])
+      out.table.rows.back().emplace_back(value.is_null() ? "absent" : value.get<std::string>());
   }
   return out;
 }
@@ -324,35 +295,23 @@ std::string differences_text(const Json& list, size_t reports) {
 
 ComparisonResult compare(const std::vector<NamedReport>& reports) {
   if (reports.size() < 2) throw Error(ErrorCode::kUsage, "compare needs at least two reports");
-  ComparisonResult result;
-  result.json = {{"reports", Json::array()}, {"rows", Json::array()}};
-  std::vector<std::vector<std::string>> cells{{"report"}};
+  Json json{{"reports", Json::array()}, {"rows", Json::array()}};
+  Section figures{"figures", "All figures"};
+  figures.table.caption = "The figures of spikeloom compare";
+  figures.table.columns = {{"figure", kLeft}};
   for (size_t i = 0; i < reports.size(); ++i) {
     check_schema(reports[i]);
-    result.json["reports"].push_back(reports[i].name);
-    result.text += fmt::format("[{}] {}\n", i + 1, printable(reports[i].name, 90));
-    const Json* verdict = find(reports[i], "/verdict");
-    if (verdict != nullptr && verdict->is_array() && !verdict->empty() &&
-        verdict->front().is_string()) {
-      result.text += wrap("    " + printable(verdict->front().get<std::string>(), 800), 4);
-    }
-    cells[0].push_back(fmt::format("[{}]", i + 1));
-    const std::string lacks = lacks_of(reports[i].json);
-    result.json["lacks"].push_back(lacks);
-    if (!lacks.empty()) result.text += wrap("    this report is of " + printable(lacks, 300), 4);
+    json["reports"].push_back(reports[i].name);
+    json["lacks"].push_back(lacks_of(reports[i].json));
+    figures.table.columns.push_back({fmt::format("[{}]", i + 1)});
   }
-  for (const Row& row : all_rows()) {
-    ShownRow shown = compare_row(row, reports);
-    result.json["rows"].push_back(std::move(shown.json));
-    cells.push_back(std::move(shown.cells));
-    for (auto& line : shown.basis) cells.push_back(std::move(line));
-  }
-  result.json["differences"] = differences(reports);
-  result.text += '\n' + in_blocks(cells);
-  result.text += wrap(
-      "ratios are to [1], between figures of one precision that price the same share of the work");
-  result.text += '\n' + differences_text(result.json["differences"], reports.size());
-  return result;
+  for (const Row& row : all_rows())
+    json["rows"].push_back(compare_row(row, reports, figures.table));
+  figures.notes = {
+      "Ratios are to [1], between figures of one precision that price the same share of the work."};
+  json["differences"] = differences(reports);
+  Section differ = differences_section(json["differences"], figures.table);
+  return {{std::move(figures), std::move(differ)}, "", std::move(json)};
 }
 
 }  // namespace spikeloom

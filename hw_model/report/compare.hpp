@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "hw_model/report/section.hpp"
+
 namespace spikeloom {
 
 struct NamedReport {
@@ -17,9 +19,10 @@ struct NamedReport {
 };
 
 struct ComparisonResult {
-  std::string text;     // at most 100 columns while four reports or fewer are compared
-  nlohmann::json json;  // {reports, lacks, rows: [{name, unit, values, ratios, basis}],
-                        // differences: [{key, values}]}
+  std::vector<Section> sections;  // figures, then assumptions that differ
+  std::string text = {};          // of chips
+  nlohmann::json json = {};       // {reports, lacks, rows: [{name, unit, values, ratios, basis}],
+                                  // differences: [{key, values}]}
 };
 
 // Throws Error(kUsage) for fewer than two reports, Error(kData) for a report without the keys it

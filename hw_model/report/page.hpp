@@ -31,6 +31,8 @@ size_t default_layer(const TraceFile& trace);
 std::string inspect_page(const InspectInput& input);
 
 // `result` is compare(reports), which has checked them.
+std::string compare_text(const std::vector<NamedReport>& reports, const ComparisonResult& result,
+                         size_t width);
 std::string compare_page(const std::vector<NamedReport>& reports, const ComparisonResult& result);
 
 }  // namespace spikeloom

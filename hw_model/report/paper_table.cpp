@@ -7,23 +7,16 @@
 #include <limits>
 
 #include "core/error.hpp"
-#include "hw_model/report/csv.hpp"
 #include "hw_model/report/report_view.hpp"
 
 namespace spikeloom {
 namespace {
 
 using Json = nlohmann::json;
+using enum Align;
+using enum Show;
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-struct Prefix {
-  double size;
-  const char *name, *latex;
-};
-constexpr Prefix kPrefixes[] = {{1e-12, "p", "p"}, {1e-9, "n", "n"}, {1e-6, "µ", "$\\mu$"},
-                                {1e-3, "m", "m"},  {1, "", ""},      {1e3, "k", "k"},
-                                {1e6, "M", "M"},   {1e9, "G", "G"},  {1e12, "T", "T"}};
 
 // Of the form that ran, per sample.
 double sum_of_counts(const Json& report, std::initializer_list<std::string_view> keys) {
@@ -80,242 +73,97 @@ std::string short_name(std::string name) {
   return name;
 }
 
-std::string ran_as(const Json& report) {
-  const std::string precision = text_in(report, {"provenance", "precision", "name"});
-  return text_in(report, {"run", "form"}) + ", " + (precision.empty() ? "fp32" : precision);
-}
-
-template <typename F>
-PaperColumn numbers(const std::vector<NamedReport>& reports, PaperColumn column, F&& read) {
-  for (const NamedReport& report : reports) column.values.push_back(read(report.json));
-  return column;
-}
-
-template <typename F>
-PaperColumn texts(const std::vector<NamedReport>& reports, PaperColumn column, F&& read) {
-  column.text = true;
-  for (const NamedReport& report : reports) column.texts.push_back(read(report));
-  return column;
-}
-
-bool has_value(const PaperColumn& column) {
-  return column.text || std::any_of(column.values.begin(), column.values.end(),
-                                    [](double value) { return std::isfinite(value); });
-}
-
-// The prefix of the largest value; 1 for percent and small counts.
-const Prefix& prefix_of(const PaperColumn& column) {
-  const Prefix* one = &kPrefixes[4];
-  double high = 0;
-  for (const double value : column.values)
-    if (std::isfinite(value)) high = std::max(high, std::fabs(value));
-  if (column.unit == "%" || (column.unit.empty() && high < 1e5)) return *one;
-  const Prefix* best = column.unit.empty() ? one : &kPrefixes[0];
-  for (const Prefix& prefix : kPrefixes) {
-    if (prefix.size > best->size && high >= prefix.size * 0.99995) best = &prefix;
+// A column with a cell for each report; nothing where none has the figure.
+class Columns {
+ public:
+  Columns(const std::vector<NamedReport>& reports, Table& table)
+      : reports_(reports), table_(table) {
+    table_.rows.resize(reports.size());
   }
-  return *best;
-}
-
-std::string unit_of(const PaperColumn& column, bool latex) {
-  if (column.unit == "%") return latex ? "\\%" : "%";
-  const Prefix& prefix = prefix_of(column);
-  return (latex ? prefix.latex : prefix.name) + column.unit;
-}
-
-bool is_partial(const PaperColumn& column, size_t row) {
-  return row < column.priced.size() && column.priced[row] < 1 && std::isfinite(column.values[row]);
-}
-
-bool any_partial(const PaperColumn& column) {
-  for (size_t row = 0; row < column.priced.size(); ++row) {
-    if (is_partial(column, row)) return true;
+  template <typename F>
+  void add(Column column, F&& read) {
+    std::vector<Cell> cells;
+    for (const NamedReport& report : reports_) cells.push_back(read(report));
+    const bool any = std::any_of(cells.begin(), cells.end(), [](const Cell& cell) {
+      return cell.show == Show::kText || std::isfinite(cell.value);
+    });
+    if (!any) return;
+    table_.columns.push_back(std::move(column));
+    for (size_t i = 0; i < cells.size(); ++i) table_.rows[i].push_back(std::move(cells[i]));
   }
-  return false;
-}
 
-constexpr const char* kPartial = "less than all of the synaptic work has a price";
+ private:
+  const std::vector<NamedReport>& reports_;
+  Table& table_;
+};
 
-std::string cell_of(const PaperColumn& column, size_t row) {
-  if (column.text) return column.texts[row];
-  const double value = column.values[row];
-  if (!std::isfinite(value)) return "";
-  if (column.unit == "%") return fmt::format("{:.2f}", 100 * value);
-  const double scaled = value / prefix_of(column).size;
-  if (scaled == std::floor(scaled) && std::fabs(scaled) < 1e6) return fmt::format("{:.0f}", scaled);
-  // Four digits, never a power of ten.
-  const double digits = std::floor(std::log10(std::max(std::fabs(scaled), 1e-9)));
-  return fmt::format("{:.{}f}", scaled, static_cast<int>(std::clamp(3 - digits, 0.0, 9.0)));
-}
+constexpr const char* kPartial = "*: less than all of the synaptic work has a price.";
 
-std::string markdown_text(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (std::string_view("|\\`*_<>[]").find(c) != std::string_view::npos) out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
-  }
-  return out;
-}
-
-// Characters that every LaTeX of the last twenty years sets without a package: ASCII and the
-// accented letters of Latin-1; others are "?".
-std::string latex_text(std::string_view text) {
-  static const std::pair<char, const char*> kEscapes[] = {{'\\', "\\textbackslash{}"},
-                                                          {'{', "\\{"},
-                                                          {'}', "\\}"},
-                                                          {'$', "\\$"},
-                                                          {'&', "\\&"},
-                                                          {'#', "\\#"},
-                                                          {'%', "\\%"},
-                                                          {'_', "\\_"},
-                                                          {'~', "\\textasciitilde{}"},
-                                                          {'^', "\\textasciicircum{}"},
-                                                          {'<', "\\textless{}"},
-                                                          {'>', "\\textgreater{}"},
-                                                          {'|', "\\textbar{}"},
-                                                          {'"', "''"}};
-  std::string out;
-  for (size_t at = 0; at < text.size(); ++at) {
-    const auto c = static_cast<unsigned char>(text[at]);
-    if (c >= 0x80) {
-      const unsigned char next =
-          at + 1 < text.size() ? static_cast<unsigned char>(text[at + 1]) : 0;
-      const unsigned code = c == 0xC3 && (next & 0xC0) == 0x80 ? 0xC0u + (next & 63u) : 0u;
-      const bool letter = code != 0 && code != 0xD0 && code != 0xD7 && code != 0xDE &&
-                          code != 0xF0 && code != 0xF7 && code != 0xFE;
-      out += letter ? std::string(text.substr(at, 2)) : "?";
-      while (at + 1 < text.size() && (static_cast<unsigned char>(text[at + 1]) & 0xC0) == 0x80)
-        ++at;
-      continue;
-    }
-    const auto* found = std::find_if(std::begin(kEscapes), std::end(kEscapes),
-                                     [&](const auto& pair) { return pair.first == text[at]; });
-    if (found != std::end(kEscapes)) {
-      out += found->second;
-    } else {
-      out += c < 0x20 || c == 0x7F ? '?' : text[at];
-    }
-  }
-  return out;
+// Energies by one formula; where it prices a part of the work in any report, the shares too.
+void add_energy(const NamedFormula& formula, Columns& columns, std::vector<std::string>& notes) {
+  bool partial = false, any = false;
+  const auto read = [&](const NamedReport& report, const char* key) {
+    const Json* row = energy_row(report.json, formula.scheme, formula.precision);
+    return row == nullptr ? kNone : number_in(*row, {key});
+  };
+  columns.add({formula.heading, kRight, "J", formula.key}, [&](const NamedReport& report) {
+    const double joules = read(report, "per_sample_nJ") * 1e-9;
+    const bool part = std::isfinite(joules) && read(report, "priced_share") < 1;
+    partial = partial || part;
+    any = any || std::isfinite(joules);
+    return Cell(kJoule, joules, part ? "*" : "");
+  });
+  if (any) notes.push_back(fmt::format("{}: {}.", formula.heading, formula.meaning));
+  if (!partial) return;
+  const std::string key = formula.key;
+  columns.add(
+      {"of it priced", kRight, "%", key.substr(0, key.find("_per_sample")) + "_priced_fraction",
+       true},
+      [&](const NamedReport& report) { return Cell(kShare, read(report, "priced_share")); });
+  if (std::find(notes.begin(), notes.end(), kPartial) == notes.end()) notes.emplace_back(kPartial);
 }
 
 }  // namespace
 
-std::vector<PaperColumn> paper_table(const std::vector<NamedReport>& reports) {
+Section paper_table(const std::vector<NamedReport>& reports) {
   if (reports.empty()) throw Error(ErrorCode::kUsage, "a table needs at least one report");
   for (const NamedReport& report : reports) check_report(report);
-  std::vector<PaperColumn> table;
-  table.push_back(texts(reports, {"run", "run", "", ""},
-                        [](const NamedReport& report) { return short_name(report.name); }));
-  table.push_back(texts(reports, {"ran_as", "ran as", "", "form and precision that ran"},
-                        [](const NamedReport& report) { return ran_as(report.json); }));
-  table.push_back(
-      numbers(reports, {"parameters", "parameters", "", "trainable values"}, [](const Json& json) {
-        return number_in(json, {"network", "parameters"});
-      }));
-  table.push_back(numbers(reports, {"steps", "T", "", "steps of a sample"}, [](const Json& json) {
-    return number_in(json, {"run", "steps"});
-  }));
-  table.push_back(numbers(
-      reports,
-      {"sops_per_sample", "SOPs", "", "additions that spikes caused, all steps of a sample"},
-      [](const Json& json) {
-        return sum_of_counts(json, {"event_adds", "kv_k_gated_adds", "qkv_q_gated_adds"});
-      }));
-  table.push_back(numbers(
-      reports, {"macs_per_sample", "MACs", "", "multiply-accumulates of real operands"},
-      [](const Json& json) {
-        return sum_of_counts(json, {"stem_macs", "real_macs_without_stem"}) + softmax_macs(json);
-      }));
-  for (const NamedFormula& formula : kFormulas) {
-    PaperColumn column{formula.key, formula.heading, "J", formula.meaning};
-    for (const NamedReport& report : reports) {
-      const Json* row = energy_row(report.json, formula.scheme, formula.precision);
-      column.values.push_back(row == nullptr ? kNone : number_in(*row, {"per_sample_nJ"}) * 1e-9);
-      column.priced.push_back(row == nullptr ? kNone : number_in(*row, {"priced_share"}));
-    }
-    table.push_back(std::move(column));
-  }
-  table.push_back(numbers(reports, {"accuracy_fraction", "accuracy", "%", ""},
-                          [](const Json& json) { return number_in(json, {"accuracy"}); }));
-  table.push_back(numbers(reports, {"twin_accuracy_fraction", "accuracy of the twin", "%", ""},
-                          [](const Json& json) {
-                            return number_in(json, {"dense_twin", "accuracy"});
-                          }));
-  table.push_back(
-      numbers(reports, {"bits_per_token", "bits per token", "", ""}, [](const Json& json) {
-        return number_in(json, {"language", "bits_per_token"});
-      }));
-  std::erase_if(table, [](const PaperColumn& column) { return !has_value(column); });
-  return table;
-}
-
-std::string to_markdown(const std::vector<PaperColumn>& table) {
-  std::string head = "|", rule = "|", notes;
-  for (const PaperColumn& column : table) {
-    const std::string unit = unit_of(column, false);
-    head += fmt::format(" {}{} |", markdown_text(column.heading),
-                        column.text || unit.empty() ? "" : " (" + unit + ")");
-    rule += column.text ? "---|" : "---:|";
-    if (!column.meaning.empty())
-      notes +=
-          fmt::format("* {}: {}.\n", markdown_text(column.heading), markdown_text(column.meaning));
-  }
-  std::string out = head + "\n" + rule + "\n";
-  for (size_t row = 0; row < table[0].texts.size(); ++row) {
-    out += "|";
-    for (const PaperColumn& column : table)
-      out +=
-          " " + markdown_text(cell_of(column, row) + (is_partial(column, row) ? "*" : "")) + " |";
-    out += "\n";
-  }
-  if (std::any_of(table.begin(), table.end(), any_partial))
-    notes += fmt::format("* \\*: {}.\n", kPartial);
-  return out + "\nPer sample.\n\n" + notes;
-}
-
-std::string to_latex(const std::vector<PaperColumn>& table) {
-  std::string shape, head, notes;
-  for (const PaperColumn& column : table) {
-    const std::string unit = unit_of(column, true);
-    shape += column.text ? 'l' : 'r';
-    head += (head.empty() ? "" : " & ") + latex_text(column.heading) +
-            (column.text || unit.empty() ? "" : " (" + unit + ")");
-    if (!column.meaning.empty()) notes += fmt::format("% {}: {}\n", column.heading, column.meaning);
-  }
-  if (std::any_of(table.begin(), table.end(), any_partial))
-    notes += fmt::format("% *: {}\n", kPartial);
-  std::string out = "% \\usepackage{booktabs}; per sample\n" + notes + "\\begin{tabular}{" + shape +
-                    "}\n\\toprule\n" + head + " \\\\\n\\midrule\n";
-  for (size_t row = 0; row < table[0].texts.size(); ++row) {
-    std::string line;
-    for (size_t c = 0; c < table.size(); ++c) {
-      const std::string cell =
-          latex_text(cell_of(table[c], row) + (is_partial(table[c], row) ? "*" : ""));
-      // A row that begins with a bracket would be an option of the \\ before it.
-      line += (c == 0 ? (cell.starts_with('[') ? "{}" : "") : " & ") + cell;
-    }
-    out += line + " \\\\\n";
-  }
-  return out + "\\bottomrule\n\\end{tabular}\n";
-}
-
-std::string to_csv(const std::vector<PaperColumn>& table) {
-  std::vector<std::string> head;
-  for (const PaperColumn& column : table) {
-    head.push_back(column.key);
-    if (any_partial(column))
-      head.push_back(column.key.substr(0, column.key.find("_per_sample")) + "_priced_fraction");
-  }
-  std::string out = csv_line(head);
-  for (size_t row = 0; row < table[0].texts.size(); ++row) {
-    std::vector<std::string> cells;
-    for (const PaperColumn& column : table) {
-      cells.push_back(column.text ? column.texts[row] : csv_number(column.values[row]));
-      if (any_partial(column)) cells.push_back(csv_number(column.priced[row]));
-    }
-    out += csv_line(cells);
-  }
+  Section out{"paper", "Runs"};
+  out.notes = {"Per sample."};
+  Columns columns(reports, out.table);
+  columns.add({"run", kLeft}, [](const NamedReport& r) { return Cell(short_name(r.name)); });
+  columns.add({"ran as", kLeft}, [](const NamedReport& r) {
+    return Cell(text_in(r.json, {"run", "form"}) + ", " + run_precision(r.json));
+  });
+  columns.add({"parameters"}, [](const NamedReport& r) {
+    return Cell(kExact, number_in(r.json, {"network", "parameters"}));
+  });
+  columns.add({"T", kRight, "", "steps"}, [](const NamedReport& r) {
+    return Cell(kExact, number_in(r.json, {"run", "steps"}));
+  });
+  columns.add({"SOPs", kRight, "", "sops_per_sample"}, [](const NamedReport& r) {
+    return Cell(kCount,
+                sum_of_counts(r.json, {"event_adds", "kv_k_gated_adds", "qkv_q_gated_adds"}));
+  });
+  columns.add({"MACs", kRight, "", "macs_per_sample"}, [](const NamedReport& r) {
+    return Cell(kCount, sum_of_counts(r.json, {"stem_macs", "real_macs_without_stem"}) +
+                            softmax_macs(r.json));
+  });
+  out.items = {"ran as: form and precision that ran.", "parameters: trainable values.",
+               "T: steps of a sample.",
+               "SOPs: additions that spikes caused, all steps of a sample.",
+               "MACs: multiply-accumulates of real operands."};
+  for (const NamedFormula& formula : kFormulas) add_energy(formula, columns, out.items);
+  const auto share = [&](Column column, JsonPath path) {
+    columns.add(std::move(column),
+                [&](const NamedReport& r) { return Cell(kPercent, number_in(r.json, path)); });
+  };
+  share({"accuracy", kRight, "%"}, {"accuracy"});
+  share({"accuracy of the twin", kRight, "%", "twin_accuracy_fraction"},
+        {"dense_twin", "accuracy"});
+  columns.add({"bits per token"}, [](const NamedReport& r) {
+    return Cell(kNumber, number_in(r.json, {"language", "bits_per_token"}));
+  });
   return out;
 }
 

@@ -326,6 +326,7 @@ Section unpriced_section(const Json& report) {
                        {"per sample"},
                        {"schemes", kLeft},
                        {"operations of the run", kRight, "", "", true}};
+  out.table.keys = 0;  // long texts, which may wrap
   for (const Left& left : all) {
     std::string schemes;
     for (const auto& [scheme, mine] : left.schemes) {

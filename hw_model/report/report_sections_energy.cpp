@@ -286,17 +286,17 @@ Section memory_section(const Json& report) {
   chart.unit = "J";
   chart.mono = false;
   out.table.caption = "Accesses and prices";
-  out.table.columns = {{"traffic", kLeft},
-                       {"scheme", kLeft},
+  out.table.columns = {{"scheme", kLeft},
                        {"form", kLeft},
                        {"precision", kLeft},
                        {"bits"},
+                       {"traffic", kLeft},
                        {"accesses"},
                        {"lowest"},
                        {"highest"},
                        {"lowest price", kLeft, "", "", true},
                        {"highest price", kLeft, "", "", true}};
-  out.table.keys = 5;
+  out.table.keys = 4;
   for (const Json& bound : list_in(report, {"memory_traffic", "bounds"})) {
     BarRow head;
     head.heading = true;
@@ -313,11 +313,11 @@ Section memory_section(const Json& report) {
       row.bars.push_back(
           {{{high, 0}}, si_text(low, "J") + " to " + si_text(high, "J"), low, false});
       if (chart.rows.size() < kMostRows) chart.rows.push_back(row);
-      out.table.rows.push_back({text_in(line, {"what"}),
-                                scheme,
+      out.table.rows.push_back({scheme,
                                 form,
                                 precision,
                                 {kExact, number_in(line, {"bits"})},
+                                text_in(line, {"what"}),
                                 {kTenths, number_in(line, {"accesses"}) / samples},
                                 {kJoule, low},
                                 {kJoule, high},

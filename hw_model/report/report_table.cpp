@@ -16,9 +16,7 @@ std::string to_table(const Report& report, size_t width) {
   std::vector<Fact> facts = report_facts(json);
   facts.insert(facts.begin(), {"data", report.input.dataset, ""});
   out += '\n' + to_text(facts, width);
-  for (const Section& section : report_sections(json)) {
-    if (const std::string text = to_text(section, width); !text.empty()) out += '\n' + text;
-  }
+  out += to_text(report_sections(json), width);
   // A whole chip: no ratio to baselines of arithmetic alone.
   if (report.input.hardware) out += "\nhardware: " + chip_summary(*report.input.hardware);
   for (const std::string& warning : report.input.warnings)

@@ -100,11 +100,14 @@ struct Fact {
 
 // A number or text as it is read; ASCII but for texts of others.
 std::string to_text(const Cell& cell);
+// The same as pages write it, not escaped.
+std::string to_label(const Cell& cell);
 
 // Lines of at most `width` columns: heading, table, notes, list. Columns marked `detail` are left
 // out and long texts wrapped where it must be; what still does not fit stands below, with the key
 // columns again. "" for what pages alone show.
 std::string to_text(const Section& section, size_t width);
+std::string to_text(const std::vector<Section>& sections, size_t width);
 // "name  value: note", a line each, wrapped.
 std::string to_text(const std::vector<Fact>& facts, size_t width);
 

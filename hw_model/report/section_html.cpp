@@ -52,13 +52,7 @@ std::string number_of(const Cell& cell) {
 }
 
 std::string cell_html(const Cell& cell, bool right) {
-  std::string text;
-  if (cell.show == Show::kText || !std::isfinite(cell.value)) {
-    text = cell.show != Show::kText && cell.text.empty() ? "-" : cell.text;
-  } else {
-    text = number_of(cell) + cell.text;
-  }
-  text = escape_html(text);
+  std::string text = escape_html(to_label(cell));
   if (!cell.link.empty())
     text = fmt::format("<a href=\"#{}\">{}</a>", escape_html(cell.link), text);
   return fmt::format("<td{}{}>{}</td>", right ? " class=\"r\"" : "",
@@ -105,6 +99,12 @@ std::string body_of(const Section& section) {
 }
 
 }  // namespace
+
+std::string to_label(const Cell& cell) {
+  if (cell.show == Show::kText) return cell.text;
+  if (!std::isfinite(cell.value)) return cell.text.empty() ? "-" : cell.text;
+  return number_of(cell) + cell.text;
+}
 
 std::string to_html(const Table& table) {
   std::string out = fmt::format("<div class=\"scroll\" tabindex=\"0\"><table{}><thead><tr>",

@@ -98,22 +98,34 @@ void drop_column(Grid& grid, size_t c) {
   grid.details.erase(grid.details.begin() + at);
 }
 
-// Leaves out details, then narrows the widest texts.
+// Narrows the widest texts from `first` to before `end` until what is too much is gone.
+void narrow_texts(Grid& grid, size_t first, size_t end, size_t over) {
+  while (over > 0) {
+    size_t widest = end;
+    for (size_t c = first; c < end; ++c) {
+      const bool wraps = grid.aligns[c] == Align::kLeft && grid.widths[c] > kLeastWrapped;
+      if (wraps && (widest == end || grid.widths[c] > grid.widths[widest])) widest = c;
+    }
+    if (widest == end) return;
+    --grid.widths[widest];
+    --over;
+  }
+}
+
+// Leaves out details, then narrows texts; keys, which stand again in every part of a table that
+// goes on below, only where they leave no room.
 void narrow(Grid& grid, size_t width) {
   for (size_t c = grid.widths.size(); c-- > grid.keys && width_of(grid) > width;) {
     if (grid.details[c]) drop_column(grid, c);
   }
-  while (width_of(grid) > width) {
-    size_t widest = grid.widths.size();
-    for (size_t c = 0; c < grid.widths.size(); ++c) {
-      const bool wraps = grid.aligns[c] == Align::kLeft && grid.widths[c] > kLeastWrapped;
-      if (wraps && (widest == grid.widths.size() || grid.widths[c] > grid.widths[widest]))
-        widest = c;
-    }
-    if (widest == grid.widths.size()) return;
-    const size_t over = width_of(grid) - width;
-    grid.widths[widest] -= std::min(over, grid.widths[widest] - kLeastWrapped);
+  const auto over = [&](size_t used) { return used - std::min(used, width); };
+  narrow_texts(grid, grid.keys, grid.widths.size(), over(width_of(grid)));
+  size_t keys = 0, other = 0;
+  for (size_t c = 0; c < grid.widths.size(); ++c) {
+    if (c < grid.keys) keys += grid.widths[c] + kGap;
+    if (c >= grid.keys) other = std::max(other, grid.widths[c]);
   }
+  narrow_texts(grid, 0, grid.keys, over(keys + other));
 }
 
 void add_row(const Grid& grid, const Lines& row, const std::vector<size_t>& shown,
@@ -198,7 +210,7 @@ std::string to_text(const Cell& cell) {
     case Show::kNumber: text = fmt::format("{:.4g}", cell.value); break;
   }
   if (cell.show == Show::kTenths && text.ends_with(".0")) text.resize(text.size() - 2);
-  return text + printable(cell.text, kLongest);
+  return text + printable(ascii(cell.text), kLongest);
 }
 
 std::string to_text(const Section& section, size_t width) {
@@ -208,6 +220,14 @@ std::string to_text(const Section& section, size_t width) {
   std::string heading = printable(section.heading);
   for (char& c : heading) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   return wrap(heading, 2, width) + body;
+}
+
+std::string to_text(const std::vector<Section>& sections, size_t width) {
+  std::string out;
+  for (const Section& section : sections) {
+    if (const std::string text = to_text(section, width); !text.empty()) out += '\n' + text;
+  }
+  return out;
 }
 
 std::string to_text(const std::vector<Fact>& facts, size_t width) {

@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 import fixtures
+import latex
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 every_case = []  # set by the driver
@@ -263,6 +264,21 @@ def check_covered(runner, *reports):
         for flag in re.findall(r"^ .*?(--[a-z-]+)", text_of(name, "--help"), re.M):
             require(any(re.search(rf"spikeloom {name}\b.*{flag}\b", c) for c in commands),
                     f"no case of spikeloom {name} {flag}")
+
+
+def check_latex(runner, folder):
+    """Tables of runs with any name are LaTeX, and say the names."""
+    def run(names, source):
+        for name in names:
+            os.makedirs(os.path.join(runner.path("named"), name), exist_ok=True)
+            shutil.copy(os.path.join(runner.path(source), "report.json"), os.path.join(runner.path("named"), name))
+        done = subprocess.run([runner.program, "compare", "--latex", *names], cwd=runner.path("named"),
+                              stdout=subprocess.PIPE, check=True)
+        return done.stdout.decode("utf-8")
+    try:
+        latex.check(run, folder)
+    except latex.NotLatex as fault:
+        raise Bad(str(fault)) from fault
 
 
 def check_equal_files(runner, first, second):

@@ -78,21 +78,31 @@ def block(text, first, end="\n", header=False):
 
 
 def table(text, heading):
-    """Rows of the table below a heading, by the names in its head, like those of a page; wrapped cells are joined. Columns are what
-    blanks part on every line; a line with an empty cell goes on with the row above it."""
+    """Rows of the table below a heading, by the names in its head, like those of a page; wrapped cells are joined. What does not fit
+    stands in tables below, with the first columns again. Columns are what blanks part on every line; a line with an empty cell goes
+    on with the row above it."""
     lines = text.split("\n")
     require(heading.upper() in lines, f"no section {heading!r}")
-    body = []
+    parts = [[]]
     for line in lines[lines.index(heading.upper()) + 1:]:
-        if not line or re.match(r" {2}\S", line):
+        if re.match(r" {2}\S", line) or not line and not parts[-1]:
             break
-        body.append(line)
-    width = max(map(len, body))
-    blank = "".join(" " if all(line[i:i + 1] in (" ", "") for line in body) else "x" for i in range(width))
+        if line:
+            parts[-1].append(line)
+        else:
+            parts.append([])
+    first = parts[0][0].split("  ")[0]
+    found = [rows_of(part) for part in parts if part and part[0].startswith(first + "  ")]
+    return [{key: cell for row in rows for key, cell in row.items()} for rows in zip(*found, strict=True)]
+
+
+def rows_of(lines):
+    width = max(map(len, lines))
+    blank = "".join(" " if all(line[i:i + 1] in (" ", "") for line in lines) else "x" for i in range(width))
     spans = [found.span() for found in re.finditer(r"x+(?: x+)*", blank)]
     rows = []
-    for line in body:
-        cells = [line[first:last].strip() for first, last in spans]
+    for line in lines:
+        cells = [line[begin:end].strip() for begin, end in spans]
         if all(cells):
             rows.append(cells)
         else:
