@@ -8,6 +8,7 @@
 #include "cli/notice.hpp"
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
+#include "cli/recording.hpp"
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/safetensors.hpp"
@@ -31,8 +32,10 @@ int convert_features(const std::string& input, const std::string& output,
   const ExportedFeatures made =
       export_features(experiment, output, bar.observer(), interrupt_token());
   for (const std::string& line : made.left_out) notice("{}", line);
-  fmt::print("{}: {} of {} samples, {} steps x {} channels -> {}\n", made.description, made.written,
-             made.size, made.frames, made.channels, output);
+  const Shape& shape = made.shape;
+  const std::string image = shape.size() == 4 ? fmt::format(" x {} x {}", shape[2], shape[3]) : "";
+  fmt::print("{}: {} of {} samples, {} steps x {} channels{} -> {}\n", made.description,
+             made.written, made.size, shape[0], shape[1], image, output);
   return 0;
 }
 
@@ -95,7 +98,8 @@ int command_convert(const Arguments& arguments) {
   line.usage =
       "spikeloom convert WEIGHTS OUTPUT.safetensors [--dtype fp32|fp16|bf16] [--select SET], or "
       "spikeloom convert "
-      "EXPERIMENT.toml FOLDER --features [--set key=value]...";
+      "EXPERIMENT.toml FOLDER --features [--set key=value]..., or spikeloom convert RECORDING "
+      "EVENTS.npz [--set dataset.KEY=value]...";
   line.about =
       "Reads PyTorch (.pth, zip or legacy; never executed), NumPy (.npz) or safetensors weights, "
       "or "
@@ -104,7 +108,9 @@ int command_convert(const Arguments& arguments) {
       "put in front of all names (\"module.\", \"model.\", ...) goes. With --features: the "
       "sequences of an experiment's data "
       "set, as its\n"
-      "network reads them, as features.npy, labels.npy and names.txt, to train on.";
+      "network reads them, as features.npy, labels.npy and names.txt, to train on; recordings of\n"
+      "event cameras as frames.npy [samples, T, C, H, W]. A recording alone becomes arrays t "
+      "(int64, us), x, y, p.";
   line.named.add_options()("dtype", options::value<std::string>()->default_value("fp32"),
                            "element type of float tensors: fp32, fp16 or bf16 (to nearest even)")(
       "select", options::value<std::string>()->default_value(""),
@@ -119,6 +125,8 @@ int command_convert(const Arguments& arguments) {
   const std::string input = (*values)["input"].as<std::string>(),
                     output = (*values)["output"].as<std::string>();
   if (values->count("features")) return convert_features(input, output, *values);
+  if (output.ends_with(".npz") && (values->count("set") || is_recording(input)))
+    return convert_recording(input, output, *values);
   if (values->count("set"))
     throw usage_error("--set: an option of --features; weights have no keys");
   return convert_weights(input, output, *values);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/options.hpp"
+#include "cli/recording.hpp"
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/json.hpp"
@@ -122,11 +123,12 @@ int command_inspect(const Arguments& arguments) {
   CommandLine line;
   line.usage =
       "spikeloom inspect TRACE.h5|FOLDER [--layer NAME] [--verify] [--events NAME] [--json] "
-      "[--html FILE]";
+      "[--html FILE], or spikeloom inspect RECORDING [--set dataset.KEY=value]... [--json]";
   line.about =
       "Shows shape, firing rate and spikes per step of every recorded layer, and its most and "
       "least active neurons. A folder stands for the trace.h5 in it. --html writes a page with "
-      "pictures of trace and\nreport; it also takes a report.json.";
+      "pictures of trace and\nreport; it also takes a report.json. Of a recording of an event "
+      "camera: format, sensor, events, rate over time.";
   line.named.add_options()(
       "layer", options::value<std::vector<std::string>>()->composing(),
       "show the five most and least active neurons of this layer (repeatable; 'all')")(
@@ -135,6 +137,7 @@ int command_inspect(const Arguments& arguments) {
       "json", "print the summary as JSON")(
       "html", options::value<std::string>(),
       "write a page: spikes of a layer (--layer), rates, operations, energies, provenance");
+  add_set_option(line);
   line.hidden.add_options()("trace", options::value<std::string>()->required());
   line.words.add("trace", 1);
   const auto values = parse(line, arguments);
@@ -147,6 +150,13 @@ int command_inspect(const Arguments& arguments) {
   const auto layers = values->count("layer") ? (*values)["layer"].as<std::vector<std::string>>()
                                              : std::vector<std::string>{};
   const std::string argument = (*values)["trace"].as<std::string>();
+  if (values->count("set") || is_recording(argument)) {
+    for (const char* option : {"layer", "verify", "events", "html"}) {
+      if (values->count(option))
+        throw Error(ErrorCode::kUsage, fmt::format("--{}: an option of traces", option));
+    }
+    return inspect_recording(argument, *values);
+  }
   if (values->count("html")) {
     const auto page = (*values)["html"].as<std::string>();
     write_inspect_page(argument, page, layers);

@@ -48,16 +48,7 @@ std::optional<LevelRange> read_events(Config& config) {
 
 EventOptions read_event_options(Config& config) {
   EventOptions event;
-  RecordingOptions& recording = event.recording;
-  std::vector<std::string> formats{"auto"};
-  for (const RecordingFormat& format : recording_formats()) formats.emplace_back(format.name);
-  recording.format = config.choice("dataset.format", recording.format, formats);
-  recording.sensor = config.integers("dataset.sensor", {}, 1);
-  recording.orientation =
-      config.choice("dataset.orientation", recording.orientation, {"spikingjelly", "tonic"});
-  recording.columns = config.text("dataset.columns", "");
-  recording.time_unit =
-      config.choice("dataset.time_unit", recording.time_unit, {"s", "ms", "us", "ns"});
+  event.recording = read_recording_options(config);
   event.steps = config.text("dataset.steps", "");
   event.value = config.choice("dataset.value", event.value, {"count", "binary", "signed"});
   event.time_arithmetic =
@@ -68,9 +59,6 @@ EventOptions read_event_options(Config& config) {
 // What the file can be told for before anything is opened.
 void check_event_options(const Config& config, const DatasetSpec& dataset) {
   if (dataset.kind != "events") return;
-  const size_t sides = dataset.event.recording.sensor.size();
-  if (sides != 0 && sides != 2)
-    throw config.error_at("dataset.sensor", "must be width and height, such as [128, 128]");
   try {
     parse_step_rule(dataset.event.steps);
   } catch (const Error& error) {
@@ -217,6 +205,23 @@ void check_values(const Experiment& experiment) {
 }
 
 }  // namespace
+
+RecordingOptions read_recording_options(Config& config) {
+  RecordingOptions recording;
+  std::vector<std::string> formats{"auto"};
+  for (const RecordingFormat& format : recording_formats()) formats.emplace_back(format.name);
+  recording.format = config.choice("dataset.format", recording.format, formats);
+  recording.sensor = config.integers("dataset.sensor", {}, 1);
+  recording.orientation =
+      config.choice("dataset.orientation", recording.orientation, {"spikingjelly", "tonic"});
+  recording.columns = config.text("dataset.columns", "");
+  recording.time_unit =
+      config.choice("dataset.time_unit", recording.time_unit, {"s", "ms", "us", "ns"});
+  const size_t sides = recording.sensor.size();
+  if (sides != 0 && sides != 2)
+    throw config.error_at("dataset.sensor", "must be width and height, such as [128, 128]");
+  return recording;
+}
 
 Error Experiment::error_at(const std::string& key, const std::string& message) const {
   if (file != nullptr) return file->error_at(key, message);

@@ -101,6 +101,8 @@ struct Experiment {
 
 // Reads and checks everything but what the samples decide. Throws Error(kUsage).
 Experiment read_experiment(Config config);
+// dataset.format, sensor, orientation, columns and time_unit.
+RecordingOptions read_recording_options(Config& config);
 // What one key rules out of another, and values that no key could have: for experiments that were
 // built in memory, or changed there. Throws Error(kUsage).
 void check_experiment(const Experiment& experiment);

@@ -21,6 +21,21 @@ std::string line_of(const std::string& name, int64_t index) {
   return (name.empty() ? std::to_string(index) : name) + "\n";
 }
 
+// [T, H, W, C] as [T, C, H, W], the order of PyTorch.
+Tensor channels_first(const Tensor& frames) {
+  const Shape& shape = frames.shape();
+  const int64_t pixels = shape[1] * shape[2], channels = shape[3];
+  Tensor result({shape[0], channels, shape[1], shape[2]});
+  const auto from = frames.f32();
+  const auto to = result.f32();
+  for (int64_t i = 0; i < frames.size(); ++i) {
+    const int64_t pixel = i % pixels, channel = i / pixels % channels, t = i / pixels / channels;
+    to[static_cast<size_t>(i)] =
+        from[static_cast<size_t>((t * pixels + pixel) * channels + channel)];
+  }
+  return result;
+}
+
 }  // namespace
 
 ExportedFeatures export_features(const Experiment& experiment, const fs::path& folder,
@@ -29,15 +44,18 @@ ExportedFeatures export_features(const Experiment& experiment, const fs::path& f
     throw experiment.error_at("model.family", "token networks read no features");
   const auto dataset = open_dataset(dataset_of(experiment));
   const DatasetInfo& info = dataset->info();
-  if (info.height != 0) {
-    throw Error(ErrorCode::kUsage,
-                "--features: the samples of " + experiment.dataset.kind + " are no sequences");
+  const bool frames = info.height != 0;
+  if (frames && experiment.dataset.kind != "events") {
+    throw Error(ErrorCode::kUsage, "--features: the samples of " + experiment.dataset.kind +
+                                       " are no sequences and no recordings");
   }
   const FolderLock lock(folder);
-  NpyWriter features(folder / "features.npy", {info.frames, info.channels});
+  const Shape row = frames ? Shape{info.frames, info.channels, info.height, info.width}
+                           : Shape{info.frames, info.channels};
+  NpyWriter features(folder / (frames ? "frames.npy" : "features.npy"), row);
   std::vector<int64_t> labels;
   std::string names;
-  ExportedFeatures result{info.description, 0, info.size, info.frames, info.channels, {}};
+  ExportedFeatures result{info.description, 0, info.size, row, {}};
   std::string first_fault;
   for (int64_t index = 0; index < info.size; ++index) {
     if (cancel.cancelled())
@@ -45,7 +63,7 @@ ExportedFeatures export_features(const Experiment& experiment, const fs::path& f
     try {
       const Sample sample = dataset->load(index);
       names += line_of(sample.name, index);
-      features.append(sample.frames.f32());
+      features.append(frames ? channels_first(sample.frames).f32() : sample.frames.f32());
       labels.push_back(sample.label);
     } catch (const Error& error) {
       if (!info.separate_files || error.code() != ErrorCode::kData) throw;

@@ -190,6 +190,10 @@ std::string make_header(std::string_view descr, const Shape& shape, size_t least
 
 }  // namespace
 
+std::string npy_header(std::string_view descr, const Shape& shape) {
+  return make_header(descr, shape);
+}
+
 NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& what) {
   const std::string_view text = as_text(bytes);
   if (text.size() < 10 || !text.starts_with(kMagic)) fail(what, "not a NumPy array");

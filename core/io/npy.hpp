@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "core/io/file.hpp"
 #include "core/tensor.hpp"
@@ -56,6 +57,9 @@ class NpyFile {
   InputFile file_;
   NpyHeader header_;
 };
+
+// What stands in front of the elements of an array in C order, of an element type as NumPy spells it.
+std::string npy_header(std::string_view descr, const Shape& shape);
 
 // C order, little-endian. bfloat16, which NumPy lacks, is written as float32 (exact).
 // Throws Error(kRuntime) when the file cannot be written.

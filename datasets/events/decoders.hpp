@@ -58,4 +58,12 @@ Decoder record_decoder(std::shared_ptr<ByteReader> in, size_t bytes, Decode deco
 // N-MNIST and N-Caltech101: 5 bytes an event.
 Decoder decode_atis(std::shared_ptr<ByteReader> in);
 
+// AEDAT 2 of the 128 x 128 sensor (CIFAR10-DVS): big-endian pairs. `mirrored`: as Tonic reads
+// addresses, otherwise as SpikingJelly does.
+Decoder decode_aedat2(std::shared_ptr<ByteReader> in, bool mirrored, RecordingInfo& info);
+// AEDAT 3.1 (DVS128 Gesture): packets; those that are no changes of brightness are skipped.
+Decoder decode_aedat31(std::shared_ptr<ByteReader> in, RecordingInfo& info);
+// AEDAT 4: the first stream of events.
+Decoder decode_aedat4(std::shared_ptr<ByteReader> in, RecordingInfo& info);
+
 }  // namespace spikeloom

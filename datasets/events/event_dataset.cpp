@@ -7,6 +7,7 @@
 #include "datasets/declared_events.hpp"
 #include "datasets/events/event_list.hpp"
 #include "datasets/events/frames.hpp"
+#include "datasets/events/hdf5_events.hpp"
 #include "datasets/events/recording.hpp"
 #include "datasets/events/steps.hpp"
 #include "datasets/pixels.hpp"
@@ -29,7 +30,9 @@ class EventDataset final : public Dataset {
   explicit EventDataset(const DatasetSpec& spec)
       : options_(spec.event.recording),
         rule_(parse_step_rule(spec.event.steps)),
-        value_(event_value_named(spec.event.value)),
+        value_(rule_.kind == StepRuleKind::kEsImageNet ? EventValue::kBinary
+                                                       : event_value_named(spec.event.value)),
+        as_stored_(spec.event.time_arithmetic == "stored"),
         list_(list_recordings(spec)),
         window_(choose_window(spec, static_cast<int64_t>(list_.samples.size()))),
         shape_(shape_of_first()),
@@ -72,11 +75,12 @@ class EventDataset final : public Dataset {
                   "sample " + std::to_string(index) + " of " + std::to_string(info_.size));
     }
     const ListedRecording& listed = list_.samples[static_cast<size_t>(window_.first + index)];
-    const LoadedRecording loaded = read(listed);
+    LoadedRecording loaded = read(listed);
     Sample sample{
         Tensor(shape_.height == 0 ? Shape{info_.frames, info_.channels}
                                   : Shape{info_.frames, info_.height, info_.width, info_.channels}),
         listed.label, listed.name, notes_of(loaded.info)};
+    if (rule_.kind == StepRuleKind::kEsImageNet) loaded.events = centred_by(listed, loaded.events);
     fill(sample, loaded.events);
     return sample;
   }
@@ -84,14 +88,45 @@ class EventDataset final : public Dataset {
  private:
   LoadedRecording read(const ListedRecording& listed) const {
     const std::filesystem::path path = list_.folder / listed.name;
+    if (list_.shd) return read_shd(path, listed.index);
     RecordingOptions options = options_;
-    if (shape_.width > 0 && options.sensor.empty() && shape_.height > 0)
+    const bool own_size = rule_.kind == StepRuleKind::kEsImageNet;
+    if (options.sensor.empty() && shape_.height > 0 && !own_size)
       options.sensor = {shape_.width, shape_.height};
     return load_recording(path, options, listed.index, listed.span);
   }
 
+  LoadedRecording read_shd(const std::filesystem::path& path, int64_t index) const {
+    LoadedRecording loaded;
+    loaded.info.format = "shd";
+    loaded.info.width = shape_.width;
+    loaded.info.height = 1;
+    try {
+      loaded.events = list_.shd->read(index, loaded.info);
+      check_counts(loaded.info);
+    } catch (const Error& error) {
+      throw error.in_file(path);
+    }
+    sort_by_time(loaded.events);
+    return loaded;
+  }
+
+  Events centred_by(const ListedRecording& listed, const Events& events) const {
+    const std::string where = (list_.folder / listed.name).string();
+    if (format_ != "es_imagenet" || !listed.centre)
+      throw Error(ErrorCode::kData, where +
+                                        ": steps = \"es_imagenet\" needs a list of lines "
+                                        "`name class rows columns`, as ES-ImageNet has");
+    try {
+      return centred(events, listed.centre->first, listed.centre->second);
+    } catch (const Error& error) {
+      throw error.in(where);
+    }
+  }
+
   void fill(Sample& sample, const Events& events) const {
-    std::vector<Slice> frames = slices(rule_, events);
+    const StoredArithmetic stored{as_stored_ && events.half};
+    std::vector<Slice> frames = slices(rule_, events, list_.shd ? &stored : nullptr);
     const auto steps = static_cast<size_t>(info_.frames);
     if (frames.size() > steps)
       sample.notes.push_back("more frames than the network has steps: the rest is cut off");
@@ -117,12 +152,20 @@ class EventDataset final : public Dataset {
   // Of the user, or of the first recording that can be opened.
   FrameShape shape_of_first() {
     std::string first_fault;
+    if (list_.shd) {
+      format_ = "shd";
+      const int64_t units =
+          options_.sensor.empty() ? ShdFile::kUnits : options_.sensor[0] * options_.sensor[1];
+      return frame_shape(units, 0, value_);
+    }
     for (int64_t i = 0; i < window_.count; ++i) {
       const ListedRecording& listed = list_.samples[static_cast<size_t>(window_.first + i)];
       try {
         const Recording recording(list_.folder / listed.name, options_, listed.index);
         const RecordingInfo& info = recording.info();
         format_ = info.format;
+        if (rule_.kind == StepRuleKind::kEsImageNet)
+          return frame_shape(kEsImageNetSide, kEsImageNetSide, value_);
         if (info.width > 0) return frame_shape(info.width, info.height, value_);
         throw Error(ErrorCode::kUsage, "sensor: " + info.format +
                                            " files do not say how large it is; give [width, "
@@ -138,6 +181,7 @@ class EventDataset final : public Dataset {
   RecordingOptions options_;
   StepRule rule_;
   EventValue value_;
+  bool as_stored_;
   RecordingList list_;
   SampleWindow window_;
   std::string format_;

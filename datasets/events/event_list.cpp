@@ -7,6 +7,7 @@
 #include "core/io/bytes.hpp"
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
+#include "datasets/events/hdf5_events.hpp"
 #include "datasets/image_list.hpp"
 #include "datasets/text_list.hpp"
 
@@ -126,6 +127,26 @@ void add(RecordingList& list, ListedRecording sample) {
   list.samples.push_back(std::move(sample));
 }
 
+// Every recording of a file of SHD or SSC; false for other files.
+bool add_shd(RecordingList& list, const fs::path& path, const std::string& format) {
+  const InputFile input(path);
+  std::string start(std::min<uint64_t>(8, input.size()), '\0');
+  input.read_at(0, std::as_writable_bytes(std::span(start)));
+  const bool is_hdf5 = start.starts_with("\x89HDF");
+  if (!is_hdf5 || (format != "auto" && format != "shd")) return false;
+  try {
+    auto file = std::make_shared<hdf5::ForeignFile>(path);
+    if (hdf5_events_in(*file) != Hdf5Events::kShd) return false;
+    list.shd = std::make_shared<const ShdFile>(path);
+  } catch (const Error& error) {
+    throw error.in_file(path);
+  }
+  const std::string name = path.filename().string();
+  for (int64_t i = 0; i < list.shd->size(); ++i)
+    add(list, {.name = name, .label = list.shd->label(i), .index = i});
+  return true;
+}
+
 // A recording and what is written beside it about its parts.
 void add_recording(RecordingList& list, ListedRecording sample, int64_t classes) {
   const fs::path csv = gestures_beside(list.folder / sample.name);
@@ -138,7 +159,7 @@ void add_recording(RecordingList& list, ListedRecording sample, int64_t classes)
 RecordingList read_list(const DatasetSpec& spec, const fs::path& folder, const fs::path& file) {
   const std::vector<std::byte> bytes = read_file(file, kMostListBytes);
   std::string_view text = list_text(bytes, file.string());
-  RecordingList list{folder, {}, 0, true, {}};
+  RecordingList list{.folder = folder, .samples = {}, .separate = true};
   for (int64_t number = 1; !text.empty(); ++number) {
     const std::string_view line = take_line(text);
     if (line.empty() || line.starts_with('#')) continue;
@@ -166,7 +187,8 @@ RecordingList list_folder(const DatasetSpec& spec) {
                                     " class folders, expected at most " +
                                     std::to_string(spec.classes));
   }
-  RecordingList list{spec.path, {}, 0, true, files.warnings};
+  RecordingList list{
+      .folder = spec.path, .samples = {}, .separate = true, .warnings = files.warnings};
   for (const ListedImage& file : files.images)
     add_recording(list, {.name = file.name, .label = file.label}, spec.classes);
   list.classes = std::max(list.classes, files.classes);
@@ -199,9 +221,14 @@ RecordingList list_recordings(const DatasetSpec& spec) {
       throw Error(ErrorCode::kUsage, "labels: " + spec.path.string() + " is a list with labels");
     return read_list(spec, folder, spec.path);
   }
-  RecordingList list{folder, {}, 0, false, {}};
+  RecordingList list{.folder = folder, .samples = {}};
   const std::string name = spec.path.filename().string();
-  if (spec.labels.empty()) {
+  if (spec.labels.empty() && add_shd(list, spec.path, spec.event.recording.format)) {
+    if (list.samples.empty()) fail_at(spec.path.string(), "holds no recording");
+    if (spec.classes != 0 && list.classes > spec.classes)
+      fail_at(spec.path.string(), "label " + std::to_string(list.classes - 1) + ", expected 0 to " +
+                                      std::to_string(spec.classes - 1));
+  } else if (spec.labels.empty()) {
     add_recording(list, {.name = name}, spec.classes);
   } else {
     for (ListedRecording& part : read_gestures(spec.labels, name, spec.classes))

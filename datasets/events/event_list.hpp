@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +12,8 @@
 #include "datasets/events/recording.hpp"
 
 namespace spikeloom {
+
+class ShdFile;
 
 struct ListedRecording {
   std::string name{};                                   // relative to the folder
@@ -24,12 +28,13 @@ struct RecordingList {
   std::vector<ListedRecording> samples;
   int64_t classes = 0;    // class folders, or the greatest label + 1; 0: no labels
   bool separate = false;  // each sample is a file of its own
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings{};
+  std::shared_ptr<const ShdFile> shd{};  // the one file of all, which stays open
 };
 
 // spec.path: a folder of class folders, or without them, in byte-wise order; a list of lines `name
 // label`, `name label start end` (microseconds, end excluded) or `name`, relative to its folder; or
-// one recording. spec.labels: such a list of a folder, or the `class,startTime_usec,endTime_usec` of
+// one recording, or a file of many (SHD, SSC). spec.labels: such a list of a folder, or the `class,startTime_usec,endTime_usec` of
 // DVS128 Gesture of one recording, which a recording also finds beside it as <name>_labels.csv.
 // Error(kData) names file and line.
 RecordingList list_recordings(const DatasetSpec& spec);

@@ -19,8 +19,9 @@ class EventSink {
   int64_t width() const noexcept { return width_; }
   int64_t height() const noexcept { return height_; }
 
-  // `at`: the byte of the recording it comes from.
+  // `at`: the byte of the recording it comes from. Times that no clock shows count as unknown.
   void add(int64_t t, int64_t x, int64_t y, bool on, uint64_t at) {
+    if (t > kLatest || t < -kLatest) return info_.unknown.add(at);
     if (x < 0 || y < 0 || x >= width_ || y >= height_) return info_.outside.add(at);
     if (info_.events > 0 && t < last_) info_.falls.add(at);
     last_ = t;
@@ -31,7 +32,11 @@ class EventSink {
     events_->p.push_back(on ? 1 : 0);
   }
 
+  // Events that are counted already.
+  void append(Events events) { *events_ = std::move(events); }
+
  private:
+  static constexpr int64_t kLatest = int64_t{1} << 52;  // 142 years
   static constexpr int64_t kWidest = 65536;
   RecordingInfo& info_;
   Events* events_ = nullptr;

@@ -40,6 +40,27 @@ void add_events(std::span<float> frame, const FrameShape& shape, EventValue valu
   for (size_t i = slice.begin; i < slice.end; ++i) add_event(frame, shape, value, events, i);
 }
 
+Events centred(const Events& events, int64_t rows, int64_t columns) {
+  constexpr int64_t kSide = 256, kRoom = 254, kCrop = (kSide - kEsImageNetSide) / 2;
+  const auto half = [](int64_t room) { return room >= 0 ? room / 2 : -((1 - room) / 2); };
+  const int64_t down = half(kRoom - rows), right = half(kRoom - columns);
+  Events result;
+  for (size_t i = 0; i < events.size(); ++i) {
+    const int64_t y = events.y[i] + down, x = events.x[i] + right;
+    if (y < 0 || x < 0 || y >= kSide || x >= kSide) {
+      throw Error(ErrorCode::kData, "event " + std::to_string(i) + " lies outside of an image of " +
+                                        std::to_string(rows) + " x " + std::to_string(columns));
+    }
+    const int64_t row = y - kCrop, column = x - kCrop;
+    if (row < 0 || column < 0 || row >= kEsImageNetSide || column >= kEsImageNetSide) continue;
+    result.t.push_back(events.t[i]);
+    result.x.push_back(static_cast<uint16_t>(column));
+    result.y.push_back(static_cast<uint16_t>(row));
+    result.p.push_back(events.p[i] != 0 ? 0 : 1);
+  }
+  return result;
+}
+
 void check_exact(std::span<const float> frames) {
   for (const float value : frames) {
     if (std::abs(value) > static_cast<float>(kMostLevel)) {

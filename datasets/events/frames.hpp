@@ -34,6 +34,11 @@ void add_event(std::span<float> frame, const FrameShape& shape, EventValue value
 void add_events(std::span<float> frame, const FrameShape& shape, EventValue value,
                 const Events& events, Slice slice) noexcept;
 
+// ES-ImageNet's own loader: centred in 256 x 256 by the extent of the image, then the middle 224 x
+// 224; pos in channel 0, neg in 1. Throws Error(kData) for events that the shift moves out.
+constexpr int64_t kEsImageNetSide = 224;
+Events centred(const Events& events, int64_t rows, int64_t columns);
+
 // Whole numbers beyond 2^24 are not exact: Error(kData).
 void check_exact(std::span<const float> frames);
 

@@ -6,6 +6,9 @@
 #include "core/io/bytes.hpp"
 #include "core/io/hint.hpp"
 #include "datasets/events/decoders.hpp"
+#include "datasets/events/hdf5_events.hpp"
+#include "datasets/events/npy_events.hpp"
+#include "datasets/events/prophesee.hpp"
 
 namespace spikeloom {
 namespace {
@@ -16,11 +19,65 @@ struct Opening {
   std::filesystem::path file;  // empty: standard input
   const RecordingOptions& options;
   int64_t index;
-  RecordingInfo& info;  // gets what the file says of the sensor
+  RecordingInfo& info;                      // gets what the file says of the sensor
+  std::optional<PropheseeHeader> header{};  // where it was read to tell the format
 };
 
 Decoder open_nmnist(Opening& o) {
   return decode_atis(o.bytes);
+}
+
+Decoder open_aedat2(Opening& o) {
+  return decode_aedat2(o.bytes, o.options.orientation == "tonic", o.info);
+}
+
+Decoder open_aedat31(Opening& o) {
+  return decode_aedat31(o.bytes, o.info);
+}
+
+Decoder open_aedat4(Opening& o) {
+  return decode_aedat4(o.bytes, o.info);
+}
+
+const PropheseeHeader& header_of(Opening& o) {
+  if (!o.header) o.header = read_prophesee_header(*o.bytes);
+  return *o.header;
+}
+
+Decoder open_raw(Opening& o) {
+  return decode_raw(o.bytes, header_of(o), o.info);
+}
+
+Decoder open_dat(Opening& o) {
+  return decode_dat(o.bytes, header_of(o), o.info);
+}
+
+Decoder open_npy(Opening& o) {
+  return decode_npy(o.bytes, o.options);
+}
+
+// Formats that are read from their end or here and there.
+const std::filesystem::path& file_of(const Opening& o) {
+  if (o.file.empty())
+    throw Error(ErrorCode::kUsage,
+                "HDF5 files and archives cannot be read from standard input; give the file");
+  return o.file;
+}
+
+Decoder open_npz(Opening& o) {
+  return decode_npz(file_of(o), o.options);
+}
+
+Decoder open_es_imagenet(Opening& o) {
+  return decode_es_imagenet(file_of(o), o.info);
+}
+
+Decoder open_shd(Opening& o) {
+  return decode_shd(file_of(o), o.index, o.info);
+}
+
+Decoder open_dsec(Opening& o) {
+  return decode_dsec(std::make_unique<hdf5::ForeignFile>(file_of(o)), o.info);
 }
 
 struct FormatRow {
@@ -29,7 +86,17 @@ struct FormatRow {
 };
 
 constexpr FormatRow kFormats[] = {
+    {{"aedat2", "AEDAT 2 of the 128 x 128 sensor: CIFAR10-DVS"}, open_aedat2},
+    {{"aedat31", "AEDAT 3.1: DVS128 Gesture"}, open_aedat31},
+    {{"aedat4", "AEDAT 4 of dv-processing, plain, LZ4 or Zstandard"}, open_aedat4},
+    {{"dat", "Prophesee DAT: N-CARS"}, open_dat},
+    {{"dsec", "DSEC: HDF5 with events/t, x, y, p"}, open_dsec},
+    {{"es_imagenet", "ES-ImageNet: .npz with pos and neg"}, open_es_imagenet},
     {{"nmnist", "N-MNIST, N-Caltech101: .bin files of 5 bytes an event"}, open_nmnist},
+    {{"npy", "NumPy: a structure with t, x, y, p, or an array [N, 4]"}, open_npy},
+    {{"npz", "NumPy: arrays t, x, y, p"}, open_npz},
+    {{"raw", "Prophesee RAW: EVT2, EVT2.1, EVT3"}, open_raw},
+    {{"shd", "SHD, SSC: HDF5 with spikes/times and spikes/units"}, open_shd},
 };
 
 constexpr size_t kStart = 4096;  // bytes that tell a format
@@ -52,8 +119,42 @@ bool looks_like_atis(std::span<const std::byte> bytes, const RecordingOptions& o
   return bytes.size() >= 5;
 }
 
-std::string_view detected(std::span<const std::byte> bytes, const RecordingOptions& options) {
-  if (looks_like_atis(bytes, options)) return "nmnist";
+std::string_view aedat_version(std::string_view text) {
+  constexpr std::string_view kMark = "#!AER-DAT";
+  const std::string_view version = text.substr(kMark.size(), 3);
+  if (version == "2.0") return "aedat2";
+  if (version == "3.1") return "aedat31";
+  if (version == "4.0") return "aedat4";
+  throw Error(ErrorCode::kData, "is AEDAT " + printable(version.substr(0, version.find('\r'))) +
+                                    "; 2.0, 3.1 and 4.0 are read");
+}
+
+// Bytes that other formats begin with, also of a file that is cut off.
+bool has_mark(std::string_view text) {
+  constexpr std::string_view kMarks[] = {"#!AER-DAT", "\x93NUMPY", "\x89HDF\r\n", "PK\x03\x04"};
+  return std::any_of(std::begin(kMarks), std::end(kMarks), [&](std::string_view mark) {
+    return text.starts_with(mark.substr(0, text.size()));
+  });
+}
+
+std::string_view detected(Opening& opening) {
+  const auto bytes = opening.bytes->peek(kStart);
+  const std::string_view text = as_text(bytes);
+  if (text.starts_with("#!AER-DAT")) return aedat_version(text);
+  if (text.starts_with("\x93NUMPY")) return "npy";
+  if (text.starts_with("PK\x03\x04"))
+    return is_es_imagenet(file_of(opening)) ? "es_imagenet" : "npz";
+  if (text.starts_with("\x89HDF\r\n")) {
+    const hdf5::ForeignFile file(file_of(opening));
+    return hdf5_events_in(file) == Hdf5Events::kShd ? "shd" : "dsec";
+  }
+  // An event of N-Caltech101 may begin with the same two bytes, but no line of text.
+  if (text.starts_with("% ") && !header_of(opening).lines.empty())
+    return is_raw(header_of(opening)) ? "raw" : "dat";
+  if (!text.empty() && has_mark(text.substr(0, 8)))
+    throw Error(ErrorCode::kData, "ends inside its header");
+  if (looks_like_atis(bytes.first(std::min(bytes.size(), kStart)), opening.options))
+    return "nmnist";
   if (bytes.empty()) throw Error(ErrorCode::kData, "is empty; dataset.format names its format");
   throw Error(ErrorCode::kData,
               "is of no format that can be told by its content; dataset.format names it");
@@ -97,14 +198,14 @@ void check_share(const Oddity& oddity, int64_t all, const char* what) {
                                     what + ", the first at byte " + std::to_string(oddity.first));
 }
 
+}  // namespace
+
 // Now and then is a fault of the camera, often means another format.
 void check_counts(const RecordingInfo& info) {
   check_share(info.unknown, info.words, "words are of no known type");
   check_share(info.outside, info.events + info.outside.count, "events lie outside of the sensor");
   check_share(info.falls, info.events, "events lie before the one in front of them");
 }
-
-}  // namespace
 
 struct Recording::State {
   std::string name;
@@ -116,10 +217,16 @@ struct Recording::State {
   void open(Opening& opening) {
     check_sensor(opening.options.sensor);
     const std::string& given = opening.options.format;
-    const std::string_view format =
-        given == "auto" ? detected(opening.bytes->peek(kStart), opening.options) : given;
+    const std::string_view format = given == "auto" ? detected(opening) : given;
     const FormatRow& row = row_named(format);
-    info.format = row.format.name;
+    const bool numpy = format == "npy" || format == "npz";
+    if (!numpy && opening.options.time_unit != "us")
+      throw Error(ErrorCode::kUsage, "time_unit: " + std::string(format) + " says it itself");
+    if (format != "npy" && !opening.options.columns.empty())
+      throw Error(ErrorCode::kUsage, "columns: an option of npy");
+    if (format != "aedat2" && opening.options.orientation != RecordingOptions().orientation)
+      throw Error(ErrorCode::kUsage, "orientation: an option of aedat2");
+    info.format = row.format.name;  // or finer, where opening tells more
     decode = row.open(opening);
     agree_on_sensor(info, opening.options.sensor);
     sink.emplace(info);
@@ -145,8 +252,8 @@ Recording::Recording(const std::filesystem::path& file, const RecordingOptions& 
   state_->name = file.string();
   auto input = std::make_shared<const InputFile>(file);  // names itself
   try {
-    Opening opening{std::make_shared<ByteReader>(std::move(input)), file, options, index,
-                    state_->info};
+    Opening opening{
+        std::make_shared<ByteReader>(std::move(input)), file, options, index, state_->info, {}};
     state_->open(opening);
   } catch (const Error& error) {
     throw error.in_file(file);
@@ -161,7 +268,8 @@ Recording Recording::standard_input(std::string start, const RecordingOptions& o
                     {},
                     options,
                     0,
-                    state->info};
+                    state->info,
+                    {}};
     state->open(opening);
   } catch (const Error& error) {
     throw error.in(state->name);

@@ -48,6 +48,9 @@ class Recording {
   std::unique_ptr<State> state_;
 };
 
+// Throws Error(kData) where more than 1 % of what was read should not be.
+void check_counts(const RecordingInfo& info);
+
 // All events with start <= t < end, sorted by time. Throws as Recording does, and Error(kCapacity)
 // for more than kMostEvents.
 struct LoadedRecording {

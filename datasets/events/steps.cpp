@@ -13,6 +13,7 @@ namespace spikeloom {
 namespace {
 
 constexpr int64_t kMostFrames = 1 << 20;
+constexpr int64_t kEsImageNetSteps = 8;
 
 struct RuleName {
   std::string_view name;
@@ -29,6 +30,7 @@ constexpr RuleName kRules[] = {
     {"spikingjelly.time", StepRuleKind::kSpikingJellyTime, true, false, false, false, false},
     {"spikingjelly.duration", StepRuleKind::kSpikingJellyDuration, false, false, false, false,
      false},
+    {"es_imagenet", StepRuleKind::kEsImageNet, true, false, false, false, false},
 };
 
 [[noreturn]] void fail(const std::string& why) {
@@ -279,6 +281,14 @@ std::vector<Slice> spikingjelly_duration(const StepRule& rule, const std::vector
   return by_frame(frames, t.size(), [&](size_t i) { return (t[i] - t.front()) / rule.value; });
 }
 
+// Time is the step, from 1 on.
+std::vector<Slice> es_imagenet_steps(const std::vector<int64_t>& t) {
+  std::vector<Slice> frames;
+  for (int64_t step = 1; step <= kEsImageNetSteps; ++step)
+    frames.push_back({first_at(t, step), first_at(t, step + 1)});
+  return frames;
+}
+
 std::vector<Slice> spikingjelly_stored_duration(const StepRule& rule, const StoredTimes& t) {
   const auto width = static_cast<double>(rule.value);
   const double start = t.round(1000 * t.front());
@@ -307,7 +317,12 @@ StepRule parse_step_rule(std::string_view text) {
   const KeyValue head = take_pair(text);
   const RuleName& row = rule_named(head.key);
   rule.kind = row.kind;
-  rule.value = number_of<int64_t>(head.value, head.key);
+  if (row.kind == StepRuleKind::kEsImageNet) {
+    if (!head.value.empty()) fail("es_imagenet has no number: its files have 8 steps");
+    rule.value = kEsImageNetSteps;
+  } else {
+    rule.value = number_of<int64_t>(head.value, head.key);
+  }
   while (!text.empty()) read_option(rule, row, take_pair(text));
   check_rule(rule, row);
   return rule;
@@ -329,6 +344,7 @@ std::vector<Slice> slices(const StepRule& rule, const Events& events,
       return stored ? spikingjelly_stored_time(rule, times) : spikingjelly_time(rule, t);
     case StepRuleKind::kSpikingJellyDuration:
       return stored ? spikingjelly_stored_duration(rule, times) : spikingjelly_duration(rule, t);
+    case StepRuleKind::kEsImageNet: return es_imagenet_steps(t);
   }
   throw Error(ErrorCode::kInternal, "a rule without frames");
 }

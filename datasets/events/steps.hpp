@@ -14,13 +14,14 @@
 namespace spikeloom {
 
 enum class StepRuleKind {
-  kTonicTimeBins,        // tonic.n_time_bins=M[,overlap=FRACTION]
-  kTonicEventBins,       // tonic.n_event_bins=M[,overlap=FRACTION]
-  kTonicTimeWindow,      // tonic.time_window=US[,overlap=US][,start_time=US,end_time=US][,incl..]
-  kTonicEventCount,      // tonic.event_count=N[,overlap=EVENTS][,include_incomplete]
-  kSpikingJellyNumber,   // spikingjelly.number=M
-  kSpikingJellyTime,     // spikingjelly.time=M
-  kSpikingJellyDuration  // spikingjelly.duration=US; of SHD MILLISECONDS
+  kTonicTimeBins,         // tonic.n_time_bins=M[,overlap=FRACTION]
+  kTonicEventBins,        // tonic.n_event_bins=M[,overlap=FRACTION]
+  kTonicTimeWindow,       // tonic.time_window=US[,overlap=US][,start_time=US,end_time=US][,incl..]
+  kTonicEventCount,       // tonic.event_count=N[,overlap=EVENTS][,include_incomplete]
+  kSpikingJellyNumber,    // spikingjelly.number=M
+  kSpikingJellyTime,      // spikingjelly.time=M
+  kSpikingJellyDuration,  // spikingjelly.duration=US; of SHD MILLISECONDS
+  kEsImageNet             // es_imagenet: the 8 steps that its files tell
 };
 
 struct StepRule {

@@ -13,6 +13,7 @@ import sys
 CORE, IO, HDF5, NEURONS, GRAPH, PLAN = "core", "core/io", "core/io/hdf5", "neurons", "sim/graph", "sim/plan"
 COUNTS = "sim/counts"
 BACKENDS, TRACE, MODELS, DATASETS = "sim/backends", "sim/trace", "models", "datasets"
+EVENTS = "datasets/events"
 ENERGY, CHIP, REPORT = "hw_model/energy", "hw_model/chip", "hw_model/report"
 ALLOWED = {
     CORE: set(),
@@ -25,7 +26,8 @@ ALLOWED = {
     BACKENDS: {CORE, NEURONS, GRAPH, PLAN},
     TRACE: {CORE, IO, HDF5, NEURONS, GRAPH, PLAN, COUNTS},
     MODELS: {CORE, NEURONS, GRAPH},
-    DATASETS: {CORE, IO},
+    DATASETS: {CORE, IO, EVENTS},
+    EVENTS: {CORE, IO, HDF5, DATASETS},
     ENERGY: {CORE, IO, NEURONS, GRAPH, COUNTS},
     CHIP: {CORE, IO, HDF5, NEURONS, GRAPH, COUNTS, TRACE, ENERGY},
     REPORT: {CORE, IO, HDF5, NEURONS, GRAPH, COUNTS, TRACE, ENERGY, CHIP},

@@ -45,6 +45,7 @@ class Server {
         return listing;
       }
       case Operation::kNumbers: return slabs_->numbers(decode_slab(body));
+      case Operation::kItems: return slabs_->items(decode_slab(body));
       case Operation::kTexts: return encode(slabs_->texts(decode_slab(body)));
     }
     throw Error(ErrorCode::kData, "an unknown request");

@@ -314,6 +314,22 @@ template void ForeignFile::read(const Object&, const Shape&, const Shape&,
 template void ForeignFile::read(const Object&, const Shape&, const Shape&, std::span<float>) const;
 template void ForeignFile::read(const Object&, const Shape&, const Shape&, std::span<double>) const;
 
+template <typename T>
+std::vector<T> ForeignFile::read_list(const Object& dataset, int64_t index) const {
+  constexpr ValueType kWanted{std::is_floating_point_v<T> ? ValueKind::kReal : ValueKind::kInteger,
+                              sizeof(T)};
+  child_->request(Operation::kItems, encode(SlabRequest{dataset.path, kWanted, {index}, {1}}));
+  const std::vector<std::byte> bytes = child_->receive_all_of(kMaxAnswerBytes);
+  if (bytes.size() % sizeof(T) != 0)
+    throw Error(ErrorCode::kData, dataset.path + ": HDF5 gave a part of a number");
+  std::vector<T> values(bytes.size() / sizeof(T));
+  if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+template std::vector<int64_t> ForeignFile::read_list(const Object&, int64_t) const;
+template std::vector<double> ForeignFile::read_list(const Object&, int64_t) const;
+
 std::vector<std::string> ForeignFile::read_texts(const Object& dataset) const {
   const SlabRequest request{
       dataset.path, {ValueKind::kText, 0}, Shape(dataset.shape.size(), 0), dataset.shape};

@@ -58,6 +58,10 @@ class ForeignFile {
   // double.
   template <typename T>
   void read(const Object& dataset, const Shape& start, const Shape& count, std::span<T> out) const;
+  // The numbers of one list of a vector of lists of variable length (object.item), as read() does.
+  // T: int64_t, double. At most 100 MB.
+  template <typename T>
+  std::vector<T> read_list(const Object& dataset, int64_t index) const;
   // All texts of a dataset of texts, at most 100 MB.
   std::vector<std::string> read_texts(const Object& dataset) const;
 

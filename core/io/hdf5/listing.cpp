@@ -150,6 +150,7 @@ class Lister {
     }
     if (H5Pget_external_count(properties.get()) != 0) refuse("its data lie in another file");
     object.type = type_of(type.get());
+    object.item = item_of(type.get());
     object.shape = shape_of(space.get());
   }
 
@@ -199,6 +200,13 @@ ValueType type_of(hid_t type) {
   }
   if (kind != H5T_INTEGER) return {};
   return {H5Tget_sign(type) == H5T_SGN_NONE ? ValueKind::kUnsigned : ValueKind::kInteger, width};
+}
+
+ValueType item_of(hid_t type) {
+  if (H5Tget_class(type) != H5T_VLEN) return {};
+  const Id base(H5Tget_super(type), H5Tclose, "read what its lists hold");
+  const ValueType item = type_of(base.get());
+  return item.kind < ValueKind::kText ? item : ValueType{};
 }
 
 hid_t memory_type(ValueType type) {

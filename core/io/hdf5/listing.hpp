@@ -13,6 +13,8 @@ namespace spikeloom::hdf5 {
 
 // An integer or real of up to 8 bytes, an enumeration, a text; else kOther.
 ValueType type_of(hid_t type);
+// What lists of variable length hold; kOther: it is no such list of numbers.
+ValueType item_of(hid_t type);
 // HDF5's type in memory for numbers of that type.
 hid_t memory_type(ValueType type);
 // Extents of a dataspace; one without elements has the shape [0].

@@ -42,6 +42,7 @@ struct Object {
   std::string path;  // "/group/name"; "/" is the root
   ObjectKind kind = ObjectKind::kGroup;
   ValueType type;  // of a dataset
+  ValueType item;  // of a dataset of lists of variable length (type: kOther); kOther: it is none
   Shape shape;     // of a dataset; empty: a scalar
   std::vector<Attribute> attributes;
 };

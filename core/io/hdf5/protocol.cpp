@@ -152,6 +152,7 @@ Object take_object(Taker& reader, Budgets& budgets) {
   object.path = reader.take_text();
   check_name(object.path, "an object of HDF5");  // before a message names it
   object.type = reader.take_type();
+  object.item = reader.take_type();
   object.shape = reader.take_shape();
   const uint32_t count = reader.take_count(kLeastAttribute, budgets.attributes);
   budgets.attributes -= count;
@@ -177,6 +178,7 @@ std::vector<std::byte> encode(const std::vector<Object>& objects) {
     writer.put(object.kind);
     writer.put_text(object.path);
     writer.put_type(object.type);
+    writer.put_type(object.item);
     writer.put_shape(object.shape);
     writer.put(static_cast<uint32_t>(object.attributes.size()));
     for (const Attribute& attribute : object.attributes) {
@@ -190,7 +192,7 @@ std::vector<std::byte> encode(const std::vector<Object>& objects) {
 }
 
 std::vector<Object> decode_objects(std::span<const std::byte> bytes) {
-  constexpr uint64_t kLeastObject = 1 + 4 + 2 + 1 + 4;
+  constexpr uint64_t kLeastObject = 1 + 4 + 2 + 2 + 1 + 4;
   Taker reader(bytes);
   Budgets budgets;
   const uint32_t count = reader.take_count(kLeastObject, kMaxObjects);

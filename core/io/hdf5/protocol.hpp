@@ -24,7 +24,7 @@ inline constexpr int64_t kMaxListedValues = 1'000'000;
 inline constexpr uint64_t kMaxAnswerBytes = 100'000'000;
 inline constexpr size_t kMaxExtents = 32;
 
-enum class Operation : uint32_t { kList, kNumbers, kTexts };
+enum class Operation : uint32_t { kList, kNumbers, kTexts, kItems };
 
 struct RequestHead {
   Operation operation = Operation::kList;
@@ -43,7 +43,7 @@ struct AnswerHead {
 };
 
 // Part of a dataset: `count` values from `start` on, along each axis, as `wanted` (of kind kText:
-// texts).
+// texts). Of lists (kItems) the numbers of one.
 struct SlabRequest {
   std::string path;
   ValueType wanted;

@@ -297,6 +297,28 @@ std::vector<std::byte> SlabReader::numbers(const SlabRequest& request) try {
   throw error.in(printable(request.path));
 }
 
+std::vector<std::byte> SlabReader::items(const SlabRequest& request) try {
+  Dataset& dataset = open(request);
+  const ValueType have = item_of(dataset.type.get()), want = request.wanted;
+  const bool real = have.kind == ValueKind::kReal && want.kind == ValueKind::kReal;
+  const bool whole = have.kind < ValueKind::kReal && want.kind < ValueKind::kReal;
+  if (!real && !whole) refuse("holds no lists of such numbers");
+  if (element_count(request.count) != 1) refuse("lists are read one at a time");
+  const Id memory = select(dataset.space, request);
+  const Id list_type(H5Tvlen_create(memory_type(want)), H5Tclose, "make a type of lists");
+  hvl_t list = {0, nullptr};
+  check(H5Dread(dataset.id.get(), list_type.get(), memory.get(), dataset.space.get(), H5P_DEFAULT,
+                &list),
+        "read it");
+  if (list.len > kMaxAnswerBytes / want.bytes) refuse("a list of too many numbers");
+  const auto* first = static_cast<const std::byte*>(list.p);
+  std::vector<std::byte> values(first, first + list.len * want.bytes);
+  check(H5Dvlen_reclaim(list_type.get(), memory.get(), H5P_DEFAULT, &list), "free it");
+  return values;
+} catch (const Error& error) {
+  throw error.in(printable(request.path));
+}
+
 std::vector<std::string> SlabReader::texts(const SlabRequest& request) try {
   Dataset& dataset = open(request);
   if (dataset.values.kind != ValueKind::kText) refuse("holds no texts");

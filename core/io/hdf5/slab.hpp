@@ -23,6 +23,8 @@ class SlabReader {
   ~SlabReader();
   std::vector<std::byte> numbers(const SlabRequest& request);
   std::vector<std::string> texts(const SlabRequest& request);
+  // The numbers of one list.
+  std::vector<std::byte> items(const SlabRequest& request);
 
  private:
   struct Dataset;
