@@ -2,13 +2,11 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 
 #include "core/error.hpp"
-#include "core/io/file.hpp"
 #include "core/io/hint.hpp"
-#include "core/io/json.hpp"
+#include "run/machine_rates.hpp"
 #include "run/process.hpp"
 #include "run/version.hpp"
 #include "sim/backends/cpu/cpu.hpp"
@@ -32,37 +30,10 @@ json key_of(const std::string& simd) {
           {"layers", std::move(corners)}};
 }
 
-std::optional<BreakEven> read_rates(const std::filesystem::path& path, const json& key) try {
-  const json file = load_json(path);
-  BreakEven rates;
-  if (file.at("machine") != key || file.at("rates").size() != rates.size()) return std::nullopt;
-  for (size_t i = 0; i < rates.size(); ++i) {
-    rates[i] = file.at("rates")[i].get<double>();
-    if (!(rates[i] >= 0 && rates[i] <= 1)) return std::nullopt;
-  }
-  return rates;
-} catch (const Error&) {
-  return std::nullopt;  // missing, unreadable or damaged
-} catch (const json::exception&) {
-  return std::nullopt;
-}
-
-void write_rates(const std::filesystem::path& path, const json& key, const BreakEven& rates) try {
-  std::error_code ignored;
-  std::filesystem::create_directories(path.parent_path(), ignored);
-  write_text_file(path, dump_json({{"machine", key}, {"rates", rates}}));
-} catch (const Error&) {  // the next command measures again
-}
-
 BreakEven rates_of_machine(const std::string& simd, const std::filesystem::path& cache) {
-  const json key = key_of(simd);
-  const auto path = cache / ("break-even-" + simd + ".json");
-  if (!cache.empty()) {
-    if (const auto rates = read_rates(path, key)) return *rates;
-  }
-  const BreakEven rates = measure_break_even(simd);
-  if (!cache.empty()) write_rates(path, key, rates);
-  return rates;
+  const auto measure = [&] { return measure_break_even(simd); };
+  if (cache.empty()) return measure_steadily(measure).rates;
+  return kept_rates(cache / ("break-even-" + simd + ".json"), key_of(simd), measure);
 }
 
 SumChoice choice_of(const std::string& simd, const CpuOptions& options) {

@@ -1,10 +1,10 @@
 #pragma once
 // The cpu backend of a run, its kernels chosen by what was measured on this machine.
 //
-// Where event and dense kernels meet is measured once (milliseconds) and kept in a folder, one file
-// per SIMD target. A file of another processor or program version, a damaged one or a folder that
-// cannot be written means to measure again; none of them is an error, and no choice changes a
-// result.
+// Where event and dense kernels meet is measured once, where the machine is quiet
+// (run/machine_rates.hpp; milliseconds), and kept in a folder, one file per SIMD target. A file of
+// another processor or program version, a damaged one or a folder that cannot be written means to
+// measure again; none of them is an error, and no choice changes a result.
 
 #include <filesystem>
 #include <memory>
