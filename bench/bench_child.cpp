@@ -33,7 +33,7 @@ std::vector<std::string> environment_of_child() {
 
 }  // namespace
 
-TorchChild::TorchChild(const std::string& python, const std::string& driver,
+RivalChild::RivalChild(const std::string& python, const std::string& driver,
                        const std::vector<std::string>& arguments) {
   about_ = "not installed";
   std::error_code ignored;
@@ -76,20 +76,20 @@ TorchChild::TorchChild(const std::string& python, const std::string& driver,
   if (space != line.npos) about_ = line.substr(space + 1);
 }
 
-TorchChild::~TorchChild() {
+RivalChild::~RivalChild() {
   if (to_ != nullptr) std::fclose(to_);
   if (from_ != nullptr) std::fclose(from_);
   if (process_ > 0) waitpid(process_, nullptr, 0);
 }
 
-std::string TorchChild::read_line() {
+std::string RivalChild::read_line() {
   std::string line;
   for (int c = std::fgetc(from_); c != EOF && c != '\n'; c = std::fgetc(from_))
     line += static_cast<char>(c);
   return line;
 }
 
-double TorchChild::run(int threads, int64_t calls) {
+double RivalChild::run(int threads, int64_t calls) {
   std::fputs(fmt::format("{} {}\n", threads, calls).c_str(), to_);
   std::fflush(to_);
   double wall = 0, processor = 0;

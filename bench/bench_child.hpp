@@ -1,6 +1,6 @@
 #pragma once
-// The PyTorch competitor of `spikeloom bench nets`: a Python driver (tests/bench/torch_nets.py)
-// that stays alive and makes calls when asked to.
+// A competitor of `spikeloom bench nets`: a Python driver (tests/bench/torch_nets.py) that stays
+// alive and makes calls when asked to.
 
 #include <sys/types.h>
 #include <cstdint>
@@ -10,15 +10,15 @@
 
 namespace spikeloom {
 
-class TorchChild {
+class RivalChild {
  public:
   // Starts `python driver arguments...` without OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which make
   // OpenBLAS use the code of another processor. Where it cannot run, ready() is false.
-  TorchChild(const std::string& python, const std::string& driver,
+  RivalChild(const std::string& python, const std::string& driver,
              const std::vector<std::string>& arguments);
-  ~TorchChild();
-  TorchChild(const TorchChild&) = delete;
-  TorchChild& operator=(const TorchChild&) = delete;
+  ~RivalChild();
+  RivalChild(const RivalChild&) = delete;
+  RivalChild& operator=(const RivalChild&) = delete;
 
   bool ready() const noexcept { return ready_; }
   // What it runs on, or why it does not.

@@ -85,9 +85,10 @@ class Field {
     for (const Competitor& competitor : kCompetitors) add_competitor(competitor);
   }
 
-  void measure() {
+  void measure(std::function<void(int64_t)> told) {
     contenders_.push_back(clock_contender());
     Turns turns = options_.turns;
+    turns.told = std::move(told);
     turns.threads = threads_;
     turns.warm = true;
     result_.timings = take_turns(contenders_, turns);
@@ -243,14 +244,22 @@ std::vector<KernelResult> conditions(const BenchLayer& layer, const BenchOptions
 std::vector<KernelResult> run_kernels(const BenchOptions& options,
                                       const std::function<void(const KernelResult&)>& done) {
   // Before the first one starts: none shall end what took hours.
+  int64_t total = 0;
   for (const std::string& name : options.layers) {
-    for (const KernelResult& one : conditions(parse_layer(name), options))
+    for (const KernelResult& one : conditions(parse_layer(name), options)) {
       check_memory(one, options);
+      total += options.turns.rounds;
+    }
   }
   std::vector<KernelResult> all;
   for (const std::string& name : options.layers) {
     for (KernelResult& result : conditions(parse_layer(name), options)) {
-      Field(options, result).measure();
+      const auto before = std::ssize(all) * options.turns.rounds;
+      const auto told = [&](int64_t round) {
+        options.observer.report({"measuring", before + round, total, name});
+      };
+      told(0);
+      Field(options, result).measure(told);
       done(result);
       all.push_back(std::move(result));
     }

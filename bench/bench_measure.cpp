@@ -51,6 +51,7 @@ std::vector<Timing> take_turns(const std::vector<Contender>& contenders, const T
   std::vector<size_t> order(contenders.size());
   std::iota(order.begin(), order.end(), size_t{0});
   for (int64_t round = 0; round < turns.rounds; ++round) {
+    if (turns.told) turns.told(round);
     std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
       const auto key = [&](size_t i) { return random_bits(0, static_cast<uint64_t>(round), i); };
       return key(a) < key(b);

@@ -29,6 +29,7 @@ struct Turns {
   int64_t rounds = 9;
   double seconds = 0.004;  // least time of a turn: short calls are repeated
   bool warm = false;       // a turn begins with a call that does not count: caches are then its own
+  std::function<void(int64_t)> told = {};  // before each round, its number
   // Above 1: before each turn the threads of the last one get time to fall asleep.
   int threads = 1;
 };

@@ -36,15 +36,28 @@ std::string_view name_of(NetForm form) {
   return kNames[static_cast<size_t>(form)];
 }
 
-// A network, its input and the same network for the driver of PyTorch.
+// A network, its input and the same network for the competitors' driver.
 struct Net {
   Graph graph;
   Tensor frames;  // of one sample
   int64_t steps = 1;
   std::string input, unit;
   std::vector<NetForm> forms;
-  std::vector<std::string> torch;
+  std::vector<std::string> rival;
 };
+
+using Rivals = std::vector<std::unique_ptr<RivalChild>>;
+
+// In the order of kRivals.
+Rivals start_rivals(const Net& net, const BenchOptions& options) {
+  Rivals rivals;
+  for (const std::string_view name : kRivals) {
+    std::vector<std::string> arguments = {std::string(name)};
+    arguments.insert(arguments.end(), net.rival.begin(), net.rival.end());
+    rivals.push_back(std::make_unique<RivalChild>(options.python, options.driver, arguments));
+  }
+  return rivals;
+}
 
 Tensor random_frames(Shape shape) {
   Tensor frames(std::move(shape));
@@ -236,14 +249,14 @@ class Runner {
 class Match {
  public:
   Match(const std::string& name, const Net& net, const BenchOptions& options, double rate,
-        TorchChild& torch)
-      : torch_(torch), cpu_(options.cpu) {
+        Rivals& rivals)
+      : rivals_(rivals), cpu_(options.cpu) {
     result_.net = name;
     result_.input = net.input;
     result_.unit = net.unit;
     result_.asked = rate;
     result_.parameters = parameter_count(net.graph);
-    result_.torch = torch.about();
+    for (const auto& rival : rivals) result_.rivals.push_back(rival->about());
     const Weights weights = random_weights(net.graph, kSeed);
     const Graph graph =
         with_thresholds(net.graph, calibrate(net.graph, weights, net.frames, net.steps, rate));
@@ -256,18 +269,22 @@ class Match {
     count_rates();
   }
 
-  NetResult measure(const Turns& asked, int threads) {
+  NetResult measure(const Turns& asked, int threads, std::function<void(int64_t)> told) {
     std::vector<Contender> contenders;
     for (const auto& [label, runner] : runners_) {
       contenders.push_back(
           contender(label, threads, [one = runner.get(), threads] { one->run(threads); }));
     }
-    if (torch_.ready()) {
-      contenders.push_back(
-          {"PyTorch", [this, threads](int64_t calls) { return torch_.run(threads, calls); }});
+    for (size_t i = 0; i < rivals_.size(); ++i) {
+      RivalChild* rival = rivals_[i].get();
+      if (!rival->ready()) continue;
+      contenders.push_back({std::string(kRivals[i]), [rival, threads](int64_t calls) {
+                              return rival->run(threads, calls);
+                            }});
     }
     Turns turns = asked;
     turns.threads = threads;
+    turns.told = std::move(told);
     NetResult result = result_;
     result.threads = threads;
     result.timings = take_turns(contenders, turns);
@@ -305,7 +322,7 @@ class Match {
     result_.rate = neurons > 0 ? sum / neurons : 0;
   }
 
-  TorchChild& torch_;
+  Rivals& rivals_;
   CpuOptions cpu_;
   NetResult result_;
   std::vector<std::pair<std::string, std::unique_ptr<Runner>>> runners_;
@@ -340,13 +357,22 @@ std::vector<NetResult> run_nets(const BenchOptions& options,
   // Before the first one starts: none shall end what took hours.
   for (const std::string& name : options.nets) check_match(name, make_net(name), options);
   std::vector<NetResult> results;
+  const auto conditions = std::ssize(options.rates) * std::ssize(options.threads);
+  const int64_t total = std::ssize(options.nets) * conditions * options.turns.rounds;
   for (const std::string& name : options.nets) {
+    options.observer.report({"making " + name, 0, 0, ""});
     const Net net = make_net(name);
-    TorchChild torch(options.python, options.driver, net.torch);
+    Rivals rivals = start_rivals(net, options);
     for (const double rate : options.rates) {
-      Match match(name, net, options, rate, torch);
+      options.observer.report({"making " + name, 0, 0, ""});
+      Match match(name, net, options, rate, rivals);
       for (const int64_t threads : options.threads) {
-        results.push_back(match.measure(options.turns, static_cast<int>(threads)));
+        const auto before = std::ssize(results) * options.turns.rounds;
+        results.push_back(
+            match.measure(options.turns, static_cast<int>(threads), [&](int64_t round) {
+              options.observer.report({"measuring", before + round, total,
+                                       fmt::format("{}, {} threads", name, threads)});
+            }));
         done(results.back());
       }
     }

@@ -19,6 +19,9 @@ const std::vector<BenchNet>& bench_nets();
 // Throws Error(kUsage) listing the networks.
 void check_net(const std::string& name);
 
+// Run-times of today, on the same network. Tables compare with the first.
+constexpr std::string_view kRivals[] = {"PyTorch", "onnxruntime", "OpenVINO"};
+
 struct NetMemory {
   int64_t weights = 0, session = 0;  // bytes: weights as stored; one session
   int64_t two_layers = 0;  // the largest two values that follow each other, all steps, as fp32
@@ -26,14 +29,14 @@ struct NetMemory {
 };
 
 // Timings, in seconds per image, token or sequence: "P FORM" for every precision and form the net
-// runs in, "PyTorch".
+// runs in, then those of kRivals that are there.
 struct NetResult {
   std::string net, input;  // "T 4, 224x224"
   std::string unit;        // "image", "token", "sequence"
   int64_t parameters = 0, threads = 1, populations = 0;
   double asked = 0;
-  double rate = 0, least = 0, most = 0;                   // over all neurons; of single populations
-  std::string torch;                                      // what PyTorch ran on, or why it did not
+  double rate = 0, least = 0, most = 0;  // over all neurons; of single populations
+  std::vector<std::string> rivals;       // of kRivals: what they ran on, or why they did not
   std::vector<std::pair<std::string, NetMemory>> memory;  // by contender
   std::vector<Timing> timings;
 };

@@ -10,8 +10,10 @@ namespace spikeloom {
 using nlohmann::json;
 
 std::string net_heading(const NetResult& result) {
-  std::string out = fmt::format("{}: {}, batch 1, {} parameters; PyTorch: {}\n", result.net,
-                                result.input, result.parameters, result.torch);
+  std::string out = fmt::format("{}: {}, batch 1, {} parameters; {}: {}\n", result.net,
+                                result.input, result.parameters, kRivals[0], result.rivals[0]);
+  for (size_t i = 1; i < result.rivals.size(); ++i)
+    out += fmt::format("  {}: {}\n", kRivals[i], result.rivals[i]);
   for (const auto& [name, memory] : result.memory) {
     const auto mb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e6; };
     out += fmt::format(
@@ -51,6 +53,9 @@ json net_json(const NetResult& result) {
                     {"session_bytes", bytes.session},
                     {"two_layers_bytes", bytes.two_layers},
                     {"peak_bytes", bytes.peak}};
+  json rivals = json::object();
+  for (size_t i = 0; i < result.rivals.size(); ++i)
+    rivals[std::string(kRivals[i])] = result.rivals[i];
   return {{"net", result.net},
           {"input", result.input},
           {"per", result.unit},
@@ -61,7 +66,8 @@ json net_json(const NetResult& result) {
           {"rate", result.rate},
           {"rate_least", result.least},
           {"rate_most", result.most},
-          {"torch", result.torch},
+          {"torch", result.rivals[0]},
+          {"rivals", rivals},
           {"memory", memory},
           {"contenders", to_json(result.timings)}};
 }

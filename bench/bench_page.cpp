@@ -125,8 +125,8 @@ std::string kernels_page(const std::vector<KernelResult>& results, const BenchOp
 
 std::string nets_page(const std::vector<NetResult>& results, const BenchOptions& options,
                       const BenchMachine& machine) {
-  std::string body =
-      facts(options, machine, {"PyTorch", results.empty() ? "" : results.front().torch, "", false});
+  std::string body = facts(
+      options, machine, {"PyTorch", results.empty() ? "" : results.front().rivals[0], "", false});
   for (size_t begin = 0; begin < results.size();) {
     size_t end = begin;
     BarChart chart;
@@ -137,7 +137,7 @@ std::string nets_page(const std::vector<NetResult>& results, const BenchOptions&
     figure.id = first.net;
     figure.heading = fmt::format("{}: {}", first.net, first.input);
     figure.notes = {fmt::format("Batch 1, {} parameters, random weights. PyTorch: {}.",
-                                grouped(first.parameters), first.torch)};
+                                grouped(first.parameters), first.rivals[0])};
     figure.table.header = {"contender", "firing rate", "threads", "median", "best", "faster"};
     for (; end < results.size() && results[end].net == first.net; ++end) {
       const NetResult& result = results[end];

@@ -7,6 +7,7 @@
 
 #include "bench/bench_measure.hpp"
 #include "run/cpu_choice.hpp"
+#include "run/observer.hpp"
 
 namespace spikeloom {
 
@@ -18,7 +19,8 @@ struct BenchOptions {
   Turns turns;
   CpuOptions cpu;
   bool correlated = false, reference = false;
-  std::string python, driver;  // of the PyTorch competitor
+  Observer observer;           // told what is measured, layer by layer and round by round
+  std::string python, driver;  // of the competitors of nets
 };
 
 // Conditions of a run that every output states.

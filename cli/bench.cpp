@@ -12,6 +12,7 @@
 #include "cli/environment.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
+#include "cli/progress.hpp"
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
@@ -59,7 +60,8 @@ CommandLine command_line() {
       "turn-ms", text(),
       "least milliseconds of a turn, short calls are repeated; 4 for kernels, 100 for nets")(
       "simd", text()->default_value(""), "SIMD target of the engine, the best one if not given")(
-      "torch", text()->default_value("python3"), "nets: a Python that has PyTorch")(
+      "torch", text()->default_value("python3"),
+      "nets: a Python that has PyTorch, and perhaps onnxruntime or OpenVINO")(
       "driver", text()->default_value("tests/bench/torch_nets.py"),
       "nets: the program it runs, part of the source")("json", text(),
                                                        "write everything to this file")(
@@ -163,7 +165,7 @@ struct Measured {
   std::string page;
 };
 
-Measured bench_kernels(const BenchOptions& options) {
+Measured bench_kernels(const BenchOptions& options, ProgressBar& bar) {
   const std::string onednn = onednn_version();
   const BenchMachine machine = machine_of(options);
   print_heading(machine, options, onednn.empty() ? "oneDNN: not there" : "oneDNN " + onednn);
@@ -172,6 +174,7 @@ Measured bench_kernels(const BenchOptions& options) {
       "without LIF\n");
   std::string before;
   const auto results = run_kernels(options, [&](const KernelResult& result) {
+    bar.clear();
     const std::string heading =
         fmt::format("{} {} {}", result.layer.name, result.steps, result.threads);
     if (heading != before) fmt::print("\n{}", kernel_heading(result));
@@ -186,11 +189,12 @@ Measured bench_kernels(const BenchOptions& options) {
   return outcome;
 }
 
-Measured bench_nets(const BenchOptions& options) {
+Measured bench_nets(const BenchOptions& options, ProgressBar& bar) {
   const BenchMachine machine = machine_of(options);
-  print_heading(machine, options, "PyTorch by " + printable(options.python));
+  print_heading(machine, options, "competitors by " + printable(options.python));
   std::string before;
   const auto results = run_nets(options, [&](const NetResult& result) {
+    bar.clear();
     if (before != result.net) fmt::print("\n{}", net_heading(result));
     before = result.net;
     fmt::print("{}", net_rows(result));
@@ -209,9 +213,13 @@ int command_bench(const Arguments& arguments) {
   const std::string what = (*values)["what"].as<std::string>();
   if (what != "kernels" && what != "nets")
     throw usage_error("bench: expected kernels or nets, found " + in_quotes(what));
-  const BenchOptions options = options_of(*values, what == "kernels");
+  BenchOptions options = options_of(*values, what == "kernels");
+  ProgressBar bar(false);
+  options.observer = bar.observer();
   end_at_interrupt();
-  const Measured outcome = what == "kernels" ? bench_kernels(options) : bench_nets(options);
+  const Measured outcome =
+      what == "kernels" ? bench_kernels(options, bar) : bench_nets(options, bar);
+  bar.clear();
   install_interrupt_handler();
   if (values->count("json"))
     write_text_file((*values)["json"].as<std::string>(), dump_json(outcome.all));

@@ -39,20 +39,20 @@ ProgressBar::ProgressBar(bool quiet)
       start_(steady_clock::now()) {}
 
 ProgressBar::~ProgressBar() {
-  erase();
+  clear();
 }
 
 Observer ProgressBar::observer() {
   Observer observer;
   if (visible_) observer.progress = [this](const Progress& state) { update(state); };
   observer.note = [this](const std::string& line) {
-    erase();
+    clear();
     notice("{}", line);
   };
   return observer;
 }
 
-void ProgressBar::erase() {
+void ProgressBar::clear() {
   if (drawn_) put_on_stderr("\r\x1b[K");
   drawn_ = false;
 }

@@ -19,10 +19,11 @@ class ProgressBar {
 
   // Draws what a library tells, and prints its lines; must not outlive the bar.
   Observer observer();
+  // Takes the bar away, for lines on standard output; it comes back with the next step.
+  void clear();
 
  private:
   void update(const Progress& state);
-  void erase();
 
   bool visible_ = false, drawn_ = false;
   std::string stage_;

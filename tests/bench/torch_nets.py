@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""torch_nets.py NET NUMBER...: the PyTorch side of `spikeloom bench nets`, eager, fp32, dense, random weights.
+"""torch_nets.py RUNTIME NET NUMBER...: the other side of `spikeloom bench nets`, fp32, dense, random weights.
+
+RUNTIME: PyTorch, eager; or onnxruntime or OpenVINO, which run what PyTorch exports of the same network.
 
   spikeformer E0 E1 E2 E3 HEADS SIZE STEPS CLASSES    an image a call
   spikegpt LAYERS WIDTH VOCABULARY                    a token a call
@@ -8,26 +10,29 @@
 The first line it prints is "ready" and what it runs on, or "absent" and why. Then each line "THREADS CALLS" on standard
 input is answered by the seconds on the wall and of processor time that so many calls took."""
 import ctypes
+import functools
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "experiments/train"))
 
 
+# Networks are given as a module and the tensors of a call; what has a state of its own, as a function.
 def spikeformer(e0, e1, e2, e3, heads, size, steps, classes):
     from model import MetaSpikeFormer
     net = MetaSpikeFormer((e0, e1, e2, e3), heads, num_classes=classes, T=steps).eval()
     image = torch.randn(1, 3, size, size)
-    return lambda: net(image)
+    return net, (image,)
 
 
 def lmuformer(channels, dim, steps, classes):
     from lmuformer import LMUFormer
     net = LMUFormer(channels, dim, classes, steps, steps, True).eval()
     frames = torch.randn(1, steps, channels)
-    return lambda: net(frames)
+    return net, (frames,)
 
 
 class Stream:
@@ -91,11 +96,21 @@ class Stream:
         return self.head @ self.norm(x, self.outer[1])
 
 
+class Absent(Exception):
+    """Why a competitor does not take part."""
+
+
 def blas():
-    """The BLAS that was really loaded, whatever PyTorch was built with."""
+    """The BLAS that was really loaded, whatever PyTorch was built with; one that is none for speed is no competitor."""
     with open("/proc/self/maps", encoding="utf-8") as maps:
-        paths = {os.path.realpath(line.split()[-1]) for line in maps if "blas" in line}
-    return "OpenBLAS" if any("openblas" in path for path in paths) else " ".join(sorted(map(os.path.basename, paths)))
+        paths = {os.path.realpath(line.split()[-1]) for line in maps if "blas" in line or "mkl" in line}
+    fast = [name for name in ("openblas", "mkl", "blis", "atlas") if any(name in path.lower() for path in paths)]
+    if fast:
+        return {"openblas": "OpenBLAS", "mkl": "MKL", "blis": "BLIS", "atlas": "ATLAS"}[fast[0]]
+    if not paths:
+        return "MKL" if "BLAS_INFO=mkl" in torch.__config__.show() else "its own BLAS"
+    raise Absent(f"refused: PyTorch {torch.__version__} runs on the reference BLAS here "
+                 f"({' '.join(sorted(map(os.path.basename, paths)))}); libopenblas0-pthread brings a fast one")
 
 
 def set_threads(threads):
@@ -108,10 +123,67 @@ def set_threads(threads):
             pass
 
 
-def serve(call):
+def by_pytorch(made):
+    call = made if callable(made) else lambda: made[0](*made[1])
+    call()
+    return f"PyTorch {torch.__version__}, {blas()}", lambda threads: (set_threads(threads), call)[1]
+
+
+def exported(made, folder):
+    """The network as a file that other run-times read."""
+    if callable(made):
+        raise Absent("the state of a stream is not exported")
+    path = os.path.join(folder, "net.onnx")
+    try:
+        torch.onnx.export(made[0], made[1], path, opset_version=17, input_names=["in"])
+    except Exception as error:  # whatever the exporter finds wrong
+        raise Absent("PyTorch cannot export it: " + str(error).strip().splitlines()[0]) from error
+    return path
+
+
+def by_onnxruntime(made):
+    import onnxruntime
+    with tempfile.TemporaryDirectory() as folder:
+        with open(exported(made, folder), "rb") as file:
+            model = file.read()
+    feed = {"in": made[1][0].numpy()}
+
+    @functools.lru_cache(maxsize=None)
+    def caller(threads):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session.run(None, feed)  # what the first call sets up
+        return lambda: session.run(None, feed)
+
+    return f"onnxruntime {onnxruntime.__version__}", caller
+
+
+def by_openvino(made):
+    import openvino
+    core = openvino.Core()
+    with tempfile.TemporaryDirectory() as folder:
+        model = core.read_model(exported(made, folder))
+        feed = made[1][0].numpy()
+
+        @functools.lru_cache(maxsize=None)
+        def caller(threads):
+            settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+            request = core.compile_model(model, "CPU", settings).create_infer_request()
+            request.infer([feed], share_inputs=True)
+            return lambda: request.infer([feed], share_inputs=True)
+
+        caller(1)()
+    return f"OpenVINO {openvino.__version__}", caller
+
+
+RUNTIMES = {"PyTorch": by_pytorch, "onnxruntime": by_onnxruntime, "OpenVINO": by_openvino}
+
+
+def serve(caller):
     for line in sys.stdin:
         threads, calls = map(int, line.split())
-        set_threads(threads)
+        call = caller(threads)
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(calls):
             call()
@@ -129,9 +201,11 @@ if __name__ == "__main__":
     torch.manual_seed(1)
     try:
         with torch.no_grad():
-            run = nets[sys.argv[1]](*map(int, sys.argv[2:]))
-            run()
-            print(f"ready PyTorch {torch.__version__}, {blas()}", flush=True)
+            about, run = RUNTIMES[sys.argv[1]](nets[sys.argv[2]](*map(int, sys.argv[3:])))
+            run(1)()
+            print("ready", about, flush=True)
             serve(run)
+    except (ImportError, Absent) as error:
+        print("absent", str(error).splitlines()[0], flush=True)
     except KeyboardInterrupt:
         pass

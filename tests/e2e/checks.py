@@ -70,6 +70,14 @@ def missing(what):
         return "" if os.path.exists(path) else "no ../shared/data/fsdd"
     if what == "torch":
         return "" if quiet(["/usr/bin/python3", "-c", "import torch"]) else "no python3-torch"
+    if what in ("fast_torch", "reference_blas"):
+        driver = os.path.join(HERE, "../bench/torch_nets.py")
+        said = subprocess.run(["/usr/bin/python3", driver, "PyTorch", "spikegpt", "1", "16", "10"], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True).stdout
+        refused = said.startswith("absent refused: ")
+        if what == "reference_blas":
+            return "" if refused else "PyTorch has a fast BLAS, or is not there"
+        return "" if said.startswith("ready ") else "no python3-torch with a fast BLAS"
     raise Bad(f"needs what? {what}")
 
 
