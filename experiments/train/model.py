@@ -65,7 +65,8 @@ class LIF(nn.Module):
 
 def over_time(module, x):
     """Apply a module without state to [T, B, ...]."""
-    return module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+    y = module(x.flatten(0, 1))
+    return y.reshape(*x.shape[:2], *y.shape[1:])  # unflatten, which ONNX lacks
 
 
 class Downsampling(nn.Module):

@@ -15,6 +15,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "experiments/train"))
@@ -134,6 +135,7 @@ def exported(made, folder):
     if callable(made):
         raise Absent("the state of a stream is not exported")
     path = os.path.join(folder, "net.onnx")
+    warnings.simplefilter("ignore")  # that loops over steps are unrolled
     try:
         torch.onnx.export(made[0], made[1], path, opset_version=17, input_names=["in"])
     except Exception as error:  # whatever the exporter finds wrong
