@@ -64,6 +64,9 @@ class Calibrator final : public Backend {
                                       const Weights& weights) const override {
     return backend_->prepare(graph, unit, weights);
   }
+  std::shared_ptr<void> workspace(const void* prepared) const override {
+    return backend_->workspace(prepared);
+  }
   void run(const Graph& graph, const Unit& unit, const void* prepared,
            const UnitIo& io) const noexcept override {
     const Node& node = graph.node(unit.main);

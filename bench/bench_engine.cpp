@@ -104,6 +104,8 @@ void EngineLayer::add_part(NodeId main, const std::vector<ValueRef>& in, const W
                     rows * padded(channels)};
   }
   part.prepared = backend_->prepare(graph_, part.unit, weights);
+  part.workspace = backend_->workspace(part.prepared.get());
+  part.io.workspace = part.workspace.get();
 }
 
 void EngineLayer::run() noexcept {

@@ -46,6 +46,7 @@ class EngineLayer {
   struct Part {
     Unit unit;
     std::shared_ptr<const void> prepared;
+    std::shared_ptr<void> workspace;
     UnitIo io;
     Tensor result;  // real value of all steps
   };

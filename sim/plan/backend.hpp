@@ -52,13 +52,14 @@ struct Unit {
 
 struct UnitIo {
   ValueRef in[3];
-  ValueRef other;          // residual_other's value
-  ValueRef real;           // value of real_last(); real == nullptr when nobody reads it
-  ValueRef spikes;         // value of `neuron`
-  float* state = nullptr;  // the state slots of one node, one after the other, rows padded like
-                           // real values
-  bool brief = false;      // nobody reads the state afterwards; a neuron's holds nothing yet, it
-                           // begins
+  ValueRef other;             // residual_other's value
+  ValueRef real;              // value of real_last(); real == nullptr when nobody reads it
+  ValueRef spikes;            // value of `neuron`
+  float* state = nullptr;     // the state slots of one node, one after the other, rows padded like
+                              // real values
+  void* workspace = nullptr;  // what Backend::workspace made for this session and unit
+  bool brief = false;         // nobody reads the state afterwards; a neuron's holds nothing yet, it
+                              // begins
   int64_t steps = 1;
   int64_t steps_before = 0;  // steps of the sample that ran already (StepMean)
   int64_t sample = 0;        // whose random numbers are drawn
@@ -76,6 +77,9 @@ class Backend {
   // Error.
   virtual std::shared_ptr<const void> prepare(const Graph& graph, const Unit& unit,
                                               const Weights& weights) const = 0;
+  // Memory that the unit works in, one for each session; nullptr when it needs none. Throws Error,
+  // std::bad_alloc.
+  virtual std::shared_ptr<void> workspace(const void* prepared) const = 0;
   // Runs steps [0, io.steps). `prepared` comes from prepare() for this very unit.
   virtual void run(const Graph& graph, const Unit& unit, const void* prepared,
                    const UnitIo& io) const noexcept = 0;

@@ -63,6 +63,8 @@ Session::Session(std::shared_ptr<const Plan> plan)
       membranes_(plan_->membrane_floats),
       spikes_(plan_->spike_words),
       population_bits_(plan_->populations.size()) {
+  for (const auto& prepared : plan_->prepared)
+    workspaces_.push_back(plan_->backend->workspace(prepared.get()));
   for (size_t p = 0; p < plan_->populations.size(); ++p) {
     const PlaneSlot& planes = plan_->planes[p];
     population_words_.push_back(
@@ -198,6 +200,7 @@ void Session::run_steps(size_t index, int64_t tick, int64_t steps, int threads, 
   io.sample = sample_;
   io.brief = brief;
   io.threads = threads;
+  io.workspace = workspaces_[index].get();
   plan_->backend->run(plan_->graph, unit, plan_->prepared[index].get(), io);
 }
 

@@ -102,6 +102,7 @@ class Session {
   int64_t last_ticks_ = 0;  // of the last run
   int64_t chunk_start_ = 0, chunk_steps_ = 0;
   bool statics_valid_ = false;
+  std::vector<std::shared_ptr<void>> workspaces_;  // by unit, nullptr where it needs none
   std::vector<const uint64_t*> population_bits_;
   std::vector<int64_t> population_words_;
 };

@@ -259,10 +259,12 @@ struct Setup {
   NodeId spike_node() const { return net.unit.neuron >= 0 ? net.unit.neuron : net.unit.main; }
 };
 
-void run_node(const Backend& backend, const Setup& s, NodeId node, const UnitIo& io) {
+void run_node(const Backend& backend, const Setup& s, NodeId node, UnitIo io) {
   Unit unit;
   unit.main = node;
   const auto prepared = backend.prepare(s.net.graph, unit, s.weights);
+  const auto workspace = backend.workspace(prepared.get());
+  io.workspace = workspace.get();
   backend.run(s.net.graph, unit, prepared.get(), io);
 }
 
@@ -369,6 +371,7 @@ void check_parity(const ParityCase& c) {
     for (const SumPath path : paths_of(s)) {
       const auto backend = make_cpu_backend(simd, {.path = path});
       const auto prepared = backend->prepare(s.net.graph, s.net.unit, s.weights);
+      const auto workspace = backend->workspace(prepared.get());
       for (const int threads : {1, 2, 3}) {
         INFO("simd " << simd << ", path " << static_cast<int>(path) << ", " << threads
                      << " threads");
@@ -379,6 +382,7 @@ void check_parity(const ParityCase& c) {
         if (!s.main_fires() && (c.stores_real || !c.neuron)) io.real = outcome.real.ref;
         if (s.main_fires() || c.neuron) io.spikes = outcome.spikes.ref;
         io.state = outcome.state.data();
+        io.workspace = workspace.get();
         backend->run(s.net.graph, s.net.unit, prepared.get(), io);
         compare(s, outcome, io.brief ? *expected_brief : *expected, !io.brief);
       }

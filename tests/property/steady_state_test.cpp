@@ -6,6 +6,8 @@
 #include "models/spikeformer/spikeformer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
 #include "sim/backends/cpu/cpu.hpp"
+#include "sim/backends/reference/reference.hpp"
+#include "sim/graph/lmu.hpp"
 #include "sim/graph/quantize.hpp"
 #include "sim/graph/random_weights.hpp"
 #include "sim/plan/session.hpp"
@@ -37,6 +39,29 @@ int64_t allocations_of_a_run(const Graph& graph, Precision precision, int64_t st
   const int64_t before = allocations_of_thread;
   run();
   return allocations_of_thread - before;
+}
+
+// The memory is transformed as a whole; the reference has no working memory but this.
+int64_t allocations_of_fft(const std::shared_ptr<const Backend>& backend, int64_t steps) {
+  Graph graph;
+  const NodeId in = graph.add("in", Input{{1}, false});
+  const LmuMemory memory{5, 9, LmuForm::kFft, lmu_system(5, 9)->taps, steps, "lmu"};
+  graph.output("out", graph.add("memory", memory, {in}));
+  Session session(compile(graph, {}, backend, {Schedule::kLayerMajor, steps, {}}));
+  Session other(session);
+  const Tensor frames({steps, 1});
+  session.run_chunk(frames, steps, 1);
+  const int64_t before = allocations_of_thread;
+  session.reset();
+  session.run_chunk(frames, steps, 1);
+  other.run_chunk(frames, steps, 1);
+  return allocations_of_thread - before;
+}
+
+TEST_CASE("the fft memory works in what its session holds", "[property]") {
+  for (const int64_t steps : {1, 6, 7, 16, 22})
+    CHECK(allocations_of_fft(make_cpu_backend(), steps) == 0);
+  CHECK(allocations_of_fft(make_reference_backend(), 14) == 0);
 }
 
 TEST_CASE("a session that has run once allocates nothing when it runs again", "[property]") {

@@ -22,6 +22,7 @@ class Witness final : public Backend {
     seen_.push_back(weights.names());
     return nullptr;
   }
+  std::shared_ptr<void> workspace(const void*) const override { return nullptr; }
   void run(const Graph&, const Unit&, const void*, const UnitIo&) const noexcept override {}
   const std::vector<std::vector<std::string>>& seen() const { return seen_; }
 

@@ -295,11 +295,12 @@ void recurrent_memory(const PackedLmu& p, const Epilogue& epilogue, const UnitIo
 
 void fft_memory(const PackedLmu& p, const Epilogue& epilogue, const UnitIo& io) {
   const int64_t floats = padded(p.order), steps = p.fft->steps();
-  float* u = scratch<float>(ScratchSlot::kInputs, steps);
+  auto& workspace = *static_cast<LmuFft::Workspace*>(io.workspace);
   float* sums = scratch<float>(ScratchSlot::kSums, steps * floats);
   std::fill_n(sums, steps * floats, 0.0f);
-  for (int64_t t = 0; t < steps; ++t) u[t] = input_at(io.in[0], t);
-  p.fft->run(u, sums, floats);
+  for (int64_t t = 0; t < steps; ++t)
+    workspace.input[static_cast<size_t>(t)] = static_cast<double>(input_at(io.in[0], t));
+  p.fft->run(workspace, sums, floats);
   for (int64_t t = 0; t < io.steps; ++t)
     finish(epilogue, sums + t * floats, 0, t, 0, 1, 1, 0, floats);
 }

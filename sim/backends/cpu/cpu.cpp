@@ -130,6 +130,12 @@ class CpuBackend final : public Backend {
     return packed;
   }
 
+  std::shared_ptr<void> workspace(const void* prepared) const override {
+    const auto* memory =
+        std::get_if<cpu::PackedLmu>(&static_cast<const cpu::PackedUnit*>(prepared)->main);
+    return memory != nullptr && memory->fft ? memory->fft->workspace() : nullptr;
+  }
+
   void run(const Graph&, const Unit&, const void* prepared,
            const UnitIo& io) const noexcept override {
     const auto& unit = *static_cast<const cpu::PackedUnit*>(prepared);

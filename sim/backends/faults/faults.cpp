@@ -40,6 +40,10 @@ class FaultyBackend final : public Backend {
     return prepared;
   }
 
+  std::shared_ptr<void> workspace(const void* prepared) const override {
+    return inner_->workspace(static_cast<const Prepared*>(prepared)->inner.get());
+  }
+
   void run(const Graph& graph, const Unit& unit, const void* prepared,
            const UnitIo& io) const noexcept override {
     const auto& p = *static_cast<const Prepared*>(prepared);

@@ -115,6 +115,11 @@ class ReferenceBackend final : public Backend {
     return prepared;
   }
 
+  std::shared_ptr<void> workspace(const void* prepared) const override {
+    const auto& fft = static_cast<const Prepared*>(prepared)->fft;
+    return fft ? fft->workspace() : nullptr;
+  }
+
   void run(const Graph& graph, const Unit& unit, const void* prepared,
            const UnitIo& io) const noexcept override {
     const auto& p = *static_cast<const Prepared*>(prepared);

@@ -101,9 +101,10 @@ void run_op(const LmuMemory& op, const Prepared& p, const UnitIo& io, int64_t t)
     case LmuForm::kRecurrent: return recurrent_memory(op, *p.memory, io, t);
     case LmuForm::kFft: {
       if (t > 0) return;  // the whole sequence at once
-      std::vector<float> u;
-      for (int64_t s = 0; s < op.steps; ++s) u.push_back(element(io.in[0], s, 0, 0));
-      p.fft->run(u.data(), io.real.real_at(0), io.real.step_stride);
+      auto& workspace = *static_cast<LmuFft::Workspace*>(io.workspace);
+      for (int64_t s = 0; s < op.steps; ++s)
+        workspace.input[static_cast<size_t>(s)] = static_cast<double>(element(io.in[0], s, 0, 0));
+      p.fft->run(workspace, io.real.real_at(0), io.real.step_stride);
     }
   }
 }
