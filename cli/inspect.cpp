@@ -110,8 +110,8 @@ int verify_trace(const TraceFile& trace) {
   const auto faults = verify(trace);
   for (const std::string& fault : faults) fmt::print("fault: {}\n", fault);
   if (!faults.empty())
-    throw Error(ErrorCode::kData,
-                fmt::format("{}: {} faults", trace.path().string(), faults.size()));
+    throw Error(ErrorCode::kData, fmt::format("{}: {} fault{}", trace.path().string(),
+                                              faults.size(), faults.size() == 1 ? "" : "s"));
   fmt::print("{}: verified, {} populations recounted, no fault\n", trace.path().string(),
              trace.populations().size());
   return 0;

@@ -33,7 +33,9 @@ void on_signal_at_once(int) {
 }
 
 void handle(void (*handler)(int)) {
-  for (const int signal : {SIGINT, SIGTERM, SIGXCPU}) std::signal(signal, handler);
+  // The last two are how batch systems announce that a job's time is nearly over.
+  for (const int signal : {SIGINT, SIGTERM, SIGXCPU, SIGUSR1, SIGUSR2})
+    std::signal(signal, handler);
   if (std::signal(SIGHUP, handler) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
 }
 

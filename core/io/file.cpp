@@ -46,7 +46,8 @@ uint64_t checked_size(const struct stat& info, int64_t cap, const std::string& n
 
 }  // namespace
 
-InputFile::InputFile(const std::filesystem::path& path, int64_t cap) : name_(path.string()) {
+InputFile::InputFile(const std::filesystem::path& path, int64_t cap)
+    : name_(path.empty() ? "\"\"" : path.string()) {
   // O_NONBLOCK: opening a pipe that nobody writes to must not hang; it has no effect on regular
   // files.
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -190,6 +190,22 @@ void read_type(const PickleValue& symbol, TorchTensor& tensor) {
   if (known != nullptr) tensor.element = *known;
 }
 
+// A view whose numbers are not those of its storage says so behind its other arguments; "" for all
+// others.
+std::string bits_of_view(const Pickle& pickle, const std::vector<PickleRef>& arguments,
+                         size_t usual) {
+  if (arguments.size() <= usual) return "";
+  const PickleValue& metadata = pickle.at(arguments[usual]);
+  for (size_t i = 0; i + 1 < metadata.items.size() && metadata.kind == PickleKind::kDict; i += 2) {
+    const PickleValue& set = pickle.at(metadata.items[i + 1]);
+    const std::string& bit = pickle.at(metadata.items[i]).text;
+    if (set.kind == PickleKind::kBool && set.integer == 0) continue;
+    if (bit == "neg") return "of numbers negated by a bit (resolve_neg() settles it)";
+    if (bit == "conj") return "of numbers conjugated by a bit (resolve_conj() settles it)";
+  }
+  return "";
+}
+
 TorchTensor read_tensor(const Pickle& pickle, const PickleValue& value, std::string name,
                         Storages& storages, const std::string& what) {
   const std::string where = what + ": tensor '" + printable(name, 80) + "'";
@@ -203,8 +219,11 @@ TorchTensor read_tensor(const Pickle& pickle, const PickleValue& value, std::str
     return tensor;
   }
   const std::vector<PickleRef>& arguments = rebuild.arguments->items;
-  if (arguments.size() < (typed ? 7 : with_grad ? 6 : 4)) {
-    fail(where, "is built from too few values");
+  const size_t usual = typed ? 7 : with_grad ? 6 : 4;
+  if (arguments.size() < usual) fail(where, "is built from too few values");
+  if (std::string view = bits_of_view(pickle, arguments, usual); !view.empty()) {
+    tensor.type = std::move(view);
+    return tensor;
   }
   tensor.storage = storage_of(pickle, arguments[0], storages, where);
   tensor.type = tensor.storage->type;

@@ -111,6 +111,10 @@ ChipSpikes read_spikes(const TraceFile& trace, const ChipNetwork& network, int64
     if (population.sends_always) continue;
     const size_t index = trace.at(population.name);
     const TracePopulation& recorded = trace.populations()[index];
+    if (!recorded.fault.empty()) {
+      throw Error(ErrorCode::kData,
+                  trace.path().string() + ": " + population.name + ": " + recorded.fault);
+    }
     if (recorded.levels != population.levels) {
       throw Error(ErrorCode::kData, trace.path().string() + ": population " + population.name +
                                         " holds values from " + range_text(recorded.levels) +

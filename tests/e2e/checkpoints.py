@@ -123,6 +123,11 @@ class Writer:
                     collections.OrderedDict())
         return Call(utils._rebuild_parameter, made, True, collections.OrderedDict()) if parameter else made
 
+    def view(self, name, bits):
+        """As PyTorch 2 writes a view with bits that its storage does not know of."""
+        made = self.tensor(name)
+        return Call(made.function, *made.arguments, bits)
+
     def float8(self, kind, raw):
         storage = Storage(MODULES["torch.storage"].UntypedStorage, str(len(self.storages)), len(raw))
         self.storages.append(raw)
@@ -234,6 +239,8 @@ FORMS = {
     "surplus": lambda w: extra(w, "projector.weight"),
     "plif": lambda w: extra(w, "stage1.lif.w"),
     "complex_needed": lambda w: dict(w.state(), **{"head.bias": w.made("C64", [3], bytes(24))}),
+    "negated": lambda w: dict(w.state(), **{"head.weight": w.view("head.weight", {"neg": True})}),
+    "not_negated": lambda w: dict(w.state(), **{"head.weight": w.view("head.weight", {"neg": False, "conj": False})}),
     "metadata_tensor": lambda w: extra(w, "__metadata__"),
     "doubled": lambda w: dict(w.state("module."), **{"head.bias": w.tensor("head.bias")}),
     "long_name": lambda w: extra(w, "n" * 100000),

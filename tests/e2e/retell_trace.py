@@ -151,6 +151,7 @@ HOWS = {
     "external_link": edit(external_link),
     "virtual": edit(virtual),
     "external_data": edit(external_data),
+    "no_popcount": edit(lambda f: f[BITS + "/block4.0.attn.q_lif"].pop("popcount")),
     "lzf": edit(lzf),
     "scale_offset": edit(scale_offset),
     "fletcher32": edit(lambda f: replaced(f, "bits", compression="gzip", shuffle=True, fletcher32=True)),
