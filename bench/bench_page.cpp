@@ -6,6 +6,7 @@
 
 #include "bench/bench_chart.hpp"
 #include "bench/bench_onednn.hpp"
+#include "hw_model/report/draw/bar_chart.hpp"
 #include "hw_model/report/draw/html.hpp"
 #include "hw_model/report/draw/svg.hpp"
 #include "run/version.hpp"
@@ -71,24 +72,23 @@ std::string said(const Crossover& crossover) {
   return fmt::format("{}: events are faster up to {}", who, percent_or_text(crossover.rate));
 }
 
-HtmlTable table_of(const Group& group) {
-  HtmlTable table;
-  table.header = {"firing rate", "additions/clock"};
-  table.text_columns = 0;
-  for (const Timing& timing : group.front()->timings) table.header.push_back(timing.name);
+Table table_of(const Group& group) {
+  Table table{"", {{"firing rate"}, {"additions/clock"}}};
+  for (const Timing& timing : group.front()->timings) table.columns.push_back({timing.name});
   for (const KernelResult* result : group) {
     const double clocks = result->timings.front().median() * result->clock_hz;
-    table.rows.push_back({percent_or_text(result->rate),
+    table.rows.push_back({{Show::kPercent, result->rate},
                           fmt::format("{:.2f}", static_cast<double>(result->additions) / clocks)});
     for (const Timing& timing : result->timings)
-      table.rows.back().push_back(si_text(timing.median(), "s"));
+      table.rows.back().emplace_back(Show::kSecond, timing.median());
   }
+  table.caption = "The numbers";
   return table;
 }
 
 std::string figure_of(const Group& group, size_t number, const BenchOptions& options) {
   const KernelResult& first = *group.front();
-  HtmlFigure figure;
+  Section figure;
   figure.id = fmt::format("layer{}", number);
   figure.heading = fmt::format(
       "{}, T {}, {} thread{}, {}", first.layer.name, first.steps, first.threads,
@@ -98,16 +98,14 @@ std::string figure_of(const Group& group, size_t number, const BenchOptions& opt
   const RatioChart chart =
       chart_of(group, against_onednn ? "oneDNN f32" : options.precisions.front() + " dense");
   if (!first.layer.real) {
-    for (const RatioLine& line : chart.lines) figure.legend.push_back({line.color, line.name});
-    figure.wide_html = draw(chart, kWide);
-    figure.narrow_html = draw(chart, kNarrow);
-    std::vector<std::string> lines;
+    for (const RatioLine& line : chart.lines)
+      figure.picture.legend.push_back({line.color, line.name});
+    figure.picture.draw = [chart](double width) { return draw(chart, width); };
     for (const Crossover& crossover : crossovers(group, options.precisions))
-      lines.push_back(said(crossover));
-    if (!lines.empty()) figure.after_html = bullets(lines);
+      figure.items.push_back(said(crossover));
   }
   figure.table = table_of(group);
-  return render(figure);
+  return to_html(figure);
 }
 
 }  // namespace
@@ -133,12 +131,17 @@ std::string nets_page(const std::vector<NetResult>& results, const BenchOptions&
     const NetResult& first = results[begin];
     chart.title = "Time of " + first.net;
     chart.unit = "s";
-    HtmlFigure figure;
+    Section figure;
     figure.id = first.net;
     figure.heading = fmt::format("{}: {}", first.net, first.input);
     figure.notes = {fmt::format("Batch 1, {} parameters, random weights. PyTorch: {}.",
                                 grouped(first.parameters), first.rivals[0])};
-    figure.table.header = {"contender", "firing rate", "threads", "median", "best", "faster"};
+    figure.table.columns = {{"contender", Align::kLeft},
+                            {"firing rate"},
+                            {"threads"},
+                            {"median"},
+                            {"best"},
+                            {"faster"}};
     for (; end < results.size() && results[end].net == first.net; ++end) {
       const NetResult& result = results[end];
       const Timing* torch = find_timing(result.timings, "PyTorch");
@@ -163,8 +166,8 @@ std::string nets_page(const std::vector<NetResult>& results, const BenchOptions&
       }
     }
     choose_axis(chart, "seconds per " + first.unit, 30);
-    set_chart(figure, chart);
-    body += render(figure);
+    set_chart(figure, std::move(chart));
+    body += to_html(figure);
     begin = end;
   }
   return page("Networks at chosen firing rates", fmt::format("spikeloom {} bench nets", kVersion),

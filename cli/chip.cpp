@@ -1,6 +1,7 @@
 // spikeloom chip: what a recorded network would cost on neuromorphic chips.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -179,7 +180,8 @@ int command_chip(const Arguments& arguments) {
     write_text_file((*values)["html"].as<std::string>(), sweep_page(report));
   if (values->count("quiet")) return 0;
   if (!priced.warning.empty()) fmt::print("warning: {}\n", printable(priced.warning));
-  fmt::print("{}", chip_table(report));
+  fmt::print("{}",
+             chip_table(report, std::clamp<size_t>(terminal_width(STDOUT_FILENO, 99), 60, 99)));
   return 0;
 }
 

@@ -105,7 +105,8 @@ int command_compare(const Arguments& arguments) {
     return 0;
   }
   const size_t width = std::clamp<size_t>(terminal_width(STDOUT_FILENO, 100), 60, 100);
-  fmt::print("{}", chips > 0 ? result.text : compare_text(reports, result, width));
+  fmt::print("{}", chips > 0 ? chip_compare_text(reports, result, width)
+                             : compare_text(reports, result, width));
   return 0;
 }
 

@@ -9,7 +9,6 @@
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
-#include "core/io/text.hpp"
 
 namespace spikeloom {
 namespace {
@@ -196,10 +195,10 @@ class Differences {
   void add(const char* key, const std::vector<std::string>& values) {
     if (std::set<std::string>(values.begin(), values.end()).size() < 2) return;
     json.push_back({{"key", key}, {"values", values}});
-    text += wrap(fmt::format("{}: {}", key, fmt::join(values, " | ")));
+    section.table.rows.push_back({key, fmt::format("{}", fmt::join(values, " | "))});
   }
   Json json = Json::array();
-  std::string text;
+  Section section{"differences", "Assumptions that differ"};
 };
 
 }  // namespace
@@ -267,20 +266,18 @@ ComparisonResult compare_chips(const std::vector<NamedReport>& reports) {
   differences.add("level", levels);
   differences.add("bits of a weight", bits);
   differences.add("mapper", mappers);
-  ComparisonResult result;
-  for (size_t r = 0; r < reports.size(); ++r)
-    result.text += fmt::format("[{}] {}\n", r + 1, printable(reports[r].name));
-  result.text += "\n" + chip_table(all);
+  Section& section = differences.section;
+  section.table.columns = {{"assumption", Align::kLeft}, {"values", Align::kLeft}};
+  if (section.table.rows.empty()) section.notes = {"None."};
   for (size_t r = 0; r < reports.size(); ++r) {
     if (Reader(reports[r]).text("/schema_version") == "1.1")
-      result.text +=
-          wrap(fmt::format("[{}] is of schema 1.1: it does not say which share of the "
-                           "synaptic work is on the chip and priced",
-                           r + 1));
+      section.notes.push_back(
+          fmt::format("[{}] is of schema 1.1: it does not say which share of the synaptic work is "
+                      "on the chip and priced.",
+                      r + 1));
   }
-  if (!differences.text.empty()) result.text += "\ndifferent assumptions\n" + differences.text;
-  result.json = {{"reports", names}, {"runs", rows}, {"differences", differences.json}};
-  return result;
+  Json json{{"reports", names}, {"runs", rows}, {"differences", differences.json}};
+  return {{std::move(section)}, std::move(json)};
 }
 
 }  // namespace spikeloom

@@ -168,11 +168,8 @@ ChipRun price_turns(const LoweredNetwork& lowered, const ChipSpec& chip, const I
                     const std::vector<int64_t>& sample_steps,
                     const std::vector<DenseSide>& baselines = {});
 
-// One run in full, or one row per run; then, for each, what is not priced.
-std::string chip_table(const ChipReport& report);
-std::string turns_table(const ChipRun& run);  // "" for a network that did not run in turns
-// Chip, energies, latency, evidence, what is not priced, verdicts: a block of another report.
-std::string chip_summary(const ChipRun& run);
+// A verdict, then one run in full, or one row per run; then what is not priced.
+std::string chip_table(const ChipReport& report, size_t width = 100);
 std::string chip_json(const ChipReport& report);
 // One row per run and operation, layer and core.
 std::string chip_csv(const ChipReport& report);

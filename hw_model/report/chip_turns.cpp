@@ -1,8 +1,5 @@
 // Networks that run on a chip in turns, as rows of a chip report.
 
-#include <fmt/format.h>
-
-#include "core/io/text.hpp"
 #include "hw_model/report/chip_break_even.hpp"
 #include "hw_model/report/chip_json.hpp"
 
@@ -68,24 +65,6 @@ ChipRun price_turns(const LoweredNetwork& lowered, const ChipSpec& chip, const I
     if (*price) run.weakest = weaker_mark(run.weakest, (*price)->mark);
   }
   return run;
-}
-
-std::string turns_table(const ChipRun& run) {
-  if (run.turns.empty()) return "";
-  std::vector<std::vector<std::string>> rows = {
-      {"turn", "layers", "cores", "weights, B", "spikes read, B", "written, B"}};
-  for (size_t i = 0; i < run.turns.size(); ++i) {
-    const ChipRun::Turn& turn = run.turns[i];
-    rows.push_back({fmt::format("{}: {} to {}", i + 1, turn.first, turn.last),
-                    std::to_string(turn.layers), std::to_string(turn.cores),
-                    std::to_string(turn.weight_bytes), std::to_string(turn.read_bytes),
-                    std::to_string(turn.written_bytes)});
-  }
-  if (run.loads == 0) return columns(rows) + "all layers fit: nothing is loaded or stored\n\n";
-  return columns(rows) + fmt::format(
-                             "weights are loaded {} times each: {} bytes; {} bytes of "
-                             "spikes are written and read\n\n",
-                             run.loads, run.loaded_bytes, run.spike_bytes);
 }
 
 nlohmann::json turns_json(const ChipRun& run) {

@@ -311,7 +311,7 @@ ComparisonResult compare(const std::vector<NamedReport>& reports) {
       "Ratios are to [1], between figures of one precision that price the same share of the work."};
   json["differences"] = differences(reports);
   Section differ = differences_section(json["differences"], figures.table);
-  return {{std::move(figures), std::move(differ)}, "", std::move(json)};
+  return {{std::move(figures), std::move(differ)}, std::move(json)};
 }
 
 }  // namespace spikeloom

@@ -20,7 +20,6 @@ struct NamedReport {
 
 struct ComparisonResult {
   std::vector<Section> sections;  // figures, then assumptions that differ
-  std::string text = {};          // of chips
   nlohmann::json json = {};       // {reports, lacks, rows: [{name, unit, values, ratios, basis}],
                                   // differences: [{key, values}]}
 };

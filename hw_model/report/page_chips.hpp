@@ -15,8 +15,10 @@ namespace spikeloom {
 // for each combination of the other keys; energies and shares by run; every figure as a table.
 std::string sweep_page(const ChipReport& report);
 
-// `result` is compare_chips(reports), which has checked them.
+// Both pages start with a verdict over all runs. `result` is compare_chips(reports), which has checked them.
 std::string chip_compare_page(const std::vector<NamedReport>& reports,
                               const ComparisonResult& result);
+std::string chip_compare_text(const std::vector<NamedReport>& reports,
+                              const ComparisonResult& result, size_t width);
 
 }  // namespace spikeloom

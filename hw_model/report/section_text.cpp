@@ -35,24 +35,29 @@ size_t characters(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-// Pieces of at most `width` characters, broken behind a space or inside a path.
+// Pieces of at most `width` characters, broken behind a space or inside a path; those after the
+// first begin with a space, so that a row that goes on is not taken for another one.
 Lines pieces(std::string_view text, size_t width) {
   Lines out;
-  while (characters(text) > width) {
-    size_t end = 0;  // in bytes, of `width` characters
+  const auto room = [&] { return out.empty() || width < 2 ? width : width - 1; };
+  const auto add = [&](std::string_view piece) {
+    out.push_back((out.empty() ? "" : " ") + std::string(piece));
+  };
+  while (characters(text) > room()) {
+    size_t end = 0;  // in bytes, of so many characters
     for (size_t count = 0; end < text.size(); ++end) {
-      if ((text[end] & 0xC0) != 0x80 && count++ == width) break;
+      if ((text[end] & 0xC0) != 0x80 && count++ == room()) break;
     }
     size_t at = text.substr(0, end + 1).find_last_of(' ');
     if (at == text.npos || at == 0) {
       at = text.substr(0, end).find_last_of("/._-,");
       at = at == text.npos || at < end / 3 ? end : at + 1;
     }
-    out.emplace_back(text.substr(0, at));
+    add(text.substr(0, at));
     text.remove_prefix(at);
     text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
   }
-  if (!text.empty() || out.empty()) out.emplace_back(text);
+  if (!text.empty() || out.empty()) add(text);
   return out;
 }
 

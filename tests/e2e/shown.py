@@ -79,8 +79,8 @@ def block(text, first, end="\n", header=False):
 
 def table(text, heading):
     """Rows of the table below a heading, by the names in its head, like those of a page; wrapped cells are joined. What does not fit
-    stands in tables below, with the first columns again. Columns are what blanks part on every line; a line with an empty cell goes
-    on with the row above it."""
+    stands in tables below, with the first columns again. Columns are what blanks part on every line; a line that begins with a
+    blank goes on with the row above it."""
     lines = text.split("\n")
     require(heading.upper() in lines, f"no section {heading!r}")
     parts = [[]]
@@ -103,7 +103,7 @@ def rows_of(lines):
     rows = []
     for line in lines:
         cells = [line[begin:end].strip() for begin, end in spans]
-        if all(cells):
+        if not line.startswith(" "):
             rows.append(cells)
         else:
             rows[-1] = [f"{before} {cell}".strip() for before, cell in zip(rows[-1], cells)]

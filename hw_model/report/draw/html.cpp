@@ -8,27 +8,6 @@
 namespace spikeloom {
 namespace {
 
-std::string swatch(const LegendEntry& entry) {
-  return fmt::format(
-      "<li><svg class=\"key\" viewBox=\"0 0 12 12\" aria-hidden=\"true\"><path class=\"s{}{}\" "
-      "d=\"M0 1h12v10h-12z\"/></svg>{}</li>",
-      entry.color % 8, entry.pale ? " pale" : "", escape_html(entry.text));
-}
-
-// Shades from 0 to the darkest.
-std::string heat_scale(double high, std::string_view unit) {
-  std::string cells;
-  for (int shade = 0; shade <= kShades; ++shade)
-    cells +=
-        fmt::format("<path class=\"q\" stroke-width=\"10\" stroke-opacity=\"{}\" d=\"M{} 6h8\"/>",
-                    shade_opacity(shade), shade * 8);
-  const std::string end =
-      unit == "%" ? percent_or_text(high) : fmt::format("{} {}", si_text(high, ""), unit);
-  return fmt::format(
-      "<li>0 <svg class=\"ramp\" viewBox=\"0 0 {} 12\" aria-hidden=\"true\">{}</svg> {}</li>",
-      8 * (kShades + 1), cells, escape_html(end));
-}
-
 // A list of the sections of a body that section() made.
 std::string contents(std::string_view body) {
   constexpr std::string_view kStart = "<section id=\"", kHeading = "\"><h2>", kEnd = "</h2>";
@@ -45,55 +24,6 @@ std::string contents(std::string_view body) {
 }
 
 }  // namespace
-
-std::string render(const HtmlTable& table) {
-  std::string out = fmt::format("<div class=\"scroll\" tabindex=\"0\"><table{}><thead><tr>",
-                                table.header.size() > 12 ? " class=\"many\"" : "");
-  for (size_t c = 0; c < table.header.size(); ++c) {
-    out += fmt::format("<th{}>{}</th>", c >= table.text_columns ? " class=\"r\"" : "",
-                       escape_html(table.header[c]));
-  }
-  out += "</tr></thead><tbody>";
-  for (size_t r = 0; r < table.rows.size(); ++r) {
-    out += "<tr>";
-    for (size_t c = 0; c < table.rows[r].size(); ++c) {
-      const auto id = table.ids.find({r, c}), link = table.links.find({r, c});
-      std::string tag = c >= table.text_columns ? "td class=\"r\"" : "td";
-      if (id != table.ids.end()) tag += fmt::format(" id=\"{}\"", escape_html(id->second));
-      std::string text = escape_html(table.rows[r][c]);
-      if (link != table.links.end())
-        text = fmt::format("<a href=\"#{}\">{}</a>", escape_html(link->second), text);
-      out += fmt::format("<{}>{}</td>", tag, text);
-    }
-    out += "</tr>\n";
-  }
-  return out + "</tbody></table></div>";
-}
-
-void set_chart(HtmlFigure& figure, const BarChart& chart) {
-  figure.wide_html = draw(chart, kWide);
-  figure.narrow_html = draw(chart, kNarrow);
-}
-
-std::string render(const HtmlFigure& figure) {
-  std::string body;
-  for (const std::string& note : figure.notes) body += paragraph(note);
-  if (!figure.legend.empty() || figure.heat_high > 0) {
-    body += "<ul class=\"legend\">";
-    for (const LegendEntry& entry : figure.legend) body += swatch(entry);
-    if (figure.heat_high > 0) body += heat_scale(figure.heat_high, figure.heat_unit);
-    body += "</ul>";
-  }
-  if (!figure.wide_html.empty()) {
-    body += "<div class=\"wide\">" + figure.wide_html + "</div>";
-    body += "<div class=\"narrow\">" + figure.narrow_html + "</div>";
-  }
-  body += figure.after_html;
-  if (!figure.table.rows.empty())
-    body += details(figure.table_name.empty() ? "The numbers" : figure.table_name,
-                    render(figure.table));
-  return section(figure.id, figure.heading, body);
-}
 
 std::string section(std::string_view id, std::string_view heading, std::string_view body_html) {
   return fmt::format("<section id=\"{}\"><h2>{}</h2>\n{}</section>\n", escape_html(id),

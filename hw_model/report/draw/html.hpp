@@ -5,41 +5,13 @@
 // text below is plain and escaped here, unless its name ends in _html. Wide and narrow drawings of a picture stand side by side in the page; its style shows the one
 // that fits. On paper all details are open. Thread-safe: pure functions.
 
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "hw_model/report/draw/bar_chart.hpp"
 #include "hw_model/report/section.hpp"
 
 namespace spikeloom {
-
-struct HtmlTable {
-  std::vector<std::string> header;
-  std::vector<std::vector<std::string>> rows;
-  size_t text_columns = 1;  // the first ones are texts, the others numbers
-  // By row and column: names of cells that links lead to, and what cells link to.
-  std::map<std::pair<size_t, size_t>, std::string> ids = {}, links = {};
-};
-
-// A section with a picture, what it shows and the table behind it.
-struct HtmlFigure {
-  std::string id, heading;
-  std::vector<std::string> notes;  // paragraphs above the picture
-  std::vector<LegendEntry> legend;
-  double heat_high = 0;   // rate of the darkest shade: adds a scale
-  std::string heat_unit;  // "%" or a word
-  std::string wide_html, narrow_html;
-  std::string after_html;  // behind the picture
-  HtmlTable table;         // none where it has no rows
-  std::string table_name;
-};
-
-std::string render(const HtmlTable& table);
-std::string render(const HtmlFigure& figure);
-// Draws the chart for both widths into the figure.
-void set_chart(HtmlFigure& figure, const BarChart& chart);
 
 std::string section(std::string_view id, std::string_view heading, std::string_view body_html);
 std::string paragraph(std::string_view text, std::string_view css_class = "");

@@ -1,5 +1,4 @@
-#include "hw_model/report/page_chip_lines.hpp"
-
+// Energy and latency of many runs on chips as lines over a swept key.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,9 +6,10 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 
-#include "hw_model/report/draw/html.hpp"
+#include "hw_model/report/chip_sections.hpp"
 #include "hw_model/report/draw/line_chart.hpp"
 #include "hw_model/report/draw/svg.hpp"
 
@@ -85,29 +85,27 @@ std::vector<std::string> coinciding(const LineChart& chart) {
   return notes;
 }
 
-std::string line_figure(const char* id, const std::string& heading, const ChipReport& report,
-                        const Lines& lines, const std::string& key, const char* unit,
-                        double ChipRun::*field, double AcceleratorRow::*dense_field) {
+Section line_section(const char* id, const std::string& heading, const ChipReport& report,
+                     const Lines& lines, const std::string& key, Show show, double ChipRun::*field,
+                     double AcceleratorRow::*dense_field) {
   LineChart chart;
   chart.title = heading + " against " + key;
   chart.x_axis = key;
   chart.y_axis = heading;
-  chart.unit = unit;
+  chart.unit = show == Show::kJoule ? "J" : "s";
   chart.x = lines.x;
   chart.x_labels = lines.labels;
-  HtmlFigure figure;
-  figure.id = id;
-  figure.heading = heading;
-  figure.table.header = {key};
-  figure.table.header.insert(figure.table.header.end(), lines.labels.begin(), lines.labels.end());
+  Section out{id, heading};
+  out.page_only = true;
+  out.table.columns = {{key, Align::kLeft}};
+  for (const std::string& label : lines.labels) out.table.columns.push_back({label});
   const auto add = [&](const std::string& name, const std::vector<double>& values) {
     if (std::none_of(values.begin(), values.end(), [](double v) { return v > 0; })) return;
-    std::vector<std::string> cells{name};
+    out.table.rows.push_back({name});
     for (const double value : values)
-      cells.push_back(std::isnan(value) ? "refused" : si_text(value, unit));
-    figure.table.rows.push_back(std::move(cells));
+      out.table.rows.back().emplace_back(show, value, std::isnan(value) ? "refused" : "");
     if (chart.series.size() == kMostLines) return;
-    figure.legend.push_back({static_cast<int>(chart.series.size()), name});
+    out.picture.legend.push_back({static_cast<int>(chart.series.size()), name});
     chart.series.push_back({name, values});
   };
   for (size_t s = 0; s < lines.names.size(); ++s) {
@@ -119,27 +117,28 @@ std::string line_figure(const char* id, const std::string& heading, const ChipRe
   }
   for (const AcceleratorRow& row : report.dense)
     add(row.label(), std::vector<double>(lines.x.size(), row.*dense_field));
-  if (chart.series.empty()) return "";
-  figure.notes = coinciding(chart);
-  if (figure.table.rows.size() > chart.series.size())
-    figure.notes.push_back(fmt::format("The first {} of {} lines are drawn; the table has all.",
-                                       chart.series.size(), figure.table.rows.size()));
-  figure.wide_html = draw(chart, kWide);
-  figure.narrow_html = draw(chart, kNarrow);
-  return render(figure);
+  if (chart.series.empty()) return {};
+  out.notes = coinciding(chart);
+  if (out.table.rows.size() > chart.series.size())
+    out.notes.push_back(fmt::format("The first {} of {} lines are drawn; the table has all.",
+                                    chart.series.size(), out.table.rows.size()));
+  out.picture.draw = [shared = std::make_shared<const LineChart>(std::move(chart))](double width) {
+    return draw(*shared, width);
+  };
+  return out;
 }
 
 }  // namespace
 
-std::string page_chip_lines(const ChipReport& report) {
+std::vector<Section> chip_line_sections(const ChipReport& report) {
   const int key = axis_key(report);
-  if (key < 0) return "";
+  if (key < 0) return {};
   const std::string name = report.runs[0].settings[static_cast<size_t>(key)].first;
   const Lines lines = lines_of(report, static_cast<size_t>(key));
-  return line_figure("energy-line", "Energy per inference", report, lines, name, "J",
-                     &ChipRun::total_j, &AcceleratorRow::joules) +
-         line_figure("latency-line", "Latency of an inference", report, lines, name, "s",
-                     &ChipRun::latency_s, &AcceleratorRow::seconds);
+  return {line_section("energy-line", "Energy per inference", report, lines, name, Show::kJoule,
+                       &ChipRun::total_j, &AcceleratorRow::joules),
+          line_section("latency-line", "Latency of an inference", report, lines, name,
+                       Show::kSecond, &ChipRun::latency_s, &AcceleratorRow::seconds)};
 }
 
 }  // namespace spikeloom
