@@ -32,6 +32,7 @@ struct StreamOptions {
   int64_t every = 1;
   int threads = 1;
   std::vector<std::string> labels;
+  const char* none = "is shorter than one frame of 25 ms";  // there was no frame
 };
 
 class Stream {
@@ -40,14 +41,13 @@ class Stream {
       : options_(std::move(options)), decisions_(decisions) {}
 
   void run(const NextFrame& next) {
-    Tensor frame({1, decisions_.channels()});
+    Tensor frame(decisions_.frame_shape());
     if (!options_.json) {
       fmt::print("step  {}answer            probability  computed in\n",
                  options_.sound ? "  time  " : "");
     }
     while (!over() && next(frame)) print(decisions_.feed(frame));
-    if (decisions_.frames() == 0)
-      throw Error(ErrorCode::kData, "is shorter than one frame of 25 ms");
+    if (decisions_.frames() == 0) throw Error(ErrorCode::kData, options_.none);
     const int64_t look_ahead = decisions_.look_ahead();
     for (int64_t i = 0; i < look_ahead && !over(); ++i) print(decisions_.drain());
     if (options_.json) {
@@ -175,18 +175,79 @@ void stream_array(Stream& stream, const FrameSource& input, const std::string& p
   stream.run([&](Tensor& frame) { return frames.next(frame); });
 }
 
+// Where levels of a stream end: what a pixel has in a step is not known before.
+constexpr int64_t kMostEventsOfPixel = 65535;
+
+// What the network is told of the frames to come.
+DatasetInfo info_of_frames(const Experiment& experiment, const FrameShape& shape) {
+  const EventValue value = event_value_named(experiment.dataset.event.value);
+  DatasetInfo info;
+  info.size = 1;
+  info.height = shape.height;
+  info.width = shape.height == 0 ? 0 : shape.width;
+  info.channels = shape.height == 0 ? shape.width : shape.channels;
+  info.frames = experiment.model.shape().steps;
+  info.events = experiment.dataset.events.value_or(
+      value == EventValue::kBinary
+          ? LevelRange()
+          : LevelRange{value == EventValue::kSigned ? -kMostEventsOfPixel : 0, kMostEventsOfPixel});
+  return info;
+}
+
+int stream_recording(const Experiment& experiment, const std::string& path, StreamOptions options,
+                     double decide) {
+  const EventOptions& event = experiment.dataset.event;
+  const auto open = [&] {
+    return path == "-" ? Recording::standard_input("", event.recording)
+                       : Recording(path, event.recording, experiment.dataset.skip);
+  };
+  Recording recording = open();
+  const FrameShape shape = frame_shape_of(recording.info(), event);
+  if (shape.height != 0 && experiment.model.shape().steps == 1)
+    throw experiment.error_at("model.time_steps", "is 1: the network takes one picture, no stream");
+  std::optional<RecordingExtent> extent;
+  if (!parse_step_rule(event.steps).runs_live() && path != "-") {
+    Recording first = open();
+    extent = measure([&](Events& events) { return first.next(events); });
+  }
+  EventFrames frames(std::move(recording), event, shape, extent);
+  const Network network = make_network(experiment, info_of_frames(experiment, shape));
+  for (const std::string& note : network.notes) {
+    if (!options.json) fmt::print("{}\n", note);
+  }
+  options.sound = false;
+  options.none = "has no event: there is no answer";
+  const bool notes = !options.json;
+  DecisionStream decisions(experiment, network, decide, cpu_options_of_environment());
+  Stream stream(decisions, std::move(options));
+  try {
+    stream.run([&](Tensor& frame) { return frames.next(frame); });
+  } catch (const Error& error) {
+    const std::string name = path == "-" ? "standard input" : path;
+    if (error.code() != ErrorCode::kData || std::string_view(error.what()).starts_with(name)) throw;
+    throw error.in(name);
+  }
+  for (const std::string& note : frames.info().notes) {
+    if (notes) fmt::print("note: {}\n", note);
+  }
+  return interrupted() ? exit_code(ErrorCode::kInterrupted) : 0;
+}
+
 }  // namespace
 
 int command_stream(const Arguments& arguments) {
   CommandLine line;
   line.usage =
-      "spikeloom stream FILE.wav|FILE.npy|- --experiment EXPERIMENT.toml [--set key=value]... "
+      "spikeloom stream FILE.wav|FILE.npy|RECORDING|- --experiment EXPERIMENT.toml [--set "
+      "key=value]... "
       "[--labels A,B,..] [--every N] [--decide P] [--json]";
   line.about =
       "Feeds a sound, of a file or from standard input as it comes, to the network of an "
       "experiment, one\n"
       "frame of 10 ms after the other, and prints the answer as it forms: the mean over the steps "
-      "so far.\nA .npy array holds frames [T, C] as the network reads them.";
+      "so far.\nA .npy array holds frames [T, C] as the network reads them. With dataset.kind = "
+      "\"events\", the frames of a\nrecording of an event camera by dataset.steps, in constant "
+      "memory.";
   line.named.add_options()(
       "experiment", options::value<std::string>()->required(),
       "an experiment whose network reads sequences; for sounds with in_channels = 128")(
@@ -212,15 +273,24 @@ int command_stream(const Arguments& arguments) {
     throw experiment.error_at("what_if", "only spikeloom run asks what if");
   // A step takes microseconds, less than waking a second thread.
   if (!experiment.says("run.threads")) experiment.run.threads = 1;
-  if (experiment.model.family->sample != SampleKind::kSequence) {
+  const bool recordings =
+      experiment.dataset.kind == "events" && experiment.model.family->sample == SampleKind::kImage;
+  if (experiment.model.family->sample != SampleKind::kSequence && !recordings) {
     throw experiment.error_at("model.family", "stream feeds sequences frame by frame to " +
                                                   family_names(SampleKind::kSequence));
   }
-  StreamOptions stream_options{values->count("json") > 0, true, (*values)["every"].as<int64_t>(),
+  StreamOptions stream_options{values->count("json") > 0,
+                               true,
+                               (*values)["every"].as<int64_t>(),
                                experiment.run.threads,
-                               words_of((*values)["labels"].as<std::string>())};
+                               words_of((*values)["labels"].as<std::string>()),
+                               StreamOptions().none};
   if (stream_options.every < 1) throw usage_error("--every must be positive");
   const std::string path = (*values)["input"].as<std::string>();
+  if (experiment.dataset.kind == "events") {
+    return stream_recording(experiment, path, std::move(stream_options),
+                            (*values)["decide"].as<double>());
+  }
   const int64_t channels = shape.channels;
   const bool piped = path == "-";
   const FrameSource input = open_input(path);

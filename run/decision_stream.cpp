@@ -39,12 +39,14 @@ DecisionStream::DecisionStream(const Experiment& experiment, const Network& netw
                            .weights,
                        make_backend(experiment.run.device, cpu), {Schedule::kStepMajor, 1, {}})),
       logits_(*network.model.graph.find_output("logits")),
-      channels_(network.model.graph.node(0).shape.back()),
+      frame_shape_(network.model.graph.node(0).shape),
       threads_(experiment.run.threads),
-      decide_(decide) {}
+      decide_(decide) {
+  frame_shape_.insert(frame_shape_.begin(), 1);
+}
 
 std::optional<DecisionStep> DecisionStream::drain() {
-  return tick(Tensor({1, channels_}), 1);
+  return tick(Tensor(frame_shape_), 1);
 }
 
 Tensor DecisionStream::checked_logits() const {

@@ -27,13 +27,14 @@ class DecisionStream {
   DecisionStream(const Experiment& experiment, const Network& network, double decide,
                  const CpuOptions& cpu);
 
-  // Feeds a frame [1, channels()]; nothing as long as the network looks ahead. Throws
+  // Feeds a frame of frame_shape(); nothing as long as the network looks ahead. Throws
   // Error(kRuntime) where the values are no numbers.
   std::optional<DecisionStep> feed(const Tensor& frame) { return tick(frame, 0); }
   // Feeds what lies behind the last frame, to be called look_ahead() times.
   std::optional<DecisionStep> drain();
 
-  int64_t channels() const noexcept { return channels_; }
+  // [1, channels], of images [1, height, width, channels]
+  const Shape& frame_shape() const noexcept { return frame_shape_; }
   int64_t look_ahead() const noexcept { return session_.plan().look_ahead; }
   int64_t frames() const noexcept { return session_.steps_done(); }
   const DecisionStep& last() const noexcept { return last_; }  // answer -1: there was none
@@ -46,7 +47,7 @@ class DecisionStream {
 
   Session session_;
   NodeId logits_;
-  int64_t channels_;
+  Shape frame_shape_;
   int threads_;
   double decide_;
   DecisionStep last_;

@@ -49,4 +49,23 @@ bool ArrayFrames::next(Tensor& frame) {
   return true;
 }
 
+EventFrames::EventFrames(Recording recording, const EventOptions& options, FrameShape shape,
+                         const std::optional<RecordingExtent>& extent)
+    : recording_(std::make_unique<Recording>(std::move(recording))),
+      steps_(
+          parse_step_rule(options.steps), shape, event_value_named(options.value),
+          [from = recording_.get()](Events& events) { return from->next(events); }, extent) {}
+
+bool EventFrames::next(Tensor& frame) {
+  return steps_.next(frame.f32());
+}
+
+FrameShape frame_shape_of(const RecordingInfo& info, const EventOptions& options) {
+  if (info.width == 0)
+    throw Error(ErrorCode::kUsage, "sensor: " + info.format +
+                                       " files do not say how large it is; give [width, height]");
+  return frame_shape(info.width, info.format == "shd" ? 0 : info.height,
+                     event_value_named(options.value));
+}
+
 }  // namespace spikeloom

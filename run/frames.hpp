@@ -2,12 +2,16 @@
 // Frames of one sound or sequence, one after the other, for a network that is fed as they come.
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/tensor.hpp"
 #include "datasets/audio/log_mel.hpp"
 #include "datasets/audio/wav.hpp"
+#include "datasets/events/recording.hpp"
+#include "datasets/events/step_stream.hpp"
 
 namespace spikeloom {
 
@@ -40,5 +44,24 @@ class ArrayFrames {
   Tensor values_;
   size_t at_ = 0;
 };
+
+// Frames of a recording of an event camera as its events come; see datasets/events/step_stream.hpp.
+class EventFrames {
+ public:
+  // `extent`: of rules that need it, measured before.
+  EventFrames(Recording recording, const EventOptions& options, FrameShape shape,
+              const std::optional<RecordingExtent>& extent);
+  bool next(Tensor& frame);
+  // Complete when next() has returned false.
+  const RecordingInfo& info() const noexcept { return recording_->info(); }
+
+ private:
+  std::unique_ptr<Recording> recording_;
+  StepStream steps_;
+};
+
+// The shape of the frames of a recording. Throws Error(kUsage) where nothing tells the sensor's
+// size.
+FrameShape frame_shape_of(const RecordingInfo& info, const EventOptions& options);
 
 }  // namespace spikeloom

@@ -158,18 +158,10 @@ std::vector<Slice> tonic_event_bins(const StepRule& rule, size_t events) {
   return frames;
 }
 
-// How often `stride` goes into `length`, rounded as asked, and one more; at least one.
-int64_t windows_in(int64_t length, int64_t stride, bool up) {
-  const double quotient = static_cast<double>(length) / static_cast<double>(stride);
-  const double count = std::max(1.0, (up ? std::ceil(quotient) : std::floor(quotient)) + 1);
-  check_count(count);
-  return static_cast<int64_t>(count);
-}
-
 std::vector<Slice> tonic_time_window(const StepRule& rule, const std::vector<int64_t>& t) {
   const int64_t stride = rule.value - static_cast<int64_t>(rule.overlap);
   const int64_t start = rule.start_time.value_or(t.front()), end = rule.end_time.value_or(t.back());
-  const int64_t count = windows_in(end - start - rule.value, stride, rule.include_incomplete);
+  const int64_t count = window_count(end - start - rule.value, stride, rule.include_incomplete);
   std::vector<Slice> frames;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t from = start + i * stride;
@@ -181,7 +173,7 @@ std::vector<Slice> tonic_time_window(const StepRule& rule, const std::vector<int
 std::vector<Slice> tonic_event_count(const StepRule& rule, size_t events) {
   const auto n = static_cast<int64_t>(events), count = std::min(rule.value, n);
   const int64_t stride = rule.value - static_cast<int64_t>(rule.overlap);
-  const int64_t windows = windows_in(n - count, stride, rule.include_incomplete);
+  const int64_t windows = window_count(n - count, stride, rule.include_incomplete);
   std::vector<Slice> frames;
   for (int64_t i = 0; i < windows; ++i) {
     frames.push_back({static_cast<size_t>(std::min(i * stride, n)),
@@ -308,6 +300,13 @@ bool StepRule::fixes_frames() const noexcept {
 
 bool StepRule::runs_live() const noexcept {
   return !fixes_frames();
+}
+
+int64_t window_count(int64_t length, int64_t stride, bool up) {
+  const double quotient = static_cast<double>(length) / static_cast<double>(stride);
+  const double count = std::max(1.0, (up ? std::ceil(quotient) : std::floor(quotient)) + 1);
+  check_count(count);
+  return static_cast<int64_t>(count);
 }
 
 StepRule parse_step_rule(std::string_view text) {

@@ -41,6 +41,10 @@ struct StepRule {
 // "tonic.time_window=25000,include_incomplete". Throws Error(kUsage) that says what is wrong.
 StepRule parse_step_rule(std::string_view text);
 
+// Windows in a stretch that is `length` longer than one of them: how often `stride` goes into it,
+// rounded up or down, and one more; at least one. Throws Error(kData) for more than 2^20.
+int64_t window_count(int64_t length, int64_t stride, bool up);
+
 // The events [begin, end) of a frame; begin >= end: none.
 struct Slice {
   size_t begin = 0, end = 0;

@@ -4,6 +4,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <bit>
 #include <memory>
 #include <string>
 
@@ -15,7 +16,9 @@ namespace {
 constexpr size_t kPart = 64 << 10;
 constexpr size_t kMostUnpacked = size_t{256} << 20, kSmallUnpacked = 1 << 20;
 constexpr size_t kMostExpansion = 256;
-constexpr int kLargestWindow = 26;  // bits; what a decoder sets aside for a frame
+// Bits of what a decoder sets aside for a frame: as much as may come out, at least what the highest
+// levels ask for.
+constexpr int kUsualWindow = 23, kLargestWindow = 28;
 
 [[noreturn]] void fail(const std::string& why) {
   throw Error(ErrorCode::kData, why);
@@ -58,7 +61,9 @@ std::vector<std::byte> unpack_zstd(std::span<const std::byte> packed) {
   const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(),
                                                                      ZSTD_freeDCtx);
   if (context == nullptr) throw std::bad_alloc();
-  ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, kLargestWindow);
+  const int window = std::bit_width(packed.size() * kMostExpansion);
+  ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax,
+                         std::clamp(window, kUsualWindow, kLargestWindow));
   std::vector<std::byte> out;
   size_t size = 0, left = 1;
   ZSTD_inBuffer in{packed.data(), packed.size(), 0};

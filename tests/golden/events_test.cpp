@@ -12,6 +12,7 @@
 #include "datasets/events/frames.hpp"
 #include "datasets/events/hdf5_events.hpp"
 #include "datasets/events/recording.hpp"
+#include "datasets/events/step_stream.hpp"
 #include "datasets/events/steps.hpp"
 #include "datasets/open.hpp"
 #include "tests/catch.hpp"
@@ -68,6 +69,35 @@ std::vector<int64_t> frames_of(const std::vector<Slice>& slices, const Events& e
     std::vector<float> frame(size);
     add_events(frame, shape, EventValue::kCount, events, slice);
     const auto channels = static_cast<size_t>(shape.channels), pixels = size / channels;
+    for (size_t c = 0; c < channels; ++c) {
+      for (size_t i = 0; i < pixels; ++i)
+        result.push_back(static_cast<int64_t>(frame[i * channels + c]));
+    }
+  }
+  return result;
+}
+
+// A few events at a time, as a live recording hands them over.
+std::vector<int64_t> streamed(const StepRule& rule, const Events& events, const FrameShape& shape) {
+  const auto blocks = [&events] {
+    return [&events, at = size_t{0}](Events& block) mutable {
+      block.clear();
+      for (size_t i = 0; i < 7 && at < events.size(); ++i, ++at) {
+        block.t.push_back(events.t[at]);
+        block.x.push_back(events.x[at]);
+        block.y.push_back(events.y[at]);
+        block.p.push_back(events.p[at]);
+      }
+      return block.size() > 0;
+    };
+  };
+  std::optional<RecordingExtent> extent;
+  if (!rule.runs_live()) extent = measure(blocks());
+  StepStream stream(rule, shape, EventValue::kCount, blocks(), extent);
+  std::vector<int64_t> result;
+  std::vector<float> frame(static_cast<size_t>(shape.size()));
+  const auto channels = static_cast<size_t>(shape.channels), pixels = frame.size() / channels;
+  while (stream.next(frame)) {
     for (size_t c = 0; c < channels; ++c) {
       for (size_t i = 0; i < pixels; ++i)
         result.push_back(static_cast<int64_t>(frame[i * channels + c]));
@@ -152,14 +182,15 @@ TEST_CASE("frames are those of Tonic and SpikingJelly", "[fast]") {
     for (const int64_t p : golden.integers(stream + "/events/p"))
       events.p.push_back(static_cast<uint8_t>(p));
     const std::vector<Slice> frames = slices(parse_step_rule(mode), events);
+    const FrameShape shape = frame_shape(34, 34, EventValue::kCount);
+    CHECK(streamed(parse_step_rule(mode), events, shape) == frames_of(frames, events, shape));
     if (error) {  // an empty slice, where SpikingJelly ends
       CHECK(std::any_of(frames.begin(), frames.end(),
                         [](const Slice& slice) { return slice.begin >= slice.end; }));
       ++errors;
       continue;
     }
-    CHECK(frames_of(frames, events, frame_shape(34, 34, EventValue::kCount)) ==
-          golden.integers(name));
+    CHECK(frames_of(frames, events, shape) == golden.integers(name));
     ++compared;
   }
   CHECK(compared == 102);
