@@ -205,6 +205,14 @@ int stream_recording(const Experiment& experiment, const std::string& path, Stre
   const FrameShape shape = frame_shape_of(recording.info(), event);
   if (shape.height != 0 && experiment.model.shape().steps == 1)
     throw experiment.error_at("model.time_steps", "is 1: the network takes one picture, no stream");
+  // They compute with the times as stored, in seconds.
+  const bool stored = event.steps.starts_with("spikingjelly.time") ||
+                      event.steps.starts_with("spikingjelly.duration");
+  if (recording.info().format == "shd" && stored) {
+    throw experiment.error_at("dataset.steps",
+                              "of SHD, SpikingJelly's rules of time are not streamed: "
+                              "tonic.time_window is");
+  }
   std::optional<RecordingExtent> extent;
   if (!parse_step_rule(event.steps).runs_live() && path != "-") {
     Recording first = open();

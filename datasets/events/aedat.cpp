@@ -35,7 +35,7 @@ uint32_t load_be(std::span<const std::byte> bytes, size_t at) {
 
 }  // namespace
 
-Decoder decode_aedat2(std::shared_ptr<ByteReader> in, bool mirrored, RecordingInfo& info) {
+EventDecoder decode_aedat2(std::shared_ptr<ByteReader> in, bool mirrored, RecordingInfo& info) {
   constexpr int64_t kSide = 128;
   constexpr uint32_t kAddresses = 1 << 15;
   info.width = info.height = kSide;
@@ -171,7 +171,7 @@ class Packets {
 
 }  // namespace
 
-Decoder decode_aedat31(std::shared_ptr<ByteReader> in, RecordingInfo& info) {
+EventDecoder decode_aedat31(std::shared_ptr<ByteReader> in, RecordingInfo& info) {
   for (;;) {
     const auto line = take_comment(*in);
     if (!line) fail("the header does not end with #!END-HEADER");

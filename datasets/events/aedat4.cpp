@@ -167,7 +167,7 @@ class Aedat4 {
 
 }  // namespace
 
-Decoder decode_aedat4(std::shared_ptr<ByteReader> in, RecordingInfo& info) {
+EventDecoder decode_aedat4(std::shared_ptr<ByteReader> in, RecordingInfo& info) {
   FileHead head = read_head(*in);
   info.width = head.stream.width;
   info.height = head.stream.height;

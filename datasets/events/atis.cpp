@@ -6,7 +6,7 @@
 
 namespace spikeloom {
 
-Decoder decode_atis(std::shared_ptr<ByteReader> in) {
+EventDecoder decode_atis(std::shared_ptr<ByteReader> in) {
   constexpr int kOverflowRow = 240, kOverflow = 1 << 13;
   return record_decoder(
       std::move(in), 5,

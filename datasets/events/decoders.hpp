@@ -17,7 +17,7 @@
 namespace spikeloom {
 
 // Decodes the next block into the sink; false when there is no more. A block may hold no events.
-using Decoder = std::function<bool(EventSink&)>;
+using EventDecoder = std::function<bool(EventSink&)>;
 
 // A clock of few bits: a fall by more than half of its range is a wrap.
 class Clock {
@@ -38,7 +38,7 @@ class Clock {
 
 // Whole records of `bytes` bytes one after the other. `decode(record, at, sink)` takes each.
 template <typename Decode>
-Decoder record_decoder(std::shared_ptr<ByteReader> in, size_t bytes, Decode decode) {
+EventDecoder record_decoder(std::shared_ptr<ByteReader> in, size_t bytes, Decode decode) {
   return [in = std::move(in), bytes, decode = std::move(decode)](EventSink& sink) mutable {
     const auto block = in->peek(bytes);
     const size_t records = block.size() / bytes;
@@ -56,14 +56,14 @@ Decoder record_decoder(std::shared_ptr<ByteReader> in, size_t bytes, Decode deco
 }
 
 // N-MNIST and N-Caltech101: 5 bytes an event.
-Decoder decode_atis(std::shared_ptr<ByteReader> in);
+EventDecoder decode_atis(std::shared_ptr<ByteReader> in);
 
 // AEDAT 2 of the 128 x 128 sensor (CIFAR10-DVS): big-endian pairs. `mirrored`: as Tonic reads
 // addresses, otherwise as SpikingJelly does.
-Decoder decode_aedat2(std::shared_ptr<ByteReader> in, bool mirrored, RecordingInfo& info);
+EventDecoder decode_aedat2(std::shared_ptr<ByteReader> in, bool mirrored, RecordingInfo& info);
 // AEDAT 3.1 (DVS128 Gesture): packets; those that are no changes of brightness are skipped.
-Decoder decode_aedat31(std::shared_ptr<ByteReader> in, RecordingInfo& info);
+EventDecoder decode_aedat31(std::shared_ptr<ByteReader> in, RecordingInfo& info);
 // AEDAT 4: the first stream of events.
-Decoder decode_aedat4(std::shared_ptr<ByteReader> in, RecordingInfo& info);
+EventDecoder decode_aedat4(std::shared_ptr<ByteReader> in, RecordingInfo& info);
 
 }  // namespace spikeloom

@@ -37,6 +37,8 @@ class EventDataset final : public Dataset {
         window_(choose_window(spec, static_cast<int64_t>(list_.samples.size()))),
         shape_(shape_of_first()),
         normaliser_(spec.mean, spec.std, shape_.height == 0 ? shape_.width : shape_.channels) {
+    if (as_stored_ && !list_.shd)
+      throw Error(ErrorCode::kUsage, "time_arithmetic: \"stored\" is of SHD and SSC");
     info_.size = window_.count;
     info_.classes = spec.classes == 0 ? list_.classes : spec.classes;
     info_.height = shape_.height;
@@ -198,8 +200,13 @@ std::unique_ptr<Dataset> open_events(const DatasetSpec& spec) {
     throw Error(ErrorCode::kUsage, "split: recordings are named by path and labels");
   if (spec.pad != 0) throw Error(ErrorCode::kUsage, "pad: frames have the size of the sensor");
   if (spec.classes < 0) throw Error(ErrorCode::kUsage, "classes: negative");
+  if (spec.event.steps == "es_imagenet" && spec.event.value == "signed")
+    throw Error(ErrorCode::kUsage, "value: frames of es_imagenet are 0 and 1 in two channels");
   auto dataset = std::make_unique<EventDataset>(spec);
   if (spec.events) return declared_events(std::move(dataset), *spec.events);
+  // A rule that does not fit the network is an error that should not wait for all files.
+  const int64_t frames = dataset->info().frames;
+  if (frames > 1 && spec.frames > 0 && frames != spec.frames) return dataset;
   dataset->find_levels();
   return dataset;
 }

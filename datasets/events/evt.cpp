@@ -38,7 +38,7 @@ class HighTime {
 
 }  // namespace
 
-Decoder decode_evt2(std::shared_ptr<ByteReader> in, int64_t start) {
+EventDecoder decode_evt2(std::shared_ptr<ByteReader> in, int64_t start) {
   return record_decoder(std::move(in), 4,
                         [start, time = HighTime()](std::span<const std::byte> record, uint64_t at,
                                                    EventSink& sink) mutable {
@@ -53,7 +53,7 @@ Decoder decode_evt2(std::shared_ptr<ByteReader> in, int64_t start) {
                         });
 }
 
-Decoder decode_evt21(std::shared_ptr<ByteReader> in, int64_t start, bool swapped) {
+EventDecoder decode_evt21(std::shared_ptr<ByteReader> in, int64_t start, bool swapped) {
   return record_decoder(std::move(in), 8,
                         [start, swapped, time = HighTime()](std::span<const std::byte> record,
                                                             uint64_t at, EventSink& sink) mutable {
@@ -140,7 +140,7 @@ class Evt3 {
 
 }  // namespace
 
-Decoder decode_evt3(std::shared_ptr<ByteReader> in, int64_t start) {
+EventDecoder decode_evt3(std::shared_ptr<ByteReader> in, int64_t start) {
   return record_decoder(std::move(in), 2, Evt3(start));
 }
 

@@ -107,7 +107,7 @@ Events ShdFile::read(int64_t index, RecordingInfo& info) const {
   return events;
 }
 
-Decoder decode_shd(const std::filesystem::path& path, int64_t index, RecordingInfo& info) {
+EventDecoder decode_shd(const std::filesystem::path& path, int64_t index, RecordingInfo& info) {
   auto file = std::make_shared<const ShdFile>(path);
   if (index < 0 || index >= file->size())
     fail("has " + std::to_string(file->size()) + " recordings, none of number " +
@@ -125,7 +125,7 @@ Decoder decode_shd(const std::filesystem::path& path, int64_t index, RecordingIn
   };
 }
 
-Decoder decode_dsec(std::unique_ptr<ForeignFile> opened, RecordingInfo& info) {
+EventDecoder decode_dsec(std::unique_ptr<ForeignFile> opened, RecordingInfo& info) {
   constexpr const char* kPaths[] = {"/events/t", "/events/x", "/events/y", "/events/p"};
   std::shared_ptr<const ForeignFile> file = std::move(opened);
   std::array<const Object*, 4> columns{};

@@ -39,8 +39,8 @@ class ShdFile {
 };
 
 // One recording of the file; fails where there is none.
-Decoder decode_shd(const std::filesystem::path& path, int64_t index, RecordingInfo& info);
+EventDecoder decode_shd(const std::filesystem::path& path, int64_t index, RecordingInfo& info);
 // In blocks.
-Decoder decode_dsec(std::unique_ptr<hdf5::ForeignFile> file, RecordingInfo& info);
+EventDecoder decode_dsec(std::unique_ptr<hdf5::ForeignFile> file, RecordingInfo& info);
 
 }  // namespace spikeloom

@@ -190,7 +190,7 @@ bool EventColumns::polarity(const NpyNumber& p) {
   return value == 1;
 }
 
-Decoder decode_npy(std::shared_ptr<ByteReader> in, const RecordingOptions& options) {
+EventDecoder decode_npy(std::shared_ptr<ByteReader> in, const RecordingOptions& options) {
   const NpyRows header = parse_npy_rows(in->peek(kMaxNpyHeaderBytes), "array");
   Layout layout = layout_of(header, options);
   checked_bytes({static_cast<int64_t>(layout.rows)}, static_cast<int64_t>(layout.row_bytes),
@@ -244,7 +244,7 @@ void add_all(EventSink& sink, const std::array<Stored, 4>& arrays, const EventCo
 
 }  // namespace
 
-Decoder decode_npz(const std::filesystem::path& file, const RecordingOptions& options) {
+EventDecoder decode_npz(const std::filesystem::path& file, const RecordingOptions& options) {
   const ZipArchive archive(file);
   if (archive.find("frames.npy") != nullptr && archive.find("t.npy") == nullptr)
     fail("holds frames, no events (a cache of SpikingJelly); kind = \"npy\" reads frames");
@@ -269,7 +269,7 @@ bool is_es_imagenet(const std::filesystem::path& file) {
   return archive.find("pos.npy") != nullptr && archive.find("neg.npy") != nullptr;
 }
 
-Decoder decode_es_imagenet(const std::filesystem::path& file, RecordingInfo& info) {
+EventDecoder decode_es_imagenet(const std::filesystem::path& file, RecordingInfo& info) {
   constexpr int64_t kSide = 256, kSteps = 8;
   info.width = info.height = kSide;
   const ZipArchive archive(file);

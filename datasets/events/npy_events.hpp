@@ -24,13 +24,13 @@ class EventColumns {
 
 // A structure with fields t, x, y, p, or an array [N, 4] of which options.columns says what its
 // columns are. Rows are read as they come.
-Decoder decode_npy(std::shared_ptr<ByteReader> in, const RecordingOptions& options);
+EventDecoder decode_npy(std::shared_ptr<ByteReader> in, const RecordingOptions& options);
 
 // Arrays t, x, y, p of equal length.
-Decoder decode_npz(const std::filesystem::path& file, const RecordingOptions& options);
+EventDecoder decode_npz(const std::filesystem::path& file, const RecordingOptions& options);
 // Arrays pos and neg [N, 3] of row, column, time 1 to 8 (ES-ImageNet), as SpikingJelly reads them:
 // pos is ON.
-Decoder decode_es_imagenet(const std::filesystem::path& file, RecordingInfo& info);
+EventDecoder decode_es_imagenet(const std::filesystem::path& file, RecordingInfo& info);
 // Whether an archive holds pos and neg.
 bool is_es_imagenet(const std::filesystem::path& file);
 

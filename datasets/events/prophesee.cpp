@@ -181,8 +181,8 @@ bool is_raw(const PropheseeHeader& header) noexcept {
   return header.find("evt") != nullptr || header.find("format") != nullptr;
 }
 
-Decoder decode_raw(std::shared_ptr<ByteReader> in, const PropheseeHeader& header,
-                   RecordingInfo& info) {
+EventDecoder decode_raw(std::shared_ptr<ByteReader> in, const PropheseeHeader& header,
+                        RecordingInfo& info) {
   info.width = header.width;
   info.height = header.height;
   const std::string encoding = encoding_of(header);
@@ -206,8 +206,8 @@ Decoder decode_raw(std::shared_ptr<ByteReader> in, const PropheseeHeader& header
   return decode_evt3(std::move(in), start);
 }
 
-Decoder decode_dat(std::shared_ptr<ByteReader> in, const PropheseeHeader& header,
-                   RecordingInfo& info) {
+EventDecoder decode_dat(std::shared_ptr<ByteReader> in, const PropheseeHeader& header,
+                        RecordingInfo& info) {
   constexpr size_t kRecord = 8;
   info.width = header.width;
   info.height = header.height;

@@ -27,15 +27,15 @@ bool is_raw(const PropheseeHeader& header) noexcept;
 
 // `info` gets the sensor's size and the finer name of the format. Throws Error(kData) by name for
 // encodings that are not read.
-Decoder decode_raw(std::shared_ptr<ByteReader> in, const PropheseeHeader& header,
-                   RecordingInfo& info);
-Decoder decode_dat(std::shared_ptr<ByteReader> in, const PropheseeHeader& header,
-                   RecordingInfo& info);
+EventDecoder decode_raw(std::shared_ptr<ByteReader> in, const PropheseeHeader& header,
+                        RecordingInfo& info);
+EventDecoder decode_dat(std::shared_ptr<ByteReader> in, const PropheseeHeader& header,
+                        RecordingInfo& info);
 
 // The words of an encoding; `start`: microseconds to be added.
-Decoder decode_evt2(std::shared_ptr<ByteReader> in, int64_t start);
+EventDecoder decode_evt2(std::shared_ptr<ByteReader> in, int64_t start);
 // `swapped`: the halves of a word are exchanged, as old cameras did.
-Decoder decode_evt21(std::shared_ptr<ByteReader> in, int64_t start, bool swapped);
-Decoder decode_evt3(std::shared_ptr<ByteReader> in, int64_t start);
+EventDecoder decode_evt21(std::shared_ptr<ByteReader> in, int64_t start, bool swapped);
+EventDecoder decode_evt3(std::shared_ptr<ByteReader> in, int64_t start);
 
 }  // namespace spikeloom

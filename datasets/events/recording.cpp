@@ -23,19 +23,19 @@ struct Opening {
   std::optional<PropheseeHeader> header{};  // where it was read to tell the format
 };
 
-Decoder open_nmnist(Opening& o) {
+EventDecoder open_nmnist(Opening& o) {
   return decode_atis(o.bytes);
 }
 
-Decoder open_aedat2(Opening& o) {
+EventDecoder open_aedat2(Opening& o) {
   return decode_aedat2(o.bytes, o.options.orientation == "tonic", o.info);
 }
 
-Decoder open_aedat31(Opening& o) {
+EventDecoder open_aedat31(Opening& o) {
   return decode_aedat31(o.bytes, o.info);
 }
 
-Decoder open_aedat4(Opening& o) {
+EventDecoder open_aedat4(Opening& o) {
   return decode_aedat4(o.bytes, o.info);
 }
 
@@ -44,15 +44,15 @@ const PropheseeHeader& header_of(Opening& o) {
   return *o.header;
 }
 
-Decoder open_raw(Opening& o) {
+EventDecoder open_raw(Opening& o) {
   return decode_raw(o.bytes, header_of(o), o.info);
 }
 
-Decoder open_dat(Opening& o) {
+EventDecoder open_dat(Opening& o) {
   return decode_dat(o.bytes, header_of(o), o.info);
 }
 
-Decoder open_npy(Opening& o) {
+EventDecoder open_npy(Opening& o) {
   return decode_npy(o.bytes, o.options);
 }
 
@@ -64,25 +64,25 @@ const std::filesystem::path& file_of(const Opening& o) {
   return o.file;
 }
 
-Decoder open_npz(Opening& o) {
+EventDecoder open_npz(Opening& o) {
   return decode_npz(file_of(o), o.options);
 }
 
-Decoder open_es_imagenet(Opening& o) {
+EventDecoder open_es_imagenet(Opening& o) {
   return decode_es_imagenet(file_of(o), o.info);
 }
 
-Decoder open_shd(Opening& o) {
+EventDecoder open_shd(Opening& o) {
   return decode_shd(file_of(o), o.index, o.info);
 }
 
-Decoder open_dsec(Opening& o) {
+EventDecoder open_dsec(Opening& o) {
   return decode_dsec(std::make_unique<hdf5::ForeignFile>(file_of(o)), o.info);
 }
 
 struct FormatRow {
   RecordingFormat format;
-  Decoder (*open)(Opening&);
+  EventDecoder (*open)(Opening&);
 };
 
 constexpr FormatRow kFormats[] = {
@@ -211,7 +211,7 @@ struct Recording::State {
   std::string name;
   RecordingInfo info;
   std::optional<EventSink> sink;
-  Decoder decode;
+  EventDecoder decode;
   int64_t checked = 0;  // words when the counts were looked at last
 
   void open(Opening& opening) {

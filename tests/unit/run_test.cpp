@@ -334,7 +334,7 @@ TEST_CASE("fed frame by frame a network decides as on the whole sequence") {
   const Network network = make_network(experiment, info);
   for (int64_t sample = 0; sample < 5; ++sample) {
     DecisionStream stream(experiment, network, 2, usual().cpu);
-    ArrayFrames frames(part_of(sequences, sample, 1), stream.channels());
+    ArrayFrames frames(part_of(sequences, sample, 1), stream.frame_shape().back());
     Tensor frame({1, 5});
     int64_t answers = 0;
     while (frames.next(frame)) answers += stream.feed(frame).has_value();
