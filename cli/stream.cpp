@@ -219,7 +219,11 @@ int stream_recording(const Experiment& experiment, const std::string& path, Stre
     extent = measure([&](Events& events) { return first.next(events); });
   }
   EventFrames frames(std::move(recording), event, shape, extent);
-  const Network network = make_network(experiment, info_of_frames(experiment, shape));
+  const DatasetInfo info = info_of_frames(experiment, shape);
+  check_fits(experiment.model, info, [&](const auto& key, const auto& message) {
+    return experiment.error_at(key, message);
+  });
+  const Network network = make_network(experiment, info);
   for (const std::string& note : network.notes) {
     if (!options.json) fmt::print("{}\n", note);
   }

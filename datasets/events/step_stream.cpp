@@ -149,6 +149,8 @@ bool StepStream::take_event() {
 }
 
 bool StepStream::next(std::span<float> frame) {
+  if (static_cast<int64_t>(frame.size()) != shape_.size())
+    throw Error(ErrorCode::kInternal, "a frame of another size than the recording's");
   while (!ended_) {
     if (window_ == frames_) return false;  // what is left belongs to no frame
     if (!take_event()) {
