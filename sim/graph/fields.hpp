@@ -9,7 +9,8 @@
 //   single(key, V&), real(key, V&)    float and double, finite
 //   flag(key, V&)                     optional_flag: absent stands for false
 //   text(key, V&), shape(key, V&)     optional_text, optional_shape: absent stands for empty
-//   choice(key, V&, names)            an enum whose values are positions in `names`
+//   choice(key, V&, names)            an enum whose values are positions in `names`;
+//                                     optional_choice: absent stands for the first
 //   neuron(V&)                        a NeuronSpec (neurons/neuron.hpp): model, rules, parameters
 //   label(text)                       how people call the operator, where its kind alone is not it
 // Visitors: the writer and the reader of JSON (sim/trace/graph_json*.cpp) and Labeller.
@@ -46,6 +47,8 @@ struct Labeller {
   void optional_shape(const char*, const Shape&) {}
   template <typename E, size_t N>
   void choice(const char*, E, const char* const (&)[N]) {}
+  template <typename E, size_t N>
+  void optional_choice(const char*, E, const char* const (&)[N]) {}
   void neuron(const NeuronSpec&) {}
   void label(std::string text) { result = std::move(text); }
 };

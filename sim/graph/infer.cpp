@@ -79,6 +79,12 @@ Inferred infer_same(Inputs in) {
   return {EdgeKind::kReal, in[0].shape};
 }
 
+Inferred infer_numbers(Inputs in) {
+  require_inputs(in, 1);
+  require_not_counts(in[0]);
+  return {EdgeKind::kReal, in[0].shape};
+}
+
 Inferred infer_pair(Inputs in) {
   require_inputs(in, 2);
   for (const InputValue& value : in) require_kind(value, EdgeKind::kReal);

@@ -29,6 +29,8 @@ LevelRange sum_of(LevelRange a, LevelRange b);
 
 // One real value or levels as numbers, the result is real and alike.
 Inferred infer_same(Inputs in);
+// One real value, spikes or levels as numbers, the result is real and alike.
+Inferred infer_numbers(Inputs in);
 // Two real values of one shape, the result is alike.
 Inferred infer_pair(Inputs in);
 

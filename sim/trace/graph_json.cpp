@@ -47,6 +47,10 @@ struct FieldWriter {
   void choice(const char* key, E value, const char* const (&names)[N]) {
     name(key, names, static_cast<size_t>(value));
   }
+  template <typename E, size_t N>
+  void optional_choice(const char* key, E value, const char* const (&names)[N]) {
+    if (value != E{}) name(key, names, static_cast<size_t>(value));
+  }
   // Apart, and of no certain length: GCC 12 folds choices of several lengths into one function and
   // then warns of the others' ends.
   void name(const char* key, const char* const* names, size_t at) { object[key] = names[at]; }

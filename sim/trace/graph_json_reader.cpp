@@ -178,6 +178,11 @@ class FieldReader {
   void choice(const char* key, E& value, const char* const (&names)[N]) {
     value = static_cast<E>(fields_.choice(key, {std::begin(names), std::end(names)}));
   }
+  template <typename E, size_t N>
+  void optional_choice(const char* key, E& value, const char* const (&names)[N]) {
+    value = E{};
+    if (fields_.has(key)) choice(key, value, names);
+  }
   void neuron(NeuronSpec& spec) {
     std::vector<std::string> models;
     for (const NeuronRow& row : neuron_table()) models.emplace_back(row.name);

@@ -144,7 +144,8 @@ TEST_CASE("elementwise operators equal the reference", "[parity]") {
   check_all(Activation{ActivationKind::kSigmoid});
   check_all(Mul{});
   check_all(Activation{ActivationKind::kGelu});
-  check_all(StepMean{}, false);  // one state slot per unit
+  for (const StepMode mode : {StepMode::kMean, StepMode::kSum, StepMode::kMost})
+    check_all(StepMean{mode}, false);  // one state slot per unit
   check_all(SpatialMean{});
 }
 
@@ -169,6 +170,12 @@ void check_shapes(F make, std::initializer_list<bool> kinds, bool epilogue) {
       }
     }
   }
+}
+
+TEST_CASE("values of every kind scaled and added over the steps equal the reference", "[parity]") {
+  check_shapes([](int64_t) { return Scale{0.3f}; }, {false, true}, true);
+  for (const StepMode mode : {StepMode::kMean, StepMode::kSum, StepMode::kMost})
+    check_shapes([&](int64_t) { return StepMean{mode}; }, {false, true}, false);
 }
 
 TEST_CASE("adding spikes to a real value equals the reference", "[parity]") {

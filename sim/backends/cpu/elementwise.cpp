@@ -40,10 +40,10 @@ inline const float* make_row(const PackedAdd&, const Rows& rows, int64_t t, int6
 
 inline const float* make_row(const PackedScale& p, const Rows& rows, int64_t t, int64_t row,
                              float* to) {
-  const float* from = rows.in(0, t, row);
+  const ValueRef& from = rows.io.in[0];
   const float* factors = p.factors.row(row);
   each_vector(rows.floats, to, [&](int64_t c) {
-    return hn::Mul(hn::LoadU(kD, from + c), hn::LoadU(kD, factors + c));
+    return hn::Mul(values_at(from, t, row, c), hn::LoadU(kD, factors + c));
   });
   return to;
 }
@@ -116,15 +116,21 @@ inline const float* make_row(const PackedFirstRow&, const Rows& rows, int64_t t,
   return rows.in(0, t, 0);
 }
 
-inline const float* make_row(const PackedStepMean&, const Rows& rows, int64_t t, int64_t row,
+inline const float* make_row(const PackedStepMean& p, const Rows& rows, int64_t t, int64_t row,
                              float* to) {
-  const float* from = rows.in(0, t, row);
+  const ValueRef& from = rows.io.in[0];
   float* sums = rows.io.state + row * rows.floats;
-  const V steps = hn::Set(kD, static_cast<float>(rows.io.steps_before + t + 1));
+  const int64_t step = rows.io.steps_before + t;
+  const V steps = hn::Set(kD, static_cast<float>(step + 1));
   each_vector(rows.floats, to, [&](int64_t c) {
-    const V sum = hn::Add(hn::LoadU(kD, sums + c), hn::LoadU(kD, from + c));
+    const V x = values_at(from, t, row, c), before = hn::LoadU(kD, sums + c);
+    V sum = hn::Add(before, x);
+    if (p.mode == StepMode::kMost) {
+      const auto stays = hn::Or(hn::Le(x, before), hn::IsNaN(before));
+      sum = step == 0 ? x : hn::IfThenElse(hn::And(stays, hn::Eq(x, x)), before, x);
+    }
     hn::StoreU(sum, kD, sums + c);
-    return hn::Div(sum, steps);
+    return p.mode == StepMode::kMean ? hn::Div(sum, steps) : sum;
   });
   return to;
 }

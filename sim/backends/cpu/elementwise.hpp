@@ -10,7 +10,8 @@
 //   PackedMul          a * b
 //   PackedSpatialMean  32 lanes, lane l = +0 + rows l, l+32, ... ascending; lanes fold by 16, 8,
 //                      4, 2, 1; / rows
-//   PackedStepMean     state += x; state / float(steps so far, this one included)
+//   PackedStepMean     state += x; state / float(steps so far, this one included), or the sum, or
+//                      the largest so far
 //
 // Vectors run over channels. Threads share rows (channels for the spatial mean).
 

@@ -325,8 +325,8 @@ PackedMain pack_main(const Activation& op, const Graph&, const Node&, const Weig
 PackedMain pack_main(const SpatialMean&, const Graph&, const Node&, const Weights&) {
   return PackedSpatialMean{};
 }
-PackedMain pack_main(const StepMean&, const Graph&, const Node&, const Weights&) {
-  return PackedStepMean{};
+PackedMain pack_main(const StepMean& op, const Graph&, const Node&, const Weights&) {
+  return PackedStepMean{op.mode};
 }
 PackedMain pack_main(const KtV& op, const Graph&, const Node&, const Weights&) {
   return PackedKtV{op.heads};

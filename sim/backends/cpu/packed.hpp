@@ -124,7 +124,9 @@ struct PackedActivation {
   ActivationKind kind = ActivationKind::kRelu;
 };
 struct PackedSpatialMean {};
-struct PackedStepMean {};
+struct PackedStepMean {
+  StepMode mode = StepMode::kMean;
+};
 struct PackedKtV {
   int64_t heads = 1;
 };

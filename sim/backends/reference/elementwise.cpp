@@ -17,7 +17,7 @@ void run_op(const Add&, const Prepared&, const UnitIo& io, int64_t t) {
 
 void run_op(const Scale& op, const Prepared& p, const UnitIo& io, int64_t t) {
   elementwise(io, t, [&](int64_t r, int64_t c) {
-    return io.in[0].real_row(t, r)[c] * number_of(p.scale, op.factor, io.real.channels, r, c);
+    return element(io.in[0], t, r, c) * number_of(p.scale, op.factor, io.real.channels, r, c);
   });
 }
 

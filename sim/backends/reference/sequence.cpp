@@ -10,12 +10,17 @@
 
 namespace spikeloom::reference {
 
-void run_op(const StepMean&, const Prepared&, const UnitIo& io, int64_t t) {
+void run_op(const StepMean& op, const Prepared&, const UnitIo& io, int64_t t) {
   const auto steps = static_cast<float>(io.steps_before + t + 1);
   elementwise(io, t, [&](int64_t r, int64_t c) {
     float& sum = io.state[r * padded(io.real.channels) + c];
-    sum += io.in[0].real_row(t, r)[c];
-    return sum / steps;
+    const float x = element(io.in[0], t, r, c);
+    if (op.mode == StepMode::kMost) {
+      if (steps == 1 || x > sum || std::isnan(x)) sum = x;
+      return sum;
+    }
+    sum += x;
+    return op.mode == StepMode::kSum ? sum : sum / steps;
   });
 }
 

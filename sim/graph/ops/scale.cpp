@@ -9,7 +9,7 @@ namespace spikeloom {
 
 Inferred Scale::infer(Inputs in) const {
   require_array_fits(factors, shape, in);
-  return infer_same(in);
+  return infer_numbers(in);
 }
 
 std::vector<Parameter> Scale::parameters() const {

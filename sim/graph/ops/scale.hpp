@@ -1,11 +1,11 @@
 #pragma once
-// One real value times numbers.
+// One value times numbers.
 
 #include "sim/graph/operator.hpp"
 
 namespace spikeloom {
 
-// x * factor. With an array of factors, of shape [channels] or that of the value, each channel or
+// x * factor, of a real value, spikes or levels; the result is real. With an array of factors, of shape [channels] or that of the value, each channel or
 // element has its own and `factor` means nothing.
 struct Scale {
   float factor = 1;

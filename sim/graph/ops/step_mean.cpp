@@ -5,7 +5,7 @@
 namespace spikeloom {
 
 Inferred StepMean::infer(Inputs in) const {
-  return infer_same(in);
+  return infer_numbers(in);
 }
 
 std::vector<StateSlot> StepMean::state(const Shape& shape) const {
@@ -17,7 +17,13 @@ NodeWork StepMean::work(const NodeRun& run) const {
 }
 
 ValueBound StepMean::bound(const BoundInput& in) const {
-  return {in.in[0] * in.steps, in.in[0]};
+  const double sum = in.in[0] * in.steps;
+  switch (mode) {
+    case StepMode::kMean: return {sum, in.in[0]};
+    case StepMode::kSum: return {sum, sum};
+    case StepMode::kMost: break;
+  }
+  return {in.in[0], in.in[0]};
 }
 
 }  // namespace spikeloom

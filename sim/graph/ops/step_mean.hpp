@@ -1,16 +1,23 @@
 #pragma once
-// Running mean over the steps so far.
+// Running mean, sum or maximum over the steps so far.
 
 #include "sim/graph/operator.hpp"
 
 namespace spikeloom {
 
-// Sum in step order, divided by their number. State slot "sum".
+enum class StepMode { kMean, kSum, kMost };
+constexpr const char* kStepModeNames[] = {"mean", "sum", "max"};
+
+// Sum in step order, from +0, for a mean divided by their number; or the largest value so far, the
+// first of equals; NaN stays. Of spikes, their numbers. State slot "sum".
 struct StepMean {
+  StepMode mode = StepMode::kMean;
+
   static constexpr const char* kKind = "step_mean";
   template <typename Self, typename V>
-  static void fields(Self&, V& v) {
-    v.label("step mean");
+  static void fields(Self& o, V& v) {
+    v.optional_choice("mode", o.mode, kStepModeNames);
+    v.label(std::string("step ") + kStepModeNames[static_cast<size_t>(o.mode)]);
   }
   Inferred infer(Inputs in) const;
   static constexpr NoParameters parameters{};
