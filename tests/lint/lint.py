@@ -12,7 +12,7 @@ import sys
 # The design's table: what a folder may include besides itself. Longest match names a file's folder.
 CORE, IO, HDF5, NEURONS, GRAPH, PLAN = "core", "core/io", "core/io/hdf5", "neurons", "sim/graph", "sim/plan"
 COUNTS = "sim/counts"
-BACKENDS, TRACE, MODELS, DATASETS = "sim/backends", "sim/trace", "models", "datasets"
+BACKENDS, TRACE, NIR, MODELS, DATASETS = "sim/backends", "sim/trace", "nir", "models", "datasets"
 EVENTS = "datasets/events"
 ENERGY, CHIP, REPORT = "hw_model/energy", "hw_model/chip", "hw_model/report"
 ALLOWED = {
@@ -25,7 +25,8 @@ ALLOWED = {
     COUNTS: {CORE, NEURONS, GRAPH, PLAN},
     BACKENDS: {CORE, NEURONS, GRAPH, PLAN},
     TRACE: {CORE, IO, HDF5, NEURONS, GRAPH, PLAN, COUNTS},
-    MODELS: {CORE, NEURONS, GRAPH},
+    NIR: {CORE, IO, HDF5, NEURONS, GRAPH},
+    MODELS: {CORE, NEURONS, GRAPH, NIR},
     DATASETS: {CORE, IO, EVENTS},
     EVENTS: {CORE, IO, HDF5, DATASETS},
     ENERGY: {CORE, IO, NEURONS, GRAPH, COUNTS},
@@ -84,7 +85,7 @@ def check_source(path, text, faults):
 
 # Libraries hand results and lines to whoever called them: only the program prints, exits, looks into the environment and
 # handles signals.
-LIBRARY_FOLDERS = ("core/", "neurons/", "sim/", "models/", "datasets/", "hw_model/", "run/")
+LIBRARY_FOLDERS = ("core/", "neurons/", "sim/", "nir/", "models/", "datasets/", "hw_model/", "run/")
 PROGRAMS_ONLY = re.compile(r"fmt::print\b|std::(?:cout|cerr|clog)\b|\bstd(?:out|err)\b|\bgetenv\b|\bisatty\b|std::signal\b|\bsigaction\b"
                            r"|(?<!\w)(?:_exit|exit|abort|quick_exit|fputs|puts|printf)\(")
 
@@ -118,7 +119,7 @@ def check_families(sources, faults):
         for number, line in enumerate(text.splitlines(), 1):
             if re.match(r'\s*#\s*include\s+"models/\w+/', line):
                 faults.append(f"{path}:{number}: asks for one family; models/families.hpp has them all")
-            elif "#include" not in line and word.search(re.sub(r"(^|\s)//.*", "", line)):
+            elif "#include" not in line and word.search(re.sub(r"(^|\s)//.*|\bnir::|\bnamespace nir\b|\.nir\b", "", line)):
                 faults.append(f"{path}:{number}: names a family; what differs is a field of its row in models/")
 
 
