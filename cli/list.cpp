@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kUsualExtent = 224;  // of images; no array of a network depends on it
 
 void print_family(const Family& family) {
-  constexpr const char* kReads[] = {"images", "sequences", "whole sequences", "tokens"};
+  constexpr const char* kReads[] = {"images", "sequences", "whole sequences", "tokens", "frames"};
   fmt::print(
       "models: {} ({}), reads {}{}\n", family.name, family.about,
       kReads[static_cast<size_t>(family.sample)],
@@ -24,6 +24,11 @@ void print_family(const Family& family) {
   for (const FamilyPreset& preset : family.presets) {
     const ModelSpec spec = family.start(preset.name);
     const ModelShape shape = family.shape(spec);
+    if (family.given != nullptr) {  // it has no arrays yet
+      fmt::print("  {} {:<15} {}{}{}\n", family.preset_key, preset.name, preset.text,
+                 preset.note.empty() ? "" : "  ", preset.note);
+      continue;
+    }
     const int64_t extent = family.sample == SampleKind::kImage ? kUsualExtent : 0;
     const Graph graph = family.build(
         spec, {.height = extent, .width = extent, .channels = shape.channels, .tables = false});

@@ -27,7 +27,10 @@ Graph dense_twin(const Graph& spiking) {
     std::vector<NodeId> inputs;
     for (const NodeId input : node.inputs) inputs.push_back(moved[static_cast<size_t>(input)]);
     NodeId& place = moved[static_cast<size_t>(id)];
-    if (std::holds_alternative<Neuron>(node.op)) {
+    const auto* neuron = std::get_if<Neuron>(&node.op);
+    if (neuron != nullptr && !neuron->spec.fires()) {
+      place = inputs[0];  // an integrator of what it reads: in one pass, that
+    } else if (neuron != nullptr) {
       place = is_attention_neuron(spiking, consumers, id)
                   ? inputs[0]
                   : twin.add(node.name, Activation{}, inputs);

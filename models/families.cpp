@@ -7,6 +7,7 @@
 #include "models/ann/rwkv4.hpp"
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/ms_resnet/ms_resnet.hpp"
+#include "models/nir/nir.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
 
@@ -19,6 +20,7 @@ const std::vector<Family>& families() {
       lmuformer_family(),    //
       spikeformer_family(),  //
       ms_resnet_family(),    //
+      nir_family(),          //
       rwkv4_family(),        //
       spikegpt_family(),     //
   };

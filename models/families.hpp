@@ -2,6 +2,7 @@
 // The one table of network families: what tells one from another is a field of its row, and nothing
 // else in the program asks which family it has. A family is a folder and a row. Thread-safe.
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@ enum class SampleKind {
   kSequence,       // one position a step
   kWholeSequence,  // all positions in one step
   kTokens,         // one token id a step
+  kFrames,         // frames of the network's own shape, one a step or one for all
 };
 
 struct FamilyPreset {
@@ -47,6 +49,24 @@ struct CheckpointRules {
   ModelSpec (*complete)(const ModelSpec& spec, const Weights* stored, const DataShape&) = nullptr;
 };
 
+// A network that comes as a whole, weights included.
+struct GivenNetwork {
+  Graph graph;
+  Weights weights;
+  std::vector<std::string> notes;  // what was decided or left out on the way, a sentence each
+  std::string source;              // "net.nir"
+};
+
+// What a network file holds and what becomes of it, for `spikeloom inspect`.
+struct NetworkFacts {
+  std::string title;     // "NIR 1.0.8, 8 nodes"
+  std::string settings;  // what was chosen where the file is open; "": nothing yet
+  std::vector<std::string> header;
+  std::vector<std::vector<std::string>> rows;  // a node each, in the order of running
+  std::vector<std::string> warnings;
+  std::optional<Graph> graph;  // where it could be built
+};
+
 // What a publication says of how many times less energy its network needs than the same dense one,
 // by the arithmetic of sim/counts/residual_stream.hpp: prices of a MAC and an addition, the
 // firing rate and width it assumes.
@@ -62,7 +82,8 @@ struct Family {
   SampleKind sample = SampleKind::kImage;
   bool spikes = true;                      // false: a dense network to stand beside spiking ones
   std::string_view length_key = {};        // that says how many steps, or positions, a sample has
-  std::vector<FamilyPreset> presets = {};  // none: there is no key model.preset
+  std::string_view preset_key = "preset";  // of [model], that chooses one
+  std::vector<FamilyPreset> presets = {};  // none: there is no such key
   std::string_view default_preset = {};    // "": none
   std::string_view instead = {};           // the key to give where no preset is; "": none needed
   WeightHints hints = {};                  // which key decides which extent of which array
@@ -75,6 +96,15 @@ struct Family {
   ModelShape (*shape)(const ModelSpec&) = nullptr;
   // Throws Error(kUsage) for what check() refuses, and where the data do not fit.
   Graph (*build)(const ModelSpec&, const DataShape&) = nullptr;
+
+  // Where a key of [model] names the network, not only its dimensions: there is no weights.path then,
+  // and build() gives the same graph. Null: weights are a file of their own, or random.
+  GivenNetwork (*given)(const ModelSpec&, const DataShape&) = nullptr;
+  // Whether a file is such a network, whatever its name; and what is in it. Null: no file is.
+  bool (*is_file)(const std::filesystem::path&) = nullptr;
+  NetworkFacts (*facts)(const ModelSpec&) = nullptr;
+  // `spec` with what the samples decide; null: nothing.
+  ModelSpec (*fit)(const ModelSpec&, const DataShape&) = nullptr;
 
   DenseTwin twin = {};
   std::vector<Baseline> (*baselines)(const ModelSpec&, const DataShape&) = nullptr;  // null: none

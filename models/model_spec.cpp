@@ -46,6 +46,7 @@ bool is_outside(const ModelKey& key) {
       const auto value = [](auto* at) { return static_cast<double>(*at); };
       return is_outside(std::visit(value, f.value), f.min, f.max);
     }
+    bool operator()(const PathField&) const { return false; }
     bool operator()(const FlagField&) const { return false; }
     bool operator()(const OptionalFlagField&) const { return false; }
     bool operator()(const ChoiceField& f) const { return f.get(f.value) >= f.words.size(); }
@@ -81,6 +82,7 @@ std::string type_of(const ModelKey& key) {
       return fmt::format("{} integers, {}", field.value.size(), range(field));
     }
     std::string operator()(const RealField& field) const { return "real, " + range(field); }
+    std::string operator()(const PathField&) const { return "path"; }
     std::string operator()(const FlagField&) const { return "flag"; }
     std::string operator()(const OptionalFlagField&) const { return "flag"; }
     std::string operator()(const ChoiceField&) const { return "text"; }

@@ -9,6 +9,7 @@
 #include <any>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "core/levels.hpp"
+#include "core/shape.hpp"
 
 namespace spikeloom {
 
@@ -34,6 +36,10 @@ struct IntegersField {
 struct RealField {
   std::variant<float*, double*> value;
   double min, max;
+};
+// A file, relative to the experiment's.
+struct PathField {
+  std::filesystem::path* value;
 };
 struct FlagField {
   bool* value;
@@ -52,7 +58,8 @@ struct ChoiceField {
 
 struct ModelKey {
   std::string_view name;  // of [model]
-  std::variant<IntegerField, IntegersField, RealField, FlagField, OptionalFlagField, ChoiceField>
+  std::variant<IntegerField, IntegersField, RealField, PathField, FlagField, OptionalFlagField,
+               ChoiceField>
       field;
 };
 
@@ -123,11 +130,12 @@ struct DataShape {
 
 // What a network reads and answers.
 struct ModelShape {
-  int64_t steps = 1;     // of a sample; tokens: 1
+  int64_t steps = 1;     // of a sample; tokens: 1; 0: as many as it has frames
   int64_t length = 0;    // values along the sequence of a sample; 0: images, tokens
   int64_t channels = 0;  // of a value; 0: tokens
   int64_t classes = 0;   // logits: classes, or tokens of the vocabulary
   bool whole = false;    // only whole samples can run, never a part of one
+  Shape frame{};         // SampleKind::kFrames: of a step, channels last
 };
 
 }  // namespace spikeloom

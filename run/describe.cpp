@@ -87,6 +87,8 @@ void add_warnings(const RunSetup& setup, const Network& network, const RunState&
   }
   for (const std::string& warning : data.warnings) input.warnings.push_back(warning);
   for (const CountedNote& note : state.notes) input.warnings.push_back(lines_of_notes(note));
+  const Family& family = *setup.experiment.model.family;
+  if (family.given != nullptr) input.warnings.push_back(family.settings(network.spec));
   add_token_warnings(setup, network, input);
 }
 

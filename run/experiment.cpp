@@ -268,6 +268,10 @@ void check_experiment(const Experiment& experiment) {
     throw experiment.error_at("run.precision",
                               "what_if.weight_bits rounds the weights already: fp32");
   }
+  if (experiment.model.family->given != nullptr && !experiment.weights.path.empty()) {
+    throw experiment.error_at("weights.path", fmt::format("the weights of {} are in its own file",
+                                                          experiment.model.family->title));
+  }
   if (experiment.reads_tokens()) return check_tokens(experiment);
   if (!experiment.output.logits)
     throw experiment.error_at("output.logits", "logits.npy is always written");

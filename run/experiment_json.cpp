@@ -16,6 +16,7 @@ struct FieldValue {
   json operator()(const RealField& f) const {
     return std::visit([](auto* value) { return json(*value); }, f.value);
   }
+  json operator()(const PathField& f) const { return f.value->string(); }
   json operator()(const FlagField& f) const { return *f.value; }
   json operator()(const OptionalFlagField& f) const {
     return f.value->has_value() ? json(**f.value) : json();
@@ -25,7 +26,7 @@ struct FieldValue {
 
 json model_json(const ModelChoice& model) {
   json table{{"family", model.family->name}};
-  if (!model.preset.empty()) table["preset"] = model.preset;
+  if (!model.preset.empty()) table[std::string(model.family->preset_key)] = model.preset;
   ModelSpec spec = model.spec;
   for (const ModelKey& key : model.family->keys(spec)) {
     json value = std::visit(FieldValue{}, key.field);

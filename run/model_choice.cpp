@@ -36,6 +36,7 @@ struct FieldReader {
     };
     std::visit(read, f.value);
   }
+  void operator()(const PathField& f) const { *f.value = config.path_of(key, ""); }
   void operator()(const FlagField& f) const { *f.value = config.flag(key, *f.value); }
   void operator()(const OptionalFlagField& f) const {
     if (config.has(key)) *f.value = config.flag(key, false);
@@ -55,16 +56,18 @@ Error error_of(Config& config, const KeyFault& fault) {
 }
 
 ModelSpec start(Config& config, const Family& family, std::string& preset) {
-  if (!family.presets.empty()) preset = config.text("model.preset", "");
+  const bool own = family.preset_key != "preset";
+  if (!family.presets.empty())
+    preset = config.text(dotted(family.preset_key), own ? std::string(family.default_preset) : "");
   const bool none = preset.empty() && family.default_preset.empty();
   if (none && !family.instead.empty() && !config.has(dotted(family.instead))) {
-    throw config.error_at("model.family",
-                          fmt::format("give model.preset or model.{}", family.instead));
+    throw config.error_at("model.family", fmt::format("give model.{} or model.{}",
+                                                      family.preset_key, family.instead));
   }
   try {
     return family.start(preset.empty() ? family.default_preset : std::string_view(preset));
   } catch (const Error& error) {
-    throw config.error_at("model.preset", error.what());
+    throw config.error_at(dotted(family.preset_key), error.what());
   }
 }
 
@@ -96,12 +99,13 @@ const Family& read_family(Config& config) {
   return *find_family(config.require_choice("model.family", names));
 }
 
-ModelChoice read_model(Config& config) {
+ModelChoice read_model(Config& config, bool runs) {
   ModelChoice model;
   model.family = &read_family(config);
   model.spec = start(config, *model.family, model.preset);
   for (const ModelKey& key : model.family->keys(model.spec))
     std::visit(FieldReader{config, dotted(key.name)}, key.field);
+  if (!runs) return model;
   if (const auto fault = model.family->check(model.spec)) throw error_of(config, *fault);
   return model;
 }
@@ -138,14 +142,36 @@ DataShape shape_of(const DatasetInfo& data) {
   return {data.frames, data.height, data.width, data.channels, data.events};
 }
 
+namespace {
+
+// Frames of the network's own shape, or images of as many values as its vector has.
+void check_frames(const ModelChoice& model, const DatasetInfo& data, const ErrorAt& error_at) {
+  const ModelShape shape = model.shape();
+  const std::string length_key = dotted(model.family->length_key);
+  if (data.frames == 1 && shape.steps == 0) {
+    throw error_at(length_key, "is not given, and a sample is one frame: how many steps see it?");
+  }
+  Shape frame{data.height, data.width, data.channels};
+  if (data.height == 0) frame = {data.channels};
+  const bool flattens = shape.frame.size() == 1 && element_count(frame) == shape.frame[0];
+  if (frame != shape.frame && !flattens) {
+    throw error_at("model.family", fmt::format("the network takes {}, channels last, but frames of "
+                                               "the dataset are {}",
+                                               to_string(shape.frame), to_string(frame)));
+  }
+}
+
+}  // namespace
+
 void check_fits(const ModelChoice& model, const DatasetInfo& data, const ErrorAt& error_at) {
   const Family& family = *model.family;
   const ModelShape shape = model.shape();
   const std::string length_key = dotted(family.length_key);
-  if (data.frames > 1 && data.frames != shape.steps) {
+  if (data.frames > 1 && shape.steps != 0 && data.frames != shape.steps) {
     throw error_at(length_key,
                    fmt::format("is {}, but every sample has {} frames", shape.steps, data.frames));
   }
+  if (family.sample == SampleKind::kFrames) return check_frames(model, data, error_at);
   const bool images = family.sample == SampleKind::kImage;
   if (images != (data.height != 0) && family.sample != SampleKind::kWholeSequence) {
     throw error_at("model.family",

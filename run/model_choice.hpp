@@ -30,8 +30,8 @@ ModelChoice choose_model(std::string_view family, std::string_view preset = "");
 // `model.family`. Throws Error(kUsage) naming them all.
 const Family& read_family(Config& config);
 // The keys of the family. Throws Error(kUsage) with the place of the key, also where two do not go
-// together.
-ModelChoice read_model(Config& config);
+// together; not that, nor whether one is missing, where the network is not to run.
+ModelChoice read_model(Config& config, bool runs = true);
 
 // A key by way of a command-line option. Throws Error(kUsage) naming the option where the family
 // has no such key, or the value is none for it.

@@ -125,8 +125,28 @@ Weights load_and_build(const Experiment& experiment, const DatasetInfo& data, Ne
   });
 }
 
+// A network that comes with its weights.
+Weights take_given(const Experiment& experiment, const DatasetInfo& data, Network& network) {
+  const Family& family = *experiment.model.family;
+  network.spec = experiment.model.spec;
+  GivenNetwork given = family.given(network.spec, data_shape(experiment, data));
+  network.as_written = std::move(given.graph);
+  network.classes = family.shape(network.spec).classes;
+  network.notes = std::move(given.notes);
+  network.weights_note = given.source;
+  check_memory(network.as_written, memory_plan(experiment, data, network.as_written));
+  try {
+    Weights weights = bind_weights(network.as_written, std::move(given.weights));
+    value_gains(network.as_written, weights);
+    return weights;
+  } catch (const Error& error) {
+    throw error.in(given.source);
+  }
+}
+
 Weights make_weights(const Experiment& experiment, const DatasetInfo& data, Network& network) {
   const Family& family = *experiment.model.family;
+  if (family.given != nullptr) return take_given(experiment, data, network);
   if (!network.random && family.checkpoint.complete != nullptr)
     return load_and_build(experiment, data, network);
   build(experiment, data_shape(experiment, data), nullptr, network);
@@ -143,12 +163,15 @@ Weights make_weights(const Experiment& experiment, const DatasetInfo& data, Netw
 
 Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   Network network;
-  network.random = experiment.weights.path.empty();
+  const bool given = experiment.model.family->given != nullptr;
+  network.random = !given && experiment.weights.path.empty();
   Weights weights = make_weights(experiment, data, network);
   network.weights_hash = weights_hash(weights, experiment.run.threads);
+  const std::string source = network.weights_note;
   network.weights_note =
       network.random ? fmt::format("random weights, seed {}", experiment.weights.random_seed)
                      : experiment.weights.note;
+  if (network.weights_note.empty()) network.weights_note = source;
   if (network.weights_note.empty())
     network.weights_note = experiment.weights.path.filename().string();
   if (experiment.run.form == "fused") {

@@ -59,6 +59,11 @@ RunIdentity identity_of(const RunSetup& setup, const Network& network,
     if (!path.empty()) identity[key] = sha256_hex(read_file(path));
   };
   if (experiment.tokens.vocab != "bytes") add_file("dataset.vocab", experiment.tokens.vocab);
+  ModelSpec spec = experiment.model.spec;
+  for (const ModelKey& key : experiment.model.family->keys(spec)) {
+    const auto* file = std::get_if<PathField>(&key.field);
+    if (file != nullptr) add_file(("model." + std::string(key.name)).c_str(), *file->value);
+  }
   add_file("what_if.dead_neurons", experiment.what_if.dead_neurons);
   if (!experiment.what_if.dead_cores.empty()) {
     std::string mask;
@@ -174,12 +179,18 @@ std::string page_of(const Experiment& experiment, const nlohmann::json& json) {
   }
 }
 
-Source open_checked(const Experiment& experiment, int64_t vocabulary) {
+// Sets what the samples decide of the network.
+Source open_checked(Experiment& experiment, int64_t vocabulary) {
   Source source = open_source(experiment, vocabulary);
   if (source.windows == nullptr) {
     check_fits(experiment.model, source.info(), [&](const auto& key, const auto& message) {
       return experiment.error_at(key, message);
     });
+    if (experiment.model.family->fit != nullptr) {
+      experiment.model.spec =
+          experiment.model.family->fit(experiment.model.spec, shape_of(source.info()));
+      source.steps = experiment.model.shape().steps;
+    }
   }
   check_trace_samples(experiment, source.info().size);
   return source;
@@ -199,7 +210,7 @@ std::optional<Graph> twin_of(const Experiment& experiment, const ModelSpec& spec
   return build == nullptr ? std::nullopt : build(spec, data);
 }
 
-Loaded load(const Experiment& experiment) {
+Loaded load(Experiment& experiment) {
   Loaded loaded;
   if (experiment.reads_tokens()) {
     loaded.network = make_network(experiment, {});
@@ -252,8 +263,9 @@ RunSetup prepare(const Experiment& experiment, const RunOptions& options, Loaded
 
 }  // namespace
 
-RunResult run_experiment(const Experiment& experiment, const RunOptions& options) {
-  check_experiment(experiment);
+RunResult run_experiment(const Experiment& given, const RunOptions& options) {
+  check_experiment(given);
+  Experiment experiment = given;
   const fs::path& dir = experiment.output.dir;
   std::optional<FolderLock> folder = FolderLock::of_existing(dir);
   options.observer.report({"loading", 0, 0, ""});

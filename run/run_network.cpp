@@ -58,7 +58,7 @@ std::vector<WatchedArray> arrays_of(const RunSetup& setup, const Graph& graph) {
   const Experiment::Output& output = setup.experiment.output;
   auto arrays = watched_arrays(graph, output.features, output.membranes, output.dir);
   const NodeId logits = *graph.find_output("logits");
-  const Shape row{channels_of(graph.node(logits).shape)};
+  const Shape row{element_count(graph.node(logits).shape)};
   if (setup.source.windows != nullptr && output.logits)
     arrays.push_back({logits, false, output.dir / "logits.npy", row});
   if (output.per_step) arrays.push_back({logits, false, step_logits_rows(output.dir), row});
@@ -136,7 +136,7 @@ class SpikingRun {
  private:
   fs::path dir() const { return setup_.experiment.output.dir; }
   size_t logits_size() const {
-    return static_cast<size_t>(channels_of(graph_.node(logits_node_).shape));
+    return static_cast<size_t>(element_count(graph_.node(logits_node_).shape));
   }
 
   std::vector<TraceSink*> sinks() {

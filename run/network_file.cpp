@@ -1,0 +1,66 @@
+#include "run/network_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/io/hint.hpp"
+#include "hw_model/report/draw/html.hpp"
+#include "hw_model/report/network_view.hpp"
+#include "hw_model/report/page.hpp"
+#include "run/version.hpp"
+
+namespace spikeloom {
+
+const Family* family_of_file(const std::filesystem::path& path) {
+  for (const Family& family : families()) {
+    if (family.is_file != nullptr && family.is_file(path)) return &family;
+  }
+  return nullptr;
+}
+
+ModelChoice choose_file(const Family& family, const std::filesystem::path& path,
+                        const std::vector<std::string>& sets) {
+  Config config =
+      Config::parse(fmt::format("[model]\nfamily = \"{}\"\n", family.name), path.string());
+  for (const std::string& set : sets) {
+    if (!set.starts_with("model."))
+      throw Error(ErrorCode::kUsage, "--set " + printable(set) + ": only keys of [model] are read");
+    config.set(set);
+  }
+  ModelChoice model = read_model(config, false);
+  config.reject_unknown();
+  for (const ModelKey& key : family.keys(model.spec)) {
+    if (const auto* file = std::get_if<PathField>(&key.field)) *file->value = path;
+  }
+  return model;
+}
+
+nlohmann::json to_json(const NetworkFacts& facts) {
+  nlohmann::json json{{"title", facts.title},
+                      {"settings", facts.settings},
+                      {"nodes", nlohmann::json::array()},
+                      {"warnings", facts.warnings}};
+  for (const auto& row : facts.rows) {
+    nlohmann::json node = nlohmann::json::object();
+    for (size_t i = 0; i < row.size(); ++i) node[facts.header[i]] = row[i];
+    json["nodes"].push_back(std::move(node));
+  }
+  return json;
+}
+
+std::string network_page(const std::string& name, const NetworkFacts& facts) {
+  std::string body;
+  for (const std::string& warning : facts.warnings) body += warning_box(warning);
+  if (facts.graph) {
+    NetworkView view = view_of(*facts.graph, {});
+    body += network_section({{"network", to_json(view)}});
+  }
+  HtmlTable table{facts.header, facts.rows, facts.header.size()};
+  body += section("nodes", "Every node, in the order of running",
+                  paragraph(facts.settings) + render(table));
+  return page(name, facts.title, body, fmt::format("spikeloom {}", kVersion));
+}
+
+}  // namespace spikeloom
