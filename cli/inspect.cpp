@@ -6,12 +6,14 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "cli/inspect_network.hpp"
 #include "cli/options.hpp"
 #include "cli/recording.hpp"
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/json.hpp"
 #include "run/inspect_page.hpp"
+#include "run/network_file.hpp"
 #include "run/price_trace.hpp"
 #include "sim/trace/inspect.hpp"
 
@@ -123,12 +125,15 @@ int command_inspect(const Arguments& arguments) {
   CommandLine line;
   line.usage =
       "spikeloom inspect TRACE.h5|FOLDER [--layer NAME] [--verify] [--events NAME] [--json] "
-      "[--html FILE], or spikeloom inspect RECORDING [--set dataset.KEY=value]... [--json]";
+      "[--html FILE], or spikeloom inspect RECORDING [--set dataset.KEY=value]... [--json], or "
+      "spikeloom inspect NETWORK.nir [--set model.KEY=value]... [--json] [--html FILE] "
+      "[--check PAIR.npz [--prefix NAME]]";
   line.about =
       "Shows shape, firing rate and spikes per step of every recorded layer, and its most and "
       "least active neurons. A folder stands for the trace.h5 in it. --html writes a page with "
       "pictures of trace and\nreport; it also takes a report.json. Of a recording of an event "
-      "camera: format, sensor, events, rate over time.";
+      "camera: format, sensor, events, rate over time. Of a network: every node and what becomes "
+      "of it; --set model.origin, model.dt and others say what its file leaves open.";
   line.named.add_options()(
       "layer", options::value<std::vector<std::string>>()->composing(),
       "show the five most and least active neurons of this layer (repeatable; 'all')")(
@@ -137,19 +142,34 @@ int command_inspect(const Arguments& arguments) {
       "json", "print the summary as JSON")(
       "html", options::value<std::string>(),
       "write a page: spikes of a layer (--layer), rates, operations, energies, provenance");
+  line.named.add_options()(
+      "check", options::value<std::string>(),
+      "of a network: run it on \"input\" of an .npz and compare \"output\", \"<node>/z\", "
+      "\"<node>/v\"; exit code 3 at a difference")("prefix", options::value<std::string>(),
+                                                   "of --check: the arrays are called NAME/...");
   add_set_option(line);
   line.hidden.add_options()("trace", options::value<std::string>()->required());
   line.words.add("trace", 1);
   const auto values = parse(line, arguments);
   if (!values) return 0;
   if (values->count("verify") + values->count("events") + values->count("json") +
-          values->count("html") >
+          values->count("html") + values->count("check") >
       1) {
-    throw usage_error("give one of --verify, --events, --json and --html; usage: " + line.usage);
+    throw usage_error("give one of --verify, --events, --json, --html and --check; usage: " +
+                      line.usage);
   }
   const auto layers = values->count("layer") ? (*values)["layer"].as<std::vector<std::string>>()
                                              : std::vector<std::string>{};
   const std::string argument = (*values)["trace"].as<std::string>();
+  const bool may_be_trace =
+      !std::filesystem::is_regular_file(argument) || argument.ends_with(".h5");
+  if (const Family* family = may_be_trace ? nullptr : family_of_file(argument))
+    return inspect_network(*family, argument, *values);
+  for (const char* option : {"check", "prefix"}) {
+    if (values->count(option))
+      throw usage_error(
+          fmt::format("--{}: an option of networks, {} is none", option, printable(argument)));
+  }
   if (values->count("set") || is_recording(argument)) {
     for (const char* option : {"layer", "verify", "events", "html"}) {
       if (values->count(option))

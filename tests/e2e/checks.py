@@ -119,6 +119,19 @@ def check_logits(runner, file, golden, tolerance):
     require(worst <= float(tolerance), f"logits differ by {worst}")
 
 
+def check_summed(runner, file, archive, name, sample="0"):
+    """The row of a sample is the sum over the steps of an array of an archive, channels last."""
+    shape, values = fixtures.read_npz(archive, name)
+    _, found, rows = fixtures.read_npy(runner.path(file))
+    size = math.prod(shape[1:])
+    channels, pixels = shape[1], size // shape[1]
+    sums = [sum(values[step * size + i] for step in range(shape[0])) for i in range(size)]
+    wanted = [sums[c * pixels + p] for p in range(pixels) for c in range(channels)]
+    row = rows[int(sample) * size:(int(sample) + 1) * size]
+    worst = max(abs(a - b) / max(1, abs(b)) for a, b in zip(row, wanted))
+    require(found[1:] == (size,) and worst <= 1e-5, f"{file}: {found}, differs from {name} by {worst:.3g}")
+
+
 def check_npy(runner, file, *shape):
     """The shape of a float32 file, and that its values are finite."""
     descr, found, values = fixtures.read_npy(runner.path(file))

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import tarfile
+import zipfile
 import zlib
 
 from bombs import make_bomb
@@ -398,6 +399,21 @@ def make_copy(path, source):
     shutil.copyfile(source, path)
 
 
+def read_npz(archive, name):
+    """(shape, flat list) of a float32 or uint8 array."""
+    with zipfile.ZipFile(archive) as stored:
+        raw = stored.read(name + ".npy")
+    size = struct.unpack("<H", raw[8:10])[0]
+    header = eval(raw[10:10 + size].decode(), {"__builtins__": {}})  # a literal of this project's files
+    return header["shape"], list(array.array({"<f4": "f", "|u1": "B"}[header["descr"]], raw[10 + size:]))
+
+
+def make_npz_array(path, archive, name, samples="1"):
+    """npz_array ARCHIVE NAME [SAMPLES]: an array [steps, ...] as so many equal samples, float32."""
+    shape, values = read_npz(archive, name)
+    write_npy(path, "<f4", (int(samples), *shape), floats(values * int(samples)))
+
+
 def make_retold(path, source, how, *options):
     """retold TRACE HOW: the same trace as other tools leave it, see retell_trace.py (needs h5py)."""
     import checks  # which imports this file
@@ -425,4 +441,4 @@ def make(folder, words):
 
 MAKERS = {name[5:]: function for name, function in list(globals().items()) if name.startswith("make_")}
 TAKES_SOURCE = {"frames", "repeated", "cut", "cut_part", "flipped", "edited", "copy", "retold", "spliced", "retyped", "sliced"}
-TAKES_SOURCE |= {"checkpoint", "shards", "renamed"}
+TAKES_SOURCE |= {"npz_array", "checkpoint", "shards", "renamed"}
