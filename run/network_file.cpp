@@ -8,7 +8,7 @@
 #include "core/io/hint.hpp"
 #include "hw_model/report/draw/html.hpp"
 #include "hw_model/report/network_view.hpp"
-#include "hw_model/report/page.hpp"
+#include "hw_model/report/report_sections.hpp"
 #include "run/version.hpp"
 
 namespace spikeloom {
@@ -55,7 +55,7 @@ std::string network_page(const std::string& name, const NetworkFacts& facts) {
   for (const std::string& warning : facts.warnings) body += warning_box(warning);
   if (facts.graph) {
     NetworkView view = view_of(*facts.graph, {});
-    body += network_section({{"network", to_json(view)}});
+    body += to_html(network_section({{"network", to_json(view)}}));
   }
   HtmlTable table{facts.header, facts.rows, facts.header.size()};
   body += section("nodes", "Every node, in the order of running",
