@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -68,8 +69,11 @@ void print_table(const TraceSummary& summary) {
 
 void print_layer(const TraceFile& trace, const PopulationSummary& p) {
   const TracePopulation& population = trace.populations()[trace.at(p.name)];
-  fmt::print("\n{}: {} neurons, {}, threshold {}, {} spikes, rate {:.3f} %\n", p.name, p.neurons,
-             population.neuron_model, population.threshold, p.spikes, 100 * p.rate());
+  fmt::print("\n{}: {} neurons, {}, {}, {} spikes, rate {:.3f} %\n", p.name, p.neurons,
+             population.neuron_model,
+             std::isnan(population.threshold) ? "thresholds of their own"
+                                              : fmt::format("threshold {}", population.threshold),
+             p.spikes, 100 * p.rate());
   const auto list = [&](const char* title, const std::vector<NeuronActivity>& neurons) {
     fmt::print("  {} active:", title);
     for (const NeuronActivity& neuron : neurons) {

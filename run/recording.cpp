@@ -7,6 +7,20 @@
 #include "sim/trace/graph_json.hpp"
 
 namespace spikeloom {
+namespace {
+
+// Of neurons whose step is a time, s; the usual ones count steps of a millisecond.
+double step_ms(const Graph& graph) {
+  for (const Node& node : graph.nodes()) {
+    const auto* neuron = std::get_if<Neuron>(&node.op);
+    if (neuron == nullptr || !neuron->spec.has("dt")) continue;
+    const double dt = neuron->spec["dt"].value;
+    return dt == 1 ? 1 : 1000 * dt;
+  }
+  return 1;
+}
+
+}  // namespace
 
 RecorderOptions recorder_options(const Experiment& experiment, const Graph& graph,
                                  const Weights& weights, const std::string& config_json,
@@ -23,6 +37,7 @@ RecorderOptions recorder_options(const Experiment& experiment, const Graph& grap
   options.config_json = config_json;
   options.graph_json = graph_to_json(graph, &weights);
   options.config_sha256 = sha256_hex(config_json);
+  options.dt_ms = step_ms(graph);
   options.run_id = sha256_hex(options.config_sha256 + weights_sha256).substr(0, 16);
   options.generator = fmt::format("spikeloom {}", kVersion);
   options.steps_per_sample = steps;

@@ -64,7 +64,7 @@ void read_attributes(const TraceSource& source, TracePopulation& population) {
   population.index = need_integer(source, path, "index");
   population.layer = need(source.text(path, "layer"), "layer");
   population.neuron_model = need(source.text(path, "neuron_model"), "neuron_model");
-  population.threshold = need(source.number(path, "threshold"), "threshold");
+  population.threshold = need(source.number(path, "threshold", true), "threshold");
   population.dt_ms = need(source.number(path, "dt_ms"), "dt_ms");
   population.steps_per_sample = need_integer(source, path, "steps_per_sample");
   const size_t rank = population.shape.size();

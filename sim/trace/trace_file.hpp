@@ -38,7 +38,7 @@ struct TracePopulation {
   LevelRange levels = {};  // {0, 1}: spikes
   int64_t rows = 0;        // recorded steps
   std::string neuron_model;
-  double threshold = 0;
+  double threshold = 0;  // NaN: its neurons differ
   double dt_ms = 1;
   int64_t steps_per_sample = 0;  // 0: lengths differ
   int64_t index = 0;             // position among the populations of the graph

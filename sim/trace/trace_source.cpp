@@ -125,14 +125,21 @@ std::optional<std::string> TraceSource::text(const std::string& path,
   return texts->front();
 }
 
-std::optional<double> TraceSource::number(const std::string& path,
-                                          const std::string& attribute) const {
+std::optional<double> TraceSource::number(const std::string& path, const std::string& attribute,
+                                          bool may_be_nan) const {
+  const std::optional<double> value = any_number(path, attribute);
+  if (value && !std::isfinite(*value) && !(may_be_nan && std::isnan(*value)))
+    damaged("attribute " + attribute + " is not finite");
+  return value;
+}
+
+std::optional<double> TraceSource::any_number(const std::string& path,
+                                              const std::string& attribute) const {
   if (file_) return read_number(open_object(file_, path).get(), attribute);
   const Attribute* found = find_attribute(need(path), attribute);
   if (found == nullptr) return std::nullopt;
   if (const auto* reals = std::get_if<std::vector<double>>(&found->values)) {
     if (reals->size() != 1) damaged("attribute " + attribute + " is no single number");
-    if (!std::isfinite(reals->front())) damaged("attribute " + attribute + " is not finite");
     return reals->front();
   }
   const auto whole = integers(path, attribute);

@@ -48,7 +48,9 @@ class TraceSource {
 
   // Attributes; nullopt when there is none of that name.
   std::optional<std::string> text(const std::string& path, const std::string& attribute) const;
-  std::optional<double> number(const std::string& path, const std::string& attribute) const;
+  // A finite one, or NaN where that may be.
+  std::optional<double> number(const std::string& path, const std::string& attribute,
+                               bool may_be_nan = false) const;
   std::optional<std::vector<int64_t>> integers(const std::string& path,
                                                const std::string& attribute) const;
 
@@ -57,6 +59,7 @@ class TraceSource {
   RowSource rows(const std::string& path, H5T_class_t kind, size_t value_bytes) const;
 
  private:
+  std::optional<double> any_number(const std::string& path, const std::string& attribute) const;
   const ForeignFile& foreign() const;
   const Object& need(const std::string& path) const;
   RowSource foreign_rows(const std::string& path, H5T_class_t kind, size_t value_bytes) const;

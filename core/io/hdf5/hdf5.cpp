@@ -181,9 +181,6 @@ std::optional<double> read_number(hid_t where, const std::string& attribute) {
     throw Error(ErrorCode::kData, "attribute " + attribute + " is no single number");
   }
   check(H5Aread(id->get(), H5T_NATIVE_DOUBLE, &value), "read attribute " + attribute);
-  if (!std::isfinite(value)) {
-    throw Error(ErrorCode::kData, "attribute " + attribute + " is not finite");
-  }
   return value;
 }
 
