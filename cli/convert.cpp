@@ -10,10 +10,12 @@
 #include "cli/progress.hpp"
 #include "cli/recording.hpp"
 #include "core/error.hpp"
+#include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/safetensors.hpp"
 #include "core/io/weights_file.hpp"
 #include "run/export_features.hpp"
+#include "run/export_network.hpp"
 
 namespace spikeloom {
 namespace {
@@ -36,6 +38,24 @@ int convert_features(const std::string& input, const std::string& output,
   const std::string image = shape.size() == 4 ? fmt::format(" x {} x {}", shape[2], shape[3]) : "";
   fmt::print("{}: {} of {} samples, {} steps x {} channels{} -> {}\n", made.description,
              made.written, made.size, shape[0], shape[1], image, output);
+  return 0;
+}
+
+// The network of an experiment for other programs.
+int convert_network(const std::string& input, const std::string& output,
+                    const options::variables_map& values) {
+  for (const char* option : {"dtype", "select"}) {
+    if (values[option].defaulted()) continue;
+    throw usage_error(fmt::format("--{}: an option of weights; NIR holds a network", option));
+  }
+  const Experiment experiment = read_experiment(load_experiment(input, values));
+  const ExportedNetwork exported = export_network(experiment, values.count("without-v-reset") == 0);
+  OutputFile file(output);
+  file.write(exported.bytes);
+  file.commit();
+  for (const std::string& note : exported.notes) fmt::print("{}\n", note);
+  fmt::print("{} nodes, {} edges, {} bytes -> {}\n", exported.nodes, exported.edges,
+             exported.bytes.size(), output);
   return 0;
 }
 
@@ -99,7 +119,8 @@ int command_convert(const Arguments& arguments) {
       "spikeloom convert WEIGHTS OUTPUT.safetensors [--dtype fp32|fp16|bf16] [--select SET], or "
       "spikeloom convert "
       "EXPERIMENT.toml FOLDER --features [--set key=value]..., or spikeloom convert RECORDING "
-      "EVENTS.npz [--set dataset.KEY=value]...";
+      "EVENTS.npz [--set dataset.KEY=value]..., or spikeloom convert EXPERIMENT.toml OUTPUT.nir "
+      "[--without-v-reset] [--set key=value]...";
   line.about =
       "Reads PyTorch (.pth, zip or legacy; never executed), NumPy (.npz) or safetensors weights, "
       "or "
@@ -110,12 +131,15 @@ int command_convert(const Arguments& arguments) {
       "set, as its\n"
       "network reads them, as features.npy, labels.npy and names.txt, to train on; recordings of\n"
       "event cameras as frames.npy [samples, T, C, H, W]. A recording alone becomes arrays t "
-      "(int64, us), x, y, p.";
+      "(int64, us), x, y, p. To a file .nir: the network of an experiment with its weights, for "
+      "other simulators (docs/nir.md).";
   line.named.add_options()("dtype", options::value<std::string>()->default_value("fp32"),
                            "element type of float tensors: fp32, fp16 or bf16 (to nearest even)")(
       "select", options::value<std::string>()->default_value(""),
       "dict or prefix of the checkpoint to take, as weights.select")(
       "features", "export the data set of an experiment file instead of weights");
+  line.named.add_options()("without-v-reset",
+                           "of OUTPUT.nir: for readers before NIR 1.0.6, which refuse that field");
   add_set_option(line);
   line.hidden.add_options()("input", options::value<std::string>()->required())(
       "output", options::value<std::string>()->required());
@@ -125,10 +149,14 @@ int command_convert(const Arguments& arguments) {
   const std::string input = (*values)["input"].as<std::string>(),
                     output = (*values)["output"].as<std::string>();
   if (values->count("features")) return convert_features(input, output, *values);
+  if (std::filesystem::path(output).extension() == ".nir")
+    return convert_network(input, output, *values);
+  if (values->count("without-v-reset"))
+    throw usage_error("--without-v-reset: an option of OUTPUT.nir");
   if (output.ends_with(".npz") && (values->count("set") || is_recording(input)))
     return convert_recording(input, output, *values);
   if (values->count("set"))
-    throw usage_error("--set: an option of --features; weights have no keys");
+    throw usage_error("--set: an option of --features and of OUTPUT.nir; weights have no keys");
   return convert_weights(input, output, *values);
 }
 

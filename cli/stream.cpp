@@ -285,9 +285,10 @@ int command_stream(const Arguments& arguments) {
     throw experiment.error_at("what_if", "only spikeloom run asks what if");
   // A step takes microseconds, less than waking a second thread.
   if (!experiment.says("run.threads")) experiment.run.threads = 1;
-  const bool recordings =
-      experiment.dataset.kind == "events" && experiment.model.family->sample == SampleKind::kImage;
-  if (experiment.model.family->sample != SampleKind::kSequence && !recordings) {
+  const SampleKind reads = experiment.model.family->sample;
+  const bool recordings = experiment.dataset.kind == "events" && reads == SampleKind::kImage;
+  const bool vectors = reads == SampleKind::kFrames && shape.frame.size() == 1;
+  if (reads != SampleKind::kSequence && !recordings && !vectors) {
     throw experiment.error_at("model.family", "stream feeds sequences frame by frame to " +
                                                   family_names(SampleKind::kSequence));
   }
@@ -312,7 +313,8 @@ int command_stream(const Arguments& arguments) {
   DatasetInfo frames;
   frames.size = 1;
   frames.channels = channels;
-  frames.frames = shape.steps;
+  frames.frames = vectors ? std::max<int64_t>(shape.steps, 2) : shape.steps;  // one a step
+  fit_to(experiment, frames);
   const Network network = make_network(experiment, frames);
   for (const std::string& note : network.notes) {
     if (!stream_options.json) fmt::print("{}\n", note);

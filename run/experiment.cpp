@@ -277,6 +277,11 @@ void check_experiment(const Experiment& experiment) {
     throw experiment.error_at("output.logits", "logits.npy is always written");
 }
 
+void fit_to(Experiment& experiment, const DatasetInfo& data) {
+  const auto fit = experiment.model.family->fit;
+  if (fit != nullptr) experiment.model.spec = fit(experiment.model.spec, shape_of(data));
+}
+
 DatasetSpec dataset_of(const Experiment& experiment) {
   DatasetSpec spec = experiment.dataset;
   const ModelShape shape = experiment.model.shape();

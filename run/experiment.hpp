@@ -106,6 +106,8 @@ RecordingOptions read_recording_options(Config& config);
 // What one key rules out of another, and values that no key could have: for experiments that were
 // built in memory, or changed there. Throws Error(kUsage).
 void check_experiment(const Experiment& experiment);
+// Sets what the samples decide of the network (Family::fit).
+void fit_to(Experiment& experiment, const DatasetInfo& data);
 // The data set of images or sequences, with what the network says about it.
 DatasetSpec dataset_of(const Experiment& experiment);
 

@@ -148,9 +148,6 @@ namespace {
 void check_frames(const ModelChoice& model, const DatasetInfo& data, const ErrorAt& error_at) {
   const ModelShape shape = model.shape();
   const std::string length_key = dotted(model.family->length_key);
-  if (data.frames == 1 && shape.steps == 0) {
-    throw error_at(length_key, "is not given, and a sample is one frame: how many steps see it?");
-  }
   Shape frame{data.height, data.width, data.channels};
   if (data.height == 0) frame = {data.channels};
   const bool flattens = shape.frame.size() == 1 && element_count(frame) == shape.frame[0];
@@ -158,6 +155,9 @@ void check_frames(const ModelChoice& model, const DatasetInfo& data, const Error
     throw error_at("model.family", fmt::format("the network takes {}, channels last, but frames of "
                                                "the dataset are {}",
                                                to_string(shape.frame), to_string(frame)));
+  }
+  if (data.frames == 1 && shape.steps == 0) {
+    throw error_at(length_key, "is not given, and a sample is one frame: how many steps see it?");
   }
 }
 

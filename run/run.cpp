@@ -186,11 +186,8 @@ Source open_checked(Experiment& experiment, int64_t vocabulary) {
     check_fits(experiment.model, source.info(), [&](const auto& key, const auto& message) {
       return experiment.error_at(key, message);
     });
-    if (experiment.model.family->fit != nullptr) {
-      experiment.model.spec =
-          experiment.model.family->fit(experiment.model.spec, shape_of(source.info()));
-      source.steps = experiment.model.shape().steps;
-    }
+    fit_to(experiment, source.info());
+    source.steps = experiment.model.shape().steps;
   }
   check_trace_samples(experiment, source.info().size);
   return source;

@@ -1,6 +1,8 @@
 // NIR graphs against the programs that wrote or ran them (nir/README.md): every spike equal, on the
 // reference, every SIMD target, whole, in chunks, layer by layer and step by step.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -13,14 +15,18 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/io/file.hpp"
 #include "core/io/hdf5/foreign_file.hpp"
 #include "core/io/npz.hpp"
 #include "nir/file.hpp"
+#include "nir/lift.hpp"
 #include "nir/lower.hpp"
 #include "nir/values.hpp"
+#include "nir/write.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
 #include "sim/plan/session.hpp"
+#include "sim/trace/graph_json.hpp"
 #include "tests/catch.hpp"
 
 using namespace spikeloom;
@@ -272,4 +278,32 @@ TEST_CASE("every broken file is refused within a second, with what is wrong", "[
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     if (std::getenv("SPIKELOOM_TEST_SANITIZED") == nullptr) CHECK(took.count() < 1);
   }
+}
+
+TEST_CASE("what was read is written, and read the same again", "[fast]") {
+  const Json all = runs_of_all();
+  const fs::path copy =
+      fs::temp_directory_path() / ("spikeloom_nir_" + std::to_string(getpid()) + ".nir");
+  for (const auto& [net, runs] : all.items()) {
+    for (const auto& [program, run_of] : runs.items()) {
+      INFO(net << " of " << program);
+      const nir::File file = read(kFolder / (net + ".nir"));
+      const nir::Choices choices = choices_of(run_of, program);
+      const nir::Lowered lowered = nir::lower(file.network, file.wiring, choices, {});
+      const nir::Lifted lifted = nir::lift(lowered.graph, lowered.weights, false);
+      OutputFile written(copy);
+      written.write(nir::write(lifted));
+      written.commit();
+      const nir::File again = read(copy);
+      CHECK(again.network.warnings.empty());
+      const nir::Lowered twice = nir::lower(again.network, again.wiring, choices, {});
+      CHECK(graph_to_json(twice.graph, nullptr) == graph_to_json(lowered.graph, nullptr));
+      CHECK(twice.weights.names() == lowered.weights.names());
+      for (const std::string& name : lowered.weights.names()) {
+        const auto a = lowered.weights.at(name).data.f32(), b = twice.weights.at(name).data.f32();
+        CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+      }
+    }
+  }
+  fs::remove(copy);
 }

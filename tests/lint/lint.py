@@ -40,7 +40,7 @@ ALLOWED = {
 ALLOWED["run"] = {folder for folder, allowed in ALLOWED.items() if allowed is not None}
 # Libraries that may appear in some folders only.
 LIBRARIES = {
-    r"<hdf5|<H5": {HDF5, TRACE},
+    r"<hdf5|<H5": {HDF5, TRACE, NIR},
     r"<boost/": {"cli"},
     r"<cuda": {"sim/backends/cuda"},
     r"<hwy/": {BACKENDS},

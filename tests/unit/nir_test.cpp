@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "nir/describe.hpp"
+#include "nir/lift.hpp"
 #include "nir/lower.hpp"
 #include "sim/backends/reference/reference.hpp"
 #include "sim/plan/session.hpp"
@@ -371,4 +372,69 @@ TEST_CASE("what NIR's own reader forgives or trips over is told by name", "[fast
   flat.node("f", "Flatten", {{"start_dim", {1}}, {"end_dim", {-1}}});
   flat.edges({"in", "f", "f", "out"});
   CHECK_THAT(fault_of(flat), Catch::Contains("leaves others"));
+}
+
+namespace {
+
+// The same network, by way of what would be written.
+nir::Lowered written_and_read(const nir::Lowered& net, const nir::Choices& choices) {
+  nir::File file;
+  file.network = nir::lift(net.graph, net.weights, false).network;
+  file.wiring = nir::wire(file.network);
+  return nir::lower(file.network, file.wiring, choices, {});
+}
+
+}  // namespace
+
+TEST_CASE("cycles are written as they were read, whatever the first step", "[fast]") {
+  Made made;
+  made.port("in", true, {1}).port("out", false, {1}).neurons("n", 1, 0.5);
+  made.affine("u", {0.75}, 1).affine("w", {0.5}, 1, {0.25}).node("d", "Delay", {{"delay", {2}}});
+  made.edges({"in", "n", "n", "u", "u", "w", "w", "n", "n", "d", "d", "n", "n", "out"});
+  for (const auto start : {nir::RecurrentStart::kBias, nir::RecurrentStart::kZero}) {
+    nir::Choices choices = usual();
+    choices.dt = 0.5;
+    choices.recurrent_start = start;
+    const nir::Lowered net = lowered_of(made, choices);
+    const nir::Lifted lifted = nir::lift(net.graph, net.weights, false);
+    const bool zero = start == nir::RecurrentStart::kZero;
+    CHECK(std::get<std::string>(lifted.metadata.at("recurrent_start")) == (zero ? "zero" : "bias"));
+    CHECK(std::get<double>(lifted.metadata.at("dt")) == 0.5);
+    const std::vector<float> frames{1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0};
+    CHECK(run(written_and_read(net, choices), frames, 12) == run(net, frames, 12));
+  }
+}
+
+TEST_CASE("networks that count steps are written in seconds, what NIR lacks is named", "[fast]") {
+  Graph graph;
+  const NodeId in = graph.add("in", Input{{2}, false});
+  const NodeId sum = graph.add("fc", Linear{2, 2, 0, "w", ""}, {in});
+  NeuronSpec neuron = lif(4.0f, 0.5f);
+  neuron.rules.form = NeuronForm::kBeta;
+  neuron.rules.reset = Reset::kSoft;
+  const NodeId fires = graph.add("lif", Neuron{neuron}, {sum});
+  graph.output("logits", graph.add("logits", StepMean{}, {fires}));
+  Weights weights;
+  weights.add("w", Tensor({2, 2}));
+  const nir::Lifted lifted = nir::lift(graph, weights, true);
+  REQUIRE(lifted.network.nodes.size() == 4);
+  const nir::Node& node = lifted.network.nodes[2];
+  CHECK(node.name == "lif");
+  CHECK(node["tau"].at(1) == Approx(4e-4));
+  CHECK(node["r"].at(0) == Approx(4));
+  CHECK(std::get<std::string>(lifted.metadata.at("readout")) == "mean");
+  CHECK_THAT(lifted.notes.at(0), Catch::Contains("no word for reset subtract"));
+  const NodeId relu = graph.add("relu", Activation{}, {sum});
+  graph.add("norm", BatchNorm{.channels = 2, .prefix = "norm"}, {relu});
+  CHECK_THROWS_WITH(
+      nir::lift(graph, weights, true),
+      Catch::Contains("NIR cannot say 2 layers: relu (") && Catch::Contains("norm ("));
+  // The value of the step before of what is no way back to a neuron.
+  Graph shift;
+  const NodeId input = shift.add("in", Input{{2}, false});
+  const NodeId back = shift.add("back", Feedback{{2}, false});
+  const NodeId twice = shift.add("twice", Scale{2.0f}, {input});
+  shift.close(back, twice);
+  shift.output("logits", shift.add("s", Scale{0.5f}, {back}));
+  CHECK_THROWS_WITH(nir::lift(shift, {}, true), Catch::Contains("which step's value node"));
 }
