@@ -20,8 +20,7 @@ using hdf5::ValueKind;
 constexpr int64_t kMostInflation = 1100, kSmall = 1 << 16;
 
 bool is_wanted(const std::string& path) {
-  if (path == "/version" || path == "/node") return true;
-  // Of metadata only what stands directly in them: a time step, an origin.
+  if (path == "/version" || path == "/node" || path == "/node/metadata/dt") return true;
   return path.starts_with("/node/") && path.find("/metadata/") == path.npos;
 }
 
