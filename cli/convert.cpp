@@ -132,7 +132,7 @@ int command_convert(const Arguments& arguments) {
       "network reads them, as features.npy, labels.npy and names.txt, to train on; recordings of\n"
       "event cameras as frames.npy [samples, T, C, H, W]. A recording alone becomes arrays t "
       "(int64, us), x, y, p. To a file .nir: the network of an experiment with its weights, for "
-      "other simulators (docs/nir.md).";
+      "other simulators.";
   line.named.add_options()("dtype", options::value<std::string>()->default_value("fp32"),
                            "element type of float tensors: fp32, fp16 or bf16 (to nearest even)")(
       "select", options::value<std::string>()->default_value(""),
