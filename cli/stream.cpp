@@ -286,8 +286,9 @@ int command_stream(const Arguments& arguments) {
   // A step takes microseconds, less than waking a second thread.
   if (!experiment.says("run.threads")) experiment.run.threads = 1;
   const SampleKind reads = experiment.model.family->sample;
-  const bool recordings = experiment.dataset.kind == "events" && reads == SampleKind::kImage;
-  const bool vectors = reads == SampleKind::kFrames && shape.frame.size() == 1;
+  const bool events = experiment.dataset.kind == "events";
+  const bool recordings = events && reads == SampleKind::kImage;
+  const bool vectors = !events && reads == SampleKind::kFrames && shape.frame.size() == 1;
   if (reads != SampleKind::kSequence && !recordings && !vectors) {
     throw experiment.error_at("model.family", "stream feeds sequences frame by frame to " +
                                                   family_names(SampleKind::kSequence));
