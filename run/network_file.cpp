@@ -57,9 +57,12 @@ std::string network_page(const std::string& name, const NetworkFacts& facts) {
     NetworkView view = view_of(*facts.graph, {});
     body += to_html(network_section({{"network", to_json(view)}}));
   }
-  HtmlTable table{facts.header, facts.rows, facts.header.size()};
-  body += section("nodes", "Every node, in the order of running",
-                  paragraph(facts.settings) + render(table));
+  Section nodes{"nodes", "Every node, in the order of running"};
+  if (!facts.settings.empty()) nodes.notes = {facts.settings};
+  for (const std::string& title : facts.header)
+    nodes.table.columns.push_back({title, Align::kLeft});
+  for (const auto& row : facts.rows) nodes.table.rows.emplace_back(row.begin(), row.end());
+  body += to_html(nodes);
   return page(name, facts.title, body, fmt::format("spikeloom {}", kVersion));
 }
 
