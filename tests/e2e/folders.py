@@ -150,7 +150,7 @@ def links(base):
         **{name: lambda place: inputs.words(place) for name in OUTPUTS},
         "chip.json": lambda place: [*chip, "--out", place],
         "chip.csv": lambda place: [*chip, "--out", place],
-        "page.html": lambda place: ["inspect", whole, "--html", place / "page.html"],
+        "trace.html": lambda place: ["inspect", whole, "--html", place / "trace.html"],
         "compare.html": lambda place: ["compare", whole, whole, "--html", place / "compare.html"],
         "chip.html": lambda place: [*chip, "--html", place / "chip.html"],
         "counters.h5": lambda place: [*chip, "--counters", place / "counters.h5"],
