@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <string_view>
 
 namespace spikeloom {
@@ -36,20 +37,31 @@ bool colour_allowed(int descriptor) {
 
 ProgressBar::ProgressBar(bool quiet)
     : visible_(!quiet && isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"),
+      exceptions_(std::uncaught_exceptions()),
       start_(steady_clock::now()) {}
 
 ProgressBar::~ProgressBar() {
   clear();
+  if (std::uncaught_exceptions() == exceptions_) begin();
 }
 
 Observer ProgressBar::observer() {
   Observer observer;
-  if (visible_) observer.progress = [this](const Progress& state) { update(state); };
+  observer.progress = [this](const Progress& state) { update(state); };
   observer.note = [this](const std::string& line) {
-    clear();
-    notice("{}", line);
+    waiting_.push_back(line);
+    if (begun_) begin();
   };
   return observer;
+}
+
+// Prints what waited.
+void ProgressBar::begin() {
+  begun_ = true;
+  if (waiting_.empty()) return;
+  clear();
+  for (const std::string& line : waiting_) notice("{}", line);
+  waiting_.clear();
 }
 
 void ProgressBar::clear() {
@@ -64,6 +76,12 @@ void ProgressBar::update(const Progress& state) {
     start_ = now;
     before_ = state.done;  // what comes from here on is this process's own pace
   }
+  const bool prepares = stage_ == "loading" || stage_ == "checking";
+  if (!begun_ && !prepares && state.done > before_) begin();
+  if (visible_) draw(state, now);
+}
+
+void ProgressBar::draw(const Progress& state, steady_clock::time_point now) {
   if (drawn_ && now - last_ < std::chrono::milliseconds(100)) return;
   last_ = now;
   if (state.total <= 0) {

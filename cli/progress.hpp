@@ -1,10 +1,14 @@
 #pragma once
 // A progress bar on standard error, only when that is a terminal; redrawn at most ten times a
-// second and removed at the end. Without a terminal nothing is printed.
+// second and removed at the end. Without a terminal no bar is drawn.
+//
+// Lines that a library tells before the work itself begins wait for its first result: what ends
+// with an error before that says nothing but the error.
 
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "run/observer.hpp"
 
@@ -24,8 +28,13 @@ class ProgressBar {
 
  private:
   void update(const Progress& state);
+  void draw(const Progress& state, std::chrono::steady_clock::time_point now);
+  void begin();
 
   bool visible_ = false, drawn_ = false;
+  bool begun_ = false;  // the work itself has a first result
+  std::vector<std::string> waiting_;
+  int exceptions_;  // under way when the bar was made
   std::string stage_;
   int64_t before_ = 0;  // what the stage had done when it was first seen: by an earlier process
   std::chrono::steady_clock::time_point start_, last_;

@@ -310,7 +310,9 @@ ClaimedFile earlier_output(const fs::path& path, const RunState& state) {
   }
   ClaimedFile named(path);
   if (named) return named;
-  throw Error(ErrorCode::kData, path.string() + ": what the unfinished run wrote is gone");
+  throw Error(
+      ErrorCode::kData,
+      path.string() + ": what the unfinished run wrote is gone; without --resume it starts over");
 }
 
 void forget_checkpoint(const fs::path& folder) {
