@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -14,14 +15,33 @@ namespace {
 
 constexpr size_t kAlignment = 64, kHugePage = size_t{2} << 20;
 
-// Zeros. From 2 MiB on they start on, and ask the system for, huge pages: weights that are read
-// once a step come from memory 5 to 10 % faster.
+// In front of every tensor: what to give back, and how.
+struct alignas(kAlignment) Head {
+  void* base;
+  size_t mapped;  // bytes; 0: from the heap
+};
+
+// Zeros as the system gives them: not written before they are used. They start on, and ask the
+// system for, huge pages: weights that are read once a step come from memory 5 to 10 % faster.
+std::byte* map_zeros(size_t size) {
+  const size_t bytes = size + 2 * kHugePage;  // room to start on a page, behind the head
+  void* const base =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED) throw std::bad_alloc();
+  const auto start = reinterpret_cast<uintptr_t>(base) + sizeof(Head);
+  auto* const data = reinterpret_cast<std::byte*>((start + kHugePage - 1) / kHugePage * kHugePage);
+  madvise(data, size / kHugePage * kHugePage, MADV_HUGEPAGE);
+  new (data - sizeof(Head)) Head{base, bytes};
+  return data;
+}
+
 std::byte* allocate_zeros(size_t size) {
-  const bool huge = size >= kHugePage;
+  if (size >= kHugePage) return map_zeros(size);
   void* memory = nullptr;  // std::aligned_alloc takes whole multiples of the alignment only
-  if (posix_memalign(&memory, huge ? kHugePage : kAlignment, size) != 0) throw std::bad_alloc();
-  if (huge) madvise(memory, size / kHugePage * kHugePage, MADV_HUGEPAGE);
-  return static_cast<std::byte*>(std::memset(memory, 0, size));
+  if (posix_memalign(&memory, kAlignment, sizeof(Head) + size) != 0) throw std::bad_alloc();
+  auto* const data = static_cast<std::byte*>(memory) + sizeof(Head);
+  new (memory) Head{memory, 0};
+  return static_cast<std::byte*>(std::memset(data, 0, size));
 }
 
 template <typename T>
@@ -54,7 +74,12 @@ void widen(const Tensor& from, std::span<float> to) {
 }  // namespace
 
 void Tensor::Free::operator()(std::byte* memory) const noexcept {
-  std::free(memory);
+  const Head head = *reinterpret_cast<const Head*>(memory - sizeof(Head));
+  if (head.mapped > 0) {
+    munmap(head.base, head.mapped);
+  } else {
+    std::free(head.base);
+  }
 }
 
 Tensor::Tensor(Shape shape, DType dtype)

@@ -11,6 +11,7 @@
 #include "run/precision.hpp"
 #include "run/token_stream.hpp"
 #include "sim/counts/elementwise.hpp"
+#include "sim/plan/prepare_units.hpp"
 
 namespace spikeloom {
 namespace {
@@ -118,10 +119,10 @@ GeneratedText generate(const GenerateRequest& request) {
   const Precision precision = e.run.precision.precision;
   if (precision != Precision::kF32) hash += " " + std::string(name_of(precision));
   Weights weights = in_precision(net.as_written, std::move(net.model.weights), precision).weights;
-  TokenStream stream(
-      compile(net.as_written, std::move(weights), make_backend(e.run.device, request.cpu),
-              {e.run.schedule, TokenStream::kChunk, {}}),
-      e.run.threads, request.state, std::move(hash));
+  TokenStream stream(compile_on(e.run.threads, net.as_written, std::move(weights),
+                                make_backend(e.run.device, request.cpu),
+                                {e.run.schedule, TokenStream::kChunk, {}}),
+                     e.run.threads, request.state, std::move(hash));
   const bool resumed = stream.resume();
   stream.push(prompt_ids(request, tokenizer, vocabulary, resumed));
   if (stream.pending().empty()) {

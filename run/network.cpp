@@ -24,12 +24,12 @@ std::shared_ptr<const Backend> make_backend(const std::string& device, const Cpu
 
 Weights load_for(const Graph& graph, const std::filesystem::path& path,
                  const Experiment::WeightSource& source, std::vector<std::string>& notes,
-                 const WeightHints& hints) {
-  StoredWeights stored =
-      load_weights(path, {source.select, source.ignore, array_names(graph), source.select_key});
+                 int threads, const WeightHints& hints) {
+  StoredWeights stored = load_weights(
+      path, {source.select, source.ignore, array_names(graph), source.select_key, threads});
   try {
     Weights bound = bind_weights(graph, std::move(stored), &notes, hints);
-    value_gains(graph, bound);
+    value_gains(graph, bound, threads);
     return bound;
   } catch (const Error& error) {
     throw error.in_file(path);
@@ -104,8 +104,11 @@ void build(const Experiment& experiment, const DataShape& data, const Weights* s
 // A checkpoint that tells the dimensions: it is read before there is a graph.
 Weights load_and_build(const Experiment& experiment, const DatasetInfo& data, Network& network) {
   const Experiment::WeightSource& source = experiment.weights;
-  StoredWeights stored = load_weights(
-      source.path, {source.select, source.ignore, experiment.model.family->checkpoint.landmarks()});
+  const int threads = experiment.run.threads;
+  WeightsRequest request{source.select, source.ignore,
+                         experiment.model.family->checkpoint.landmarks()};
+  request.threads = threads;
+  StoredWeights stored = load_weights(source.path, request);
   const auto of_the_file = [&](auto&& step) {
     try {
       return step();
@@ -120,7 +123,7 @@ Weights load_and_build(const Experiment& experiment, const DatasetInfo& data, Ne
   check_memory(network.as_written, memory_plan(experiment, data, network.as_written));
   return of_the_file([&] {
     Weights weights = bind_weights(network.as_written, std::move(stored), &network.notes);
-    value_gains(network.as_written, weights);
+    value_gains(network.as_written, weights, threads);
     return weights;
   });
 }
@@ -156,7 +159,7 @@ Weights make_weights(const Experiment& experiment, const DatasetInfo& data, Netw
                           static_cast<uint64_t>(experiment.weights.random_seed));
   }
   return load_for(network.as_written, experiment.weights.path, experiment.weights, network.notes,
-                  family.hints);
+                  experiment.run.threads, family.hints);
 }
 
 }  // namespace
@@ -183,9 +186,10 @@ Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   const Graph& graph = network.model.graph;
   // Ids are no magnitudes: of tokens every state is looked at.
   const bool bounded = hides_values(graph) && !experiment.reads_tokens();
-  network.safe_input = bounded ? safe_input(graph, value_gains(graph, network.model.weights),
-                                            experiment.model.shape().steps)
-                               : std::numeric_limits<double>::infinity();
+  network.safe_input =
+      bounded ? safe_input(graph, value_gains(graph, network.model.weights, experiment.run.threads),
+                           experiment.model.shape().steps)
+              : std::numeric_limits<double>::infinity();
   return network;
 }
 

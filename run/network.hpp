@@ -49,7 +49,7 @@ std::shared_ptr<const Backend> make_backend(const std::string& device, const Cpu
 // scales that leave fp32 among them.
 Weights load_for(const Graph& graph, const std::filesystem::path& path,
                  const Experiment::WeightSource& source, std::vector<std::string>& notes,
-                 const WeightHints& hints = {});
+                 int threads, const WeightHints& hints = {});
 
 // Tokens that share one pass over the weights.
 constexpr int64_t kTokenChunk = 32;

@@ -20,6 +20,7 @@
 #include "sim/counts/finite_watch.hpp"
 #include "sim/counts/neurobench.hpp"
 #include "sim/counts/op_counter.hpp"
+#include "sim/plan/prepare_units.hpp"
 #include "sim/trace/recorder.hpp"
 #include "sim/trace/replay.hpp"
 #include "sim/trace/signature.hpp"
@@ -325,8 +326,8 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
     for (std::string& name : FiniteWatch::watched(graph)) options.keep.push_back(std::move(name));
   }
   keep_arrays(graph, run.arrays(), options);
-  const auto plan = compile(
-      graph, executed_weights(setup, network),
+  const auto plan = compile_on(
+      experiment.run.threads, graph, executed_weights(setup, network),
       with_what_if(experiment.what_if, network.dead, graph,
                    network.limits.empty() ? setup.backend : make_reference_backend(network.limits)),
       options);

@@ -117,9 +117,10 @@ std::string twin_hash_of(const Experiment& experiment, const std::optional<Graph
   if (experiment.twin_weights.empty()) return "";
   if (!twin) return weights_hash(load_weights(experiment.twin_weights), experiment.run.threads);
   std::vector<std::string> notes;
-  return weights_hash(load_for(*twin, experiment.twin_weights,
-                               experiment.weights.for_twin(experiment.twin_select), notes),
-                      experiment.run.threads);
+  return weights_hash(
+      load_for(*twin, experiment.twin_weights, experiment.weights.for_twin(experiment.twin_select),
+               notes, experiment.run.threads),
+      experiment.run.threads);
 }
 
 void start_twin(const RunSetup& setup, RunState& state) {
@@ -138,8 +139,9 @@ TwinInfo run_twin(const RunSetup& setup, RunState& state) {
   info.description = experiment.model.family->twin.description;
   if (experiment.twin_weights.empty() || setup.cancel.cancelled()) return info;
   const Graph& twin = *setup.twin;
-  Weights weights = load_for(twin, experiment.twin_weights,
-                             experiment.weights.for_twin(experiment.twin_select), info.notes);
+  Weights weights =
+      load_for(twin, experiment.twin_weights, experiment.weights.for_twin(experiment.twin_select),
+               info.notes, experiment.run.threads);
   info.weights_sha256 = weights_hash(weights, experiment.run.threads);
   if (info.weights_sha256 != setup.identity.at("twin.weights"))
     throw Error(ErrorCode::kRuntime, "twin.weights: changed while the run went on");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <unordered_set>
@@ -13,6 +14,7 @@
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/utf8.hpp"
+#include "core/parallel.hpp"
 
 namespace spikeloom {
 namespace {
@@ -352,6 +354,25 @@ WeightsFile open_contents(uint64_t size, ReadAt read, const std::string& what) {
   return file;
 }
 
+// Copying and the first touch of new memory are worth a second thread.
+void read_side_by_side(const InputFile& file, uint64_t offset, std::span<std::byte> to,
+                       int threads) {
+  constexpr size_t kPiece = size_t{4} << 20;
+  const size_t pieces = (to.size() + kPiece - 1) / kPiece;
+  if (pieces < 2 || threads < 2) return file.read_at(offset, to);
+  std::vector<std::exception_ptr> failures(pieces);
+  parallel_samples(static_cast<int64_t>(pieces), threads, [&](int64_t i) {
+    const size_t piece = static_cast<size_t>(i), at = piece * kPiece;
+    try {
+      file.read_at(offset + at, to.subspan(at, std::min(kPiece, to.size() - at)));
+    } catch (...) {
+      failures[piece] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
+}
+
 ReadAt from_bytes(std::span<const std::byte> bytes) {
   return [bytes](uint64_t offset, std::span<std::byte> to) {
     std::copy_n(bytes.begin() + static_cast<int64_t>(offset), to.size(), to.begin());
@@ -375,9 +396,11 @@ WeightsFile open_safetensors(std::span<const std::byte> bytes, const std::string
   return open_contents(bytes.size(), from_bytes(bytes), what);
 }
 
-WeightsFile open_safetensors(const std::filesystem::path& path) {
+WeightsFile open_safetensors(const std::filesystem::path& path, int threads) {
   const auto file = std::make_shared<const InputFile>(path);
-  const auto read = [file](uint64_t offset, std::span<std::byte> to) { file->read_at(offset, to); };
+  const auto read = [file, threads](uint64_t offset, std::span<std::byte> to) {
+    read_side_by_side(*file, offset, to, threads);
+  };
   return open_contents(file->size(), read, path.string());
 }
 

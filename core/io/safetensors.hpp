@@ -29,7 +29,8 @@ SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::s
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
 // What a file holds. The bytes must outlive the result.
 WeightsFile open_safetensors(std::span<const std::byte> bytes, const std::string& what);
-WeightsFile open_safetensors(const std::filesystem::path& path);
+// Large tensors are read by so many threads.
+WeightsFile open_safetensors(const std::filesystem::path& path, int threads = 1);
 // The tensors alone.
 Weights load_safetensors(const std::filesystem::path& path);
 

@@ -55,7 +55,7 @@ WeightsFile open_zip(const std::shared_ptr<const ZipArchive>& archive) {
 }
 
 // A file that is no index.
-WeightsFile open_whole(const std::filesystem::path& path) {
+WeightsFile open_whole(const std::filesystem::path& path, int threads) {
   std::vector<std::byte> head;
   {
     const InputFile file(path);
@@ -64,7 +64,7 @@ WeightsFile open_whole(const std::filesystem::path& path) {
   }
   const std::string what = path.string();
   if (is_zip(head)) return open_zip(std::make_shared<const ZipArchive>(path));
-  if (is_safetensors(head)) return open_safetensors(path);
+  if (is_safetensors(head)) return open_safetensors(path, threads);
   if (!is_pickled(head)) refuse_unknown(what);
   return open_pth(std::make_shared<const std::vector<std::byte>>(read_file(path)), what);
 }
@@ -111,16 +111,20 @@ Weights all_of(const WeightsFile& file, std::vector<std::string>* left_out) {
 
 }  // namespace
 
-WeightsFile open_weights(const std::filesystem::path& path) {
+WeightsFile open_weights(const std::filesystem::path& path, int threads) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) return open_weights(weights_in_folder(path));
+  if (std::filesystem::is_directory(path, ignored))
+    return open_weights(weights_in_folder(path), threads);
   std::vector<std::byte> head;
   {
     const InputFile file(path);
     head.resize(std::min<uint64_t>(file.size(), kTellingBytes));
     file.read_at(0, head);
   }
-  return is_weights_index(head) ? open_index(path, open_whole) : open_whole(path);
+  const auto open = [threads](const std::filesystem::path& file) {
+    return open_whole(file, threads);
+  };
+  return is_weights_index(head) ? open_index(path, open) : open(path);
 }
 
 WeightsFile open_weights(std::span<const std::byte> bytes, const std::string& what) {
@@ -131,7 +135,7 @@ WeightsFile open_weights(std::span<const std::byte> bytes, const std::string& wh
 }
 
 StoredWeights load_weights(const std::filesystem::path& path, const WeightsRequest& request) {
-  const WeightsFile file = open_weights(path);
+  const WeightsFile file = open_weights(path, request.threads);
   return read_chosen(file, choose_tensors(file, request));
 }
 

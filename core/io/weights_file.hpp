@@ -43,7 +43,8 @@ struct WeightsFile {
 
 // The format is told by the content, never by the name: safetensors, .pth (zip or legacy), .npz, or
 // the index.json of shards of these ("weight_map"); a folder is the one index in it.
-WeightsFile open_weights(const std::filesystem::path& path);
+// Large tensors of safetensors are read by so many threads.
+WeightsFile open_weights(const std::filesystem::path& path, int threads = 1);
 // The bytes must outlive the result; no index, whose shards are other files.
 WeightsFile open_weights(std::span<const std::byte> bytes, const std::string& what);
 
@@ -53,6 +54,7 @@ struct WeightsRequest {
   std::vector<std::string> ignore;  // patterns of names to leave out
   NameSet expected;                 // the network's names, or some of them; empty: unknown
   std::string select_key = "weights.select";  // how texts call `select`
+  int threads = 1;                            // that read
 };
 
 struct ChosenTensor {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <limits>
 
+#include "core/parallel.hpp"
 #include "sim/graph/infer.hpp"
 
 namespace spikeloom {
@@ -53,12 +55,21 @@ double ArrayBounds::largest_row_sum(const std::string& array) const {
   return value;
 }
 
-std::vector<ValueGain> value_gains(const Graph& graph, const Weights& weights) {
+std::vector<ValueGain> value_gains(const Graph& graph, const Weights& weights, int threads) {
   const ArrayBounds arrays(weights);
-  std::vector<ValueGain> result;
-  for (const Node& node : graph.nodes()) {
-    result.push_back(std::visit([&](const Operator auto& op) { return op.gain(arrays); }, node.op));
-  }
+  std::vector<ValueGain> result(graph.nodes().size());
+  std::vector<std::exception_ptr> failures(result.size());
+  parallel_samples(graph.size(), threads, [&](int64_t id) {
+    const auto at = static_cast<size_t>(id);
+    try {
+      result[at] = std::visit([&](const Operator auto& op) { return op.gain(arrays); },
+                              graph.nodes()[at].op);
+    } catch (...) {
+      failures[at] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
   return result;
 }
 

@@ -14,8 +14,9 @@
 namespace spikeloom {
 
 // The `gain` rule of every node. Throws Error(kData) naming node and array where a weight, or the
-// scale of a batch normalisation computed from it, is no finite fp32 number. `weights` are fp32.
-std::vector<ValueGain> value_gains(const Graph& graph, const Weights& weights);
+// scale of a batch normalisation computed from it, is no finite fp32 number. `weights` are fp32. Nodes
+// are looked at by so many threads.
+std::vector<ValueGain> value_gains(const Graph& graph, const Weights& weights, int threads = 1);
 
 // Bounds by node for an input of at most `input` in magnitude; infinity where there is none.
 std::vector<double> value_bounds(const Graph& graph, const std::vector<ValueGain>& gains,

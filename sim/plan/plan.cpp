@@ -6,9 +6,9 @@
 
 #include "core/error.hpp"
 #include "neurons/simple_lif.hpp"
-#include "sim/graph/last_readers.hpp"
 #include "sim/graph/step_window.hpp"
 #include "sim/plan/layout.hpp"
+#include "sim/plan/prepare_units.hpp"
 
 namespace spikeloom {
 namespace {
@@ -515,16 +515,17 @@ Plan layout_of(Graph graph, bool groups_units, PlanOptions options) {
 
 std::shared_ptr<const Plan> compile(Graph graph, Weights weights,
                                     std::shared_ptr<const Backend> backend, PlanOptions options) {
+  return compile_on(1, std::move(graph), std::move(weights), std::move(backend),
+                    std::move(options));
+}
+
+std::shared_ptr<const Plan> compile_on(int threads, Graph graph, Weights weights,
+                                       std::shared_ptr<const Backend> backend,
+                                       PlanOptions options) {
   auto plan = std::make_shared<Plan>(
       layout_of(std::move(graph), backend->groups_units(), std::move(options)));
   plan->backend = std::move(backend);
-  LastReaders readers(plan->graph);
-  for (const Unit& unit : plan->units) {
-    plan->prepared.push_back(plan->backend->prepare(plan->graph, unit, weights));
-    for (const NodeId part : {unit.main, unit.affine, unit.residual, unit.neuron}) {
-      if (part >= 0) readers.done(plan->graph.node(part).op, weights);
-    }
-  }
+  prepare_units(*plan, std::move(weights), threads);
   return plan;
 }
 

@@ -141,11 +141,21 @@ Tensor pack_taps(std::span<const float> weight, int64_t channels, DType dtype) {
   return packed;
 }
 
-// The weights of a layer as numbers. Throws Error(kCapacity) where a sum of integer ones could
-// leave the exact integers of fp32.
-Tensor numbers_of(const Weights& weights, const std::string& name) {
+// The weights of a layer as numbers: as they are stored, or a copy.
+struct Numbers {
+  const Tensor& stored;
+  Tensor copy;
+
+  std::span<const float> f32() const {
+    return stored.dtype() == DType::kF32 ? stored.f32() : copy.f32();
+  }
+};
+
+// Throws Error(kCapacity) where a sum of integer ones could leave the exact integers of fp32.
+Numbers numbers_of(const Weights& weights, const std::string& name) {
   const WeightTensor& stored = weights.at(name);
-  Tensor numbers = to_f32(stored.data);
+  Numbers numbers{stored.data, {}};
+  if (stored.data.dtype() != DType::kF32) numbers.copy = to_f32(stored.data);
   if (stored.scale.size() == 0) return numbers;
   const auto all = numbers.f32();
   const size_t row = all.size() / static_cast<size_t>(stored.scale.size());
@@ -196,7 +206,7 @@ PackedGeneralConv pack_general(const Conv2d& op, const Shape& in, const Shape& o
 PackedMain pack_main(const Conv2d& op, const Graph& graph, const Node& node,
                      const Weights& weights) {
   const Node& in = graph.node(node.inputs[0]);
-  const Tensor numbers = numbers_of(weights, op.weight);
+  const Numbers numbers = numbers_of(weights, op.weight);
   const auto weight = numbers.f32();
   const bool depthwise = op.groups == op.in_channels && op.groups == op.out_channels;
   if (!op.is_square() || (op.groups != 1 && !depthwise))
@@ -265,7 +275,7 @@ PackedMain pack_main(const Linear& op, const Graph& graph, const Node& node,
     if (stored.dtype() == DType::kI8) return pack_stream<int8_t>(op, stored);
     if (stored.dtype() == DType::kBF16) return pack_stream<uint16_t>(op, stored);
   }
-  const Tensor numbers = numbers_of(weights, op.weight);
+  const Numbers numbers = numbers_of(weights, op.weight);
   const auto weight = numbers.f32();
   const auto at = [&](int64_t o, int64_t c) {
     return weight[static_cast<size_t>(o * op.in_features + c)];
@@ -393,7 +403,7 @@ PackedMain pack_main(const Mul&, const Graph&, const Node&, const Weights&) {
   return PackedMul{};
 }
 PackedMain pack_main(const Conv1d& op, const Graph&, const Node&, const Weights& weights) {
-  const Tensor numbers = numbers_of(weights, op.weight);
+  const Numbers numbers = numbers_of(weights, op.weight);
   const auto weight = numbers.f32();
   return pack_conv1d(
       op.in_channels, op.out_channels, op.left, op.kernel(),
