@@ -5,6 +5,7 @@
 #include "models/ann/gpt.hpp"
 #include "models/ann/kwt.hpp"
 #include "models/ann/rwkv4.hpp"
+#include "models/layers/layers.hpp"
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/ms_resnet/ms_resnet.hpp"
 #include "models/nir/nir.hpp"
@@ -17,6 +18,7 @@ const std::vector<Family>& families() {
   static const std::vector<Family> table = {
       gpt_family(),          //
       kwt_family(),          //
+      layers_family(),       //
       lmuformer_family(),    //
       spikeformer_family(),  //
       ms_resnet_family(),    //

@@ -49,6 +49,15 @@ struct CheckpointRules {
   ModelSpec (*complete)(const ModelSpec& spec, const Weights* stored, const DataShape&) = nullptr;
 };
 
+// Networks whose keys name the arrays they are made of: only a checkpoint says how large they are.
+struct ArrayRules {
+  NameSet (*names)(const ModelSpec&) = nullptr;
+  // `spec` with what the arrays decide, for build(). What is a number of the network and no array
+  // leaves `stored`, others take the network's shape. Throws Error(kData) for arrays that are not
+  // there or do not fit.
+  ModelSpec (*take)(const ModelSpec& spec, Weights& stored) = nullptr;
+};
+
 // A network that comes as a whole, weights included.
 struct GivenNetwork {
   Graph graph;
@@ -96,6 +105,8 @@ struct Family {
   ModelShape (*shape)(const ModelSpec&) = nullptr;
   // Throws Error(kUsage) for what check() refuses, and where the data do not fit.
   Graph (*build)(const ModelSpec&, const DataShape&) = nullptr;
+
+  ArrayRules arrays = {};  // null: dimensions are keys
 
   // Where a key of [model] names the network, not only its dimensions: there is no weights.path then,
   // and build() gives the same graph. Null: weights are a file of their own, or random.

@@ -47,6 +47,14 @@ bool is_outside(const ModelKey& key) {
       return is_outside(std::visit(value, f.value), f.min, f.max);
     }
     bool operator()(const PathField&) const { return false; }
+    bool operator()(const ShapeField& f) const {
+      const size_t size = f.value->size();
+      return size != 0 && (size < f.least || size > f.most ||
+                           std::any_of(f.value->begin(), f.value->end(), [&](int64_t value) {
+                             return is_outside(value, f.min, f.max);
+                           }));
+    }
+    bool operator()(const TablesField&) const { return false; }
     bool operator()(const FlagField&) const { return false; }
     bool operator()(const OptionalFlagField&) const { return false; }
     bool operator()(const ChoiceField& f) const { return f.get(f.value) >= f.words.size(); }
@@ -83,6 +91,10 @@ std::string type_of(const ModelKey& key) {
     }
     std::string operator()(const RealField& field) const { return "real, " + range(field); }
     std::string operator()(const PathField&) const { return "path"; }
+    std::string operator()(const ShapeField& field) const {
+      return fmt::format("{} to {} integers, {}", field.least, field.most, range(field));
+    }
+    std::string operator()(const TablesField&) const { return "tables"; }
     std::string operator()(const FlagField&) const { return "flag"; }
     std::string operator()(const OptionalFlagField&) const { return "flag"; }
     std::string operator()(const ChoiceField&) const { return "text"; }

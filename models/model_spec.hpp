@@ -20,6 +20,7 @@
 
 #include "core/levels.hpp"
 #include "core/shape.hpp"
+#include "core/table_row.hpp"
 
 namespace spikeloom {
 
@@ -41,6 +42,17 @@ struct RealField {
 struct PathField {
   std::filesystem::path* value;
 };
+// An array of `least` to `most` integers.
+struct ShapeField {
+  Shape* value;
+  size_t least, most;
+  int64_t min, max;
+};
+// Tables of the file that are named like the key and stand outside of [model]: [[layer]]. The family
+// checks them; keys of a fault are "layer.3.kernel".
+struct TablesField {
+  std::vector<TableRow>* value;
+};
 struct FlagField {
   bool* value;
 };
@@ -58,8 +70,8 @@ struct ChoiceField {
 
 struct ModelKey {
   std::string_view name;  // of [model]
-  std::variant<IntegerField, IntegersField, RealField, PathField, FlagField, OptionalFlagField,
-               ChoiceField>
+  std::variant<IntegerField, IntegersField, RealField, PathField, ShapeField, TablesField,
+               FlagField, OptionalFlagField, ChoiceField>
       field;
 };
 

@@ -193,7 +193,8 @@ void check_values(const Experiment& experiment) {
   ModelSpec spec = experiment.model.spec;
   auto fault = range_fault(experiment.model.family->keys(spec));
   if (!fault) fault = experiment.model.family->check(spec);
-  if (fault) throw experiment.error_at("model." + fault->keys[0], fault->message);
+  const bool outside = fault && fault->keys[0].find('.') != std::string::npos;  // of [model]
+  if (fault) throw experiment.error_at((outside ? "" : "model.") + fault->keys[0], fault->message);
   if (run.device != "cpu" && run.device != "reference")
     throw experiment.error_at("run.device", "expected cpu or reference, found " + run.device);
   if (run.form != "as_written" && run.form != "fused")
@@ -272,6 +273,8 @@ void check_experiment(const Experiment& experiment) {
     throw experiment.error_at("weights.path", fmt::format("the weights of {} are in its own file",
                                                           experiment.model.family->title));
   }
+  if (experiment.model.family->arrays.take != nullptr && experiment.weights.path.empty())
+    throw experiment.error_at("weights.path", "is not given: layers are made of its arrays");
   if (experiment.reads_tokens()) return check_tokens(experiment);
   if (!experiment.output.logits)
     throw experiment.error_at("output.logits", "logits.npy is always written");

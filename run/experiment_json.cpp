@@ -17,6 +17,8 @@ struct FieldValue {
     return std::visit([](auto* value) { return json(*value); }, f.value);
   }
   json operator()(const PathField& f) const { return f.value->string(); }
+  json operator()(const ShapeField& f) const { return *f.value; }
+  json operator()(const TablesField& f) const { return to_json(*f.value); }
   json operator()(const FlagField& f) const { return *f.value; }
   json operator()(const OptionalFlagField& f) const {
     return f.value->has_value() ? json(**f.value) : json();

@@ -13,6 +13,11 @@ std::string dotted(std::string_view key) {
   return "model." + std::string(key);
 }
 
+// "layer" of "model.layer": tables stand outside of [model].
+std::string outside(const std::string& key) {
+  return key.substr(key.find('.') + 1);
+}
+
 // Reads a key into the field that it is bound to.
 struct FieldReader {
   Config& config;
@@ -37,6 +42,13 @@ struct FieldReader {
     std::visit(read, f.value);
   }
   void operator()(const PathField& f) const { *f.value = config.path_of(key, ""); }
+  void operator()(const ShapeField& f) const {
+    *f.value = config.integers(key, *f.value, f.min, f.max);
+    if (!f.value->empty() && (f.value->size() < f.least || f.value->size() > f.most))
+      throw config.error_at(
+          key, fmt::format("needs {} to {} integers, found {}", f.least, f.most, f.value->size()));
+  }
+  void operator()(const TablesField& f) const { *f.value = config.tables(outside(key)); }
   void operator()(const FlagField& f) const { *f.value = config.flag(key, *f.value); }
   void operator()(const OptionalFlagField& f) const {
     if (config.has(key)) *f.value = config.flag(key, false);
@@ -50,6 +62,8 @@ struct FieldReader {
 
 // Where the file says something that has a part in it.
 Error error_of(Config& config, const KeyFault& fault) {
+  if (fault.keys[0].find('.') != std::string::npos)
+    return config.error_at(fault.keys[0], fault.message);
   const auto given = [&](const std::string& key) { return config.has(dotted(key)); };
   const auto found = std::find_if(fault.keys.begin(), fault.keys.end(), given);
   return config.error_at(dotted(found == fault.keys.end() ? fault.keys[0] : *found), fault.message);

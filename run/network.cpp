@@ -91,10 +91,11 @@ DataShape data_shape(const Experiment& experiment, const DatasetInfo& data) {
 namespace {
 
 // The graph, of dimensions that the tensors of a checkpoint may tell (null: random weights).
-void build(const Experiment& experiment, const DataShape& data, const Weights* stored,
-           Network& network) {
+void build(const Experiment& experiment, const DataShape& data, Weights* stored, Network& network) {
   const Family& family = *experiment.model.family;
   network.spec = experiment.model.spec;
+  if (family.arrays.take != nullptr && stored != nullptr)
+    network.spec = family.arrays.take(network.spec, *stored);
   if (family.checkpoint.complete != nullptr)
     network.spec = family.checkpoint.complete(network.spec, stored, data);
   network.as_written = family.build(network.spec, data);
@@ -104,9 +105,11 @@ void build(const Experiment& experiment, const DataShape& data, const Weights* s
 // A checkpoint that tells the dimensions: it is read before there is a graph.
 Weights load_and_build(const Experiment& experiment, const DatasetInfo& data, Network& network) {
   const Experiment::WeightSource& source = experiment.weights;
+  const Family& family = *experiment.model.family;
   const int threads = experiment.run.threads;
   WeightsRequest request{source.select, source.ignore,
-                         experiment.model.family->checkpoint.landmarks()};
+                         family.arrays.names != nullptr ? family.arrays.names(experiment.model.spec)
+                                                        : family.checkpoint.landmarks()};
   request.threads = threads;
   StoredWeights stored = load_weights(source.path, request);
   const auto of_the_file = [&](auto&& step) {
@@ -150,7 +153,7 @@ Weights take_given(const Experiment& experiment, const DatasetInfo& data, Networ
 Weights make_weights(const Experiment& experiment, const DatasetInfo& data, Network& network) {
   const Family& family = *experiment.model.family;
   if (family.given != nullptr) return take_given(experiment, data, network);
-  if (!network.random && family.checkpoint.complete != nullptr)
+  if (!network.random && (family.checkpoint.complete != nullptr || family.arrays.take != nullptr))
     return load_and_build(experiment, data, network);
   build(experiment, data_shape(experiment, data), nullptr, network);
   check_memory(network.as_written, memory_plan(experiment, data, network.as_written));

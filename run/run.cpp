@@ -17,6 +17,7 @@
 #include "run/run_network.hpp"
 #include "run/twin_run.hpp"
 #include "run/version.hpp"
+#include "sim/trace/graph_json.hpp"
 #include "sim/counts/neurobench.hpp"
 #include "sim/counts/op_counter.hpp"
 #include "sim/graph/step_axis.hpp"
@@ -53,6 +54,8 @@ RunIdentity identity_of(const RunSetup& setup, const Network& network,
   const Experiment& experiment = setup.experiment;
   RunIdentity identity{{"config", setup.config_json},
                        {"weights.path", network.weights_hash},
+                       // Numbers that a checkpoint gave are in the graph and not among its arrays.
+                       {"model", sha256_hex(graph_to_json(network.as_written, nullptr))},
                        {"dataset.path", data_text(setup.source)},
                        {"version", kVersion}};
   const auto add_file = [&](const char* key, const fs::path& path) {

@@ -66,7 +66,7 @@ struct Config::Impl {
   ConfigNode* find(std::string_view key) {
     ConfigNode* node = &root;
     for (const std::string_view segment : split_key(key)) {
-      if (node->kind != Kind::kTable) {
+      if (node->kind != Kind::kTable && node->member(segment) == nullptr) {
         throw wrong(*node, key.substr(0, static_cast<size_t>(segment.data() - key.data()) - 1),
                     "a table");
       }
@@ -193,6 +193,35 @@ struct Config::Impl {
     };
   }
 
+  auto to_tables() const {
+    return [this](const ConfigNode& node, std::string_view key) {
+      if (node.kind != Kind::kArray) throw wrong(node, key, "tables [[" + std::string(key) + "]]");
+      std::vector<TableRow> rows;
+      for (const ConfigNode& item : node.items) {
+        const std::string at = std::string(key) + "." + std::to_string(rows.size());
+        if (item.kind != Kind::kTable) throw wrong(item, at, "a table");
+        TableRow& row = rows.emplace_back();
+        for (const ConfigNode& value : item.items)
+          row.emplace(value.name, to_table_value(value, at + "." + value.name));
+      }
+      return rows;
+    };
+  }
+
+  TableValue to_table_value(const ConfigNode& node, const std::string& key) const {
+    switch (node.kind) {
+      case Kind::kFlag: return node.flag;
+      case Kind::kInteger: return node.integer;
+      case Kind::kReal: return to_real(-kLargest, kLargest)(node, key);
+      case Kind::kText: return node.text;
+      case Kind::kArray: return to_array("numbers", to_real(-kLargest, kLargest))(node, key);
+      case Kind::kNull:
+      case Kind::kDate:
+      case Kind::kTable: break;
+    }
+    throw wrong(node, key, "true or false, a number, a text or an array of numbers");
+  }
+
   auto to_real_or_reals() const {
     return [this](const ConfigNode& node, std::string_view key) -> std::vector<double> {
       const auto number = to_real(-kLargest, kLargest);
@@ -270,7 +299,7 @@ void Config::set(std::string_view assignment) {
   impl_->sources.push_back(label);
   ConfigNode* node = &impl_->root;
   for (const std::string_view segment : segments) {
-    if (node->kind != Kind::kTable) {
+    if (node->kind != Kind::kTable && node->member(segment) == nullptr) {
       throw Error(ErrorCode::kUsage, label + ": '" + node->name + "' is not a table but " +
                                          describe(*node) + " (" + impl_->place_text(node->place) +
                                          ")");
@@ -361,6 +390,12 @@ std::vector<std::string> Config::require_text_or_texts(std::string_view key) {
   return impl_->required(key, "a string or an array of strings", impl_->to_text_or_texts());
 }
 
+std::vector<TableRow> Config::tables(std::string_view key) {
+  auto rows = impl_->optional_value(key, impl_->to_tables()).value_or(std::vector<TableRow>());
+  if (!rows.empty()) impl_->values.insert_or_assign(std::string(key), to_json(rows));
+  return rows;
+}
+
 std::filesystem::path Config::path_of(std::string_view key, const std::string& default_value) {
   const std::string written = impl_->value_or(key, default_value, impl_->to_text("a path"));
   return resolve_path(key, written);
@@ -432,6 +467,16 @@ nlohmann::json Config::resolved() const {
 Error Config::error_at(std::string_view key, const std::string& message) const {
   const ConfigNode* node = impl_->find(key);
   return impl_->error(node == nullptr ? ConfigPlace{} : node->place, key, message);
+}
+
+nlohmann::json to_json(const std::vector<TableRow>& rows) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const TableRow& row : rows) {
+    nlohmann::json& table = list.emplace_back(nlohmann::json::object());
+    for (const auto& [key, value] : row)
+      std::visit([&table, &key = key](const auto& v) { table[key] = v; }, value);
+  }
+  return list;
 }
 
 }  // namespace spikeloom

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/table_row.hpp"
 
 namespace spikeloom {
 
@@ -58,6 +59,9 @@ class Config {
   // One text or an array of texts.
   std::vector<std::string> text_or_texts(std::string_view key,
                                          std::vector<std::string> default_value);
+  // The tables of an array of tables, [[key]], with values, no tables, in them; none when absent.
+  // What their keys mean is the caller's to say: "key.0.name" names one for error_at() and set().
+  std::vector<TableRow> tables(std::string_view key);
   // A path; see resolve_path. The default is returned as it is.
   std::filesystem::path path_of(std::string_view key, const std::string& default_value);
 
@@ -107,5 +111,7 @@ class Config {
   explicit Config(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+nlohmann::json to_json(const std::vector<TableRow>& rows);
 
 }  // namespace spikeloom

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -250,6 +251,12 @@ bool is_bare_key(std::string_view key) {
 }
 
 ConfigNode* ConfigNode::member(std::string_view key) {
+  if (kind == Kind::kArray) {
+    size_t index = 0;
+    const auto [end, fault] = std::from_chars(key.data(), key.data() + key.size(), index);
+    const bool whole = fault == std::errc() && end == key.data() + key.size();
+    return whole && index < items.size() ? &items[index] : nullptr;
+  }
   for (ConfigNode& item : items) {
     if (item.name == key) return &item;
   }

@@ -32,7 +32,7 @@ struct ConfigNode {
   ConfigPlace key_place, place;
   bool was_read = false;
 
-  // The member of a table, or null.
+  // The member of a table, or the element of an array by its number, from 0; null: there is none.
   ConfigNode* member(std::string_view key);
 };
 

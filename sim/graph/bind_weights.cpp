@@ -47,13 +47,16 @@ std::string value_fault(const std::string& name, const Tensor& tensor) {
   return "";
 }
 
-// What training tools keep beside the arrays: PyTorch's count of batches, the counters of thop, and
-// membranes of neurons, which stand below nothing that the network needs.
+// What training tools keep beside the arrays: PyTorch's count of batches, the counters of thop,
+// parameters of neurons that snnTorch and Sinabs store with every layer, and membranes of neurons,
+// which stand below nothing that the network needs.
 bool is_bookkeeping(const std::string& name, const NameSet& needed) {
   const size_t dot = name.rfind('.');
   const std::string_view last =
       std::string_view(name).substr(dot == std::string::npos ? 0 : dot + 1);
-  for (const char* counter : {"num_batches_tracked", "total_ops", "total_params"}) {
+  for (const char* counter :
+       {"num_batches_tracked", "total_ops", "total_params", "beta", "alpha", "threshold",
+        "graded_spikes_factor", "reset_mechanism_val", "tau_mem", "spike_threshold", "v_mem"}) {
     if (last == counter) return true;
   }
   if (last != "v" && last != "mem") return false;
@@ -86,8 +89,8 @@ class Binder {
       *notes = std::move(stored_.notes);
       if (!kept_.empty()) {
         notes->push_back(
-            fmt::format("weights: {} counters and membranes of training tools were "
-                        "left out: {}",
+            fmt::format("weights: {} arrays that training tools keep, and nothing here reads, "
+                        "were left out: {}",
                         kept_.size(), list_names(kept_)));
       }
     }
