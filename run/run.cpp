@@ -17,10 +17,10 @@
 #include "run/run_network.hpp"
 #include "run/twin_run.hpp"
 #include "run/version.hpp"
-#include "sim/trace/graph_json.hpp"
 #include "sim/counts/neurobench.hpp"
 #include "sim/counts/op_counter.hpp"
 #include "sim/graph/step_axis.hpp"
+#include "sim/trace/graph_json.hpp"
 #include "sim/trace/replay.hpp"
 #include "sim/trace/signature.hpp"
 
