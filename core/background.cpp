@@ -10,20 +10,16 @@
 #include <utility>
 
 namespace spikeloom {
-namespace {
-
-enum class Stage { kWaits, kRuns, kDone };
-
-struct Job {
-  size_t bytes;
-  std::function<void()> work, then;
-  Stage stage = Stage::kWaits;
-  std::exception_ptr failure;
-};
-
-}  // namespace
-
 struct BackgroundQueue::Impl {
+  enum class Stage { kWaits, kRuns, kDone };
+
+  struct Job {
+    size_t bytes;
+    std::function<void()> work, then;
+    Stage stage = Stage::kWaits;
+    std::exception_ptr failure;
+  };
+
   explicit Impl(size_t most) : most_bytes(most) {
     try {
       thread = std::thread([this] { run(); });
@@ -110,7 +106,7 @@ void BackgroundQueue::add(size_t bytes, std::function<void()> work, std::functio
   Impl& it = *impl_;
   {
     const std::lock_guard lock(it.mutex);
-    it.jobs.push_back({bytes, std::move(work), std::move(then), Stage::kWaits, nullptr});
+    it.jobs.push_back({bytes, std::move(work), std::move(then), Impl::Stage::kWaits, nullptr});
     it.held += bytes;
   }
   it.posted.notify_one();

@@ -8,7 +8,7 @@ namespace spikeloom {
 namespace {
 
 constexpr size_t kMostSymbols = 320;
-constexpr int kLongest = 15;
+constexpr int kLongestCode = 15;
 
 // Depths of the leaves of a Huffman tree over counts in ascending order, in their place (Moffat and
 // Katajainen, In-place calculation of minimum-redundancy codes, 1995).
@@ -91,7 +91,7 @@ void make_codes(std::span<const uint32_t> counts, int longest, std::span<Huffman
   depths_in_place(std::span(depths).first(used));
   limit(std::span(depths).first(used), static_cast<uint32_t>(longest));
 
-  std::array<uint32_t, kLongest + 2> of_length{}, next{};
+  std::array<uint32_t, kLongestCode + 2> of_length{}, next{};
   for (size_t i = 0; i < used; ++i) {
     codes[symbols[i]].length = static_cast<uint8_t>(depths[i]);
     ++of_length[depths[i]];

@@ -7,7 +7,7 @@
 namespace spikeloom {
 namespace {
 
-constexpr double kSecondsPerNs = 1e-9;
+constexpr double kSecondsOfNs = 1e-9;
 
 void add_energy(const ChipEnergy& part, ChipEnergy& sum) {
   for (const ChipEnergy::Term& term : part.dynamic) {
@@ -77,8 +77,8 @@ ChipEnergy InTurnResult::energy() const {
     add_energy(energy_of(chip, turn.result), sum);
     if (turn.result.level == Level::kCounts) continue;
     const ChipPower power = power_of(chip, turn.result);
-    sum.static_j += power.leakage_w * bytes_ns(turn) * kSecondsPerNs;
-    sum.idle_j += power.idle_w * bytes_ns(turn) * kSecondsPerNs;
+    sum.static_j += power.leakage_w * bytes_ns(turn) * kSecondsOfNs;
+    sum.idle_j += power.idle_w * bytes_ns(turn) * kSecondsOfNs;
   }
   return sum;
 }

@@ -54,7 +54,7 @@ std::vector<uint8_t> shuffled(const std::vector<T>& values) {
 
 // Shuffled, values that grow slowly are long runs and one noisy plane.
 template <typename T>
-std::vector<uint8_t> packed_values(const std::vector<T>& values) {
+std::vector<uint8_t> packed_events(const std::vector<T>& values) {
   const size_t distances[] = {1, 2};
   return deflate_repeats(shuffled(values), distances);
 }
@@ -107,8 +107,8 @@ class EventLists {
     queue_.add(
         chunk->times.size() * 2 * sizeof(double),
         [chunk] {
-          chunk->packed_times = packed_values(chunk->times);
-          chunk->packed_nodes = packed_values(chunk->nodes);
+          chunk->packed_times = packed_events(chunk->times);
+          chunk->packed_nodes = packed_events(chunk->nodes);
         },
         [this, chunk, first, count] {
           times_file_.write_chunk(first, count, chunk->packed_times);

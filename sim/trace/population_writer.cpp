@@ -33,7 +33,7 @@ std::span<const uint8_t> bytes_of(const std::vector<T>& values) {
 }
 
 template <typename T>
-std::vector<uint8_t> packed_values(const std::vector<T>& values) {
+std::vector<uint8_t> packed_rows(const std::vector<T>& values) {
   const size_t distances[] = {1, sizeof(T)};
   const auto bytes = bytes_of(values);
   return bytes.size() <= kSmallBytes ? deflate_repeats(bytes, distances) : deflate_zlib(bytes, 1);
@@ -62,8 +62,8 @@ struct PopulationWriter::Chunk {
   // `distances` empty: by zlib.
   void pack(const std::vector<size_t>& distances) {
     packed_bits = distances.empty() ? deflate_zlib(bits, 1) : deflate_repeats(bits, distances);
-    packed_popcounts = packed_values(popcounts);
-    packed_steps = packed_values(steps);
+    packed_popcounts = packed_rows(popcounts);
+    packed_steps = packed_rows(steps);
     std::vector<uint8_t>().swap(bits);
   }
 };
