@@ -76,8 +76,7 @@ class BitWriter {
     flush();
   }
   void bytes(std::span<const uint8_t> from) noexcept {
-    std::memcpy(out_, from.data(), from.size());
-    out_ += from.size();
+    out_ = std::copy(from.begin(), from.end(), out_);
   }
   uint8_t* end() const noexcept { return out_; }
 
