@@ -186,7 +186,7 @@ DatasetInfo info_of_frames(const Experiment& experiment, const FrameShape& shape
   info.height = shape.height;
   info.width = shape.height == 0 ? 0 : shape.width;
   info.channels = shape.height == 0 ? shape.width : shape.channels;
-  info.frames = experiment.model.shape().steps;
+  info.frames = std::max<int64_t>(experiment.model.shape().steps, 2);  // one a step
   info.events = experiment.dataset.events.value_or(
       value == EventValue::kBinary
           ? LevelRange()
@@ -194,7 +194,7 @@ DatasetInfo info_of_frames(const Experiment& experiment, const FrameShape& shape
   return info;
 }
 
-int stream_recording(const Experiment& experiment, const std::string& path, StreamOptions options,
+int stream_recording(Experiment experiment, const std::string& path, StreamOptions options,
                      double decide) {
   const EventOptions& event = experiment.dataset.event;
   const auto open = [&] {
@@ -220,6 +220,7 @@ int stream_recording(const Experiment& experiment, const std::string& path, Stre
   }
   EventFrames frames(std::move(recording), event, shape, extent);
   const DatasetInfo info = info_of_frames(experiment, shape);
+  fit_to(experiment, info);
   check_fits(experiment.model, info, [&](const auto& key, const auto& message) {
     return experiment.error_at(key, message);
   });
@@ -287,7 +288,7 @@ int command_stream(const Arguments& arguments) {
   if (!experiment.says("run.threads")) experiment.run.threads = 1;
   const SampleKind reads = experiment.model.family->sample;
   const bool events = experiment.dataset.kind == "events";
-  const bool recordings = events && reads == SampleKind::kImage;
+  const bool recordings = events && (reads == SampleKind::kImage || reads == SampleKind::kFrames);
   const bool vectors = !events && reads == SampleKind::kFrames && shape.frame.size() == 1;
   if (reads != SampleKind::kSequence && !recordings && !vectors) {
     throw experiment.error_at("model.family", "stream feeds sequences frame by frame to " +

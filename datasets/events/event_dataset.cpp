@@ -156,6 +156,8 @@ class EventDataset final : public Dataset {
     std::string first_fault;
     if (list_.shd) {
       format_ = "shd";
+      if (!options_.sensor.empty() && options_.sensor[1] != 1)
+        throw Error(ErrorCode::kUsage, "sensor: units stand in one row, [units, 1]");
       const int64_t units =
           options_.sensor.empty() ? ShdFile::kUnits : options_.sensor[0] * options_.sensor[1];
       return frame_shape(units, 0, value_);

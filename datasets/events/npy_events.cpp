@@ -166,6 +166,9 @@ EventColumns::EventColumns(const std::string& time_unit) {
 int64_t EventColumns::microseconds(const NpyNumber& t) const {
   constexpr double kLatest = 9e15;  // whole numbers of a double
   if (t.is_real) {
+    // No camera tells parts of a microsecond: these are seconds, and would all become one instant.
+    if (multiply_ * divide_ == 1 && t.real != 0 && std::abs(t.real) < 1)
+      fail("its time is " + std::to_string(t.real) + " us: dataset.time_unit names another unit");
     const double value =
         std::round(t.real * static_cast<double>(multiply_) / static_cast<double>(divide_));
     if (!(std::abs(value) <= kLatest)) fail("its time is " + std::to_string(t.real));

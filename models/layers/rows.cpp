@@ -179,6 +179,24 @@ void read_leak(Reader& row, NeuronSpec& spec, LayerRow& layer) {
   spec["tau"].value = beta < 1 ? spec["dt"].value / (1 - beta) : kAny;
 }
 
+// Numbers with which a neuron would fire for ever or overshoot; those of arrays come later.
+void check_neuron(const Reader& row, const LayerRow& layer) {
+  const NeuronSpec& spec = layer.neuron;
+  const auto is_number = [&](const char* parameter) {
+    return spec.has(parameter) && layer.arrays.count(parameter) == 0;
+  };
+  const bool returns = spec.rules.reset == Reset::kHard || spec.rules.reset == Reset::kValueNext;
+  if (spec.fires() && returns && is_number("v_threshold") && is_number("v_reset") &&
+      !(spec["v_threshold"].value > spec["v_reset"].value))
+    row.fail("v_threshold", "must lie above v_reset");
+  const bool decays =
+      spec.rules.form == NeuronForm::kEuler || spec.rules.form == NeuronForm::kPlain;
+  for (const char* tau : {"tau", "tau_mem", "tau_syn"}) {
+    if (decays && is_number(tau) && spec[tau].value < spec["dt"].value)
+      row.fail(tau, fmt::format("is shorter than a step, model.dt = {}", spec["dt"].value));
+  }
+}
+
 void read_neuron(Reader& row, const LayersConfig& config, std::string_view model, LayerRow& layer) {
   NeuronSpec& spec = layer.neuron = neuron(model);
   if (spec.has("dt")) spec["dt"].value = config.dt;
@@ -207,6 +225,7 @@ void read_neuron(Reader& row, const LayersConfig& config, std::string_view model
       spec.rules.reset =
           static_cast<Reset>(row.word("reset", kResetWords, static_cast<size_t>(config.reset)));
   }
+  check_neuron(row, layer);
   layer.recurrent = row.text("recurrent");
   if (!layer.recurrent.empty()) layer.recurrent_bias = row.text("recurrent_bias");
   try {

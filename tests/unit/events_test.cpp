@@ -231,3 +231,11 @@ TEST_CASE("DSEC packed with Blosc is refused with advice") {
       load_recording(SPIKELOOM_SOURCE_DIR "/tests/unit/data/events/dsec_blosc.h5", {}),
       Catch::Contains("packed with Blosc (filter 32001)") && Catch::Contains("h5repack"));
 }
+
+TEST_CASE("real times below a microsecond are of another unit") {
+  CHECK_THROWS_WITH(EventColumns("us").microseconds({0, 0.25, true}),
+                    Catch::Contains("dataset.time_unit names another unit"));
+  CHECK(EventColumns("us").microseconds({0, 0.0, true}) == 0);
+  CHECK(EventColumns("us").microseconds({0, 1.5, true}) == 2);
+  CHECK(EventColumns("s").microseconds({0, 0.25, true}) == 250'000);
+}
