@@ -30,6 +30,22 @@ float round_channel(std::span<float> channel, int bits) {
   return static_cast<float>(step);
 }
 
+// The step of which all weights of a layer are whole multiples already, as networks trained with few
+// bits store them; 0: there is none.
+float common_step(std::span<const float> weights, int bits) {
+  constexpr double kRounding = 1e-6;  // of fp32, relative
+  constexpr int kMost = 16;           // above, fp32 cannot tell multiples from their neighbours
+  double largest = 0;
+  for (const float w : weights) largest = std::max(largest, std::abs(static_cast<double>(w)));
+  if (bits < 2 || bits > kMost || largest == 0) return 0;
+  const double step = largest / largest_of(bits);
+  const bool whole = std::all_of(weights.begin(), weights.end(), [&](float w) {
+    const double steps = static_cast<double>(w) / step;
+    return std::abs(steps - std::nearbyint(steps)) <= kRounding * std::max(1.0, std::abs(steps));
+  });
+  return whole ? static_cast<float>(step) : 0;
+}
+
 }  // namespace
 
 RoundedWeights round_weights(const Graph& graph, const Weights& weights, int bits) {
@@ -42,6 +58,11 @@ RoundedWeights round_weights(const Graph& graph, const Weights& weights, int bit
     const int64_t channels = stored.shape()[0];
     const auto row = static_cast<size_t>(stored.size() / channels);
     std::vector<float>& step = result.step[name];
+    if (const float common = common_step(stored.f32(), bits); common > 0) {
+      step.assign(static_cast<size_t>(channels), common);
+      result.weights.add(name, std::move(rounded));
+      continue;
+    }
     for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
       step.push_back(round_channel(rounded.f32().subspan(c * row, row), bits));
     }

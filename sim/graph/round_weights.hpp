@@ -3,7 +3,8 @@
 //
 // Rounding, per output channel, symmetric: step = max|w| / (2^(bits-1) - 1), w' = step * round(w /
 // step), ties to even, in double, rounded to fp32 once; bits = 1: step = mean|w|, w' = +step for w
-// >= 0, -step below. An accumulator of n bits holds at most 2^(n-1) - 1 such steps.
+// >= 0, -step below. Up to 16 bits, a layer that lies on one such grid for all channels already stays
+// as it is. An accumulator of n bits holds at most 2^(n-1) - 1 such steps.
 // Thread-safe: pure functions.
 
 #include <map>

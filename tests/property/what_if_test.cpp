@@ -221,6 +221,25 @@ TEST_CASE("dead neurons are silent, in every form; others in front of them do no
   CHECK_THROWS_AS(split_mask(network(), std::vector<uint8_t>(mask.size() + 1)), Error);
 }
 
+TEST_CASE("weights on a grid of few bits for the whole layer stay, their channels' maxima aside") {
+  Graph graph;
+  const NodeId x = graph.add("input", Input{{3}, false});
+  graph.output("out", graph.add("layer", Linear{3, 2, 0, "w", ""}, {x}));
+  const float step = 0.0371f;
+  Tensor w({2, 3});
+  const int multiples[] = {7, -3, 0, 2, -5, 1};  // the second channel has no 7
+  for (size_t i = 0; i < 6; ++i) w.f32()[i] = static_cast<float>(multiples[i]) * step;
+  Weights weights;
+  weights.add("w", clone(w));
+  const RoundedWeights rounded = round_weights(graph, weights, 4);
+  CHECK(std::equal(w.f32().begin(), w.f32().end(), rounded.weights.at("w").data.f32().begin()));
+  CHECK(rounded.step.at("w") == std::vector<float>{step, step});
+  w.f32()[4] = -4.6f * step;  // off the grid
+  Weights off;
+  off.add("w", std::move(w));
+  CHECK(round_weights(graph, off, 4).step.at("w")[1] < step);
+}
+
 TEST_CASE("rounded weights: within half a step, few levels, the largest kept, the rest untouched") {
   const Weights weights = random_weights(network(), 3);
   for (const int bits : {2, 3, 4, 8, 12, 16, 24}) {
