@@ -9,6 +9,7 @@
 #include "hw_model/chip/dense.hpp"
 #include "hw_model/report/report_view.hpp"
 #include "models/dense_twin.hpp"
+#include "sim/graph/step_axis.hpp"
 
 namespace spikeloom {
 
@@ -47,10 +48,11 @@ DenseSide run_accelerator(const std::string& name_or_path, const Graph& graph, i
   const bool is_static = input != nullptr && input->repeated;
   const bool twin = is_static && graph.form == "as_written";
   DenseRun run;
-  run.rate_steps = is_static ? steps : 1;  // a sequence tells a value at every step
+  const bool every = is_dense_at_every_step(graph);
+  run.rate_steps = every ? 1 : steps;  // a sequence tells a value at every step
   if (twin) run.zeros = zeros;
   const DenseResult result =
-      dense_accelerator(twin ? dense_twin(graph) : graph, is_static ? 1 : steps, spec, run);
+      dense_accelerator(twin ? dense_twin(graph) : graph, every ? steps : 1, spec, run);
   constexpr double kJoulesPerPj = 1e-12;
   const auto batch = static_cast<double>(result.batch);
   AcceleratorRow row;

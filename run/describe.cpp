@@ -154,7 +154,7 @@ void add_counts(const RunSetup& setup, const Network& network, const RunState& s
   counts.dense_same = count_dense(setup, network.as_written, state, setup.dense_steps);
   counts.executed_form = network.model.graph.form;
   counts.steps = tokens ? 1 : setup.source.steps;
-  counts.is_sequence = !tokens && steps_are_positions(network.as_written);
+  counts.is_sequence = !tokens && is_dense_at_every_step(network.as_written);
   counts.neurobench = state.neurobench;
   counts.twin_ran = state.twin_done > 0;
   count_baselines(setup, network, state, counts);

@@ -248,7 +248,7 @@ RunSetup prepare(const Experiment& experiment, const RunOptions& options, Loaded
                  nullptr,
                  nullptr};
   Network& network = loaded.network;
-  if (steps_are_positions(network.as_written) && loaded.source.windows == nullptr)
+  if (is_dense_at_every_step(network.as_written) && loaded.source.windows == nullptr)
     setup.dense_steps = loaded.source.steps;
   setup.twin = twin_of(experiment, network.spec, data_shape(experiment, loaded.source.info()));
   if (!experiment.twin_weights.empty() && setup.twin) {

@@ -9,6 +9,7 @@
 #include "hw_model/chip/operations.hpp"
 #include "hw_model/chip/synapse_break_even.hpp"
 #include "hw_model/energy/break_even.hpp"
+#include "sim/graph/step_axis.hpp"
 
 namespace spikeloom {
 namespace {
@@ -38,7 +39,7 @@ int64_t connections_of(const ChipNetwork& network, const Projection& projection)
 // What a run did, as the criteria want it.
 struct Work {
   OpCounts counts;          // layers that read spikes
-  int64_t value_steps = 1;  // T: steps that tell the same value
+  int64_t value_steps = 1;  // T: steps that one pass of a dense network stands for
   double macs = 0;          // of a dense network, per inference
   double events = 0;        // all, per inference
   double fan_in = 0;        // synapses of a neuron, mean over targets of spikes
@@ -51,7 +52,8 @@ Work work_of(const LoweredNetwork& lowered, const ReplayResult& result,
                            ? nullptr
                            : std::get_if<Input>(&lowered.graph.nodes().front().op);
   Work work;
-  if (input == nullptr || input->repeated) work.value_steps = sample_steps.front();
+  if (input == nullptr || !is_dense_at_every_step(lowered.graph))
+    work.value_steps = sample_steps.front();
   work.counts.form = lowered.graph.form;
   work.counts.samples = run.samples;
   work.counts.evaluations = run.steps;

@@ -10,4 +10,9 @@ namespace spikeloom {
 // of one recording.
 bool steps_are_positions(const Graph& graph);
 
+// Whether a dense network, neurons taken as identities, needs a pass for every step. Where nothing but
+// neurons and sums over the steps carries anything on from step to step, it is linear in time: one
+// pass over the sum of the frames gives what as many passes add up to.
+bool is_dense_at_every_step(const Graph& graph);
+
 }  // namespace spikeloom
