@@ -1,4 +1,5 @@
 #include "models/dense_twin.hpp"
+#include "sim/graph/step_axis.hpp"
 
 #include <cmath>
 
@@ -54,6 +55,11 @@ Graph dense_twin(const Graph& spiking) {
   for (const auto& [name, id] : spiking.outputs())
     twin.output(name, moved[static_cast<size_t>(id)]);
   return twin;
+}
+
+std::optional<Graph> dense_twin_of_still(const Graph& spiking, const DataShape& data) {
+  if (data.frames != 1 || is_dense_at_every_step(spiking)) return std::nullopt;
+  return dense_twin(spiking);
 }
 
 }  // namespace spikeloom

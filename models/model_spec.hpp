@@ -150,4 +150,13 @@ struct ModelShape {
   Shape frame{};         // SampleKind::kFrames: of a step, channels last
 };
 
+// A family's `fit` where config.time_steps = 0 asks for as many steps as a sample has frames.
+template <typename Config>
+ModelSpec with_steps_of(const ModelSpec& spec, const DataShape& data) {
+  ModelSpec fitted = spec;
+  int64_t& steps = fitted.as<Config>().time_steps;
+  if (steps == 0) steps = data.frames;
+  return fitted;
+}
+
 }  // namespace spikeloom

@@ -309,10 +309,8 @@ class Lowering {
   }
 
   NodeId read_out(const std::string& name, NodeId value) {
-    if (choices_.readout == Readout::kLast) return value;
-    constexpr StepMode kModes[] = {StepMode::kSum, StepMode::kMean, StepMode::kMost,
-                                   StepMode::kMean};
-    return put(name, StepMean{kModes[static_cast<size_t>(choices_.readout)]}, {value});
+    const std::optional<StepMean> reader = reader_of(choices_.readout);
+    return reader ? put(name, *reader, {value}) : value;
   }
 
   void add_outputs() {
@@ -374,6 +372,16 @@ void check_reset(const Node& node) {
 }
 
 }  // namespace
+
+std::optional<StepMean> reader_of(Readout readout) {
+  switch (readout) {
+    case Readout::kRate: return StepMean{StepMode::kSum};
+    case Readout::kMax: return StepMean{StepMode::kMost};
+    case Readout::kMean: return StepMean{StepMode::kMean};
+    case Readout::kLast: break;
+  }
+  return std::nullopt;
+}
 
 bool adds_unit(const Node& node, const Choices& choices) {
   if (choices.if_gain != IfGain::kAuto) return choices.if_gain == IfGain::kUnit;

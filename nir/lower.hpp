@@ -42,6 +42,9 @@ struct Lowered {
 Lowered lower(const Network& network, const Wiring& wiring, const Choices& choices,
               const Frames& frames);
 
+// What stands behind an output for its readout; nothing for the value of the last step.
+std::optional<StepMean> reader_of(Readout readout);
+
 // The operator's neuron of a node, without its arrays' names where `weights` is nullptr.
 NeuronSpec neuron_of(const Node& node, const Shape& shape, const Choices& choices,
                      Weights* weights);

@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
 #include "core/io/hint.hpp"
+#include "core/io/npy_text.hpp"
 
 namespace spikeloom {
 namespace {
@@ -22,9 +23,9 @@ constexpr std::string_view kMagic = "\x93NUMPY";
 }
 
 // The dict literal of a header. Only what NumPy writes is accepted; nothing is evaluated.
-class HeaderText {
+class HeaderText : NpyText {
  public:
-  HeaderText(std::string_view text, const std::string& what) : text_(text), what_(what) {}
+  HeaderText(std::string_view header, const std::string& name) : NpyText{header, name} {}
 
   void read(NpyHeader& header) {
     bool seen[3] = {};
@@ -42,41 +43,13 @@ class HeaderText {
     }
     if (!seen[0] || !seen[1] || !seen[2]) refuse("descr, fortran_order and shape are all needed");
     skip();
-    if (at_ != text_.size()) refuse("text after the closing brace");
+    if (at != text.size()) refuse("text after the closing brace");
   }
 
  private:
-  [[noreturn]] void refuse(const std::string& why) const {
-    fail(what_, "npy header, character " + std::to_string(at_) + ": " + why);
-  }
-  void skip() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
-  }
-  char peek() {
-    skip();
-    return at_ < text_.size() ? text_[at_] : '\0';
-  }
-  bool accept(char c) {
-    if (peek() != c) return false;
-    ++at_;
-    return true;
-  }
-  void expect(char c) {
-    if (!accept(c)) refuse(std::string("expected '") + c + "'");
-  }
-
-  std::string_view string() {
-    const char quote = peek();
-    if (quote != '\'' && quote != '"') refuse("expected a quoted string");
-    const size_t begin = ++at_;
-    while (at_ < text_.size() && text_[at_] != quote && text_[at_] != '\\') ++at_;
-    if (at_ == text_.size() || text_[at_] != quote) refuse("string without end");
-    return text_.substr(begin, at_++ - begin);
-  }
-
   std::string descr() {
     if (peek() == '[' || peek() == '(') {
-      fail(what_, "structured element type; only plain numbers are read");
+      fail(what, "structured element type; only plain numbers are read");
     }
     return std::string(string());
   }
@@ -84,8 +57,8 @@ class HeaderText {
   bool boolean() {
     skip();
     for (const std::string_view word : {std::string_view("True"), std::string_view("False")}) {
-      if (text_.substr(at_, word.size()) == word) {
-        at_ += word.size();
+      if (text.substr(at, word.size()) == word) {
+        at += word.size();
         return word == "True";
       }
     }
@@ -107,18 +80,14 @@ class HeaderText {
     constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
     if (std::isdigit(static_cast<unsigned char>(peek())) == 0) refuse("expected an extent >= 0");
     int64_t value = 0;
-    for (; at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9'; ++at_) {
-      const int64_t digit = text_[at_] - '0';
+    for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
+      const int64_t digit = text[at] - '0';
       if (value > (kMax - digit) / 10) refuse("extent overflows");
       value = value * 10 + digit;
     }
-    if (at_ < text_.size() && text_[at_] == 'L') ++at_;  // written by Python 2
+    if (at < text.size() && text[at] == 'L') ++at;  // written by Python 2
     return value;
   }
-
-  std::string_view text_;
-  const std::string& what_;
-  size_t at_ = 0;
 };
 
 struct NumberType {

@@ -9,6 +9,7 @@
 #include "core/io/bytes.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/npy.hpp"
+#include "core/io/npy_text.hpp"
 
 namespace spikeloom {
 namespace {
@@ -20,10 +21,10 @@ constexpr size_t kMostFields = 64, kWidestField = 4096;
 }
 
 // Walks over the list of fields, [('t', '<i8'), ('x', '<i2'), ...].
-class FieldList {
+class FieldList : NpyText {
  public:
-  FieldList(std::string_view text, size_t at, const std::string& what)
-      : text_(text), at_(at), what_(what) {}
+  FieldList(std::string_view header, size_t first, const std::string& name)
+      : NpyText{header, name, first} {}
 
   // Where the list ends.
   size_t read(NpyRows& rows) {
@@ -31,39 +32,16 @@ class FieldList {
     while (!accept(']')) {
       if (rows.fields.size() == kMostFields) refuse("more than 64 fields");
       expect('(');
-      std::string name = string();
+      std::string name(string());
       expect(',');
-      add(rows, std::move(name), string());
+      add(rows, std::move(name), std::string(string()));
       if (!accept(')')) refuse("fields that are arrays are not read");
       if (!accept(',') && peek() != ']') refuse("expected ',' or ']'");
     }
-    return at_;
+    return at;
   }
 
  private:
-  [[noreturn]] void refuse(const std::string& why) const {
-    fail(what_, "npy header, character " + std::to_string(at_) + ": " + why);
-  }
-  char peek() {
-    while (at_ < text_.size() && text_[at_] == ' ') ++at_;
-    return at_ < text_.size() ? text_[at_] : '\0';
-  }
-  bool accept(char c) {
-    if (peek() != c) return false;
-    ++at_;
-    return true;
-  }
-  void expect(char c) {
-    if (!accept(c)) refuse(std::string("expected '") + c + "'");
-  }
-  std::string string() {
-    const char quote = peek();
-    if (quote != '\'' && quote != '"') refuse("expected a quoted string");
-    const size_t begin = ++at_, end = text_.find(quote, begin);
-    if (end == std::string_view::npos) refuse("string without end");
-    at_ = end + 1;
-    return std::string(text_.substr(begin, end - begin));
-  }
   // Padding is a field without a name, of bytes of any meaning.
   void add(NpyRows& rows, std::string name, const std::string& code) {
     NpyField field;
@@ -80,16 +58,12 @@ class FieldList {
     try {
       field = parse_npy_field(std::move(name), code);
     } catch (const Error& error) {
-      throw error.in(what_);
+      throw error.in(what);
     }
     field.offset = rows.row_bytes;
     rows.row_bytes += field.bytes;
     rows.fields.push_back(std::move(field));
   }
-
-  std::string_view text_;
-  size_t at_;
-  const std::string& what_;
 };
 
 }  // namespace

@@ -11,16 +11,11 @@
 #include "models/dense_twin.hpp"
 #include "models/families.hpp"
 #include "models/layers/rows.hpp"
+#include "nir/lower.hpp"
+#include "nir/values.hpp"
 
 namespace spikeloom {
 namespace {
-
-// (N) -> [N], (C, L) -> [1, L, C], (C, H, W) -> [H, W, C].
-Shape channels_last(const Shape& shape) {
-  if (shape.size() == 3) return {shape[1], shape[2], shape[0]};
-  if (shape.size() == 2) return {1, shape[1], shape[0]};
-  return shape;
-}
 
 class Building {
  public:
@@ -47,7 +42,7 @@ class Building {
   [[noreturn]] static void misfit(const std::string& why) { throw Error(ErrorCode::kUsage, why); }
 
   NodeId input() {
-    const Shape own = channels_last(config_.input);
+    const Shape own = nir::channels_last(config_.input);
     Shape shape = {data_.height, data_.width, data_.channels};
     if (data_.height == 0) shape = {data_.channels};
     if (data_.channels == 0) shape = own;
@@ -175,11 +170,8 @@ class Building {
   }
 
   NodeId read_out(NodeId x) {
-    if (config_.readout == nir::Readout::kLast) return x;
-    const StepMode mode = config_.readout == nir::Readout::kRate  ? StepMode::kSum
-                          : config_.readout == nir::Readout::kMax ? StepMode::kMost
-                                                                  : StepMode::kMean;
-    return graph_.add("logits", StepMean{mode}, {x});
+    const std::optional<StepMean> reader = nir::reader_of(config_.readout);
+    return reader ? graph_.add("logits", *reader, {x}) : x;
   }
 
   const LayersConfig& config_;
@@ -340,14 +332,9 @@ ModelSpec start_layers(std::string_view preset) {
   return ModelSpec::of(LayersConfig());
 }
 
-// Neurons to ReLU, one pass. Where values of earlier steps arrive, no one pass does the same.
 std::optional<Graph> twin_of(const ModelSpec& spec, const DataShape& data) {
-  if (data.frames != 1 || spec.as<LayersConfig>().arrays.shapes.empty()) return std::nullopt;
-  const Graph graph = build_from(spec, data);
-  for (const Node& node : graph.nodes()) {
-    if (std::holds_alternative<Feedback>(node.op)) return std::nullopt;
-  }
-  return dense_twin(graph);
+  if (spec.as<LayersConfig>().arrays.shapes.empty()) return std::nullopt;
+  return dense_twin_of_still(build_from(spec, data), data);
 }
 
 }  // namespace
@@ -365,16 +352,11 @@ Family layers_family() {
     const auto& c = spec.as<LayersConfig>();
     ModelShape shape{.steps = c.time_steps, .classes = c.arrays.classes};
     if (c.input.empty()) return shape;
-    shape.frame = channels_last(c.input);
+    shape.frame = nir::channels_last(c.input);
     shape.channels = shape.frame.back();
     return shape;
   };
-  row.fit = [](const ModelSpec& spec, const DataShape& data) {
-    ModelSpec fitted = spec;
-    auto& steps = fitted.as<LayersConfig>().time_steps;
-    if (steps == 0) steps = data.frames;
-    return fitted;
-  };
+  row.fit = with_steps_of<LayersConfig>;
   row.build = build_from;
   row.arrays = {names_of, take_arrays};
   row.twin = {"the dense twin", "same topology, ReLU for neurons, one pass", twin_of};

@@ -131,15 +131,8 @@ GivenNetwork network_of(const ModelSpec& spec, const DataShape& data) {
   }
 }
 
-// Neurons to ReLU, one pass. Where values of earlier steps arrive, no one pass does the same.
 std::optional<Graph> twin_of(const ModelSpec& spec, const DataShape& data) {
-  if (data.frames != 1) return std::nullopt;
-  const Graph graph = network_of(spec, data).graph;
-  for (const Node& node : graph.nodes()) {
-    if (std::holds_alternative<Feedback>(node.op) || std::holds_alternative<Delay>(node.op))
-      return std::nullopt;
-  }
-  return dense_twin(graph);
+  return dense_twin_of_still(network_of(spec, data).graph, data);
 }
 
 std::string settings_of(const ModelSpec& spec) {
@@ -211,12 +204,7 @@ Family nir_family() {
   row.build = [](const ModelSpec& spec, const DataShape& data) {
     return network_of(spec, data).graph;
   };
-  row.fit = [](const ModelSpec& spec, const DataShape& data) {
-    ModelSpec fitted = spec;
-    auto& steps = fitted.as<NirConfig>().time_steps;
-    if (steps == 0) steps = data.frames;
-    return fitted;
-  };
+  row.fit = with_steps_of<NirConfig>;
   row.settings = settings_of;
   row.twin = {"the dense twin", "same topology, ReLU for neurons, one pass", twin_of};
   row.is_file = nir::may_be_nir;

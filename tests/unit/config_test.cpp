@@ -11,6 +11,7 @@
 #include "core/io/hint.hpp"
 #include "core/io/json.hpp"
 #include "tests/catch.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace spikeloom;
 namespace fs = std::filesystem;
@@ -44,20 +45,6 @@ std::string message_of(Action&& action, ErrorCode code = ErrorCode::kUsage) {
 std::string parse_message(std::string_view text, const std::string& name = "a.toml") {
   return message_of([&] { Config::parse(text, name); });
 }
-
-struct TemporaryFolder {
-  fs::path path;
-  TemporaryFolder() {
-    std::random_device seed;
-    path = fs::temp_directory_path() / ("spikeloom-config-" + std::to_string(seed()));
-    fs::create_directories(path);
-  }
-  ~TemporaryFolder() { fs::remove_all(path); }
-  fs::path write(const std::string& name, std::string_view text) const {
-    std::ofstream(path / name, std::ios::binary) << text;
-    return path / name;
-  }
-};
 
 std::string repeat(std::string_view text, int count) {
   std::string all;

@@ -14,6 +14,7 @@
 #include "datasets/open.hpp"
 #include "tests/allocation_watch.hpp"
 #include "tests/catch.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace spikeloom;
 namespace fs = std::filesystem;
@@ -21,21 +22,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using Bytes = std::string;
-
-struct TemporaryFolder {
-  fs::path path;
-  TemporaryFolder() {
-    std::random_device seed;
-    path = fs::temp_directory_path() / ("spikeloom-datasets-" + std::to_string(seed()));
-    fs::create_directories(path);
-  }
-  ~TemporaryFolder() { fs::remove_all(path); }
-  fs::path write(const std::string& name, const Bytes& bytes) const {
-    std::ofstream(path / name, std::ios::binary)
-        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    return path / name;
-  }
-};
 
 Bytes idx(const std::vector<uint32_t>& shape, const Bytes& data) {
   Bytes bytes{0, 0, 8, static_cast<char>(shape.size())};

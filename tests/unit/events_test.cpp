@@ -12,6 +12,7 @@
 #include "datasets/events/recording.hpp"
 #include "datasets/events/unpack.hpp"
 #include "tests/catch.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace spikeloom;
 namespace fs = std::filesystem;
@@ -19,21 +20,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using Bytes = std::string;
-
-struct TemporaryFolder {
-  fs::path path;
-  TemporaryFolder() {
-    path =
-        fs::temp_directory_path() / ("spikeloom-events-" + std::to_string(std::random_device()()));
-    fs::create_directories(path);
-  }
-  ~TemporaryFolder() { fs::remove_all(path); }
-  fs::path write(const std::string& name, const Bytes& bytes) const {
-    std::ofstream(path / name, std::ios::binary)
-        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    return path / name;
-  }
-};
 
 template <typename T>
 Bytes le(T value) {
