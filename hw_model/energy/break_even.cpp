@@ -96,7 +96,7 @@ BreakEvenReport break_even(const OpCounts& counts, int64_t steps, int weight_bit
   }
   report.network.s = ratio(adds, synapses, counts.samples * values);
   report.network.event_adds_per_weight = ratio(adds, weights, counts.samples);
-  report.network.rate = ratio(counts.totals.spikes, counts.totals.neuron_updates, 1);
+  report.network.rate = ratio(counts.totals.spikes, counts.totals.firing_updates, 1);
   if (report.layers.empty()) report.conditions.clear();
   judge(report.network, report.conditions);
   return report;

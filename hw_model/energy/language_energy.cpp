@@ -37,7 +37,7 @@ std::optional<LanguageEnergy> language_energy(const EnergyReport& energy, const 
     }
   }
   const CountTotals& totals = run.executed().ops.totals;
-  const double updates = static_cast<double>(totals.neuron_updates);
+  const double updates = static_cast<double>(totals.firing_updates);
   result.assumptions = assumptions_of(
       result.claim, updates > 0 ? static_cast<double>(totals.spikes) / updates : 0.0);
   return result;

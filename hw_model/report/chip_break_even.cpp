@@ -82,7 +82,7 @@ Work work_of(const LoweredNetwork& lowered, const ReplayResult& result,
   for (size_t p = 0; p < network.populations.size(); ++p) {
     if (lowered.sources[p] != SpikeSource::kTrace) continue;
     work.counts.totals.spikes += run.layers[p].fired;
-    work.counts.totals.neuron_updates += network.populations[p].neurons() * run.steps;
+    work.counts.totals.firing_updates += network.populations[p].neurons() * run.steps;
   }
   const auto samples = static_cast<double>(run.samples);
   work.macs = static_cast<double>(connections) * static_cast<double>(run.steps) /

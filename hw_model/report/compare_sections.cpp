@@ -201,8 +201,8 @@ std::vector<std::pair<std::string, Values>> layer_rates_of(const Reports& report
   for (size_t i = 0; i < reports.size(); ++i) {
     const Json& json = reports[i].json;
     size_t at = 0;  // where it is expected: the nets are alike
-    for (const Json& layer : list_in(json, {"counts", text_in(json, {"run", "form"}), "neurons"})) {
-      const std::string name = text_in(layer, {"name"});
+    for (const Json* layer : firing_layers(json)) {
+      const std::string name = text_in(*layer, {"name"});
       auto found = layers.begin() + static_cast<std::ptrdiff_t>(std::min(at, layers.size()));
       if (found == layers.end() || found->first != name)
         found = std::find_if(layers.begin(), layers.end(),
@@ -210,7 +210,7 @@ std::vector<std::pair<std::string, Values>> layer_rates_of(const Reports& report
       if (found == layers.end())
         found = layers.emplace(layers.begin() + static_cast<std::ptrdiff_t>(at), name,
                                Values(reports.size()));
-      found->second[i] = number_in(layer, {"rate"});
+      found->second[i] = number_in(*layer, {"rate"});
       at = static_cast<size_t>(found - layers.begin()) + 1;
     }
   }

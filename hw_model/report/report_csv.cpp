@@ -147,7 +147,7 @@ void write_form(std::string& csv, const Report& report, const OpCounts& counts) 
   for (const NeuronCount& n : counts.neurons) {
     emit({{"kind", "neurons"},
           {"name", n.name},
-          {"rate", fmt::format("{}", n.rate())},
+          {"rate", n.fires ? fmt::format("{}", n.rate()) : std::string()},
           {"neurons", text(n.neurons)},
           {"updates", text(n.updates)},
           {"spikes", text(n.spikes)}});

@@ -63,15 +63,15 @@ Fact rates_fact(const Json& report) {
                   number_in(report, {"run", "neuron_updates"}));
   if (const std::string source = text_in(report, {"provenance", "rate_source"}); !source.empty())
     note += "; from " + source;
-  const auto& neurons = list_in(report, {"counts", text_in(report, {"run", "form"}), "neurons"});
+  const auto neurons = firing_layers(report);
   if (!neurons.empty()) {
-    const auto rate = [](const Json& layer) { return number_in(layer, {"rate"}); };
+    const auto rate = [](const Json* layer) { return number_in(*layer, {"rate"}); };
     const auto [low, high] =
         std::minmax_element(neurons.begin(), neurons.end(),
-                            [&](const Json& a, const Json& b) { return rate(a) < rate(b); });
+                            [&](const Json* a, const Json* b) { return rate(a) < rate(b); });
     note += fmt::format("; lowest {} {}, highest {} {}", percent_or_text(rate(*low)),
-                        text_in(*low, {"name"}), percent_or_text(rate(*high)),
-                        text_in(*high, {"name"}));
+                        text_in(**low, {"name"}), percent_or_text(rate(*high)),
+                        text_in(**high, {"name"}));
   }
   return {"mean firing rate", percent_or_text(number_in(report, {"run", "mean_rate"})), note};
 }

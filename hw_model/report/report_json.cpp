@@ -49,7 +49,8 @@ Json attention_json(const AttentionCount& a) {
 }
 
 Json neuron_json(const NeuronCount& neurons) {
-  Json json{{"name", neurons.name}, {"rate", neurons.rate()}};
+  Json json{{"name", neurons.name}};
+  if (neurons.fires) json["rate"] = neurons.rate();
   put(json, "neurons", neurons.neurons);
   put(json, "updates", neurons.updates);
   put(json, "spikes", neurons.spikes);

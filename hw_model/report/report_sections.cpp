@@ -225,12 +225,12 @@ Section report_rates(const Json& report) {
   out.notes = {"Spikes per neuron and step, from the report."};
   out.table.columns = {{"layer", kLeft}, {"neurons"}, {"spikes"}, {"rate"}};
   std::vector<LayerRate> layers;
-  for (const Json& layer : list_in(report, {"counts", form_of(report), "neurons"})) {
-    const double rate = number_in(layer, {"rate"});
-    layers.push_back({text_in(layer, {"name"}), rate, percent_or_text(rate)});
+  for (const Json* layer : firing_layers(report)) {
+    const double rate = number_in(*layer, {"rate"});
+    layers.push_back({text_in(*layer, {"name"}), rate, percent_or_text(rate)});
     out.table.rows.push_back({layers.back().name,
-                              {kExact, number_in(layer, {"neurons"})},
-                              {kExact, number_in(layer, {"spikes"})},
+                              {kExact, number_in(*layer, {"neurons"})},
+                              {kExact, number_in(*layer, {"spikes"})},
                               {kPercent, rate}});
   }
   if (layers.empty()) return {};

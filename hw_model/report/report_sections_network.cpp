@@ -77,13 +77,12 @@ std::vector<size_t> add_blocks(const Json& report, Blocks& picture) {
     if (index_in(edge, "to", of_node.size(), to))
       readers.emplace(text_in(edge, {"population"}), of_node[to]);
   }
-  for (const Json& neuron :
-       list_in(report, {"counts", text_in(report, {"run", "form"}), "neurons"})) {
-    const std::string name = text_in(neuron, {"name"});
+  for (const Json* neuron : firing_layers(report)) {
+    const std::string name = text_in(*neuron, {"name"});
     const auto reader = readers.find(name);
     const bool own = known.contains(block_of(name)) || reader == readers.end();
     picture.blocks[own ? block(name) : reader->second].fires.push_back(
-        {name, number_in(neuron, {"rate"})});
+        {name, number_in(*neuron, {"rate"})});
   }
   return of_node;
 }

@@ -141,6 +141,15 @@ const std::vector<Json>& list_in(const Json& json, JsonPath path) {
   return value != nullptr && value->is_array() ? value->get_ref<const std::vector<Json>&>() : none;
 }
 
+std::vector<const Json*> firing_layers(const Json& report) {
+  std::vector<const Json*> layers;
+  for (const Json& layer :
+       list_in(report, {"counts", text_in(report, {"run", "form"}), "neurons"})) {
+    if (std::isfinite(number_in(layer, {"rate"}))) layers.push_back(&layer);
+  }
+  return layers;
+}
+
 std::string scalar_text(const Json& value) {
   if (value.is_null()) return "not measured";
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";

@@ -28,6 +28,8 @@ double number_in(const nlohmann::json& json, JsonPath path);     // NaN when not
 std::string text_in(const nlohmann::json& json, JsonPath path);  // "" when there is none
 // Elements of an array; none when it is something else.
 const std::vector<nlohmann::json>& list_in(const nlohmann::json& json, JsonPath path);
+// Layers of neurons with a firing rate, of the form that ran; those that never fire have none.
+std::vector<const nlohmann::json*> firing_layers(const nlohmann::json& report);
 // Any scalar as people read it; numbers as stored, null "not measured".
 std::string scalar_text(const nlohmann::json& value);
 // Scalars of a value by dotted path, in the order of the file.

@@ -29,6 +29,7 @@ CountTotals sum_up(const OpCounts& counts) {
   }
   for (const NeuronCount& neurons : counts.neurons) {
     sum.neuron_updates += neurons.updates;
+    sum.firing_updates += neurons.fires ? neurons.updates : 0;
     sum.spikes += neurons.spikes;
     sum.state_accesses += 2 * neurons.updates;
   }
@@ -59,7 +60,7 @@ OpCounts count(const Graph& graph, const RunStatistics& run, bool spiking) {
     if (work.attention) counts.attention.push_back(std::move(*work.attention));
     if (work.updates_neurons && spiking) {
       counts.neurons.push_back({node.name, element_count(node.shape), seen.outputs(),
-                                is_events(node.kind) ? seen.fired() : 0});
+                                is_events(node.kind) ? seen.fired() : 0, is_events(node.kind)});
     }
   }
   counts.totals = sum_up(counts);

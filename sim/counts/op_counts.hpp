@@ -17,6 +17,7 @@ struct NeuronCount {
   int64_t neurons = 0;
   int64_t updates = 0;  // neurons x evaluations: folded biases reach every neuron every step
   int64_t spikes = 0;
+  bool fires = true;  // false: its output is the membrane, it has no firing rate
   double rate() const {
     return updates > 0 ? static_cast<double>(spikes) / static_cast<double>(updates) : 0.0;
   }
@@ -32,7 +33,8 @@ struct CountTotals {
   double rate_adds = 0;
   int64_t kv_coincidences = 0, kv_k_gated_adds = 0, qkv_q_gated_adds = 0, qkv_nonzero_adds = 0;
   int64_t neuron_updates = 0, spikes = 0;
-  int64_t weights = 0;  // stored synaptic weights
+  int64_t firing_updates = 0;  // of neurons that can fire: what a mean rate goes by
+  int64_t weights = 0;         // stored synaptic weights
   int64_t weight_reads =
       0;  // one per synaptic operation and real MAC: event-driven, nothing reused
   int64_t state_accesses = 0;  // one read and one write per neuron update
