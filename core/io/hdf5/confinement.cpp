@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -90,8 +91,12 @@ class Filter {
   size_t size_ = 0;
 };
 
+// A limit that is lower already stays: only privileged processes may raise it.
 bool limit(__rlimit_resource_t what, rlim_t value) noexcept {
-  const rlimit both{value, value};
+  rlimit now{};
+  if (getrlimit(what, &now) != 0) return false;
+  const rlim_t least = std::min(value, now.rlim_max);
+  const rlimit both{least, least};
   return setrlimit(what, &both) == 0;
 }
 
