@@ -1,5 +1,7 @@
 // The neuron table: closed forms and published traces of every model, rules, arrays, work.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -424,4 +426,24 @@ TEST_CASE("docs/neurons.md has a row for every model that says what the table sa
   }
   for (const char* reset : kResetWords)
     CHECK(text.find("| `" + std::string(reset) + "` |") != std::string::npos);
+}
+
+TEST_CASE("docs/neurons.md lists every parameter with its unit, usual value and range") {
+  std::ifstream file(SPIKELOOM_SOURCE_DIR "/docs/neurons.md");
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  for (const NeuronRow& row : neuron_table()) {
+    std::string wanted = "| `" + std::string(row.name) + "` | ";
+    for (const ParameterRule& rule : row.parameters) {
+      REQUIRE(rule.highest == kAny);
+      REQUIRE((rule.lowest == -kAny || rule.lowest == kPositive || rule.lowest == 0));
+      if (&rule != row.parameters.data()) wanted += ", ";
+      wanted += fmt::format("`{}` {}", rule.name, rule.fallback);
+      if (rule.unit != "1") wanted += fmt::format(" {}", rule.unit);
+      if (rule.lowest == kPositive) wanted += " (> 0)";
+      if (rule.lowest == 0) wanted += " (>= 0)";
+    }
+    wanted += " |\n";
+    INFO(wanted);
+    CHECK(text.find(wanted) != std::string::npos);
+  }
 }
