@@ -193,8 +193,8 @@ void check_values(const Experiment& experiment) {
   ModelSpec spec = experiment.model.spec;
   auto fault = range_fault(experiment.model.family->keys(spec));
   if (!fault) fault = experiment.model.family->check(spec);
-  const bool outside = fault && fault->keys[0].find('.') != std::string::npos;  // of [model]
-  if (fault) throw experiment.error_at((outside ? "" : "model.") + fault->keys[0], fault->message);
+  if (fault)
+    throw experiment.error_at(key_in_file(experiment.model, fault->keys[0]), fault->message);
   if (run.device != "cpu" && run.device != "reference")
     throw experiment.error_at("run.device", "expected cpu or reference, found " + run.device);
   if (run.form != "as_written" && run.form != "fused")

@@ -61,9 +61,9 @@ struct FieldReader {
 };
 
 // Where the file says something that has a part in it.
-Error error_of(Config& config, const KeyFault& fault) {
-  if (fault.keys[0].find('.') != std::string::npos)
-    return config.error_at(fault.keys[0], fault.message);
+Error error_of(Config& config, const ModelChoice& model, const KeyFault& fault) {
+  if (const std::string key = key_in_file(model, fault.keys[0]); key != dotted(fault.keys[0]))
+    return config.error_at(key, fault.message);
   const auto given = [&](const std::string& key) { return config.has(dotted(key)); };
   const auto found = std::find_if(fault.keys.begin(), fault.keys.end(), given);
   return config.error_at(dotted(found == fault.keys.end() ? fault.keys[0] : *found), fault.message);
@@ -86,6 +86,16 @@ ModelSpec start(Config& config, const Family& family, std::string& preset) {
 }
 
 }  // namespace
+
+std::string key_in_file(const ModelChoice& model, const std::string& key) {
+  ModelSpec spec = model.spec;
+  const std::vector<ModelKey> keys = model.family->keys(spec);
+  const bool outside = key.find('.') != std::string::npos ||
+                       std::any_of(keys.begin(), keys.end(), [&](const ModelKey& k) {
+                         return k.name == key && std::holds_alternative<TablesField>(k.field);
+                       });
+  return outside ? key : "model." + key;
+}
 
 std::optional<Graph> ModelChoice::twin(const DataShape& data) const {
   if (family->twin.build == nullptr) return std::nullopt;
@@ -120,7 +130,7 @@ ModelChoice read_model(Config& config, bool runs) {
   for (const ModelKey& key : model.family->keys(model.spec))
     std::visit(FieldReader{config, dotted(key.name)}, key.field);
   if (!runs) return model;
-  if (const auto fault = model.family->check(model.spec)) throw error_of(config, *fault);
+  if (const auto fault = model.family->check(model.spec)) throw error_of(config, model, *fault);
   return model;
 }
 
@@ -171,7 +181,11 @@ void check_frames(const ModelChoice& model, const DatasetInfo& data, const Error
                                                to_string(shape.frame), to_string(frame)));
   }
   if (data.frames == 1 && shape.steps == 0) {
-    throw error_at(length_key, "is not given, and a sample is one frame: how many steps see it?");
+    throw error_at(length_key,
+                   data.any_frames
+                       ? "is not given, and dataset.steps makes as many frames as a recording is "
+                         "long: how many does the network read?"
+                       : "is not given, and a sample is one frame: how many steps see it?");
   }
 }
 

@@ -33,6 +33,10 @@ const Family& read_family(Config& config);
 // together; not that, nor whether one is missing, where the network is not to run.
 ModelChoice read_model(Config& config, bool runs = true);
 
+// A key of the family, or of one of its tables, as the experiment file has it: "model.dt", but
+// "layer" and "layer.0.tau".
+std::string key_in_file(const ModelChoice& model, const std::string& key);
+
 // A key by way of a command-line option. Throws Error(kUsage) naming the option where the family
 // has no such key, or the value is none for it.
 void set_key(ModelChoice& model, std::string_view key, const char* option,

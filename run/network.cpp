@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/error.hpp"
+#include "core/io/hint.hpp"
 #include "core/io/weights_file.hpp"
 #include "run/sample_loop.hpp"
 #include "sim/backends/reference/reference.hpp"
@@ -102,6 +103,24 @@ void build(const Experiment& experiment, const DataShape& data, Weights* stored,
   network.classes = family.shape(network.spec).classes;
 }
 
+// Arrays that an experiment names and the checkpoint has not, or not so that they can be read.
+void check_named(const NameSet& names, const StoredWeights& stored) {
+  for (const auto& [name, type] : stored.unsupported) {
+    if (names.count(name) == 0) continue;
+    throw Error(ErrorCode::kData,
+                fmt::format("the elements of {} are of type {}, which is not read", printable(name),
+                            printable(type)));
+  }
+  const std::vector<std::string> there = stored.tensors.names();
+  for (const std::string& name : names) {
+    if (stored.tensors.contains(name)) continue;
+    const std::string near = nearest(name, there);
+    if (near.empty()) continue;  // building lists what there is
+    throw Error(ErrorCode::kData,
+                fmt::format("has no array {}; did you mean {}?", in_quotes(name), in_quotes(near)));
+  }
+}
+
 // A checkpoint that tells the dimensions: it is read before there is a graph.
 Weights load_and_build(const Experiment& experiment, const DatasetInfo& data, Network& network) {
   const Experiment::WeightSource& source = experiment.weights;
@@ -120,6 +139,7 @@ Weights load_and_build(const Experiment& experiment, const DatasetInfo& data, Ne
     }
   };
   of_the_file([&] {
+    if (family.arrays.names != nullptr) check_named(request.expected, stored);
     build(experiment, data_shape(experiment, data), &stored.tensors, network);
     return 0;
   });

@@ -37,6 +37,11 @@ std::string in_range(const std::string& what, T min, T max) {
   return what;
 }
 
+bool is_array_of_tables(const ConfigNode& node) {
+  return node.kind == Kind::kArray && !node.items.empty() &&
+         node.items.front().kind == Kind::kTable;
+}
+
 }  // namespace
 
 struct Config::Impl {
@@ -300,6 +305,11 @@ void Config::set(std::string_view assignment) {
   ConfigNode* node = &impl_->root;
   for (const std::string_view segment : segments) {
     if (node->kind != Kind::kTable && node->member(segment) == nullptr) {
+      if (is_array_of_tables(*node))
+        throw Error(ErrorCode::kUsage, label + ": '" + node->name + "' has no table " +
+                                           in_quotes(std::string(segment)) +
+                                           "; they count from 0 to " +
+                                           std::to_string(node->items.size() - 1));
       throw Error(ErrorCode::kUsage, label + ": '" + node->name + "' is not a table but " +
                                          describe(*node) + " (" + impl_->place_text(node->place) +
                                          ")");

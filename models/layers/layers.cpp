@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "models/dense_twin.hpp"
 #include "models/families.hpp"
+#include "models/layers/check_arrays.hpp"
 #include "models/layers/rows.hpp"
 #include "nir/lower.hpp"
 #include "nir/values.hpp"
@@ -27,7 +28,7 @@ class Building {
       try {
         x = add(row, x);
       } catch (const Error& error) {
-        throw error.in(fmt::format("layer {}", row.name));
+        throw fault_of(row, x, error);
       }
       named_[row.name] = x;
     }
@@ -39,6 +40,16 @@ class Building {
  private:
   const spikeloom::Node& at(NodeId id) const { return graph_.node(id); }
   bool is_map(NodeId id) const { return at(id).shape.size() == 3; }
+
+  // Of the graph, whose nodes are called as the layers, or of building it.
+  Error fault_of(const LayerRow& row, NodeId x, const Error& error) const {
+    const std::string name = row.name + ": ";
+    std::string why = error.what();
+    if (why.starts_with(name)) why.erase(0, name.size());
+    if (is_map(x) && why.find(to_string(at(x).shape)) != why.npos)
+      why += " (rows, columns, channels)";
+    return {error.code(), fmt::format("layer {}{}", name, why), error.place()};
+  }
   [[noreturn]] static void misfit(const std::string& why) { throw Error(ErrorCode::kUsage, why); }
 
   NodeId input() {
@@ -64,6 +75,9 @@ class Building {
       throw Error(ErrorCode::kData, fmt::format("{} has shape {}, {} axes are needed", array,
                                                 to_string(found->second), rank));
     }
+    if (element_count(found->second) == 0)
+      throw Error(ErrorCode::kData,
+                  fmt::format("{} has shape {}: it is empty", array, to_string(found->second)));
     return found->second;
   }
 
@@ -251,12 +265,13 @@ Tensor channels_last(const Tensor& array) {
 
 // Time constants, of which beta = 1 - dt / tau is left after a step.
 Tensor taus_of(const Tensor& betas, double dt) {
+  constexpr double kLongest = kAny / 2;  // as float it is still a parameter
   Tensor taus(betas.shape());
   for (size_t i = 0; i < taus.f32().size(); ++i) {
     const double beta = double{betas.f32()[i]};
     if (!(beta >= 0 && beta <= 1))
       throw Error(ErrorCode::kData, fmt::format("holds {}, no number from 0 to 1", beta));
-    taus.f32()[i] = static_cast<float>(beta < 1 ? dt / (1 - beta) : kAny);
+    taus.f32()[i] = static_cast<float>(beta < 1 ? dt / (1 - beta) : kLongest);
   }
   return taus;
 }
@@ -307,6 +322,7 @@ ModelSpec take_arrays(const ModelSpec& spec, Weights& stored) {
     if (row.kind == LayerKind::kConv1d) take_conv1d(row.weight, stored);
     for (const auto& [parameter, array] : row.arrays)
       take_parameter(parameter, array, config.dt, stored, config.arrays);
+    check_arrays(row, config.arrays, stored);
   }
   if (!missing.empty()) {
     const size_t shown = std::min<size_t>(missing.size(), 3);

@@ -167,7 +167,7 @@ void read_leak(Reader& row, NeuronSpec& spec, LayerRow& layer) {
     spec.rules.form = NeuronForm::kPlain;
   if (!knows(NeuronForm::kBeta) || !spec.has("tau") || !row.has("beta")) return;
   for (const char* other : {"tau", "decay_input", "form"}) {
-    if (row.has(other)) row.fail("beta", fmt::format("stands for {}", other));
+    if (row.has(other)) row.fail("beta", fmt::format("stands for {0}: remove beta or {0}", other));
   }
   spec.rules.form = NeuronForm::kBeta;
   if (row.is_text("beta")) {
@@ -185,14 +185,11 @@ void check_neuron(const Reader& row, const LayerRow& layer) {
   const auto is_number = [&](const char* parameter) {
     return spec.has(parameter) && layer.arrays.count(parameter) == 0;
   };
-  const bool returns = spec.rules.reset == Reset::kHard || spec.rules.reset == Reset::kValueNext;
-  if (spec.fires() && returns && is_number("v_threshold") && is_number("v_reset") &&
+  if (layer.resets_to_value() && is_number("v_threshold") && is_number("v_reset") &&
       !(spec["v_threshold"].value > spec["v_reset"].value))
     row.fail("v_threshold", "must lie above v_reset");
-  const bool decays =
-      spec.rules.form == NeuronForm::kEuler || spec.rules.form == NeuronForm::kPlain;
   for (const char* tau : {"tau", "tau_mem", "tau_syn"}) {
-    if (decays && is_number(tau) && spec[tau].value < spec["dt"].value)
+    if (layer.needs_whole_steps() && is_number(tau) && spec[tau].value < spec["dt"].value)
       row.fail(tau, fmt::format("is shorter than a step, model.dt = {}", spec["dt"].value));
   }
 }
@@ -227,7 +224,9 @@ void read_neuron(Reader& row, const LayersConfig& config, std::string_view model
   }
   check_neuron(row, layer);
   layer.recurrent = row.text("recurrent");
-  if (!layer.recurrent.empty()) layer.recurrent_bias = row.text("recurrent_bias");
+  layer.recurrent_bias = row.text("recurrent_bias");
+  if (layer.recurrent.empty() && row.has("recurrent_bias"))
+    row.fail("recurrent_bias", "goes with recurrent, which is not given");
   try {
     check(spec);
   } catch (const Error& error) {
@@ -298,6 +297,16 @@ std::vector<LayerRow> layer_rows(const LayersConfig& config) {
     layers.push_back(std::move(layer));
   }
   return layers;
+}
+
+bool LayerRow::resets_to_value() const {
+  const Reset reset = neuron.rules.reset;
+  return neuron.fires() && (reset == Reset::kHard || reset == Reset::kValueNext);
+}
+
+bool LayerRow::needs_whole_steps() const {
+  const NeuronForm form = neuron.rules.form;
+  return form == NeuronForm::kEuler || form == NeuronForm::kPlain;
 }
 
 std::vector<std::string> arrays_of(const LayerRow& row) {

@@ -39,6 +39,11 @@ struct LayerRow {
   NeuronSpec neuron;
   std::map<std::string, std::string> arrays;  // parameter ("tau", "beta", ...): array that holds it
   std::string recurrent, recurrent_bias;      // of the spikes of the step before
+
+  // Would a neuron whose threshold is at its reset fire for ever?
+  bool resets_to_value() const;
+  // Does a time constant below a step overshoot?
+  bool needs_whole_steps() const;
 };
 
 // A row that cannot be; keys are "layer.<index>.<key>".
