@@ -160,29 +160,40 @@ std::string difference(const std::string& key, const std::string& there, const s
   return fmt::format("{}: {} there, {} here", key, printable(there), printable(here));
 }
 
-// JSON pointers of keys that change when a run saves its state, and nothing in its results.
-constexpr std::string_view kChangesNothing[] = {"/output/checkpoint_s"};
+// Keys that change when a run saves its state and how fast it is, and nothing in its results.
+constexpr std::string_view kChangesNothing[] = {"output.checkpoint_s", "run.batch", "run.threads"};
+
+// Every value by its dotted key; arrays are values.
+void add_values(const Json& table, const std::string& prefix,
+                std::map<std::string, std::string>& to) {
+  for (const auto& member : table.items()) {
+    const std::string key = prefix + member.key();
+    if (member.value().is_object()) {
+      add_values(member.value(), key + ".", to);
+    } else {
+      to[key] = member.value().dump();
+    }
+  }
+}
 
 // The keys of two configurations whose values differ, with the values where they are short; empty:
 // nothing that results depend on.
 std::string config_difference(const std::string& there, const std::string& here) {
   constexpr size_t kMostKeys = 3;
-  const Json before = parse_json(there, "config").flatten();
-  const Json now = parse_json(here, "config").flatten();
+  std::map<std::string, std::string> before, now;
+  add_values(parse_json(there, "config"), "", before);
+  add_values(parse_json(here, "config"), "", now);
+  std::map<std::string, std::string> all = before;
+  all.insert(now.begin(), now.end());
   std::vector<std::string> found;
-  const auto note = [&](const std::string& pointer) {
-    const auto text = [&](const Json& config) {
-      return config.contains(pointer) ? config[pointer].dump() : "nothing";
+  for (const auto& [key, value] : all) {
+    const auto text = [&key = key](const std::map<std::string, std::string>& values) {
+      const auto at = values.find(key);
+      return at == values.end() ? std::string("nothing") : at->second;
     };
-    if (text(before) == text(now)) return;
-    if (std::count(std::begin(kChangesNothing), std::end(kChangesNothing), pointer) > 0) return;
-    std::string key = pointer.substr(1);
-    std::replace(key.begin(), key.end(), '/', '.');
+    if (text(before) == text(now)) continue;
+    if (std::count(std::begin(kChangesNothing), std::end(kChangesNothing), key) > 0) continue;
     found.push_back(difference(key, text(before), text(now)));
-  };
-  for (const auto& member : before.items()) note(member.key());
-  for (const auto& member : now.items()) {
-    if (!before.contains(member.key())) note(member.key());
   }
   const size_t shown = std::min(found.size(), kMostKeys);
   std::string result = fmt::format("{}", fmt::join(found.begin(), found.begin() + shown, "; "));
