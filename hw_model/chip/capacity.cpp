@@ -116,11 +116,15 @@ class Violations {
     if (count_ == 0) return;
     std::string message = "the network does not fit chip " + chip.name + ": " + text_;
     if (count_ > kListed) message += "; and " + std::to_string(count_ - kListed) + " more";
+    if (!advice_.empty()) message += " (" + advice_ + ")";
     throw Error(ErrorCode::kCapacity, message);
   }
 
+  // What to do about it.
+  void advise(std::string advice) { advice_ = std::move(advice); }
+
  private:
-  std::string text_;
+  std::string text_, advice_;
   size_t count_ = 0;
 };
 
@@ -178,6 +182,9 @@ void check_capacity(const ChipNetwork& network, const ChipSpec& chip, const Mapp
     const std::string where = network.populations[static_cast<size_t>(projection.target)].name +
                               ", projection " + projection.name;
     violations.check(where, "weight_bits", projection.weight_bits, chip.limits.weight_bits);
+    if (chip.limits.weight_bits && projection.weight_bits > *chip.limits.weight_bits)
+      violations.advise("--weight-bits " + std::to_string(*chip.limits.weight_bits) +
+                        ", or chip.weight_bits of a run, rounds them to what fits");
     fan_in[static_cast<size_t>(projection.target)] += fan_in_of(network, projection);
   }
   for (size_t p = 0; p < fan_in.size(); ++p) {

@@ -97,7 +97,8 @@ void Lowering::host(NodeId id, const std::string& reason) {
   if (!hosted_.emplace(id, told).second) return;
   for (const NodeId input : graph().node(id).inputs) {
     const bool is_real = graph().node(input).kind == EdgeKind::kReal;
-    const NodeId value = is_real ? stripped(input) : source_of(graph(), input);
+    // A map in another order costs the host nothing.
+    const NodeId value = is_real ? stripped(unmoved(input)) : source_of(graph(), input);
     const Node& from = graph().node(value);
     if (is_population(from)) {
       exchanged_.insert("spikes of " + from.name);

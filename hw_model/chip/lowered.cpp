@@ -12,7 +12,8 @@ void refuse_host(const LoweredNetwork& lowered, const ChipSpec& chip) {
   if (lowered.host.empty()) return;
   std::string message = "chip " + chip.name + " cannot express " +
                         std::to_string(lowered.host.size()) +
-                        " nodes (--unsupported host, or chip.unsupported of a run, leaves "
+                        (lowered.host.size() == 1 ? " node" : " nodes") +
+                        " (--unsupported host, or chip.unsupported of a run, leaves "
                         "them to a host): ";
   std::vector<std::string> reasons;  // of each the first node
   for (const HostOperation& host : lowered.host) {
