@@ -79,9 +79,10 @@ void refuse_other_formats(const std::string& output) {
 // Tensor by tensor: a checkpoint in shards may be larger than the memory.
 int convert_weights(const std::string& input, const std::string& output,
                     const options::variables_map& values) {
-  refuse_other_formats(output);
   const std::string dtype = values["dtype"].as<std::string>();
   const DType to = float_type_named(dtype);
+  if (!std::filesystem::exists(input)) const InputFile missing(input);  // says so
+  refuse_other_formats(output);
   WeightsRequest request;
   request.select = values["select"].as<std::string>();
   const WeightsFile file = open_weights(input);

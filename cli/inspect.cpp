@@ -11,6 +11,7 @@
 #include "cli/options.hpp"
 #include "cli/recording.hpp"
 #include "core/error.hpp"
+#include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/json.hpp"
 #include "run/inspect_page.hpp"
@@ -30,8 +31,10 @@ std::string join(const std::vector<int64_t>& values) {
 void print_header(const TraceFile& trace, const TraceSummary& summary) {
   fmt::print("{}: {}, created {}\n", trace.path().string(), summary.header.generator,
              summary.header.created);
-  fmt::print("signature {}, run {}, config {}\n", summary.header.signature, summary.header.run_id,
-             summary.header.config_sha256.substr(0, 16));
+  // They are written at the end of a run.
+  const auto known = [](const std::string& text) { return text.empty() ? "not known yet" : text; };
+  fmt::print("signature {}, run {}, config {}\n", known(summary.header.signature),
+             known(summary.header.run_id), known(summary.header.config_sha256.substr(0, 16)));
   fmt::print("{} samples, {} steps{}\n", summary.samples, summary.steps,
              summary.partial ? ", only a selection recorded" : "");
   int64_t labelled = 0, correct = 0;
@@ -112,6 +115,18 @@ nlohmann::json to_json(const TraceSummary& summary) {
   return json;
 }
 
+TraceFile open_trace(const std::string& argument) {
+  if (const auto why = why_no_recording(argument)) throw *why;
+  try {
+    return TraceFile(trace_in(argument));
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    if (!text.ends_with("not an HDF5 file")) throw;
+    throw Error(error.code(), text + ", nor a recording or a network that can be told",
+                error.place());
+  }
+}
+
 int verify_trace(const TraceFile& trace) {
   const auto faults = verify(trace);
   for (const std::string& fault : faults) fmt::print("fault: {}\n", fault);
@@ -174,6 +189,7 @@ int command_inspect(const Arguments& arguments) {
       throw usage_error(
           fmt::format("--{}: an option of networks, {} is none", option, printable(argument)));
   }
+  if (values->count("set") && argument != "-") const InputFile there(argument);  // or it says so
   if (values->count("set") || is_recording(argument)) {
     for (const char* option : {"layer", "verify", "events", "html"}) {
       if (values->count(option))
@@ -187,7 +203,7 @@ int command_inspect(const Arguments& arguments) {
     fmt::print("wrote {}\n", printable(page));
     return 0;
   }
-  const TraceFile trace(trace_in(argument));
+  const TraceFile trace = open_trace(argument);
   if (values->count("verify")) return verify_trace(trace);
   if (values->count("events")) {
     export_events(trace, (*values)["events"].as<std::string>(), std::cout);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/json.hpp"
 #include "core/io/npz_writer.hpp"
@@ -96,7 +97,9 @@ struct Count {
 
 std::vector<Count> counts_of(const RecordingInfo& info) {
   return {{"wraps", "wraps of the clock", info.wraps},
-          {"unknown_words", "words of no known type", info.unknown.count},
+          {"unknown_words",
+           info.has_words() ? "words of no known type" : "events of impossible times, left out",
+           info.unknown.count},
           {"invalid", "events marked as invalid, left out", info.invalid.count},
           {"outside", "events outside of the sensor, left out", info.outside.count},
           {"early", "events before the first time, left out", info.early.count},
@@ -162,6 +165,7 @@ void print_text(const std::string& path, const Summary& s) {
 
 bool is_recording(const std::string& path) {
   std::error_code failed;
+  if (path == "-") return true;
   if (!std::filesystem::is_regular_file(path, failed)) return false;
   try {
     const Recording recording(path, {});
@@ -170,6 +174,24 @@ bool is_recording(const std::string& path) {
   } catch (const Error& error) {
     return error.code() == ErrorCode::kUsage;
   }
+}
+
+std::optional<Error> why_no_recording(const std::string& path) {
+  std::error_code failed;
+  if (!std::filesystem::is_regular_file(path, failed)) return std::nullopt;
+  constexpr std::string_view kMarks[] = {"#!AER-DAT", "\x93NUMPY", "PK\x03\x04", "% "};
+  const InputFile file(path);
+  std::string start(std::min<uint64_t>(16, file.size()), '\0');
+  file.read_at(0, std::as_writable_bytes(std::span(start)));
+  if (std::none_of(std::begin(kMarks), std::end(kMarks),
+                   [&](std::string_view mark) { return start.starts_with(mark); }))
+    return std::nullopt;
+  try {
+    const Recording recording(path, {});
+  } catch (const Error& error) {
+    return error;
+  }
+  return std::nullopt;
 }
 
 int inspect_recording(const std::string& path, const options::variables_map& values) {
@@ -185,6 +207,9 @@ int convert_recording(const std::string& path, const std::string& output,
     if (!values[option].defaulted())
       throw Error(ErrorCode::kUsage, fmt::format("--{}: an option of weights", option));
   }
+  std::error_code apart;
+  if (std::filesystem::equivalent(path, output, apart))
+    throw usage_error(printable(output) + " would overwrite its own input");
   Recording recording = open_recording(path, asked(values));
   Events all, block;
   while (recording.next(block)) {

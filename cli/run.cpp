@@ -71,9 +71,15 @@ int print(const RunResult& result, bool quiet, bool full) {
                                        result.report.verdict.outcome));
   }
   if (!result.cancelled) return 0;
-  notice(
-      "interrupted after {} of {} {}s; what ended is in the output folder, run --resume continues",
-      result.done, result.size, result.unit);
+  if (result.done == result.size) {
+    notice("interrupted after the last of {} {}s, before all was written; run --resume finishes it",
+           result.size, result.unit);
+  } else {
+    notice(
+        "interrupted after {} of {} {}s; what ended is in the output folder, run --resume "
+        "continues",
+        result.done, result.size, result.unit);
+  }
   return exit_code(ErrorCode::kInterrupted);
 }
 

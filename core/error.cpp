@@ -27,8 +27,11 @@ Error Error::in(std::string_view context) const {
 
 Error Error::in_file(const std::filesystem::path& path) const {
   ErrorPlace place = this->place();
+  const std::string name = path.string() + ": ";
   if (place.file.empty()) place.file = path.string();
-  return {code_, path.string() + ": " + what(), std::move(place)};
+  // What opened the file may have named it already.
+  const bool named = std::string_view(what()).starts_with(name);
+  return {code_, (named ? "" : name) + what(), std::move(place)};
 }
 
 Error Error::in_node(std::string_view name) const {

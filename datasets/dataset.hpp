@@ -23,6 +23,7 @@ struct DatasetInfo {
   // Each sample is a file of its own: one that cannot be read is left out of a run, and named.
   bool separate_files = false;
   int64_t frames = 1;  // 1: a static image, shown at every time step; otherwise one frame a step
+  bool any_frames = false;  // a sample has as many as are asked for, and nothing was
   // Values are whole numbers of events within this range, 0 and 1 spikes; a reader that says so
   // sees to it. None: real values.
   std::optional<LevelRange> events{};

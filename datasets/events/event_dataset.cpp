@@ -18,7 +18,10 @@ namespace {
 // What reading a recording forgave, without numbers, so that equal ones can be counted.
 std::vector<std::string> notes_of(const RecordingInfo& info) {
   std::vector<std::string> notes = info.notes;
-  if (info.unknown.count > 0) notes.push_back("words of no known type are left out");
+  if (info.unknown.count > 0) {
+    notes.push_back(info.has_words() ? "words of no known type are left out"
+                                     : "events of impossible times are left out");
+  }
   if (info.outside.count > 0) notes.push_back("events outside of the sensor are left out");
   if (info.falls.count > 0) notes.push_back("events out of order are sorted by time");
   if (info.invalid.count > 0) notes.push_back("events marked as invalid are left out");
@@ -47,6 +50,7 @@ class EventDataset final : public Dataset {
     info_.separate_files = list_.separate;
     info_.warnings = list_.warnings;
     info_.frames = rule_.fixes_frames() ? rule_.value : std::max<int64_t>(1, spec.frames);
+    info_.any_frames = !rule_.fixes_frames() && spec.frames == 0;
     info_.description = "recordings (" + format_ + "), " + std::to_string(list_.samples.size()) +
                         " samples, steps " + rule_.text + ", values " + spec.event.value;
   }

@@ -8,6 +8,7 @@
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "datasets/events/hdf5_events.hpp"
+#include "datasets/events/npy_events.hpp"
 #include "datasets/image_list.hpp"
 #include "datasets/text_list.hpp"
 
@@ -63,9 +64,10 @@ int64_t checked_label(int64_t label, int64_t classes, const std::string& where) 
 }
 
 void set_span(ListedRecording& sample, int64_t start, int64_t end, const std::string& where) {
-  if (end < start)
-    fail_at(where,
-            "ends at " + std::to_string(end) + ", before it starts at " + std::to_string(start));
+  if (end <= start)
+    fail_at(where, "ends at " + std::to_string(end) +
+                       (end < start ? ", before it starts at " + std::to_string(start)
+                                    : std::string(", where it starts")));
   sample.span = {start, end};
 }
 
@@ -156,6 +158,17 @@ void add_recording(RecordingList& list, ListedRecording sample, int64_t classes)
   for (ListedRecording& part : read_gestures(csv, sample.name, classes)) add(list, std::move(part));
 }
 
+// Are the last two numbers of a line rows and columns?
+bool tells_extents(const DatasetSpec& spec, const fs::path& recording) {
+  if (spec.event.steps == "es_imagenet") return true;
+  if (recording.extension() != ".npz" || spec.event.recording.format == "npz") return false;
+  try {
+    return is_es_imagenet(recording);
+  } catch (const Error&) {
+    return false;  // reading it says why
+  }
+}
+
 RecordingList read_list(const DatasetSpec& spec, const fs::path& folder, const fs::path& file) {
   const std::vector<std::byte> bytes = read_file(file, kMostListBytes);
   std::string_view text = list_text(bytes, file.string());
@@ -167,7 +180,7 @@ RecordingList read_list(const DatasetSpec& spec, const fs::path& folder, const f
     ListedRecording sample = parse_line(line, where, spec.classes);
     check_listed(folder, sample.name, where, spec.follow_links);
     // Of ES-ImageNet they are the extent of the image, not a time.
-    if (sample.centre && !sample.name.ends_with(".npz")) {
+    if (sample.centre && !tells_extents(spec, folder / sample.name)) {
       set_span(sample, sample.centre->first, sample.centre->second, where);
       sample.centre.reset();
       list.separate = false;

@@ -38,4 +38,12 @@ void sort_by_time(Events& events) {
   reorder(events.seconds, order);
 }
 
+bool RecordingInfo::numbers_events() const {
+  return format == "npz" || format == "es_imagenet" || format == "shd" || format == "dsec";
+}
+
+bool RecordingInfo::has_words() const {
+  return !numbers_events() && format != "npy" && format != "aedat4";
+}
+
 }  // namespace spikeloom

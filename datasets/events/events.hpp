@@ -27,7 +27,8 @@ struct Events {
 // Sorts by time; events of one time keep their order. Nothing happens to what is sorted.
 void sort_by_time(Events& events);
 
-// Occurrences of something that should not be, and the byte of the file where it was first.
+// Occurrences of something that should not be, and where it was first: the byte of the file, or the
+// number of the event.
 struct Oddity {
   int64_t count = 0;
   uint64_t first = 0;
@@ -41,7 +42,7 @@ struct RecordingInfo {
   int64_t width = 0, height = 0;  // 0: neither the file nor the user says
   int64_t words = 0;              // words or records that were read
   int64_t events = 0;
-  Oddity unknown;                     // words of no known type
+  Oddity unknown;                     // words of no known type, times that no clock shows
   Oddity invalid;                     // events that the camera marked as invalid
   Oddity outside;                     // events outside of the sensor, left out
   Oddity early;                       // events before the first word that tells the time, left out
@@ -49,6 +50,11 @@ struct RecordingInfo {
   int64_t wraps = 0;                  // of the clock
   std::optional<int64_t> t_offset{};  // DSEC: microseconds to be added for absolute times
   std::vector<std::string> notes{};   // what reading forgave, a line each
+
+  // Arrays, whose events have a number and no byte.
+  bool numbers_events() const;
+  // Words of several types; of other formats what is unknown is a time.
+  bool has_words() const;
 };
 
 }  // namespace spikeloom

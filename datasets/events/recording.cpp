@@ -155,6 +155,13 @@ std::string_view detected(Opening& opening) {
     throw Error(ErrorCode::kData, "ends inside its header");
   if (looks_like_atis(bytes.first(std::min(bytes.size(), kStart)), opening.options))
     return "nmnist";
+  const auto& sensor = opening.options.sensor;
+  if (!sensor.empty() && looks_like_atis(bytes.first(std::min(bytes.size(), kStart)), {})) {
+    throw Error(ErrorCode::kData,
+                "is of no format that can be told by its content: as N-MNIST's, events lie outside "
+                "of the sensor, dataset.sensor = " +
+                    to_string(sensor));
+  }
   if (bytes.empty()) throw Error(ErrorCode::kData, "is empty; dataset.format names its format");
   throw Error(ErrorCode::kData,
               "is of no format that can be told by its content; dataset.format names it");
@@ -181,6 +188,15 @@ void check_sensor(const std::vector<int64_t>& sensor) {
 
 // The user's size and the file's.
 void agree_on_sensor(RecordingInfo& info, const std::vector<int64_t>& sensor) {
+  if (info.format == "shd") {
+    if (sensor.empty()) {
+      info.notes.push_back("units are 0 to 699, as SHD has them: the file does not say how many");
+      return;
+    }
+    if (sensor[1] != 1)
+      throw Error(ErrorCode::kUsage, "sensor: units stand in one row, [units, 1]");
+    info.width = sensor[0];
+  }
   if (sensor.empty()) return;
   if (info.width > 0 && (info.width != sensor[0] || info.height != sensor[1])) {
     throw Error(ErrorCode::kUsage, "sensor: is " + std::to_string(sensor[0]) + " x " +
@@ -192,19 +208,26 @@ void agree_on_sensor(RecordingInfo& info, const std::vector<int64_t>& sensor) {
   info.height = sensor[1];
 }
 
-void check_share(const Oddity& oddity, int64_t all, const char* what) {
+void check_share(const RecordingInfo& info, const Oddity& oddity, int64_t all, const char* what) {
   if (oddity.count * 100 <= all) return;
-  throw Error(ErrorCode::kData, std::to_string(oddity.count) + " of " + std::to_string(all) + " " +
-                                    what + ", the first at byte " + std::to_string(oddity.first));
+  throw Error(ErrorCode::kData,
+              std::to_string(oddity.count) + " of " + std::to_string(all) + " " + what +
+                  (info.numbers_events() ? ", the first is event " : ", the first at byte ") +
+                  std::to_string(oddity.first));
 }
 
 }  // namespace
 
 // Now and then is a fault of the camera, often means another format.
 void check_counts(const RecordingInfo& info) {
-  check_share(info.unknown, info.words, "words are of no known type");
-  check_share(info.outside, info.events + info.outside.count, "events lie outside of the sensor");
-  check_share(info.falls, info.events, "events lie before the one in front of them");
+  const char* unknown = "words are of no known type";
+  if (!info.has_words()) unknown = "events have times beyond 142 years";
+  if (info.format == "npy" || info.format == "npz")
+    unknown = "events have times beyond 142 years: dataset.time_unit may be another";
+  check_share(info, info.unknown, info.words, unknown);
+  check_share(info, info.outside, info.events + info.outside.count,
+              "events lie outside of the sensor");
+  check_share(info, info.falls, info.events, "events lie before the one in front of them");
 }
 
 struct Recording::State {
@@ -294,7 +317,7 @@ bool Recording::next(Events& events) {
     }
     return more;
   } catch (const Error& error) {
-    throw error.in(s.name);
+    throw error.in_file(s.name);
   }
 }
 

@@ -408,6 +408,20 @@ def read_npz(archive, name):
     return header["shape"], list(array.array({"<f4": "f", "|u1": "B"}[header["descr"]], raw[10 + size:]))
 
 
+def make_npz_ramps(path, *arrays):
+    """npz_ramps NAME:DESCR:COUNT:START:STEP[:MODULO]...: integers that rise; COUNT 2x3: an array of this shape."""
+    with zipfile.ZipFile(path, "w") as stored:
+        for words in arrays:
+            name, descr, extents, *numbers = words.split(":")
+            shape = [int(extent) for extent in extents.split("x")]
+            count = math.prod(shape)
+            start, step, *modulo = map(int, numbers)
+            values = [(start + i * step) % modulo[0] if modulo else start + i * step for i in range(count)]
+            write_npy(path + ".part", descr, shape, packed(descr, values))
+            stored.write(path + ".part", name + ".npy")
+            os.remove(path + ".part")
+
+
 def make_npz_array(path, archive, name, samples="1"):
     """npz_array ARCHIVE NAME [SAMPLES]: an array [steps, ...] as so many equal samples, float32."""
     shape, values = read_npz(archive, name)

@@ -166,6 +166,8 @@ TEST_CASE("an error keeps its place, whatever is put in front of its message") {
   CHECK(plain.place().line == 0);
   const Error named = plain.in_node("lif").in_file("a.npz").in_file("b.npz").in("twin");
   CHECK(std::string(named.what()) == "twin: b.npz: a.npz: lif: is damaged");
+  // A file is named once, however many that read it say so.
+  CHECK(std::string(plain.in_file("a.npz").in_file("a.npz").what()) == "a.npz: is damaged");
   CHECK(named.code() == ErrorCode::kData);
   CHECK(named.place().file == "a.npz");
   CHECK(named.place().node == "lif");
