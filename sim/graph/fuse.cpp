@@ -1,17 +1,16 @@
 #include "sim/graph/fuse.hpp"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <set>
 
 #include "core/error.hpp"
-#include "core/parallel.hpp"
 #include "sim/graph/last_readers.hpp"
+#include "sim/graph/ordered_product.hpp"
 
 namespace spikeloom {
 namespace {
 
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Matrix = RowMatrix;
 using Vector = Eigen::VectorXd;
 
 // Nodes that merge into one, in order. Convolutions and linears among them are the "parts".
@@ -195,19 +194,13 @@ void apply_pointwise(Folded& folded, const Matrix& matrix, const Vector& bias, i
     for (Matrix& tap : folded.taps) tap = Matrix(matrix * tap.col(0).asDiagonal());
     folded.depthwise = false;
   } else {
-    parallel_for(static_cast<int64_t>(folded.taps.size()), 1, threads,
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t k = begin; k < end; ++k) {
-                     auto& tap = folded.taps[static_cast<size_t>(k)];
-                     tap = Matrix(matrix * tap);
-                   }
-                 });
+    for (Matrix& tap : folded.taps) tap = ordered_product(matrix, tap, threads);
   }
-  folded.constant = Vector(matrix * folded.constant + bias);
+  folded.constant = ordered_product(matrix, folded.constant) + bias;
 }
 
 // A convolution without padding behind a ring: the chain so far is one matrix.
-void apply_conv(Folded& folded, const Op& conv, const Weights& weights) {
+void apply_conv(Folded& folded, const Op& conv, const Weights& weights, int threads) {
   const Folded next = start_of(conv, weights);
   const Matrix before = folded.taps[0];
   const Vector constant = folded.constant;
@@ -218,8 +211,8 @@ void apply_conv(Folded& folded, const Op& conv, const Weights& weights) {
       folded.taps.push_back(tap.col(0).asDiagonal() * before);
       folded.constant += tap.col(0).cwiseProduct(constant);
     } else {
-      folded.taps.push_back(tap * before);
-      folded.constant += tap * constant;
+      folded.taps.push_back(ordered_product(tap, before, threads));
+      folded.constant += ordered_product(tap, constant);
     }
   }
 }
@@ -234,7 +227,7 @@ Folded fold(const Graph& graph, const Chain& chain, const Weights& weights, int 
       const Folded next = start_of(op, weights);
       apply_pointwise(folded, next.taps[0], next.constant, threads);
     } else {
-      apply_conv(folded, op, weights);
+      apply_conv(folded, op, weights, threads);
     }
   }
   return folded;

@@ -44,18 +44,6 @@ std::array<double, kDegree + 1> pade_coefficients() {
 
 }  // namespace
 
-RowMatrix ordered_product(const RowMatrix& a, const RowMatrix& b) {
-  constexpr Eigen::Index kTogether = 4;  // rows of the result that share one pass over b
-  RowMatrix result = RowMatrix::Zero(a.rows(), b.cols());
-  for (Eigen::Index first = 0; first < a.rows(); first += kTogether) {
-    const Eigen::Index end = std::min(first + kTogether, a.rows());
-    for (Eigen::Index k = 0; k < a.cols(); ++k) {
-      for (Eigen::Index i = first; i < end; ++i) result.row(i) += a(i, k) * b.row(k);
-    }
-  }
-  return result;
-}
-
 RowMatrix matrix_exp(const RowMatrix& a) {
   int squarings = 0;
   double norm = a.cwiseAbs().colwise().sum().maxCoeff();
