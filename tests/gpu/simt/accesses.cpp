@@ -42,11 +42,12 @@ std::byte* Engine::global(Thread& thread, const void* at_, size_t size, Use use,
              " bytes at an address that is no multiple of it");
   Allocation& allocation = *found_in;
   const size_t offset = address - allocation.base;
-  if (options_.init && use != Use::kWrite && !allocation.written.all(offset, size))
+  if (options_.init && use != Use::kWrite && !allocation.complete &&
+      !allocation.written.all(offset, size))
     found(Fault::kUninitialised, place, 0,
           at(thread, place) + " reads " + allocation.name + " + " + std::to_string(offset) +
               " bytes, which nothing has written");
-  if (use == Use::kWrite || use == Use::kAtomic) allocation.written.set(offset, size);
+  if (use == Use::kWrite || use == Use::kAtomic) allocation.mark(offset, size);
   if (options_.races)
     touch(thread, allocation.shadow, offset, size, use, place, launch_,
           [&] { return allocation.name; });

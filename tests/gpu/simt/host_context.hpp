@@ -125,7 +125,7 @@ class Buffer {
   explicit Buffer(const std::vector<T>& values, const char* name = "buffer")
       : Buffer(values.size(), name) {
     std::memcpy(static_cast<void*>(data_), values.data(), size_ * sizeof(T));
-    host_memory().find(reinterpret_cast<uintptr_t>(data_), 0)->written.set(0, size_ * sizeof(T));
+    host_memory().find(reinterpret_cast<uintptr_t>(data_), 0)->mark(0, size_ * sizeof(T));
   }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;

@@ -111,7 +111,7 @@ bool Written::all(size_t offset, size_t size) const {
 
 Allocation& Memory::add(uintptr_t base, size_t size, std::byte* storage, std::string name) {
   auto made = std::make_unique<Allocation>();
-  *made = Allocation{base, size, storage, std::move(name), Written(size), Shadow(size)};
+  *made = Allocation{base, size, storage, std::move(name), Written(size), Shadow(size), size == 0};
   auto& slot = table_[base];
   slot = std::move(made);
   last_ = slot.get();

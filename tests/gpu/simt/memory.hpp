@@ -80,6 +80,13 @@ struct Allocation {
   std::string name;
   Written written{0};
   Shadow shadow{0};
+  bool complete = false;  // every byte has been written: `written` need not be asked
+
+  void mark(size_t offset, size_t bytes) {
+    if (complete) return;
+    written.set(offset, bytes);
+    complete = bytes == size;
+  }
 
   bool holds(uintptr_t address, size_t bytes) const {
     return address >= base && address - base <= size && bytes <= size - (address - base);
