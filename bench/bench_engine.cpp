@@ -10,7 +10,7 @@ namespace {
 constexpr uint64_t kWeightSeed = 7;
 
 // The operand's step 0; its steps lie behind each other, its history in front.
-ValueRef view_of(Operand& operand, const Shape& shape, bool bits) {
+ValueRef view_of(LayerOperand& operand, const Shape& shape, bool bits) {
   const int64_t words = operand.rows * words_for(operand.channels);
   const int64_t floats = operand.rows * padded(operand.channels);
   ValueRef ref{nullptr, nullptr, &shape, operand.rows, operand.channels, bits ? words : floats};

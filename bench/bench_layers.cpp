@@ -109,9 +109,9 @@ int64_t products(const BenchLayer& layer, int64_t row, int64_t step, int64_t ste
   return 0;
 }
 
-Operand make_operand(const BenchLayer& layer, const Shape& shape, int64_t steps, double rate,
-                     Pattern pattern, uint64_t stream) {
-  Operand to{shape, rows_of(shape), channels_of(shape), 0, {}, {}};
+LayerOperand make_operand(const BenchLayer& layer, const Shape& shape, int64_t steps, double rate,
+                          Pattern pattern, uint64_t stream) {
+  LayerOperand to{shape, rows_of(shape), channels_of(shape), 0, {}, {}};
   if (layer.kind == LayerKind::kLmu) to.history = std::get<LmuMemory>(ops_of(layer)[0]).taps;
   const int64_t all = to.history + steps, words = words_for(to.channels);
   to.real = Tensor({all * to.rows, padded(to.channels)});
@@ -140,7 +140,7 @@ Operand make_operand(const BenchLayer& layer, const Shape& shape, int64_t steps,
 int64_t attention_additions(const BenchLayer& layer, const LayerData& data) {
   const int64_t width = layer.in / layer.heads;
   int64_t sum = 0;
-  const auto in_head = [&](const Operand& operand, int64_t line, int64_t head) {
+  const auto in_head = [&](const LayerOperand& operand, int64_t line, int64_t head) {
     const float* row = operand.real.f32().data() + line * padded(layer.in) + head * width;
     return static_cast<int64_t>(std::count(row, row + width, 1.0f));
   };
@@ -223,7 +223,7 @@ LayerData make_data(const BenchLayer& layer, int64_t steps, double rate, Pattern
   int64_t elements = 0;
   for (const Shape& shape : operands_of(layer)) {
     data.operands.push_back(make_operand(layer, shape, steps, rate, pattern, data.operands.size()));
-    const Operand& operand = data.operands.back();
+    const LayerOperand& operand = data.operands.back();
     elements += steps * operand.rows * operand.channels;
     for (int64_t step = 0; step < steps; ++step) {
       for (int64_t row = 0; row < operand.rows; ++row) {

@@ -48,7 +48,7 @@ std::string_view name_of(Pattern pattern);
 
 // One operand over all steps, as bits and as the same numbers 0 and 1 (real: normal numbers, no
 // bits). In front stand `history` steps of zeros for operators that look back.
-struct Operand {
+struct LayerOperand {
   Shape shape;
   int64_t rows = 0, channels = 0, history = 0;
   std::vector<uint64_t> bits;
@@ -57,7 +57,7 @@ struct Operand {
 
 struct LayerData {
   int64_t steps = 1;
-  std::vector<Operand> operands;
+  std::vector<LayerOperand> operands;
   double rate = 0;  // set share of the operands' elements
   int64_t spikes = 0;
   int64_t additions = 0;     // weight additions these spikes cause, padding excluded

@@ -88,7 +88,7 @@ Types types_of(DenseType type) {
 }
 
 // An operand's steps without padding, [steps * rows, channels].
-std::vector<float> unpadded(const Operand& operand, int64_t steps) {
+std::vector<float> unpadded(const LayerOperand& operand, int64_t steps) {
   std::vector<float> values;
   const float* from =
       operand.real.f32().data() + operand.history * operand.rows * padded(operand.channels);

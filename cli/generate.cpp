@@ -153,9 +153,11 @@ void override_network(const options::variables_map& values, bool all, Experiment
     e.run.threads = static_cast<int>(in_range<int64_t>(values, "threads", 0, 1024));
     if (e.run.threads == 0) e.run.threads = available_threads();
   }
-  if (said("device")) e.run.device = values["device"].as<std::string>();
-  if (e.run.device != "cpu" && e.run.device != "reference") {
-    throw usage_error("--device is cpu or reference, not '" + e.run.device + "'");
+  if (said("device")) {
+    const std::string device = values["device"].as<std::string>();
+    e.run.device = device == kDeviceNames[1] ? Device::kReference : Device::kCpu;
+    if (device != name_of(e.run.device))
+      throw usage_error("--device is cpu or reference, not '" + device + "'");
   }
   if (said("precision"))
     e.run.precision.precision = precision_named(values["precision"].as<std::string>());

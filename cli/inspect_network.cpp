@@ -45,7 +45,7 @@ void print_facts(const std::string& path, const NetworkFacts& facts) {
 int print_check(const RecordingCheck& check, const std::string& recording) {
   for (const ComparedArray& array : check.arrays) {
     fmt::print("{:<24} {:<9} {} of {} values differ, largest difference {:.3g}\n",
-               printable(array.node, 60), array.what, array.differing, array.values, array.largest);
+               printable(array.node, 60), name_of(array.what), array.differing, array.values, array.largest);
   }
   for (const std::string& name : check.unknown) fmt::print("{}: of no node, not compared\n", name);
   if (!check.first) {
@@ -57,7 +57,7 @@ int print_check(const RecordingCheck& check, const std::string& recording) {
       ErrorCode::kData,
       fmt::format("{}: the first difference is at step {}, {} of {}, neuron {} (at {}): {} "
                   "here, {} recorded",
-                  printable(recording), first.step, first.what, printable(first.node, 60),
+                  printable(recording), first.step, name_of(first.what), printable(first.node, 60),
                   first.neuron, place_text(first.shape, first.neuron), first.here, first.recorded));
 }
 

@@ -64,10 +64,12 @@ int command_list(const Arguments& arguments) {
     const ChipSpec chip = load_chip(std::string(preset.name));
     fmt::print("  {:<16}  evidence {}; {}\n", preset.name, chip.evidence, chip.source);
   }
+  std::vector<std::string> schemes;
+  for (const Scheme scheme : kSpikingSchemes) schemes.push_back(SchemeName(scheme).text());
   fmt::print(
       "energy schemes: {}; hardware with a chip; baselines dense_same, dense_twin (fp32, int8, "
       "qnn_equiv)\n",
-      fmt::join(kSpikingSchemes, ", "));
+      fmt::join(schemes, ", "));
   return 0;
 }
 

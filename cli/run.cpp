@@ -43,7 +43,7 @@ std::string full_text(const RunResult& result) {
   return fmt::format(
       "{}\noutput folder {}\nsignature {} ({})\n",
       to_table(result.report, std::clamp<size_t>(terminal_width(STDOUT_FILENO, 100), 60, 100)),
-      result.folder.string(), result.signature(), result.report.input.counts.executed_form);
+      result.folder.string(), result.signature(), name_of(result.report.input.counts.executed_form));
 }
 
 bool wrote(const RunResult& result, const char* file) {

@@ -14,6 +14,7 @@ namespace spikeloom {
 // How the offset of a centre crop is rounded when the difference of the sizes is odd: to the even
 // neighbour (current torchvision), or always up (some older releases).
 enum class CropRule { kRoundHalfEven, kFloorPlusHalf };
+inline constexpr const char* kCropRuleNames[] = {"round_half_even", "floor_plus_half"};
 
 // Largest size and crop, pixels.
 constexpr int64_t kMaxImageTarget = 4096;

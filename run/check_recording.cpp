@@ -22,7 +22,8 @@ std::string plain(std::string name) {
 
 // The steps of an array, channels first as it is stored.
 struct Recorded {
-  std::string node, what;
+  std::string node;
+  RecordedKind what = RecordedKind::kSpikes;
   NodeId id = -1;
   bool membrane = false;
   Tensor values;
@@ -118,14 +119,14 @@ class Check {
       const std::string node = spikes || membrane ? rest.substr(0, rest.size() - 2) : "";
       const auto found = nodes.find(plain(node));
       if (rest == "output") {
-        add(recorded, name, {"output", "output", read_out(), false, {}});
+        add(recorded, name, {"output", RecordedKind::kOutput, read_out(), false, {}});
       } else if (!node.empty() && found != nodes.end()) {
         const Op& op = graph_.node(found->second).op;
         const auto* neuron = std::get_if<Neuron>(&op);
         const bool hidden = membrane && neuron != nullptr && neuron->spec.fires();
         add(recorded, name,
             {graph_.node(found->second).name,
-             spikes ? "spikes" : "membrane",
+             spikes ? RecordedKind::kSpikes : RecordedKind::kMembrane,
              found->second,
              hidden,
              {}});
@@ -137,9 +138,11 @@ class Check {
       throw Error(ErrorCode::kData, "no array output, <node>/z or <node>/v of this network" +
                                         (prefix.empty() ? "" : " under " + in_quotes(prefix)));
     std::stable_sort(arrays_.begin(), arrays_.end(), [](const Recorded& a, const Recorded& b) {
-      return std::pair(a.id, a.what != "spikes") < std::pair(b.id, b.what != "spikes");
+      return std::pair(a.id, a.what != RecordedKind::kSpikes) <
+             std::pair(b.id, b.what != RecordedKind::kSpikes);
     });
-    for (const Recorded& array : arrays_) result_.arrays.push_back({array.node, array.what});
+    for (const Recorded& array : arrays_)
+      result_.arrays.push_back({.node = array.node, .what = array.what});
   }
 
   void add(const Weights& recorded, const std::string& name, Recorded array) {
@@ -164,8 +167,9 @@ class Check {
                      array.values.f32()[static_cast<size_t>(step * size + place)]);
       const double away = std::abs(own - other);
       sum.largest = std::max(sum.largest, away);
-      const bool same =
-          array.what == "spikes" ? own == other : away <= margin_ * std::max(1.0, std::abs(other));
+      const bool same = array.what == RecordedKind::kSpikes
+                            ? own == other
+                            : away <= margin_ * std::max(1.0, std::abs(other));
       if (same) continue;
       ++sum.differing;
       if (result_.first || (first && *first < place)) continue;
@@ -186,6 +190,11 @@ class Check {
 };
 
 }  // namespace
+
+const char* name_of(RecordedKind kind) noexcept {
+  constexpr const char* kNames[] = {"spikes", "membrane", "output"};
+  return kNames[static_cast<size_t>(kind)];
+}
 
 RecordingCheck check_recording(const ModelChoice& model, const Weights& recorded,
                                const std::string& prefix, double margin) {

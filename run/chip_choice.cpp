@@ -1,7 +1,5 @@
 #include "run/chip_choice.hpp"
 
-#include <algorithm>
-
 namespace spikeloom {
 
 std::optional<ChipChoice> read_chip_choice(Config& config) {
@@ -12,13 +10,8 @@ std::optional<ChipChoice> read_chip_choice(Config& config) {
     choice.name = config.resolve_path("chip.name", choice.name).string();
   choice.sets = config.texts("chip.set", {});
   choice.mapping = config.path_of("chip.mapping", "");
-  const std::vector<std::string> levels = {"counts", "bottleneck", "event"};  // as in Level
-  const std::string level = config.choice("chip.level", "bottleneck", levels);
-  choice.level =
-      static_cast<Level>(std::find(levels.begin(), levels.end(), level) - levels.begin());
-  choice.lower.update = config.choice("chip.update", "all", {"all", "touched"}) == "touched"
-                            ? UpdateRule::kTouched
-                            : UpdateRule::kAll;
+  choice.level = config.choice("chip.level", Level::kBottleneck, kLevelNames);
+  choice.lower.update = config.choice("chip.update", UpdateRule::kAll, kUpdateRuleNames);
   choice.host = config.choice("chip.unsupported", "refuse", {"refuse", "host"}) == "host";
   choice.lower.weight_bits = config.integer("chip.weight_bits", choice.lower.weight_bits, 1, 64);
   choice.lower.value_bits = config.integer("chip.value_bits", choice.lower.value_bits, 1, 64);

@@ -46,7 +46,7 @@ DenseSide run_accelerator(const std::string& name_or_path, const Graph& graph, i
   }
   const auto* input = std::get_if<Input>(&graph.node(0).op);
   const bool is_static = input != nullptr && input->repeated;
-  const bool twin = is_static && graph.form == "as_written";
+  const bool twin = is_static && graph.form == GraphForm::kAsWritten;
   DenseRun run;
   const bool every = is_dense_at_every_step(graph);
   run.rate_steps = every ? 1 : steps;  // a sequence tells a value at every step

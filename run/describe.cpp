@@ -41,7 +41,7 @@ void add_provenance(const RunSetup& setup, const Network& network, const RunStat
   input.what_if = describe(experiment.what_if, network.dead);
   input.backend = setup.backend->name();
   input.simd = setup.backend->simd();
-  input.schedule = experiment.run.schedule == Schedule::kLayerMajor ? "layer-major" : "step-major";
+  input.schedule = kScheduleNames[static_cast<size_t>(experiment.run.schedule)];
   input.threads = experiment.run.threads;
   const Precision precision = experiment.run.precision.precision;
   input.precision = {std::string(name_of(precision)), network.calibrated, network.quantized};
@@ -127,8 +127,8 @@ void count_baselines(const RunSetup& setup, const Network& network, const RunSta
          own ? "the dense twin without the products with the exact zeros its relu^2 left"
              : "the dense twin without products with exact zeros behind relu^2, taken to be as "
                "many as in the network that ran",
-         count_run(*setup.twin,
-                   by_sample(source, own ? *state.twin_statistics : state.statistics))});
+         count_run(*setup.twin, by_sample(source, own ? *state.twin_statistics : state.statistics)),
+         true});
   }
   const Family& family = *setup.experiment.model.family;
   if (family.baselines == nullptr) return;

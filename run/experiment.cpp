@@ -88,10 +88,7 @@ DatasetSpec read_dataset(Config& config) {
   dataset.follow_links = config.flag("dataset.follow_links", false);
   dataset.size = config.integer("dataset.size", 0, 0, kMaxImageTarget);
   dataset.crop = config.integer("dataset.crop", 0, 0, kMaxImageTarget);
-  dataset.crop_rule = config.choice("dataset.crop_rule", "round_half_even",
-                                    {"round_half_even", "floor_plus_half"}) == "round_half_even"
-                          ? CropRule::kRoundHalfEven
-                          : CropRule::kFloorPlusHalf;
+  dataset.crop_rule = config.choice("dataset.crop_rule", dataset.crop_rule, kCropRuleNames);
   dataset.event = read_event_options(config);
   check_event_options(config, dataset);
   return dataset;
@@ -99,16 +96,14 @@ DatasetSpec read_dataset(Config& config) {
 
 Experiment::Run read_run(Config& config) {
   Experiment::Run run;
-  run.device = config.choice("run.device", "auto", {"auto", "cpu", "reference"});
-  if (run.device == "auto") run.device = "cpu";
+  run.device = config.choice("run.device", "auto", {"auto", "cpu", "reference"}) == "reference"
+                   ? Device::kReference
+                   : Device::kCpu;
   const int cores = available_threads();
   run.threads = static_cast<int>(config.integer("run.threads", 0, 0, 1024));
   if (run.threads == 0) run.threads = cores;
-  run.schedule =
-      config.choice("run.schedule", "layer-major", {"layer-major", "step-major"}) == "layer-major"
-          ? Schedule::kLayerMajor
-          : Schedule::kStepMajor;
-  run.form = config.choice("run.form", "as_written", {"as_written", "fused"});
+  run.schedule = config.choice("run.schedule", run.schedule, kScheduleNames);
+  run.form = config.choice("run.form", run.form, kGraphFormNames);
   run.batch = config.integer("run.batch", 0, 0, 4096);
   if (run.batch == 0) run.batch = run.threads;
   run.precision = read_precision(config);
@@ -142,7 +137,7 @@ Experiment::Output read_output(Config& config, bool logits) {
 
 Experiment::Tokens read_tokens(Config& config) {
   Experiment::Tokens tokens;
-  tokens.kind = config.require_choice("dataset.kind", {"binidx", "text", "tokens"});
+  tokens.kind = config.require_choice<TokenFile>("dataset.kind", kTokenFileNames);
   tokens.path = config.require_path("dataset.path");
   const std::string vocab = config.text("dataset.vocab", "");
   tokens.vocab = vocab.empty() || vocab == "bytes"
@@ -151,7 +146,8 @@ Experiment::Tokens read_tokens(Config& config) {
   if (config.has("dataset.split")) {
     const std::vector<std::string> splits(std::begin(kTextSplits), std::end(kTextSplits));
     tokens.split = config.choice("dataset.split", "", splits);
-    if (tokens.kind != "text") throw config.error_at("dataset.split", "only a text has parts");
+    if (tokens.kind != TokenFile::kText)
+      throw config.error_at("dataset.split", "only a text has parts");
   }
   tokens.window = config.integer("dataset.window", 1024, 0);
   tokens.limit = config.integer("dataset.limit", -1, -1);
@@ -175,7 +171,7 @@ void check_tokens(const Experiment& experiment) {
     throw experiment.error_at("output.per_step",
                               "of token arrays, logits.npy holds every step already");
   }
-  if (experiment.run.form != "as_written")
+  if (experiment.run.form != GraphForm::kAsWritten)
     throw experiment.error_at("run.form", "token models have nothing to fuse: as_written");
   if (!experiment.weights.path.empty()) return;
   try {
@@ -195,10 +191,6 @@ void check_values(const Experiment& experiment) {
   if (!fault) fault = experiment.model.family->check(spec);
   if (fault)
     throw experiment.error_at(key_in_file(experiment.model, fault->keys[0]), fault->message);
-  if (run.device != "cpu" && run.device != "reference")
-    throw experiment.error_at("run.device", "expected cpu or reference, found " + run.device);
-  if (run.form != "as_written" && run.form != "fused")
-    throw experiment.error_at("run.form", "expected as_written or fused, found " + run.form);
   if (run.threads < 1 || run.batch < 1)
     throw experiment.error_at(run.threads < 1 ? "run.threads" : "run.batch", "must be positive");
   if (experiment.trace.every < 1) throw experiment.error_at("trace.every", "must be positive");
@@ -249,7 +241,7 @@ Experiment read_experiment(Config config) {
   experiment.weights = read_weights(config);
   experiment.run = read_run(config);
   experiment.trace = read_trace(config);
-  experiment.output = read_output(config, !tokens || experiment.tokens.kind == "tokens");
+  experiment.output = read_output(config, !tokens || experiment.tokens.kind == TokenFile::kTokens);
   if (experiment.model.family->twin.build != nullptr || !tokens) read_twin(config, experiment);
   experiment.what_if = read_what_if(config, experiment.run.device);
   experiment.chip = read_chip_choice(config);

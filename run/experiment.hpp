@@ -14,12 +14,16 @@
 #include "datasets/token_rows.hpp"
 #include "datasets/tokenizer.hpp"
 #include "run/chip_choice.hpp"
+#include "run/device.hpp"
 #include "run/model_choice.hpp"
 #include "run/precision.hpp"
 #include "run/what_if.hpp"
 #include "sim/plan/plan.hpp"
 
 namespace spikeloom {
+
+enum class TokenFile { kBinidx, kText, kTokens };
+inline constexpr const char* kTokenFileNames[] = {"binidx", "text", "tokens"};
 
 struct Experiment {
   ModelChoice model;
@@ -45,7 +49,7 @@ struct Experiment {
   std::string twin_select;             // as weights.select
   DatasetSpec dataset;                 // images and sequences
   struct Tokens {
-    std::string kind;  // "binidx" | "text" | "tokens"
+    TokenFile kind = TokenFile::kBinidx;
     std::filesystem::path path;
     std::string split;      // of a text, "": all of it
     std::string vocab;      // resolved path, "bytes", or "" (no text; text of 256 tokens)
@@ -55,11 +59,11 @@ struct Experiment {
     WantedWindows wanted() const { return {window, skip, limit}; }
   } tokens;  // of a network that reads them, in the dataset's place
   struct Run {
-    std::string device = "cpu";  // or "reference"
+    Device device = Device::kCpu;
     int threads = 1;
     Schedule schedule = Schedule::kLayerMajor;
-    std::string form = "as_written";  // or "fused"
-    int64_t batch = 1;                // samples in flight
+    GraphForm form = GraphForm::kAsWritten;
+    int64_t batch = 1;  // samples in flight
     PrecisionChoice precision;
   } run;
   struct Trace {

@@ -68,16 +68,19 @@ json dataset_json(const DatasetSpec& d) {
              {"follow_links", d.follow_links},
              {"size", d.size},
              {"crop", d.crop},
-             {"crop_rule",
-              d.crop_rule == CropRule::kRoundHalfEven ? "round_half_even" : "floor_plus_half"}};
+             {"crop_rule", kCropRuleNames[static_cast<size_t>(d.crop_rule)]}};
   if (d.kind == "events") add_event_options(table, d.event);
   if (d.events && *d.events != LevelRange()) table["levels"] = {d.events->low, d.events->high};
   return table;
 }
 
 json tokens_json(const Experiment::Tokens& t) {
-  json table{{"kind", t.kind},     {"path", t.path.string()}, {"vocab", t.vocab},
-             {"window", t.window}, {"limit", t.limit},        {"skip", t.skip}};
+  json table{{"kind", kTokenFileNames[static_cast<size_t>(t.kind)]},
+             {"path", t.path.string()},
+             {"vocab", t.vocab},
+             {"window", t.window},
+             {"limit", t.limit},
+             {"skip", t.skip}};
   if (!t.split.empty()) table["split"] = t.split;
   return table;
 }
@@ -109,12 +112,11 @@ json what_if_json(const WhatIf& w) {
 }
 
 json chip_json(const ChipChoice& c) {
-  constexpr const char* kLevels[] = {"counts", "bottleneck", "event"};
   return {{"name", c.name},
           {"set", c.sets},
           {"mapping", c.mapping.string()},
-          {"level", kLevels[static_cast<size_t>(c.level)]},
-          {"update", c.lower.update == UpdateRule::kTouched ? "touched" : "all"},
+          {"level", kLevelNames[static_cast<size_t>(c.level)]},
+          {"update", kUpdateRuleNames[static_cast<size_t>(c.lower.update)]},
           {"unsupported", c.host ? "host" : "refuse"},
           {"weight_bits", c.lower.weight_bits},
           {"value_bits", c.lower.value_bits}};
@@ -123,33 +125,32 @@ json chip_json(const ChipChoice& c) {
 }  // namespace
 
 json config_of(const Experiment& e) {
-  json config{
-      {"model", model_json(e.model)},
-      {"dataset", e.reads_tokens() ? tokens_json(e.tokens) : dataset_json(e.dataset)},
-      {"weights",
-       {{"path", e.weights.path.string()},
-        {"select", e.weights.select},
-        {"ignore", e.weights.ignore},
-        {"random_seed", e.weights.random_seed},
-        {"trained", e.weights.trained},
-        {"note", e.weights.note}}},
-      {"run",
-       {{"device", e.run.device},
-        {"threads", e.run.threads},
-        {"schedule", e.run.schedule == Schedule::kLayerMajor ? "layer-major" : "step-major"},
-        {"form", e.run.form},
-        {"batch", e.run.batch},
-        {"precision", name_of(e.run.precision.precision)},
-        {"calibration", e.run.precision.samples}}},
-      {"trace", trace_json(e.trace)},
-      {"output",
-       {{"dir", e.output.dir.string()},
-        {"features", e.output.features},
-        {"membranes", e.output.membranes},
-        {"logits", e.output.logits},
-        {"per_step", e.output.per_step},
-        {"checkpoint_s", e.output.checkpoint_s}}},
-      {"report", {{"neurobench", e.neurobench}}}};
+  json config{{"model", model_json(e.model)},
+              {"dataset", e.reads_tokens() ? tokens_json(e.tokens) : dataset_json(e.dataset)},
+              {"weights",
+               {{"path", e.weights.path.string()},
+                {"select", e.weights.select},
+                {"ignore", e.weights.ignore},
+                {"random_seed", e.weights.random_seed},
+                {"trained", e.weights.trained},
+                {"note", e.weights.note}}},
+              {"run",
+               {{"device", name_of(e.run.device)},
+                {"threads", e.run.threads},
+                {"schedule", kScheduleNames[static_cast<size_t>(e.run.schedule)]},
+                {"form", name_of(e.run.form)},
+                {"batch", e.run.batch},
+                {"precision", name_of(e.run.precision.precision)},
+                {"calibration", e.run.precision.samples}}},
+              {"trace", trace_json(e.trace)},
+              {"output",
+               {{"dir", e.output.dir.string()},
+                {"features", e.output.features},
+                {"membranes", e.output.membranes},
+                {"logits", e.output.logits},
+                {"per_step", e.output.per_step},
+                {"checkpoint_s", e.output.checkpoint_s}}},
+              {"report", {{"neurobench", e.neurobench}}}};
   if (!e.twin_weights.empty())
     config["twin"] = {{"weights", e.twin_weights.string()}, {"select", e.twin_select}};
   const json what_if = what_if_json(e.what_if);

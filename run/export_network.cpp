@@ -11,7 +11,7 @@ ExportedNetwork export_network(const Experiment& given, bool v_reset) {
   Experiment experiment = given;
   const auto data = open_dataset(dataset_of(experiment));
   fit_to(experiment, data->info());
-  if (experiment.model.family->given == nullptr) experiment.run.form = "fused";
+  if (experiment.model.family->given == nullptr) experiment.run.form = GraphForm::kFused;
   const Network network = make_network(experiment, data->info());
   const nir::Lifted lifted = nir::lift(network.model.graph, network.model.weights,
                                        experiment.model.family->given == nullptr);

@@ -47,9 +47,9 @@ std::vector<TokenEnergy> token_energies(const TokenStream& stream, const Experim
   return {
       token_energy(title + " as built", own, tokens, Evidence::kRan),
       token_energy(twin_title + " of the same shape",
-                   dense_energy("dense_twin", count_dense_run(twin, 1), Arithmetic::kFp32, 1), 1),
+                   dense_energy(Scheme::kDenseTwin, count_dense_run(twin, 1), Arithmetic::kFp32, 1), 1),
       token_energy(twin_title + " with as many zeros",
-                   dense_energy("dense_twin_skipping", count_run(twin, stream.statistics()),
+                   dense_energy(Scheme::kDenseTwin, count_run(twin, stream.statistics()),
                                 Arithmetic::kFp32, 1),
                    tokens)};
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "run/device.hpp"
 #include "sim/graph/quantize.hpp"
 #include "sim/plan/plan.hpp"
 
@@ -16,7 +17,7 @@ struct MemoryPlan {
   std::vector<std::string> (*keeps)(const Graph& executed) = nullptr;
   bool neurobench = false;                       // counts along; keeps what the counter watches
   std::vector<std::string> features, membranes;  // arrays that are written, by name
-  std::string device = "cpu";
+  Device device = Device::kCpu;
   Precision precision = Precision::kF32;
   int64_t batch = 1;         // sessions side by side
   int64_t sample_bytes = 0;  // of one sample's frames

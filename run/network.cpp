@@ -18,8 +18,8 @@
 #include "sim/graph/value_bounds.hpp"
 
 namespace spikeloom {
-std::shared_ptr<const Backend> make_backend(const std::string& device, const CpuOptions& cpu) {
-  if (device == "reference") return make_reference_backend();
+std::shared_ptr<const Backend> make_backend(Device device, const CpuOptions& cpu) {
+  if (device == Device::kReference) return make_reference_backend();
   return make_chosen_cpu_backend(cpu);
 }
 
@@ -77,7 +77,7 @@ MemoryPlan memory_plan(const Experiment& experiment, const DatasetInfo& data, co
     const auto size = std::filesystem::file_size(experiment.weights.path, unknown);
     if (!unknown) plan.file_bytes = static_cast<int64_t>(size);
   }
-  plan.fuses = experiment.run.form == "fused";
+  plan.fuses = experiment.run.form == GraphForm::kFused;
   plan.calibrates = plan.precision == Precision::kInt8 && experiment.calibration_samples() > 0;
   plan.records = experiment.trace.enabled;
   plan.recorded_rows = data.size * experiment.model.shape().steps;
@@ -200,7 +200,7 @@ Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   if (network.weights_note.empty()) network.weights_note = source;
   if (network.weights_note.empty())
     network.weights_note = experiment.weights.path.filename().string();
-  if (experiment.run.form == "fused") {
+  if (experiment.run.form == GraphForm::kFused) {
     network.model = fuse(network.as_written, std::move(weights), experiment.run.threads);
   } else {
     network.model = {network.as_written, std::move(weights)};

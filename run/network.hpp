@@ -42,7 +42,7 @@ struct Network {
 };
 
 // "cpu", whose kernels are chosen as cpu_choice.hpp says, or "reference". Throws Error(kUsage).
-std::shared_ptr<const Backend> make_backend(const std::string& device, const CpuOptions& cpu);
+std::shared_ptr<const Backend> make_backend(Device device, const CpuOptions& cpu);
 
 // The arrays of a file that the graph needs (core/io/weights_file.hpp, bind_weights); `path` of
 // `source` aside, which may be that of a twin. Throws Error(kData) naming the file and the faults,

@@ -26,14 +26,19 @@ nlohmann::json to_json(const NetworkFacts& facts);
 std::string network_page(const std::string& name, const NetworkFacts& facts);
 
 // Where a network first does something else than was recorded.
+enum class RecordedKind { kSpikes, kMembrane, kOutput };
+const char* name_of(RecordedKind kind) noexcept;  // "spikes", "membrane", "output"
+
 struct FirstDifference {
-  std::string node, what;  // "spikes", "membrane", "output"
+  std::string node;
+  RecordedKind what = RecordedKind::kSpikes;
   int64_t step = 0, neuron = 0;
   Shape shape;  // of the node, channels first; `neuron` counts in that order
   double here = 0, recorded = 0;
 };
 struct ComparedArray {
-  std::string node, what;
+  std::string node;
+  RecordedKind what = RecordedKind::kSpikes;
   int64_t values = 0, differing = 0;
   double largest = 0;  // difference
 };

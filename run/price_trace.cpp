@@ -109,7 +109,6 @@ PricedTrace price_trace(const TracePricing& pricing) {
   ChipReport& report = priced.report;
   report.trace = pricing.job.trace.string();
   report.signature = trace.header().signature;
-  report.form = "fused";
   if (!pricing.dense.empty()) {
     const int64_t steps = trace.samples().empty() ? 1 : trace.samples()[0].steps;
     const auto zeros = twin_zeros(pricing.job.trace, report.signature);

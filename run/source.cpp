@@ -11,8 +11,9 @@ namespace {
 
 TokenRows load_rows(const Experiment::Tokens& tokens, const std::optional<Tokenizer>& tokenizer,
                     int64_t vocabulary) {
-  if (tokens.kind == "text") return load_text_rows(tokens.path, *tokenizer, tokens.split);
-  if (tokens.kind == "binidx") return load_binidx_rows(tokens.path, vocabulary, tokens.wanted());
+  if (tokens.kind == TokenFile::kText) return load_text_rows(tokens.path, *tokenizer, tokens.split);
+  if (tokens.kind == TokenFile::kBinidx)
+    return load_binidx_rows(tokens.path, vocabulary, tokens.wanted());
   return load_npy_rows(tokens.path, vocabulary, tokens.wanted());
 }
 
@@ -20,7 +21,7 @@ Source open_tokens(const Experiment& experiment, int64_t vocabulary) {
   const Experiment::Tokens& tokens = experiment.tokens;
   Source source;
   source.steps = 0;
-  if (tokens.kind == "text" || !tokens.vocab.empty())
+  if (tokens.kind == TokenFile::kText || !tokens.vocab.empty())
     source.tokenizer = tokenizer_for(tokens.vocab, vocabulary, "dataset.vocab");
   auto windows = std::make_unique<const TokenWindows>(
       load_rows(tokens, source.tokenizer, vocabulary), tokens.wanted());
@@ -32,7 +33,7 @@ Source open_tokens(const Experiment& experiment, int64_t vocabulary) {
   }
   const TokenRows& rows = windows->rows();
   source.is_whole_array =
-      tokens.kind == "tokens" && !rows.cut &&
+      tokens.kind == TokenFile::kTokens && !rows.cut &&
       windows->tokens_before(size) ==
           static_cast<int64_t>(rows.rows.size()) * static_cast<int64_t>(rows.rows[0].size());
   source.windows = windows.get();

@@ -9,6 +9,7 @@
 #include "core/io/config.hpp"
 #include "hw_model/chip/dead_cores.hpp"
 #include "run/chip_choice.hpp"
+#include "run/device.hpp"
 #include "run/model_choice.hpp"
 #include "sim/graph/fuse.hpp"
 #include "sim/graph/round_weights.hpp"
@@ -28,7 +29,7 @@ struct WhatIf {
 };
 
 // Reads the table where there is one. `device`: run.device. Throws Error(kUsage).
-WhatIf read_what_if(Config& config, const std::string& device);
+WhatIf read_what_if(Config& config, Device device);
 
 // The neurons on what_if.dead_cores: of the chip of the run where it has one, else of the preset
 // the mapping names; `error_at` makes errors of keys. Throws Error(kUsage), Error(kData) for what is wrong with cores, mapping and

@@ -7,13 +7,16 @@
 // with the place, "file:line:column" or "--set a.b=value", then name the key, what was expected and
 // what was found. Not thread-safe: reads record.
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "core/error.hpp"
@@ -42,6 +45,13 @@ class Config {
   std::string text(std::string_view key, std::string default_value);
   std::string choice(std::string_view key, std::string default_value,
                      const std::vector<std::string>& allowed);
+  // Of an enum whose values are positions in `names`.
+  template <class E, size_t N>
+  requires std::is_enum_v<E> E choice(std::string_view key, E default_value,
+                                      const char* const (&names)[N]) {
+    const std::vector<std::string> all(std::begin(names), std::end(names));
+    return position<E>(choice(key, all[static_cast<size_t>(default_value)], all), all);
+  }
   int64_t integer(std::string_view key, int64_t default_value, int64_t min = kLowest,
                   int64_t max = kHighest);
   // NaN and infinity are refused; bounds are inclusive.
@@ -68,6 +78,11 @@ class Config {
   // Required keys: Error(kUsage) when absent.
   std::string require_text(std::string_view key);
   std::string require_choice(std::string_view key, const std::vector<std::string>& allowed);
+  template <class E, size_t N>
+  E require_choice(std::string_view key, const char* const (&names)[N]) {
+    const std::vector<std::string> all(std::begin(names), std::end(names));
+    return position<E>(require_choice(key, all), all);
+  }
   int64_t require_integer(std::string_view key, int64_t min = kLowest, int64_t max = kHighest);
   double require_real(std::string_view key, double min = -kLargest, double max = kLargest);
   bool require_flag(std::string_view key);
@@ -103,6 +118,10 @@ class Config {
   Error error_at(std::string_view key, const std::string& message) const;
 
  private:
+  template <class E>
+  static E position(const std::string& word, const std::vector<std::string>& all) {
+    return static_cast<E>(std::find(all.begin(), all.end(), word) - all.begin());
+  }
   static constexpr int64_t kLowest = std::numeric_limits<int64_t>::min();
   static constexpr int64_t kHighest = std::numeric_limits<int64_t>::max();
   static constexpr double kLargest = std::numeric_limits<double>::max();

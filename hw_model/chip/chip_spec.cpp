@@ -90,11 +90,7 @@ void read_power(Config& config, SpecReader& read, ChipSpec& chip) {
 }
 
 void read_sync(Config& config, SpecReader& read, SyncSpec& sync) {
-  const std::string mode =
-      config.choice("sync.mode", "barrier", {"barrier", "fixed_tick", "free_run"});
-  sync.mode = mode == "barrier"      ? SyncMode::kBarrier
-              : mode == "fixed_tick" ? SyncMode::kFixedTick
-                                     : SyncMode::kFreeRun;
+  sync.mode = config.choice("sync.mode", SyncMode::kBarrier, {"barrier", "fixed_tick", "free_run"});
   sync.energy_pj = read.constant("sync.energy_pj", 0, kMostPj);
   if (sync.mode == SyncMode::kFixedTick) {
     const MaybeConstant tick = read.constant("sync.tick_ns", 0, kMostNs);
@@ -124,14 +120,8 @@ void read_sync(Config& config, SpecReader& read, SyncSpec& sync) {
 }
 
 void read_noc(Config& config, SpecReader& read, NocSpec& noc) {
-  noc.topology = config.choice("noc.topology", "mesh", {"mesh", "torus"}) == "mesh"
-                     ? Topology::kMesh
-                     : Topology::kTorus;
-  const std::string cast =
-      config.choice("noc.cast", "unicast", {"unicast", "multicast", "broadcast"});
-  noc.cast = cast == "unicast"     ? Cast::kUnicast
-             : cast == "multicast" ? Cast::kMulticast
-                                   : Cast::kBroadcast;
+  noc.topology = config.choice("noc.topology", Topology::kMesh, {"mesh", "torus"});
+  noc.cast = config.choice("noc.cast", Cast::kUnicast, {"unicast", "multicast", "broadcast"});
   noc.flit_bits = read.count("noc.flit_bits", 1, 4096).value_or(32);
   noc.packet_flits = read.count("noc.packet_flits", 1, 64).value_or(1);
   // A ring of a torus keeps one slot free so that it can always move on.
@@ -178,13 +168,15 @@ UnitSpec read_unit(Config& config, SpecReader& read, const std::string& name) {
   }
   unit.event = read.cost(table);
   if (unit.kind == UnitKind::kSynapse) {
-    unit.formats = config.text_or_texts(table + ".format", {});
-    for (const std::string& format : unit.formats) {
-      if (format != "dense" && format != "sparse" && format != "conv") {
+    for (const std::string& word : config.text_or_texts(table + ".format", {})) {
+      const auto* end = std::end(kSynapseFormatNames) - 1;  // without those of attention
+      const auto* known = std::find(std::begin(kSynapseFormatNames), end, word);
+      if (known == end) {
         throw config.error_at(
             table + ".format",
-            "expected \"dense\", \"sparse\" or \"conv\", found " + in_quotes(format));
+            "expected \"dense\", \"sparse\" or \"conv\", found " + in_quotes(word));
       }
+      unit.formats.push_back(static_cast<SynapseFormat>(known - std::begin(kSynapseFormatNames)));
     }
   }
   if (unit.kind != UnitKind::kAxonIn && unit.kind != UnitKind::kAxonOut) {
@@ -240,7 +232,7 @@ ChipSpec read_chip(Config& config) {
     }
   }
   for (const UnitKind kind : {UnitKind::kAxonIn, UnitKind::kSoma, UnitKind::kAxonOut}) {
-    if (!find_unit(chip, kind, "", "")) {
+    if (!find_unit(chip, kind)) {
       throw config.error_at("core.unit", "no unit of kind " + in_quotes(name_of(kind)));
     }
   }
@@ -277,7 +269,7 @@ char weaker_mark(char a, char b) noexcept {
 }
 
 std::optional<size_t> find_unit(const ChipSpec& chip, UnitKind kind, std::string_view name,
-                                std::string_view format) {
+                                std::optional<SynapseFormat> format) {
   std::optional<size_t> fallback;
   for (size_t i = 0; i < chip.units.size(); ++i) {
     const UnitSpec& unit = chip.units[i];
@@ -286,7 +278,9 @@ std::optional<size_t> find_unit(const ChipSpec& chip, UnitKind kind, std::string
       if (unit.name == name) return i;
       continue;
     }
-    if (std::find(unit.formats.begin(), unit.formats.end(), format) != unit.formats.end()) return i;
+    if (format &&
+        std::find(unit.formats.begin(), unit.formats.end(), *format) != unit.formats.end())
+      return i;
     if (unit.formats.empty() && !fallback) fallback = i;
   }
   return fallback;

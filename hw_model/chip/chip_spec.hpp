@@ -39,14 +39,18 @@ enum class UnitKind {
   kAxonOut,       // one per packet sent
 };
 
+// How the synapses of a projection are stored; no unit of synapses has those of attention.
+enum class SynapseFormat { kDense, kConv, kSparse, kAttention };
+inline constexpr const char* kSynapseFormatNames[] = {"dense", "conv", "sparse", "attention"};
+
 struct UnitSpec {
   std::string name;
   UnitKind kind = UnitKind::kSynapse;
-  std::vector<std::string> formats;  // synapse units: dense, sparse, conv; empty: all
-  OpCost event;                      // all kinds but soma
-  OpCost access, update, fire;       // soma
-  bool access_every_step = true;     // soma: every neuron, or only updated ones
-  int64_t lanes = 1;                 // events a latency covers, within one packet
+  std::vector<SynapseFormat> formats;  // synapse units; empty: all
+  OpCost event;                        // all kinds but soma
+  OpCost access, update, fire;         // soma
+  bool access_every_step = true;       // soma: every neuron, or only updated ones
+  int64_t lanes = 1;                   // events a latency covers, within one packet
 };
 
 struct MemorySpec {
@@ -151,7 +155,7 @@ std::string_view name_of(UnitKind kind) noexcept;
 
 // Index of the unit of this kind that is called `name` or, when that is empty, the first by name
 // that lists `format`, else the first that lists no formats. Nothing when the chip has none.
-std::optional<size_t> find_unit(const ChipSpec& chip, UnitKind kind, std::string_view name,
-                                std::string_view format);
+std::optional<size_t> find_unit(const ChipSpec& chip, UnitKind kind, std::string_view name = "",
+                                std::optional<SynapseFormat> format = {});
 
 }  // namespace spikeloom

@@ -30,7 +30,7 @@ std::vector<Extent> extents_of(const Graph& graph) {
 }
 
 Graph fused_form(const Graph& graph) {
-  if (graph.form == "fused") return graph;
+  if (graph.form == GraphForm::kFused) return graph;
   try {
     return fuse(graph);
   } catch (const Error& error) {

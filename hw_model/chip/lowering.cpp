@@ -14,8 +14,8 @@ Lowering::Lowering(const Graph& graph, const ChipSpec& chip, const LowerOptions&
   out_.graph = fused_form(graph);
   consumers_ = consumers_of(out_.graph);
   extents_ = extents_of(out_.graph);
-  multiplies_ = find_unit(chip, UnitKind::kMultiply, "", "").has_value();
-  has_outer_products_ = find_unit(chip, UnitKind::kOuterProduct, "", "").has_value();
+  multiplies_ = find_unit(chip, UnitKind::kMultiply).has_value();
+  has_outer_products_ = find_unit(chip, UnitKind::kOuterProduct).has_value();
 }
 
 LoweredNetwork Lowering::run() {

@@ -50,7 +50,7 @@ OpTable operations_of(const ChipSpec& chip) {
   OpTable table;
   for (const UnitSpec& unit : chip.units) add_unit(table, unit);
   const auto op_of = [&](UnitKind kind) {
-    const auto unit = find_unit(chip, kind, "", "");
+    const auto unit = find_unit(chip, kind);
     return unit ? table.unit[*unit] : -1;
   };
   table.axon_in = op_of(UnitKind::kAxonIn);

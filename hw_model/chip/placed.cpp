@@ -9,13 +9,15 @@ namespace spikeloom {
 namespace {
 
 size_t require_unit(const ChipSpec& chip, UnitKind kind, const std::string& unit,
-                    std::string_view format, const std::string& who) {
+                    std::optional<SynapseFormat> format, const std::string& who) {
   const auto found = find_unit(chip, kind, unit, format);
   if (found) return *found;
-  throw Error(ErrorCode::kUsage, who + " needs a unit of kind " + std::string(name_of(kind)) +
-                                     (unit.empty() ? "" : " called " + unit) +
-                                     (format.empty() ? "" : " for " + std::string(format)) +
-                                     ", which chip " + chip.name + " does not have");
+  throw Error(
+      ErrorCode::kUsage,
+      who + " needs a unit of kind " + std::string(name_of(kind)) +
+          (unit.empty() ? "" : " called " + unit) +
+          (format ? std::string(" for ") + kSynapseFormatNames[static_cast<size_t>(*format)] : "") +
+          ", which chip " + chip.name + " does not have");
 }
 
 UnitKind unit_kind(const Projection& projection, const ChipPopulation& source) {
@@ -33,9 +35,10 @@ PlacedProjection place_projection(const Placed& placed, const Projection& projec
   out.source = projection.source;
   out.target = projection.target;
   const UnitKind kind = unit_kind(projection, source);
-  const size_t unit = require_unit(placed.chip, kind, projection.unit,
-                                   kind == UnitKind::kSynapse ? format_of(projection.synapses) : "",
-                                   "projection " + projection.name);
+  std::optional<SynapseFormat> format;
+  if (kind == UnitKind::kSynapse) format = format_of(projection.synapses);
+  const size_t unit =
+      require_unit(placed.chip, kind, projection.unit, format, "projection " + projection.name);
   out.event = placed.ops.unit[unit];
   out.slots = placed.ops.slots[unit];
   out.lanes = placed.chip.units[unit].lanes;
@@ -52,7 +55,7 @@ PlacedProjection place_projection(const Placed& placed, const Projection& projec
 PlacedPopulation place_population(const Placed& placed, const ChipPopulation& population,
                                   std::vector<int32_t> cores) {
   PlacedPopulation out;
-  const size_t unit = require_unit(placed.chip, UnitKind::kSoma, population.soma, "",
+  const size_t unit = require_unit(placed.chip, UnitKind::kSoma, population.soma, {},
                                    "population " + population.name);
   out.soma = placed.ops.unit[unit];
   out.access_every_step = placed.chip.units[unit].access_every_step;

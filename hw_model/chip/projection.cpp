@@ -122,9 +122,8 @@ void check_network(const ChipNetwork& network) {
   }
 }
 
-std::string_view format_of(const Synapses& synapses) noexcept {
-  constexpr std::string_view kNames[] = {"dense", "conv", "sparse", "attention"};
-  return kNames[synapses.index()];
+SynapseFormat format_of(const Synapses& synapses) noexcept {
+  return static_cast<SynapseFormat>(synapses.index());  // in the order of the variant
 }
 
 Range intersect(Range a, Range b) noexcept {

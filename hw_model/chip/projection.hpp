@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/levels.hpp"
+#include "hw_model/chip/chip_spec.hpp"
 
 namespace spikeloom {
 
@@ -19,6 +20,7 @@ namespace spikeloom {
 // those that received a synaptic event. kFired: those that fired (inputs). kGiven: as many as the
 // spike record says.
 enum class UpdateRule { kAll, kTouched, kFired, kGiven };
+inline constexpr const char* kUpdateRuleNames[] = {"all", "touched"};  // those a user may choose
 
 struct ChipPopulation {
   std::string name;
@@ -92,8 +94,7 @@ struct ChipNetwork {
 // one population, shapes that do not fit each other, indices out of range.
 void check_network(const ChipNetwork& network);
 
-// "dense", "sparse", "conv" or "attention".
-std::string_view format_of(const Synapses& synapses) noexcept;
+SynapseFormat format_of(const Synapses& synapses) noexcept;
 
 // Half-open range of coordinates.
 struct Range {

@@ -30,6 +30,7 @@ namespace spikeloom {
 struct Placed;
 
 enum class Level { kCounts, kBottleneck, kEvent };
+inline constexpr const char* kLevelNames[] = {"counts", "bottleneck", "event"};
 
 struct ReplayOptions {
   Level level = Level::kBottleneck;

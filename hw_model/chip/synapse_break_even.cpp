@@ -15,7 +15,7 @@ double value_of(const MaybeConstant& constant) {
 SynapseCosts synapse_costs(const ChipSpec& chip, const DenseSpec& dense, int64_t rate_steps,
                            double fan_in) {
   const auto price = [&](UnitKind kind) {
-    const auto unit = find_unit(chip, kind, "", "dense");
+    const auto unit = find_unit(chip, kind, "", SynapseFormat::kDense);
     return unit ? value_of(chip.units[*unit].event.energy_pj) : 0.0;
   };
   SynapseCosts costs;
@@ -28,7 +28,7 @@ SynapseCosts synapse_costs(const ChipSpec& chip, const DenseSpec& dense, int64_t
   if (costs.event_pj <= 0) {
     throw Error(ErrorCode::kUsage, in_quotes(chip.name) + " has no price for a synaptic event");
   }
-  const auto soma = find_unit(chip, UnitKind::kSoma, "", "");
+  const auto soma = find_unit(chip, UnitKind::kSoma);
   if (fan_in > 0 && soma) {
     const UnitSpec& unit = chip.units[*soma];
     costs.neuron_pj_per_synapse =

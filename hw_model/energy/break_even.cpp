@@ -10,8 +10,8 @@ namespace spikeloom {
 namespace {
 
 BreakEvenCondition rate_coding_limit(int64_t steps) {
-  BreakEvenCondition limit{"yan_2024", "Yan et al., arXiv 2409.08290", "rate", 0.057, 0.064, "",
-                           false};
+  BreakEvenCondition limit{
+      "yan_2024", "Yan et al., arXiv 2409.08290", Quantity::kFiringRate, 0.057, 0.064, "", false};
   if (steps > 16) {
     limit.low = limit.high = 0.03;
     limit.note = "T > 16: sparsity above 97 %";
@@ -29,9 +29,12 @@ BreakEvenCondition rate_coding_limit(int64_t steps) {
 BreakEvenCondition operations_only(const char* id, Arithmetic precision) {
   const ArithmeticPrices prices = arithmetic_prices(precision, 0);
   const double limit = prices.mac.value_pJ / prices.ac.value_pJ;
-  return {id,    fmt::format("E_MAC / E_AC, {}, {}", name_of(precision), prices.mac.source),
-          "s",   limit,
-          limit, "arithmetic alone: a wins-at-any-rate formula for few steps, no evidence",
+  return {id,
+          fmt::format("E_MAC / E_AC, {}, {}", name_of(precision), prices.mac.source),
+          Quantity::kSpikesPerSynapse,
+          limit,
+          limit,
+          "arithmetic alone: a wins-at-any-rate formula for few steps, no evidence",
           false};
 }
 
@@ -43,27 +46,39 @@ double ratio(int64_t count, int64_t per, int64_t samples) {
 void judge(LayerBreakEven& layer, const std::vector<BreakEvenCondition>& conditions) {
   for (const BreakEvenCondition& condition : conditions) {
     layer.positions.push_back(
-        position_of(condition, condition.quantity == "s" ? layer.s : layer.rate));
+        position_of(condition.low, condition.high,
+                    condition.quantity == Quantity::kSpikesPerSynapse ? layer.s : layer.rate));
   }
 }
 
 }  // namespace
 
-std::string position_of(const BreakEvenCondition& condition, double value) {
-  if (value < condition.low) return "below";
-  return value > condition.high ? "above" : "inside";
+std::string_view name_of(Quantity quantity) noexcept {
+  constexpr std::string_view kNames[] = {"s", "rate", "events per MAC", "J per inference"};
+  return kNames[static_cast<size_t>(quantity)];
+}
+
+std::string_view name_of(Position position) noexcept {
+  constexpr std::string_view kNames[] = {"below", "inside", "above"};
+  return kNames[static_cast<size_t>(position)];
+}
+
+Position position_of(double low, double high, double value) {
+  if (value < low) return Position::kBelow;
+  return value > high ? Position::kAbove : Position::kInside;
 }
 
 std::vector<BreakEvenCondition> break_even_conditions(int64_t steps) {
   return {
-      {"davidson_furber_2021", "Davidson & Furber, Front. Neurosci. 15:651141 (2021)", "s",
-       12.0 / 7.0, 12.0 / 7.0,
+      {"davidson_furber_2021", "Davidson & Furber, Front. Neurosci. 15:651141 (2021)",
+       Quantity::kSpikesPerSynapse, 12.0 / 7.0, 12.0 / 7.0,
        "22FDX unit costs: ANN operation 12E, SNN operation 7E (printed 1.72)", false},
-      {"dampfhoffer_2023", "Dampfhoffer et al., IEEE TETCI 7(3):731 (2023)", "s", 0.15, 1.38,
+      {"dampfhoffer_2023", "Dampfhoffer et al., IEEE TETCI 7(3):731 (2023)",
+       Quantity::kSpikesPerSynapse, 0.15, 1.38,
        "IF neuron; the limit depends on how well the ANN accelerator reuses data", false},
       rate_coding_limit(steps),
-      {"shen_2024", "Shen et al., CVPR 2024 (bit budget; quoted second-hand)", "rate", 0.10, 0.15,
-       "advantage below about 10 to 15 % firing", false},
+      {"shen_2024", "Shen et al., CVPR 2024 (bit budget; quoted second-hand)",
+       Quantity::kFiringRate, 0.10, 0.15, "advantage below about 10 to 15 % firing", false},
       operations_only("operations_fp32", Arithmetic::kFp32),
       operations_only("operations_int8", Arithmetic::kInt8),
   };

@@ -12,24 +12,32 @@
 // Every condition is shown, never only the flattering one. Thread-safe: pure functions.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/counts/op_counts.hpp"
 
 namespace spikeloom {
 
+// What a limit is put on. A report speaks of the first two; the others are of runs on a chip.
+enum class Quantity { kSpikesPerSynapse, kFiringRate, kEventsPerMac, kJoulesPerInference };
+std::string_view name_of(Quantity quantity) noexcept;  // "s", "rate", ...
+
+// Below: spikes are sparse enough under every reading of the source; inside: depends on the
+// baseline's implementation; above: the dense network is cheaper.
+enum class Position { kBelow, kInside, kAbove };
+std::string_view name_of(Position position) noexcept;  // "below", "inside", "above"
+
 struct BreakEvenCondition {
   std::string id;
   std::string source;
-  std::string quantity;      // "s" or "rate"
+  Quantity quantity = Quantity::kSpikesPerSynapse;
   double low = 0, high = 0;  // equal where one limit was published
   std::string note;
   bool nearest = false;  // published for other numbers of steps than this run's
 };
 
-// "below": spikes are sparse enough under every reading of the source; "inside": depends on the
-// baseline's implementation; "above": the dense network is cheaper.
-std::string position_of(const BreakEvenCondition& condition, double value);
+Position position_of(double low, double high, double value);
 
 // The conditions that speak about runs of `steps` steps (the nearest published one where none does;
 // note says so).
@@ -40,12 +48,12 @@ struct LayerBreakEven {
   double s = 0;
   double event_adds_per_weight = 0;
   double rate = 0;
-  std::vector<std::string> positions;  // one per condition
+  std::vector<Position> positions;  // one per condition
 };
 
 struct BreakEvenReport {
-  std::string form;
-  std::string per = "sample";  // or "step": a sequence tells a value at every step
+  GraphForm form = GraphForm::kAsWritten;
+  const char* per = "sample";  // or "step": a sequence tells a value at every step
   int64_t bit_budget =
       0;  // steps x weight bits x spike bits (Shen et al. 2024), equal for all layers
   std::vector<BreakEvenCondition> conditions;  // none where no layer reads spikes

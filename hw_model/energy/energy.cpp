@@ -51,12 +51,14 @@ class Tariff {
   ByLayer macs_, acs_;
 };
 
-void charge(SchemeReport& report, EnergyLine line, const Price& price) {
-  line.price = price.name;
-  line.price_pJ = price.value_pJ;
-  line.price_source = price.source;
-  line.energy_pJ = line.count * price.value_pJ;
-  report.lines.push_back(std::move(line));
+void charge(SchemeReport& report, const std::string& layer, Operand operand, double count,
+            std::string rule, const Price& price) {
+  report.lines.push_back({layer, operand, count, std::move(rule), price.name, price.value_pJ,
+                          price.source, count * price.value_pJ});
+}
+void charge(SchemeReport& report, const std::string& layer, Operand operand, int64_t count,
+            std::string rule, const Price& price) {
+  charge(report, layer, operand, static_cast<double>(count), std::move(rule), price);
 }
 
 // Counts are added before they are priced: the total then carries one rounding per price, as by
@@ -79,32 +81,26 @@ void charge_real(SchemeReport& report, const Tariff& tariff, const LayerCount& l
   const char* rule = !layer.is_static ? "dense MACs"
                      : once           ? "dense MACs, once per sample"
                                       : "dense MACs, at every step";
-  charge(report, {layer.name, "real", static_cast<double>(count), rule, "", 0, "", 0},
-         tariff.mac(layer.name));
+  charge(report, layer.name, Operand::kReal, count, rule, tariff.mac(layer.name));
 }
 
 void charge_nonzero(SchemeReport& report, const Tariff& tariff, const LayerCount& layer) {
-  charge(report,
-         {layer.name, "real", static_cast<double>(layer.real_macs),
-          fmt::format("MACs of {} inputs that relu^2 left above zero", layer.nonzero_inputs), "", 0,
-          "", 0},
+  charge(report, layer.name, Operand::kReal, layer.real_macs,
+         fmt::format("MACs of {} inputs that relu^2 left above zero", layer.nonzero_inputs),
          tariff.mac(layer.name));
 }
 
 // A layer that reads spikes and, as the recurrent memory does, real state of its own as well.
 void charge_state(SchemeReport& report, const Tariff& tariff, const LayerCount& layer) {
   if (layer.real_macs == 0) return;
-  charge(report,
-         {layer.name, "real", static_cast<double>(layer.real_macs), "real state at every step", "",
-          0, "", 0},
+  charge(report, layer.name, Operand::kReal, layer.real_macs, "real state at every step",
          tariff.mac(layer.name));
 }
 
 void charge_dense_attention(SchemeReport& report, const Tariff& tariff, const AttentionCount& a) {
   const char* rule = a.spiking ? "dense MACs, K^T V first" : "dense MACs, Q K^T first";
   const auto product = [&](const char* name, int64_t macs) {
-    charge(report, {a.name + name, "attention", static_cast<double>(macs), rule, "", 0, "", 0},
-           tariff.mac(a.name));
+    charge(report, a.name + name, Operand::kAttention, macs, rule, tariff.mac(a.name));
   };
   product(a.spiking ? ".kv" : ".qk", a.dense_macs_kv);
   product(a.spiking ? ".qkv" : ".av", a.dense_macs_qkv);
@@ -122,11 +118,9 @@ void charge_attention(SchemeReport& report, const Tariff& tariff, const OpCounts
     const std::string kv_rule =
         gated ? fmt::format("ones in K x head size = {} x {}", a.spikes_k, a.head_dim)
               : std::string("sum over tokens and heads of ones(K) x ones(V)");
-    charge(report, {a.name + ".kv", "attention", static_cast<double>(kv), kv_rule, "", 0, "", 0},
-           tariff.ac(a.name));
-    charge(report,
-           {a.name + ".qkv", "attention", static_cast<double>(a.qkv_q_gated_adds),
-            fmt::format("ones in Q x head size = {} x {}", a.spikes_q, a.head_dim), "", 0, "", 0},
+    charge(report, a.name + ".kv", Operand::kAttention, kv, kv_rule, tariff.ac(a.name));
+    charge(report, a.name + ".qkv", Operand::kAttention, a.qkv_q_gated_adds,
+           fmt::format("ones in Q x head size = {} x {}", a.spikes_q, a.head_dim),
            tariff.ac(a.name));
   }
 }
@@ -186,13 +180,13 @@ double share_without_attention(const CountedGraph& counted) {
   }
   for (const LayerCount& layer : counted.ops.layers) {
     const int64_t operations = layer.event_adds + layer.real_macs;
-    if (layer.op.starts_with("lmu memory")) left_out += operations;
+    if (layer.legendre_memory) left_out += operations;
     all += operations;
   }
   return all > 0 ? 1 - static_cast<double>(left_out) / static_cast<double>(all) : 1;
 }
 
-SchemeReport begin(std::string scheme, const CountedGraph& counted, Pricing pricing,
+SchemeReport begin(SchemeName scheme, const CountedGraph& counted, Pricing pricing,
                    const Tariff& tariff) {
   SchemeReport report;
   report.scheme = std::move(scheme);
@@ -203,8 +197,8 @@ SchemeReport begin(std::string scheme, const CountedGraph& counted, Pricing pric
   return report;
 }
 
-SchemeReport exact_energy(const char* scheme, const CountedGraph& counted, Pricing pricing,
-                          Stem stem, KtvRule rule) {
+SchemeReport exact_energy(Scheme scheme, const CountedGraph& counted, Pricing pricing, Stem stem,
+                          KtvRule rule) {
   const Tariff tariff(counted, pricing, 0);
   SchemeReport report = begin(scheme, counted, pricing, tariff);
   for (const LayerCount& layer : counted.ops.layers) {
@@ -216,10 +210,8 @@ SchemeReport exact_energy(const char* scheme, const CountedGraph& counted, Prici
       charge_real(report, tariff, layer, stem);
       continue;
     }
-    charge(report,
-           {layer.name, "spikes", static_cast<double>(layer.event_adds),
-            fmt::format("deliveries of {} spikes to existing outputs", layer.input_events), "", 0,
-            "", 0},
+    charge(report, layer.name, Operand::kSpikes, layer.event_adds,
+           fmt::format("deliveries of {} spikes to existing outputs", layer.input_events),
            tariff.ac(layer.name));
     charge_state(report, tariff, layer);
   }
@@ -232,29 +224,23 @@ SchemeReport exact_energy(const char* scheme, const CountedGraph& counted, Prici
 // SpikeGPT's publication; the head as the MACs it is.
 SchemeReport paper_of_stream(const CountedGraph& counted, Pricing pricing) {
   const Tariff tariff(counted, pricing, 0);
-  SchemeReport report = begin("paper", counted, pricing, tariff);
+  SchemeReport report = begin(Scheme::kPaper, counted, pricing, tariff);
   report.formula =
       "E = E_AC * sum over projections(dense MACs * firing rate of the neurons behind them) + "
       "E_MAC "
       "* (7 per WKV channel + MACs of the output head); the published ratio leaves the head out";
   for (const ProjectionCount& p : counted.stream->projections) {
     if (p.neurons.empty()) {
-      charge(report,
-             {p.layer, "real", static_cast<double>(p.dense_macs), "dense MACs", "", 0, "", 0},
-             tariff.mac(p.layer));
+      charge(report, p.layer, Operand::kReal, p.dense_macs, "dense MACs", tariff.mac(p.layer));
       continue;
     }
-    charge(report,
-           {p.layer, "spikes", p.rate() * static_cast<double>(p.dense_macs),
-            fmt::format("rate of {} x dense MACs = {} / {} x {}", p.neurons, p.spikes, p.updates,
-                        p.dense_macs),
-            "", 0, "", 0},
+    charge(report, p.layer, Operand::kSpikes, p.rate() * static_cast<double>(p.dense_macs),
+           fmt::format("rate of {} x dense MACs = {} / {} x {}", p.neurons, p.spikes, p.updates,
+                       p.dense_macs),
            tariff.ac(p.layer));
   }
-  charge(report,
-         {"wkv", "real", 7 * static_cast<double>(counted.stream->wkv_updates),
-          fmt::format("7 MACs a channel and token, {} of them", counted.stream->wkv_updates), "", 0,
-          "", 0},
+  charge(report, "wkv", Operand::kReal, 7 * static_cast<double>(counted.stream->wkv_updates),
+         fmt::format("7 MACs a channel and token, {} of them", counted.stream->wkv_updates),
          tariff.mac("wkv"));
   report.total_pJ = total_of(report);
   list_unpriced(report, counted);
@@ -265,11 +251,10 @@ SchemeReport paper_of_stream(const CountedGraph& counted, Pricing pricing) {
 
 SchemeReport decomposed_energy(const CountedGraph& counted, Pricing pricing) {
   const Tariff tariff(counted, pricing, 0);
-  SchemeReport report = begin("event_decomposed", counted, pricing, tariff);
+  SchemeReport report = begin(Scheme::kEventDecomposed, counted, pricing, tariff);
   report.formula =
       "E = E_AC * sum over projections of the stream(outputs * inputs mixed * spikes in the "
-      "stream) "
-      "+ E_MAC * (products with a real embedding + MACs of gated and squared inputs)";
+      "stream) + E_MAC * (products with a real embedding + MACs of gated and squared inputs)";
   int64_t corrections = 0;
   for (const ProjectionCount& p : counted.stream->projections) {
     if (!p.reads_stream) {
@@ -283,16 +268,12 @@ SchemeReport decomposed_energy(const CountedGraph& counted, Pricing pricing) {
       }
       continue;
     }
-    charge(report,
-           {p.layer, "spikes", static_cast<double>(p.column_adds()),
-            fmt::format("outputs x inputs mixed x spikes in the stream = {} x {} x {}", p.outputs,
-                        p.tokens_read, p.column_events),
-            "", 0, "", 0},
+    charge(report, p.layer, Operand::kSpikes, p.column_adds(),
+           fmt::format("outputs x inputs mixed x spikes in the stream = {} x {} x {}", p.outputs,
+                       p.tokens_read, p.column_events),
            tariff.ac(p.layer));
     if (p.root_macs > 0) {
-      charge(report,
-             {p.layer, "real", static_cast<double>(p.root_macs), "MACs of the real embedding", "",
-              0, "", 0},
+      charge(report, p.layer, Operand::kReal, p.root_macs, "MACs of the real embedding",
              tariff.mac(p.layer));
     }
     corrections += p.outputs * p.tokens_read * counted.ops.evaluations;
@@ -306,23 +287,19 @@ SchemeReport decomposed_energy(const CountedGraph& counted, Pricing pricing) {
 SchemeReport paper_energy(const CountedGraph& fused, Pricing pricing) {
   if (fused.stream) return paper_of_stream(fused, pricing);
   const Tariff tariff(fused, pricing, 0);
-  SchemeReport report = begin("paper", fused, pricing, tariff);
+  SchemeReport report = begin(Scheme::kPaper, fused, pricing, tariff);
   report.formula =
       "E = E_MAC * (stem MACs at every step + MACs of other real-operand layers) + E_AC * sum over "
-      "spike "
-      "layers(input spikes / input elements * dense MACs, padding included) + E_AC * (ones(K) * d "
-      "+ "
-      "ones(Q) * d)";
+      "spike layers(input spikes / input elements * dense MACs, padding included) + E_AC * "
+      "(ones(K) * d + ones(Q) * d)";
   for (const LayerCount& layer : fused.ops.layers) {
     if (!layer.spike_operand) {
       charge_real(report, tariff, layer, Stem::kEveryStep);
       continue;
     }
-    charge(report,
-           {layer.name, "spikes", layer.rate_adds(),
-            fmt::format("input rate x dense MACs = {} / {} x {}", layer.input_events,
-                        layer.input_elements, layer.dense_macs - layer.real_macs),
-            "", 0, "", 0},
+    charge(report, layer.name, Operand::kSpikes, layer.rate_adds(),
+           fmt::format("input rate x dense MACs = {} / {} x {}", layer.input_events,
+                       layer.input_elements, layer.dense_macs - layer.real_macs),
            tariff.ac(layer.name));
     charge_state(report, tariff, layer);
   }
@@ -334,40 +311,39 @@ SchemeReport paper_energy(const CountedGraph& fused, Pricing pricing) {
 
 SchemeReport as_built_energy(const CountedGraph& counted, Pricing pricing) {
   SchemeReport report =
-      exact_energy("as_built", counted, pricing, Stem::kEveryStep, KtvRule::kKGated);
+      exact_energy(Scheme::kAsBuilt, counted, pricing, Stem::kEveryStep, KtvRule::kKGated);
   report.formula =
       "E = E_MAC * (stem MACs at every step + MACs of other real-operand layers) + E_AC * exact "
-      "spike "
-      "deliveries + E_AC * (ones(K) * d + ones(Q) * d)";
+      "spike deliveries + E_AC * (ones(K) * d + ones(Q) * d)";
   return report;
 }
 
 SchemeReport event_energy(const CountedGraph& counted, Pricing pricing) {
   SchemeReport report =
-      exact_energy("event", counted, pricing, Stem::kOnce, KtvRule::kCoincidences);
+      exact_energy(Scheme::kEvent, counted, pricing, Stem::kOnce, KtvRule::kCoincidences);
   report.formula =
       "E = E_MAC * (stem MACs once per sample + MACs of other real-operand layers) + E_AC * exact "
-      "spike "
-      "deliveries + E_AC * (coincidences of K and V + ones(Q) * d)";
+      "spike deliveries + E_AC * (coincidences of K and V + ones(Q) * d)";
   return report;
 }
 
 SchemeReport neurobench_energy(const NeuroBenchCounts& counts, const CountedGraph& counted,
                                Pricing pricing) {
   const Tariff tariff(counted, pricing, 0);
-  SchemeReport report = begin("neurobench", counted, pricing, tariff);
+  SchemeReport report = begin(Scheme::kNeurobench, counted, pricing, tariff);
   report.formula =
       "E = E_MAC * Effective_MACs + E_AC * Effective_ACs (zero weights, padding, attention "
-      "products "
-      "and neurons not counted; AC where a call's inputs are all -1, 0 or 1)";
+      "products and neurons not counted; AC where a call's inputs are all -1, 0 or 1)";
   for (const NeuroBenchLayer& layer : counts.layers) {
-    const auto line = [&](const char* operand, int64_t count, const char* rule, bool is_ac) {
+    const auto line = [&](Operand operand, int64_t count, const char* rule, bool is_ac) {
       if (count == 0) return;
-      charge(report, {layer.name, operand, static_cast<double>(count), rule, "", 0, "", 0},
+      charge(report, layer.name, operand, count, rule,
              is_ac ? tariff.ac(layer.name) : tariff.mac(layer.name));
     };
-    line("spikes", layer.effective_acs, "non-zero inputs x non-zero weights, binary calls", true);
-    line("real", layer.effective_macs, "non-zero inputs x non-zero weights, other calls", false);
+    line(Operand::kSpikes, layer.effective_acs, "non-zero inputs x non-zero weights, binary calls",
+         true);
+    line(Operand::kReal, layer.effective_macs, "non-zero inputs x non-zero weights, other calls",
+         false);
   }
   report.total_pJ = total_of(report);
   report.priced_share = share_without_attention(counted);
@@ -377,13 +353,13 @@ SchemeReport neurobench_energy(const NeuroBenchCounts& counts, const CountedGrap
 
 SchemeReport syops_energy(const CountedGraph& counted, Pricing pricing) {
   const Tariff tariff(counted, pricing, 0);
-  SchemeReport report = begin("syops", counted, pricing, tariff);
+  SchemeReport report = begin(Scheme::kSyops, counted, pricing, tariff);
   report.formula =
       "E = E_MAC * (dense MACs of real operands + 2 * normalised elements) + E_AC * (input rate * "
       "dense MACs of spike operands, padding included, + neuron updates); attention products not "
       "counted";
   for (const SyopsLine& line : counted.syops) {
-    charge(report, {line.layer, line.ac ? "spikes" : "real", line.count, line.rule, "", 0, "", 0},
+    charge(report, line.layer, line.ac ? Operand::kSpikes : Operand::kReal, line.count, line.rule,
            line.ac ? tariff.ac(line.layer) : tariff.mac(line.layer));
   }
   report.total_pJ = total_of(report);
@@ -391,16 +367,16 @@ SchemeReport syops_energy(const CountedGraph& counted, Pricing pricing) {
   list_unpriced(report, counted, {false, true});
   int64_t memory = 0;
   for (const LayerCount& layer : counted.ops.layers) {
-    if (layer.op.starts_with("lmu memory")) memory += layer.event_adds + layer.real_macs;
+    if (layer.legendre_memory) memory += layer.event_adds + layer.real_macs;
   }
   if (memory > 0) report.unpriced.push_back({"additions and MACs of the Legendre memory", memory});
   return report;
 }
 
-SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted,
-                          Arithmetic precision, int64_t steps) {
+SchemeReport dense_energy(SchemeName scheme, const CountedGraph& counted, Arithmetic precision,
+                          int64_t steps) {
   const Tariff tariff(counted, precision, steps);
-  SchemeReport report = begin(scheme, counted, precision, tariff);
+  SchemeReport report = begin(std::move(scheme), counted, precision, tariff);
   report.prices.resize(1);  // no accumulate-only operations
   report.formula =
       "E = E_MAC * (all dense MACs of one pass per sample + MACs of both attention products)";
@@ -409,8 +385,7 @@ SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted
       charge_nonzero(report, tariff, layer);
       continue;
     }
-    charge(report,
-           {layer.name, "real", static_cast<double>(layer.dense_macs), "dense MACs", "", 0, "", 0},
+    charge(report, layer.name, Operand::kReal, layer.dense_macs, "dense MACs",
            tariff.mac(layer.name));
   }
   for (const AttentionCount& a : counted.ops.attention) charge_dense_attention(report, tariff, a);

@@ -16,12 +16,20 @@
 
 namespace spikeloom {
 
+// What a line's operations read; attention stands apart, whatever its products are.
+enum class Operand { kSpikes, kReal, kAttention };
+inline constexpr Operand kOperands[] = {Operand::kSpikes, Operand::kReal, Operand::kAttention};
+inline constexpr const char* kOperandNames[] = {"spikes", "real", "attention"};
+constexpr const char* name_of(Operand operand) noexcept {
+  return kOperandNames[static_cast<size_t>(operand)];
+}
+
 struct EnergyLine {
   std::string layer;
-  std::string operand;  // "spikes", "real" or "attention"
-  double count = 0;     // operations; a fraction only where a rate is multiplied
-  std::string rule;     // how the count came about
-  std::string price;    // name of a price of the scheme
+  Operand operand = Operand::kReal;
+  double count = 0;   // operations; a fraction only where a rate is multiplied
+  std::string rule;   // how the count came about
+  std::string price;  // name of a price of the scheme
   double price_pJ = 0;
   std::string price_source;
   double energy_pJ = 0;
@@ -50,9 +58,47 @@ struct Pricing {
 enum class Evidence { kRan, kEstimated };
 std::string_view name_of(Evidence evidence) noexcept;  // "ran", "estimated"
 
+// A rule of counting and what is counted by it: spiking schemes in the order of reports, then dense
+// networks. kDenseOther: one of several (SchemeName::baseline).
+enum class Scheme {
+  kPaper,
+  kAsBuilt,
+  kEvent,
+  kEventDecomposed,
+  kNeurobench,
+  kSyops,
+  kDenseSame,
+  kDenseTwin,
+  kDenseOther
+};
+inline constexpr Scheme kSpikingSchemes[] = {Scheme::kPaper,      Scheme::kAsBuilt,
+                                             Scheme::kEvent,      Scheme::kEventDecomposed,
+                                             Scheme::kNeurobench, Scheme::kSyops};
+constexpr bool is_dense(Scheme scheme) noexcept {
+  return scheme >= Scheme::kDenseSame;
+}
+// Rules that count what a run did; the others go by rates or take layers apart.
+constexpr bool counts_events(Scheme scheme) noexcept {
+  return scheme == Scheme::kAsBuilt || scheme == Scheme::kEvent || scheme == Scheme::kNeurobench;
+}
+
+struct SchemeName {
+  Scheme scheme = Scheme::kPaper;
+  std::string baseline = {};  // of kDenseOther: "dense_gpt"
+
+  SchemeName(Scheme known) : scheme(known) {}  // NOLINT(google-explicit-constructor)
+  explicit SchemeName(std::string dense)
+      : scheme(Scheme::kDenseOther), baseline(std::move(dense)) {}
+  bool operator==(const SchemeName&) const = default;
+  bool is_dense() const { return spikeloom::is_dense(scheme); }
+  std::string text() const;  // "as_built", "dense_gpt"
+};
+// Nothing for what is none of these; any other "dense_..." is a baseline.
+std::optional<SchemeName> scheme_named(std::string_view text);
+
 struct SchemeReport {
-  std::string scheme;  // one of kSpikingSchemes, "dense_same", "dense_twin" or another "dense_*"
-  std::string form;    // "as_written" or "fused"
+  SchemeName scheme = Scheme::kPaper;
+  GraphForm form = GraphForm::kAsWritten;
   Pricing pricing = Arithmetic::kFp32;
   Evidence evidence = Evidence::kEstimated;
   double priced_share = 1;  // of the synaptic operations: layers and both attention products
@@ -66,7 +112,7 @@ struct SchemeReport {
   double per_sample_pJ() const {
     return samples > 0 ? total_pJ / static_cast<double>(samples) : 0.0;
   }
-  bool is_dense() const { return scheme.starts_with("dense_"); }
+  bool is_dense() const { return scheme.is_dense(); }
   // "as_built (fused, int8, ran)"; dense networks have one form.
   std::string label() const;
 };
@@ -97,16 +143,17 @@ SchemeReport neurobench_energy(const NeuroBenchCounts& counts, const CountedGrap
 SchemeReport syops_energy(const CountedGraph& counted, Pricing pricing);
 
 // One dense pass per sample, every MAC charged, attention included; of a counted run of a dense
-// network, only those behind relu^2 whose input is not 0. `scheme` starts with "dense_"; `steps` of
-// the spiking run sets the activation bits of qnn_equiv.
-SchemeReport dense_energy(const std::string& scheme, const CountedGraph& counted,
-                          Arithmetic precision, int64_t steps);
+// network, only those behind relu^2 whose input is not 0. `steps` of the spiking run sets the
+// activation bits of qnn_equiv.
+SchemeReport dense_energy(SchemeName scheme, const CountedGraph& counted, Arithmetic precision,
+                          int64_t steps);
 
 // A dense network beside the twin.
 struct DenseBaseline {
   std::string scheme;  // "dense_gpt"
   std::string description;
   CountedGraph counted;
+  bool of_twin = false;  // other counts of the twin: they ran where it did
 };
 
 // What one run did in both forms, and its dense baselines.
@@ -116,7 +163,7 @@ struct RunCounts {
   CountedGraph dense_same;
   std::optional<CountedGraph> dense_twin;
   std::vector<DenseBaseline> other_baselines = {};
-  std::string executed_form;                        // "as_written" or "fused"
+  GraphForm executed_form = GraphForm::kAsWritten;
   int64_t steps = 0;                                // per sample
   Precision precision = Precision::kF32;            // of the run; that of every count_run() above
   bool twin_ran = false;                            // the dense twin was executed, in fp32
@@ -127,26 +174,24 @@ struct RunCounts {
   // Steps one value is told over: what rate codes and the bits of qnn_equiv go by.
   int64_t value_steps() const { return is_sequence ? 1 : steps; }
   std::vector<const CountedGraph*> forms() const;
-  const CountedGraph& executed() const { return executed_form == "fused" ? fused : as_written; }
+  const CountedGraph& executed() const {
+    return executed_form == GraphForm::kFused ? fused : as_written;
+  }
   // Whether any layer of the executed form reads spikes: else spikes per synapse mean nothing.
   bool spikes_drive_layers() const;
 };
 
 struct EnergyReport {
-  std::string executed_form;
+  GraphForm executed_form = GraphForm::kAsWritten;
   Arithmetic executed_precision = Arithmetic::kFp32;
   std::vector<SchemeReport> schemes;
-  // Null when the scheme was not priced so. An empty form means: the executed form if there, else
-  // the only one.
-  const SchemeReport* find(const std::string& scheme, Pricing pricing,
-                           const std::string& form = "") const;
+  // Null when the scheme was not priced so. No form means: the executed form if there, else the
+  // only one.
+  const SchemeReport* find(const SchemeName& scheme, Pricing pricing,
+                           std::optional<GraphForm> form = {}) const;
   // What ran; of a dense baseline the row at the precision of the run.
-  const SchemeReport* of_run(const std::string& scheme, const std::string& form = "") const;
+  const SchemeReport* of_run(const SchemeName& scheme, std::optional<GraphForm> form = {}) const;
 };
-
-// Names of the spiking schemes in the order of reports.
-inline constexpr const char* kSpikingSchemes[] = {
-    "paper", "as_built", "event", "event_decomposed", "neurobench", "syops"};
 
 // All schemes. Spiking ones first as they ran; then the same counts throughout at the precision of
 // the run, at fp32 and at int8, where that is another price; baselines in the same precisions and

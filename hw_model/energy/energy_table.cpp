@@ -12,8 +12,7 @@ constexpr char kHorowitz[] = "Horowitz, ISSCC 2014, 45 nm 0.9 V";
 // Not in the printed table of 2014, but in the same numbers as others quote them.
 constexpr char kSixteenBitAdd[] =
     "Horowitz's 45 nm table as quoted by Sze et al., Proc. IEEE 105(12) (2017); the line between "
-    "its "
-    "8-bit (0.03) and 32-bit (0.1) adders gives 0.053";
+    "its 8-bit (0.03) and 32-bit (0.1) adders gives 0.053";
 
 Price primitive(std::string name, double value_pJ, int access_bits = 0) {
   return {std::move(name), value_pJ, 'R', "per_op", 45, kHorowitz, access_bits};

@@ -19,15 +19,16 @@ std::optional<LanguageEnergy> language_energy(const EnergyReport& energy, const 
   LanguageEnergy result;
   result.head = stream->head;
   result.claim = stream->claim;
-  std::vector<std::string> schemes{"paper", "as_built", "event_decomposed", "dense_twin"};
-  for (const DenseBaseline& other : run.other_baselines) schemes.push_back(other.scheme);
+  std::vector<SchemeName> schemes{Scheme::kPaper, Scheme::kAsBuilt, Scheme::kEventDecomposed,
+                                  Scheme::kDenseTwin};
+  for (const DenseBaseline& other : run.other_baselines) schemes.emplace_back(other.scheme);
   std::vector<Pricing> pricings{Arithmetic::kFp32, Arithmetic::kInt8};
   if (energy.executed_precision != Arithmetic::kFp32)
     pricings.insert(pricings.begin(), {energy.executed_precision, true});
   for (const Pricing pricing : pricings) {
     const Pricing dense = pricing.as_run ? Pricing(Arithmetic::kFp32) : pricing;
-    const HeadSplit twin = split(*energy.find("dense_twin", dense), result.head);
-    for (const std::string& scheme : schemes) {
+    const HeadSplit twin = split(*energy.find(Scheme::kDenseTwin, dense), result.head);
+    for (const SchemeName& scheme : schemes) {
       const SchemeReport* priced = energy.find(scheme, pricing);
       if (priced == nullptr) continue;  // a baseline, of which no layer ran narrow
       HeadSplit row = split(*priced, result.head);

@@ -15,7 +15,7 @@
 namespace spikeloom {
 
 struct HeadSplit {
-  std::string scheme;
+  SchemeName scheme = Scheme::kPaper;
   Pricing pricing = Arithmetic::kFp32;
   Evidence evidence = Evidence::kEstimated;
   double with_head_pJ = 0, without_head_pJ = 0;

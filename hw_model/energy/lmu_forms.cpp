@@ -25,14 +25,13 @@ Graph in_form(const Graph& graph, LmuForm form, bool& executed) {
 
 std::vector<LmuFormCost> lmu_form_costs(const Graph& graph, const RunStatistics& statistics) {
   std::vector<LmuFormCost> costs;
-  constexpr const char* kNames[] = {"event", "recurrent", "fft"};
   for (const LmuForm form : {LmuForm::kEvent, LmuForm::kRecurrent, LmuForm::kFft}) {
     LmuFormCost cost;
-    cost.form = kNames[static_cast<size_t>(form)];
+    cost.form = form;
     const Graph variant = in_form(graph, form, cost.executed);
     bool found = false;
     for (const LayerCount& layer : count_operations(variant, statistics).layers) {
-      if (!std::holds_alternative<LmuMemory>(variant.node(*variant.find(layer.name)).op)) continue;
+      if (!layer.legendre_memory) continue;
       found = true;
       cost.additions += layer.event_adds;
       cost.macs += layer.real_macs;

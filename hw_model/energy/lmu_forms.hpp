@@ -11,7 +11,7 @@
 namespace spikeloom {
 
 struct LmuFormCost {
-  std::string form;           // "event", "recurrent", "fft"
+  LmuForm form = LmuForm::kEvent;
   bool executed = false;      // by the run; the spikes of the others may differ by rounding
   int64_t additions = 0;      // over the run
   int64_t macs = 0;           // real

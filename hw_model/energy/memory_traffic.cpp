@@ -34,7 +34,7 @@ int bits_of(DType type) {
 
 MemoryTraffic spiking_traffic(const CountedGraph& counted, Arithmetic precision) {
   const OpCounts& counts = counted.ops;
-  MemoryTraffic traffic{"as_built", counts.form, precision, {}};
+  MemoryTraffic traffic{Scheme::kAsBuilt, counts.form, precision, {}};
   struct Sum {
     int64_t weights = 0, reads = 0;
   };
@@ -56,8 +56,7 @@ MemoryTraffic spiking_traffic(const CountedGraph& counted, Arithmetic precision)
   return traffic;
 }
 
-MemoryTraffic dense_traffic(const std::string& scheme, const OpCounts& counts,
-                            Arithmetic precision) {
+MemoryTraffic dense_traffic(Scheme scheme, const OpCounts& counts, Arithmetic precision) {
   const int weight_bits = precision == Arithmetic::kFp32   ? 32
                           : precision == Arithmetic::kInt8 ? 8
                                                            : 16;
@@ -81,10 +80,10 @@ std::vector<MemoryTraffic> memory_traffic(const RunCounts& run) {
   if (executed == Arithmetic::kInt16 || executed == Arithmetic::kBf16)
     precisions.push_back(executed);
   for (const Arithmetic precision : precisions)
-    all.push_back(dense_traffic("dense_same", run.dense_same.ops, precision));
+    all.push_back(dense_traffic(Scheme::kDenseSame, run.dense_same.ops, precision));
   if (!run.dense_twin) return all;
   for (const Arithmetic precision : precisions)
-    all.push_back(dense_traffic("dense_twin", run.dense_twin->ops, precision));
+    all.push_back(dense_traffic(Scheme::kDenseTwin, run.dense_twin->ops, precision));
   return all;
 }
 

@@ -21,8 +21,8 @@ struct MemoryLine {
 };
 
 struct MemoryTraffic {
-  std::string scheme;  // "as_built", "dense_same", "dense_twin"
-  std::string form;
+  Scheme scheme = Scheme::kAsBuilt;  // or kDenseSame, kDenseTwin
+  GraphForm form = GraphForm::kAsWritten;
   Arithmetic precision = Arithmetic::kFp32;
   std::vector<MemoryLine> lines;
 };
@@ -32,8 +32,7 @@ struct MemoryTraffic {
 MemoryTraffic spiking_traffic(const CountedGraph& counted, Arithmetic precision);
 // As above, without states; every input element of a layer read once. kFp32, kInt16, kInt8, or
 // kBf16 (values of 32 bits).
-MemoryTraffic dense_traffic(const std::string& scheme, const OpCounts& counts,
-                            Arithmetic precision);
+MemoryTraffic dense_traffic(Scheme scheme, const OpCounts& counts, Arithmetic precision);
 
 std::vector<MemoryTraffic> memory_traffic(const RunCounts& run);
 

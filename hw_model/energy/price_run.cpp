@@ -12,32 +12,52 @@ std::string_view name_of(Evidence evidence) noexcept {
   return evidence == Evidence::kRan ? "ran" : "estimated";
 }
 
+namespace {
+
+constexpr std::string_view kSchemes[] = {"paper",      "as_built", "event",      "event_decomposed",
+                                         "neurobench", "syops",    "dense_same", "dense_twin"};
+
+}  // namespace
+
+std::string SchemeName::text() const {
+  return scheme == Scheme::kDenseOther ? baseline
+                                       : std::string(kSchemes[static_cast<size_t>(scheme)]);
+}
+
+std::optional<SchemeName> scheme_named(std::string_view text) {
+  const auto* known = std::find(std::begin(kSchemes), std::end(kSchemes), text);
+  if (known != std::end(kSchemes)) return static_cast<Scheme>(known - std::begin(kSchemes));
+  if (text.starts_with("dense_")) return SchemeName(std::string(text));
+  return std::nullopt;
+}
+
 std::string Pricing::text(bool dense) const {
   const std::string name(name_of(precision));
   return dense || as_run || precision == Arithmetic::kFp32 ? name : name + " throughout";
 }
 
 std::string SchemeReport::label() const {
-  return fmt::format("{} ({}{}, {})", scheme, is_dense() ? "" : form + ", ",
-                     pricing.text(is_dense()), name_of(evidence));
+  return fmt::format("{} ({}{}, {})", scheme.text(),
+                     is_dense() ? "" : std::string(name_of(form)) + ", ", pricing.text(is_dense()),
+                     name_of(evidence));
 }
 
-const SchemeReport* EnergyReport::find(const std::string& scheme, Pricing pricing,
-                                       const std::string& form) const {
+const SchemeReport* EnergyReport::find(const SchemeName& scheme, Pricing pricing,
+                                       std::optional<GraphForm> form) const {
   const SchemeReport* any = nullptr;
   for (const SchemeReport& report : schemes) {
     const bool priced_so =
         report.pricing.precision == pricing.precision && report.pricing.as_run == pricing.as_run;
     if (report.scheme != scheme || !priced_so) continue;
-    if (report.form == (form.empty() ? executed_form : form)) return &report;
-    if (form.empty() && any == nullptr) any = &report;
+    if (report.form == form.value_or(executed_form)) return &report;
+    if (!form && any == nullptr) any = &report;
   }
   return any;
 }
 
-const SchemeReport* EnergyReport::of_run(const std::string& scheme, const std::string& form) const {
-  const bool layer_by_layer =
-      executed_precision != Arithmetic::kFp32 && !scheme.starts_with("dense_");
+const SchemeReport* EnergyReport::of_run(const SchemeName& scheme,
+                                         std::optional<GraphForm> form) const {
+  const bool layer_by_layer = executed_precision != Arithmetic::kFp32 && !scheme.is_dense();
   return find(scheme, {executed_precision, layer_by_layer}, form);
 }
 
@@ -66,29 +86,27 @@ void price_spiking(const RunCounts& run, Pricing pricing, EnergyReport& report) 
     report.schemes.push_back(neurobench_energy(*run.neurobench, run.executed(), pricing));
   for (const CountedGraph* counted : run.forms())
     report.schemes.push_back(syops_energy(*counted, pricing));
-  // Rules that count what happened; the others go by rates or take layers apart.
   const bool layer_by_layer = report.executed_precision != Arithmetic::kFp32;
   for (size_t i = first; i < report.schemes.size(); ++i) {
     SchemeReport& row = report.schemes[i];
-    const bool counted =
-        row.scheme == "as_built" || row.scheme == "event" || row.scheme == "neurobench";
     const bool as_executed = row.form == run.executed_form &&
                              pricing.precision == report.executed_precision &&
                              pricing.as_run == layer_by_layer;
-    if (counted && as_executed) row.evidence = Evidence::kRan;
+    if (counts_events(row.scheme.scheme) && as_executed) row.evidence = Evidence::kRan;
   }
 }
 
 void price_dense(const RunCounts& run, Arithmetic precision, EnergyReport& report) {
-  const auto price = [&](const std::string& scheme, const CountedGraph& counted) {
-    report.schemes.push_back(dense_energy(scheme, counted, precision, run.value_steps()));
-    const bool twin = scheme == "dense_twin" || scheme == "dense_twin_skipping";
+  const auto price = [&](SchemeName scheme, const CountedGraph& counted, bool twin) {
+    report.schemes.push_back(
+        dense_energy(std::move(scheme), counted, precision, run.value_steps()));
     if (twin && run.twin_ran && precision == Arithmetic::kFp32)
       report.schemes.back().evidence = Evidence::kRan;
   };
-  price("dense_same", run.dense_same);
-  if (run.dense_twin) price("dense_twin", *run.dense_twin);
-  for (const DenseBaseline& other : run.other_baselines) price(other.scheme, other.counted);
+  price(Scheme::kDenseSame, run.dense_same, false);
+  if (run.dense_twin) price(Scheme::kDenseTwin, *run.dense_twin, true);
+  for (const DenseBaseline& other : run.other_baselines)
+    price(SchemeName(other.scheme), other.counted, other.of_twin);
 }
 
 }  // namespace

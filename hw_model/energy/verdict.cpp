@@ -33,8 +33,8 @@ bool cheaper(const SchemeReport* a, const SchemeReport* b) {
 
 // Rules that count, operation by operation, all that the network does.
 bool counts_all(const SchemeReport& row) {
-  return row.is_dense() ||
-         ((row.scheme == "as_built" || row.scheme == "event") && row.priced_share >= 1);
+  return row.is_dense() || ((row.scheme == Scheme::kAsBuilt || row.scheme == Scheme::kEvent) &&
+                            row.priced_share >= 1);
 }
 
 const SchemeReport* cheapest_dense(const EnergyReport& energy, Arithmetic precision,
@@ -59,7 +59,7 @@ std::string list_of(const std::vector<Duel>& all, const SchemeReport* spiking, b
   std::string list;
   for (const Duel& duel : all) {
     if (duel.spiking != spiking || duel.wins() != won) continue;
-    list += fmt::format("{}{} {}", list.empty() ? "" : ", ", duel.dense->scheme,
+    list += fmt::format("{}{} {}", list.empty() ? "" : ", ", duel.dense->scheme.text(),
                         name_of(duel.dense->pricing.precision));
   }
   return list.empty() ? "none" : list;
@@ -88,17 +88,17 @@ std::string equal_precision_line(const std::vector<Duel>& all) {
   for (const char* evidence :
        {"both ran", "both estimated", "ran against estimated", "estimated against ran"}) {
     for (const Duel& duel : all) {
-      if (duel.spiking->scheme != "as_built" || !equal_weights(duel)) continue;
+      if (duel.spiking->scheme != Scheme::kAsBuilt || !equal_weights(duel)) continue;
       if (evidence != std::string_view(evidence_text(duel))) continue;
       list += list.empty() ? "" : last == evidence ? ", " : "; ";
       if (last != evidence) list += evidence + std::string(": ");
       last = evidence;
-      list +=
-          fmt::format("{} {} {} ({})", duel.dense->scheme, name_of(duel.dense->pricing.precision),
-                      ratio_text(duel.spiking->per_sample_pJ(), duel.dense->per_sample_pJ()),
-                      duel.wins()   ? "wins"
-                      : duel.ties() ? "ties"
-                                    : "loses");
+      list += fmt::format("{} {} {} ({})", duel.dense->scheme.text(),
+                          name_of(duel.dense->pricing.precision),
+                          ratio_text(duel.spiking->per_sample_pJ(), duel.dense->per_sample_pJ()),
+                          duel.wins()   ? "wins"
+                          : duel.ties() ? "ties"
+                                        : "loses");
     }
   }
   return "as_built at equal weight precision: " + (list.empty() ? "no dense network" : list);
@@ -124,12 +124,13 @@ std::string break_even_line(const BreakEvenReport& report) {
     const BreakEvenCondition& c = report.conditions[i];
     const std::string limit = c.low == c.high ? fmt::format("{:.3g}", c.low)
                                               : fmt::format("{:.3g}..{:.3g}", c.low, c.high);
-    list += fmt::format("{}{} {} ({} {}{})", i == 0 ? "" : ", ", c.id, report.network.positions[i],
-                        c.quantity, limit, c.nearest ? ", published for other T" : "");
+    list += fmt::format("{}{} {} ({} {}{})", i == 0 ? "" : ", ", c.id,
+                        name_of(report.network.positions[i]), name_of(c.quantity), limit,
+                        c.nearest ? ", published for other T" : "");
   }
   return fmt::format("break-even, {} form: {:.3g} spikes per synapse and {}, mean rate {}: {}",
-                     report.form, report.network.s, report.per, percent_text(report.network.rate),
-                     list);
+                     name_of(report.form), report.network.s, report.per,
+                     percent_text(report.network.rate), list);
 }
 
 }  // namespace
@@ -158,8 +159,8 @@ Contest contest_of(const EnergyReport& energy) {
     if (cheaper(&row, best)) best = &row;
   }
   const Arithmetic precision = energy.executed_precision;
-  contest.ran = energy.of_run("as_built");
-  contest.fair.spiking = energy.find("as_built", precision);
+  contest.ran = energy.of_run(Scheme::kAsBuilt);
+  contest.fair.spiking = energy.find(Scheme::kAsBuilt, precision);
   if (contest.fair.spiking == nullptr) return contest;
   const Evidence evidence = contest.fair.spiking->evidence;
   contest.fair.dense = cheapest_dense(energy, precision, evidence);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "core/error.hpp"
@@ -18,6 +19,9 @@ using Verdict = ChipRun::Verdict;
 
 constexpr double kPjPerJoule = 1e12;
 constexpr const char* kDefaultDense = "dense_systolic";
+// As chip reports write them.
+constexpr std::string_view kQuantities[] = {"spikes per synapse", "firing rate", "events per MAC",
+                                            "J per inference"};
 
 // Multiply-accumulates a dense network needs for what a projection does in one step, padding
 // included.
@@ -93,12 +97,11 @@ Work work_of(const LoweredNetwork& lowered, const ReplayResult& result,
 }
 
 Verdict judged(Verdict verdict) {
-  const BreakEvenCondition limits{"", "", "", verdict.low, verdict.high, "", false};
-  const std::string position = position_of(limits, verdict.value);
-  const bool tie = position == "inside" && verdict.low == verdict.high;
-  verdict.verdict = position == "below"          ? Judgement::kWins
-                    : position == "above" || tie ? Judgement::kLoses
-                                                 : Judgement::kUndecided;
+  const Position position = position_of(verdict.low, verdict.high, verdict.value);
+  const bool tie = position == Position::kInside && verdict.low == verdict.high;
+  verdict.verdict = position == Position::kBelow          ? Judgement::kWins
+                    : position == Position::kAbove || tie ? Judgement::kLoses
+                                                          : Judgement::kUndecided;
   return verdict;
 }
 
@@ -116,11 +119,10 @@ void add_published(const Work& work, const ChipRun& run, ChipRun::BreakEven& out
   for (const LayerBreakEven& layer : report.layers)
     out.layers.push_back({layer.name, layer.s, layer.rate});
   for (const BreakEvenCondition& condition : break_even_conditions(work.value_steps)) {
-    const bool of_spikes = condition.quantity == "s";
     Verdict verdict;
     verdict.id = condition.id;
     verdict.source = condition.source;
-    verdict.quantity = of_spikes ? "spikes per synapse" : "firing rate";
+    verdict.quantity = condition.quantity;
     if (report.conditions.empty()) {
       out.verdicts.push_back(not_applicable(verdict, "no projection on the chip reads spikes"));
       continue;
@@ -132,7 +134,7 @@ void add_published(const Work& work, const ChipRun& run, ChipRun::BreakEven& out
     }
     verdict.low = condition.low;
     verdict.high = condition.high;
-    verdict.value = of_spikes ? out.spikes_per_synapse : out.rate;
+    verdict.value = condition.quantity == Quantity::kFiringRate ? out.rate : out.spikes_per_synapse;
     verdict.why = condition.note;
     out.verdicts.push_back(judged(verdict));
   }
@@ -143,7 +145,7 @@ Verdict by_constants(const Work& work, const ChipSpec& chip, const DenseSide& de
                      double spikes_per_synapse, Verdict verdict) {
   verdict.id = "constants";
   verdict.source = "s* = (E_mac - T E_neuron / fan-in) / E_event, of the two descriptions";
-  verdict.quantity = "spikes per synapse";
+  verdict.quantity = Quantity::kSpikesPerSynapse;
   if (work.fan_in <= 0) return not_applicable(verdict, "no projection on the chip reads spikes");
   try {
     const SynapseCosts costs = synapse_costs(chip, dense.spec, work.value_steps, work.fan_in);
@@ -186,7 +188,7 @@ Verdict by_energies(const Work& work, const ChipSpec& chip, const DenseSide& den
                     const ChipRun& run, Verdict verdict) {
   verdict.id = "general_form";
   verdict.source = "e* = (E_dense - E_neurons - E_time) / (MACs E_event), energies of this run";
-  verdict.quantity = "events per MAC";
+  verdict.quantity = Quantity::kEventsPerMac;
   const double loading = loading_joules(run), neurons = neuron_joules(chip, run);
   const double events = run.dynamic_j - neurons + run.reload_j - loading;
   const double time = run.static_j + run.idle_j + run.sync_j + loading;
@@ -216,7 +218,7 @@ std::string node_text(int64_t node_nm) {
 Verdict by_measure(const DenseSide& dense, const ChipRun& run, Verdict verdict) {
   verdict.id = "measured";
   verdict.source = "energy per inference of this run and of the accelerator's";
-  verdict.quantity = "J per inference";
+  verdict.quantity = Quantity::kJoulesPerInference;
   verdict.low = verdict.high = dense.row->joules;
   verdict.value = run.total_j;
   verdict = judged(verdict);
@@ -290,10 +292,21 @@ ChipVerdict verdict_of(const ChipRun& run) {
   return out;
 }
 
+std::string_view text_of(Quantity quantity) noexcept {
+  return kQuantities[static_cast<size_t>(quantity)];
+}
+
+std::optional<Quantity> quantity_of(std::string_view text) noexcept {
+  const auto* found = std::find(std::begin(kQuantities), std::end(kQuantities), text);
+  if (found == std::end(kQuantities)) return std::nullopt;
+  return static_cast<Quantity>(found - std::begin(kQuantities));
+}
+
 std::string value_text(const ChipRun::Verdict& verdict) {
   if (verdict.verdict == Judgement::kNotApplicable) return "-";
-  if (verdict.quantity == "J per inference") return energy_text(verdict.value * kPjPerJoule);
-  if (verdict.quantity == "firing rate") return percent_text(verdict.value);
+  if (verdict.quantity == Quantity::kJoulesPerInference)
+    return energy_text(verdict.value * kPjPerJoule);
+  if (verdict.quantity == Quantity::kFiringRate) return percent_text(verdict.value);
   return fmt::format("{:.4g}", verdict.value);
 }
 
@@ -303,7 +316,7 @@ std::string limit_text(const ChipRun::Verdict& verdict) {
     limit.value = verdict.low;
     return value_text(limit);
   }
-  const double scale = verdict.quantity == "firing rate" ? 100 : 1;
+  const double scale = verdict.quantity == Quantity::kFiringRate ? 100 : 1;
   return fmt::format("{:.4g}..{:.4g}{}", scale * verdict.low, scale * verdict.high,
                      scale > 1 ? " %" : "");
 }

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
+#include "hw_model/report/report_view.hpp"
 
 namespace spikeloom {
 namespace {
@@ -47,8 +48,8 @@ class Reader {
   int64_t count(const std::string& pointer, int64_t least = 0) const {
     const Json& value = need(pointer);
     constexpr auto kMost = static_cast<uint64_t>(int64_t{1} << 62);
-    if (!value.is_number_unsigned() || value.get<uint64_t>() > kMost ||
-        value.get<int64_t>() < least)
+    const bool huge = value.is_number_unsigned() && value.get<uint64_t>() > kMost;
+    if (!value.is_number_integer() || huge || value.get<int64_t>() < least)
       fail(pointer, "is no count");
     return value.get<int64_t>();
   }
@@ -89,7 +90,9 @@ std::vector<std::string> read_unpriced(const Reader& read, const std::string& at
 ChipRun::Verdict read_verdict(const Reader& read, const std::string& at) {
   ChipRun::Verdict verdict;
   verdict.id = read.text(at + "/id");
-  verdict.quantity = read.text(at + "/quantity");
+  const std::optional<Quantity> quantity = quantity_of(read.text(at + "/quantity"));
+  if (!quantity) read.fail(at + "/quantity", "is unknown");
+  verdict.quantity = *quantity;
   const std::string judged = read.text(at + "/verdict");
   const auto* known = std::find_if(std::begin(kJudgements), std::end(kJudgements),
                                    [&](Judgement one) { return name_of(one) == judged; });
@@ -140,6 +143,7 @@ ChipRun read_run(const Reader& read, const std::string& at) {
   run.weight_bits = read.count(at + "/network/weight_bits");
   run.mapper = read.text(at + "/mapping/mapper");
   run.cores_used = read.count(at + "/used/cores");
+  if (read.has(at + "/used/cores_of_chip")) run.cores = read.count(at + "/used/cores_of_chip");
   run.chips_used = read.count(at + "/used/chips");
   bool in_use_known = true;
   run.utilisation = read.number_or_unknown(at + "/used/utilisation", in_use_known);
@@ -205,6 +209,24 @@ class Differences {
 
 bool is_chip_report(const Json& json) {
   return json.is_object() && json.contains("kind") && json["kind"] == "chip";
+}
+
+std::optional<ChipRun> chip_of(const Json& report) {
+  const Json* hardware = find_in(report, {"energy", "hardware"});
+  const Json* run = find_in(report, {"energy", "hardware", "run"});
+  if (run == nullptr || !run->is_object()) return std::nullopt;
+  NamedReport whole{"report.json", *run};
+  whole.json["label"] = text_in(*hardware, {"chip"});
+  for (const char* key : {"chip", "level", "weakest_evidence"})
+    whole.json[key] = text_in(*hardware, {key});
+  whole.json["unpriced"] = Json::array();
+  for (const Json& term : list_in(*hardware, {"unpriced"}))
+    whole.json["unpriced"].push_back(text_in(term, {"text"}));
+  try {
+    return read_run(Reader(whole), "");
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 ChipReport chips_of(const std::vector<NamedReport>& reports) {

@@ -12,6 +12,9 @@ namespace spikeloom {
 // Is this the JSON of a chip report?
 bool is_chip_report(const nlohmann::json& json);
 
+// The chip that a run's own report priced; nothing where it has none, or one that cannot be read.
+std::optional<ChipRun> chip_of(const nlohmann::json& report);
+
 // The runs and accelerators of all reports, labels tagged with "[1]", "[2]", as far as tables and
 // pages show them.
 ChipReport chips_of(const std::vector<NamedReport>& reports);

@@ -277,8 +277,7 @@ double ratio_of(const ChipReport& report, const AcceleratorRow& row) {
 }
 
 std::string_view name_of(Level level) noexcept {
-  constexpr std::string_view kNames[] = {"counts", "bottleneck", "event"};
-  return kNames[static_cast<size_t>(level)];
+  return kLevelNames[static_cast<size_t>(level)];
 }
 
 ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const ReplayResult& result,

@@ -15,6 +15,7 @@
 #include "hw_model/chip/in_turn.hpp"
 #include "hw_model/chip/lower.hpp"
 #include "hw_model/chip/replay.hpp"
+#include "hw_model/energy/break_even.hpp"
 
 namespace spikeloom {
 
@@ -24,6 +25,9 @@ inline constexpr Judgement kJudgements[] = {Judgement::kWins, Judgement::kLoses,
                                             Judgement::kUndecided, Judgement::kNotApplicable};
 // "wins", "loses", "undecided", "not applicable"
 std::string_view name_of(Judgement judgement) noexcept;
+// "spikes per synapse", "firing rate", ...: as reports of chips write them.
+std::string_view text_of(Quantity quantity) noexcept;
+std::optional<Quantity> quantity_of(std::string_view text) noexcept;
 
 struct ChipRun {
   struct Operation {  // over the whole run
@@ -58,10 +62,11 @@ struct ChipRun {
 
   // One criterion under which one side is cheaper (chip_break_even.hpp).
   struct Verdict {
-    std::string id, against;       // against: the accelerator; empty: the source's own baseline
-    std::string source, quantity;  // quantity: "spikes per synapse", "firing rate", ...
-    double low = 0, high = 0;      // limits of the quantity; equal where there is one
-    double value = 0;              // of this run
+    std::string id, against;  // against: the accelerator; empty: the source's own baseline
+    std::string source;
+    Quantity quantity = Quantity::kSpikesPerSynapse;
+    double low = 0, high = 0;  // limits of the quantity; equal where there is one
+    double value = 0;          // of this run
     Judgement verdict = Judgement::kUndecided;
     std::string why;
   };
@@ -148,7 +153,8 @@ struct DenseSide {
 };
 
 struct ChipReport {
-  std::string trace, signature, form;
+  std::string trace, signature;
+  GraphForm form = GraphForm::kFused;
   std::vector<ChipRun> runs;
   std::vector<AcceleratorRow> dense;
   int64_t correct = 0, labelled = 0;  // predictions of the recorded run

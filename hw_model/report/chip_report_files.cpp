@@ -83,7 +83,7 @@ Json break_even_json(const ChipRun::BreakEven& break_even) {
   for (const ChipRun::Verdict& verdict : break_even.verdicts) {
     Json row = {{"id", verdict.id},
                 {"source", verdict.source},
-                {"quantity", verdict.quantity},
+                {"quantity", text_of(verdict.quantity)},
                 {"verdict", name_of(verdict.verdict)},
                 {"why", verdict.why}};
     if (!verdict.against.empty()) row["against"] = verdict.against;
@@ -192,7 +192,7 @@ std::string chip_json(const ChipReport& report) {
                     {"schema_version", "1.2"},
                     {"trace", report.trace},
                     {"signature", report.signature},
-                    {"form", report.form},
+                    {"form", name_of(report.form)},
                     {"runs", runs},
                     {"dense", dense},
                     {"correct", report.correct},

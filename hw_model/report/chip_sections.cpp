@@ -128,9 +128,9 @@ Section break_even_part(const ChipRun& run) {
                        {"why", kLeft, "", "", true},
                        {"source", kLeft, "", "", true}};
   for (const ChipRun::Verdict& verdict : run.break_even.verdicts) {
-    out.table.rows.push_back({name_of_criterion(verdict), verdict.quantity, value_text(verdict),
-                              limit_text(verdict), name_of(verdict.verdict), verdict.why,
-                              verdict.source});
+    out.table.rows.push_back({name_of_criterion(verdict), std::string(text_of(verdict.quantity)),
+                              value_text(verdict), limit_text(verdict), name_of(verdict.verdict),
+                              verdict.why, verdict.source});
     if (verdict.verdict == Judgement::kNotApplicable)
       out.items.push_back(name_of_criterion(verdict) + ": " + verdict.why);
   }

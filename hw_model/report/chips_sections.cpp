@@ -290,8 +290,7 @@ Section break_even_section(const ChipReport& report) {
   if (out.table.rows.empty()) return {};
   out.notes = {
       "Whether spiking costs less than the dense network, after each criterion. Sources and "
-      "reasons "
-      "stand in chip.json."};
+      "reasons stand in chip.json."};
   out.parts = {verdicts_part(report)};
   return out;
 }

@@ -86,13 +86,13 @@ struct Row {
   std::function<Basis(const NamedReport&)> basis = {};
 };
 
-Row counts_row(const std::string& name, const std::string& form, const std::string& total,
+Row counts_row(const std::string& name, GraphForm form, const std::string& total,
                bool required = true) {
-  return {fmt::format("{}, {}", name, form), "per sample",
+  return {fmt::format("{}, {}", name, name_of(form)), "per sample",
           [=](const NamedReport& report) {
             const double samples = number(report, "/run/samples");
             if (samples < 1) fail(report, "/run/samples", "is not positive");
-            const std::string key = "/counts/" + form + "/totals/" + total;
+            const std::string key = std::string("/counts/") + name_of(form) + "/totals/" + total;
             return (required ? number(report, key) : optional_number(report, key)) / samples;
           },
           kCount};
@@ -100,7 +100,7 @@ Row counts_row(const std::string& name, const std::string& form, const std::stri
 
 Basis basis_of(const NamedReport& report, const std::string& scheme, const Json& json) {
   const SchemeEntry entry = scheme_entry(json, scheme, report.json);
-  const bool forms = !scheme.starts_with("dense_") && !entry.form.empty();
+  const bool forms = !is_dense_scheme(scheme) && !entry.form.empty();
   Basis basis{{forms ? entry.form + ", " + entry.precision : entry.precision, entry.evidence},
               entry.precision};
   if (entry.priced_share < 1) {
@@ -140,14 +140,14 @@ std::vector<Row> all_rows() {
       {"mean firing rate", "fraction", plain("/run/mean_rate"), kPercent},
       {"spikes per synapse", "per sample", plain("/break_even/network/s"), kNumber},
   };
-  for (const char* form : {"as_written", "fused"}) {
-    const bool required = std::string_view(form) == "as_written";  // not all networks can be fused
+  for (const GraphForm form : {GraphForm::kAsWritten, GraphForm::kFused}) {
+    const bool required = form == GraphForm::kAsWritten;  // not all networks can be fused
     rows.push_back(counts_row("dense MACs", form, "dense_macs", required));
     rows.push_back(counts_row("exact additions", form, "event_adds", required));
     rows.push_back(counts_row("MACs besides the stem", form, "real_macs_without_stem", required));
   }
-  rows.push_back(counts_row("neuron updates", "as_written", "neuron_updates"));
-  rows.push_back(counts_row("spikes", "as_written", "spikes"));
+  rows.push_back(counts_row("neuron updates", GraphForm::kAsWritten, "neuron_updates"));
+  rows.push_back(counts_row("spikes", GraphForm::kAsWritten, "spikes"));
   rows.push_back(energy_row("energy paper", "paper", true));
   rows.push_back(energy_row("energy as_built, as run", "as_built", true));
   rows.push_back(energy_row("energy as_built, as_written", "as_built/forms/as_written", true));

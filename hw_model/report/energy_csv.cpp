@@ -8,20 +8,18 @@
 namespace spikeloom {
 namespace {
 
-constexpr const char* kOperands[] = {"spikes", "real", "attention"};
-
 std::vector<std::string> scheme_row(const SchemeReport& scheme) {
   const auto samples = static_cast<double>(scheme.samples);
-  std::vector<std::string> cells{scheme.scheme,
+  std::vector<std::string> cells{scheme.scheme.text(),
                                  scheme.is_dense() ? "dense" : "spiking",
-                                 scheme.form,
+                                 name_of(scheme.form),
                                  scheme.pricing.text(scheme.is_dense()),
                                  std::string(name_of(scheme.evidence)),
                                  csv_number(scheme.priced_share),
                                  fmt::format("{}", scheme.samples),
                                  csv_number(scheme.total_pJ * 1e-12),
                                  csv_number(scheme.per_sample_pJ() * 1e-12)};
-  for (const char* operand : kOperands) {
+  for (const Operand operand : kOperands) {
     double pJ = 0;
     for (const EnergyLine& line : scheme.lines) {
       if (line.operand == operand) pJ += line.energy_pJ;

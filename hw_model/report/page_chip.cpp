@@ -97,8 +97,7 @@ Section cores_section(const ChipRun& run, const ChipSpec& chip) {
   }
   out.notes = {
       fmt::format("Synaptic events of the whole run by core: {} x {} tiles, {} cores each, north "
-                  "up; empty: not "
-                  "in use.",
+                  "up; empty: not in use.",
                   geometry.width, geometry.height, chip.cores_per_tile)};
   out.table.caption = all > rows.size()
                           ? fmt::format("The {} of {} cores that need most", rows.size(), all)
@@ -146,8 +145,7 @@ Section links_section(const ChipSpec& chip, const ReplayResult& result) {
   }
   out.notes = {
       "Flits of the whole run. The cells between tiles are their links, the busier direction of "
-      "the "
-      "two; tiles themselves are empty, north is up."};
+      "the two; tiles themselves are empty, north is up."};
   out.table.caption =
       fmt::format("The {} busiest of {} links in use, by the tile they leave", used.size(), all);
   set_map(out, std::move(map), "flits");

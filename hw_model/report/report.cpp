@@ -21,8 +21,8 @@ Json memory_json(const std::vector<MemoryTraffic>& all) {
       put(entry, "accesses", line.accesses);
       lines.push_back(std::move(entry));
     }
-    json.push_back({{"scheme", traffic.scheme},
-                    {"form", traffic.form},
+    json.push_back({{"scheme", SchemeName(traffic.scheme).text()},
+                    {"form", name_of(traffic.form)},
                     {"precision", name_of(traffic.precision)},
                     {"lines", std::move(lines)}});
   }
@@ -36,18 +36,19 @@ Json break_even_row(const BreakEvenReport& report, const LayerBreakEven& row) {
             {"rate", row.rate},
             {"positions", Json::object()}};
   for (size_t i = 0; i < report.conditions.size(); ++i) {
-    json["positions"][report.conditions[i].id] = row.positions[i];
+    json["positions"][report.conditions[i].id] = name_of(row.positions[i]);
   }
   return json;
 }
 
 Json break_even_json(const BreakEvenReport& report) {
-  Json json{{"form", report.form}, {"conditions", Json::array()}, {"layers", Json::array()}};
+  Json json{
+      {"form", name_of(report.form)}, {"conditions", Json::array()}, {"layers", Json::array()}};
   put(json, "bit_budget", report.bit_budget);
   for (const BreakEvenCondition& c : report.conditions) {
     json["conditions"].push_back({{"id", c.id},
                                   {"source", c.source},
-                                  {"quantity", c.quantity},
+                                  {"quantity", name_of(c.quantity)},
                                   {"low", c.low},
                                   {"high", c.high},
                                   {"note", c.note},
@@ -100,7 +101,7 @@ Json provenance_json(const ReportInput& in) {
             {"simd", in.simd},
             {"threads", in.threads},
             {"schedule", in.schedule},
-            {"form", in.counts.executed_form},
+            {"form", name_of(in.counts.executed_form)},
             {"precision", precision_json(in.precision)},
             {"rate_source", in.rate_source},
             {"wall_seconds", in.wall_seconds}};
@@ -139,7 +140,7 @@ Json neurobench_json(const Report& report) {
 Json lmu_json(const ReportInput& in) {
   Json json = Json::array();
   for (const LmuFormCost& cost : in.lmu_forms) {
-    Json entry{{"form", cost.form},
+    Json entry{{"form", kLmuFormNames[static_cast<size_t>(cost.form)]},
                {"executed", cost.executed},
                {"fp32_pJ", cost.fp32_pJ},
                {"int8_pJ", cost.int8_pJ}};
@@ -187,10 +188,6 @@ Json twin_json(const std::optional<TwinInfo>& twin) {
 }  // namespace
 
 Report make_report(ReportInput input) {
-  const std::string& form = input.counts.executed_form;
-  if (form != "as_written" && form != "fused") {
-    throw Error(ErrorCode::kInternal, "report: unknown form \"" + form + "\"");
-  }
   Report report;
   report.input = std::move(input);
   if (report.executed().ops.samples <= 0 || report.input.counts.steps <= 0) {
@@ -224,7 +221,7 @@ nlohmann::json to_json(const Report& report) {
   json["run"] = {{"samples", executed.samples},
                  {"steps", in.counts.steps},
                  {"evaluations", executed.evaluations},
-                 {"form", in.counts.executed_form},
+                 {"form", name_of(in.counts.executed_form)},
                  {"precision", name_of(in.counts.precision)},
                  {"mean_rate", report.break_even.network.rate}};
   put(json["run"], "spikes", totals.spikes);
@@ -255,7 +252,7 @@ nlohmann::json to_json(const Report& report) {
   json["network"] = to_json(in.network);
   json["neurobench"] = neurobench_json(report);
   json["energy"] = energy_json(report);
-  json["unpriced"] = unpriced_json(report.energy.of_run("as_built")->unpriced);
+  json["unpriced"] = unpriced_json(report.energy.of_run(Scheme::kAsBuilt)->unpriced);
   if (!in.lmu_forms.empty()) json["lmu_memory"] = lmu_json(in);
   json["memory_traffic"] = memory_json(report.memory);
   json["break_even"] = break_even_json(report.break_even);

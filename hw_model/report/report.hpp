@@ -105,8 +105,7 @@ struct Report {
   const CountedGraph& executed() const { return input.counts.executed(); }
 };
 
-// Throws Error(kInternal) when executed_form is neither "as_written" nor "fused", or samples are
-// not positive.
+// Throws Error(kInternal) when samples are not positive.
 Report make_report(ReportInput input);
 
 nlohmann::json to_json(const Report& report);

@@ -55,13 +55,13 @@ void write(std::string& csv, const Row& row) {
 // Energies of one form by line name.
 class LineEnergies {
  public:
-  LineEnergies(const EnergyReport& energy, const std::string& form) {
-    for (const char* scheme : kSpikingSchemes) {
+  LineEnergies(const EnergyReport& energy, GraphForm form) {
+    for (const Scheme scheme : kSpikingSchemes) {
       const SchemeReport* report = energy.of_run(scheme, form);
       if (report == nullptr) continue;
       for (const EnergyLine& line : report->lines) {
-        by_name_[line.layer][fmt::format("{}_pJ", scheme)] += line.energy_pJ;
-        operands_.emplace(line.layer, line.operand);
+        by_name_[line.layer][SchemeName(scheme).text() + "_pJ"] += line.energy_pJ;
+        operands_.emplace(line.layer, name_of(line.operand));
       }
     }
   }
@@ -132,7 +132,7 @@ Row product_row(const AttentionCount& a, bool first) {
 void write_form(std::string& csv, const Report& report, const OpCounts& counts) {
   LineEnergies energies(report.energy, counts.form);
   const auto emit = [&](Row row) {
-    row["form"] = counts.form;
+    row["form"] = name_of(counts.form);
     row["precision"] = name_of(report.energy.executed_precision);
     row["evidence"] =
         name_of(counts.form == report.energy.executed_form ? Evidence::kRan : Evidence::kEstimated);

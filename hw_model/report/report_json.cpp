@@ -132,7 +132,7 @@ Json scheme_json(const SchemeReport& scheme) {
   }
   for (const EnergyLine& line : scheme.lines) {
     lines.push_back({{"layer", line.layer},
-                     {"operand", line.operand},
+                     {"operand", name_of(line.operand)},
                      {"count", line.count},
                      {"rule", line.rule},
                      {"price", line.price},
@@ -140,8 +140,8 @@ Json scheme_json(const SchemeReport& scheme) {
                      {"price_source", line.price_source},
                      {"energy_pJ", line.energy_pJ}});
   }
-  return {{"scheme", scheme.scheme},
-          {"form", scheme.form},
+  return {{"scheme", scheme.scheme.text()},
+          {"form", name_of(scheme.form)},
           {"precision", name_of(scheme.pricing.precision)},
           {"throughout", !scheme.pricing.as_run},
           {"evidence", name_of(scheme.evidence)},
@@ -157,11 +157,11 @@ Json scheme_json(const SchemeReport& scheme) {
 
 // A spiking scheme: its figures at the precision of the run, those of every form, and in each form
 // the same counts with everything at one precision; null when it was not counted.
-Json spiking_json(const EnergyReport& energy, const std::string& name) {
+Json spiking_json(const EnergyReport& energy, Scheme name) {
   const SchemeReport* ran = energy.of_run(name);
   if (ran == nullptr) return nullptr;
   Json json = scheme_json(*ran);
-  const auto add_estimates = [&](Json& to, const std::string& form, const SchemeReport* besides) {
+  const auto add_estimates = [&](Json& to, GraphForm form, const SchemeReport* besides) {
     for (const Arithmetic precision :
          {energy.executed_precision, Arithmetic::kFp32, Arithmetic::kInt8}) {
       const SchemeReport* scheme = energy.find(name, precision, form);
@@ -170,16 +170,16 @@ Json spiking_json(const EnergyReport& energy, const std::string& name) {
     }
   };
   add_estimates(json, ran->form, ran);
-  for (const char* form : {"as_written", "fused"}) {
+  for (const GraphForm form : {GraphForm::kAsWritten, GraphForm::kFused}) {
     const SchemeReport* scheme = energy.of_run(name, form);
     if (scheme == nullptr) continue;
-    json["forms"][form] = scheme_json(*scheme);
-    if (form != ran->form) add_estimates(json["forms"][form], form, scheme);
+    Json& here = json["forms"][name_of(form)] = scheme_json(*scheme);
+    if (form != ran->form) add_estimates(here, form, scheme);
   }
   return json;
 }
 
-Json dense_json(const EnergyReport& energy, const std::string& name) {
+Json dense_json(const EnergyReport& energy, const SchemeName& name) {
   if (energy.find(name, Arithmetic::kFp32) == nullptr) return nullptr;
   Json json = scheme_json(*energy.find(name, Arithmetic::kFp32));
   for (const Arithmetic precision :
@@ -196,22 +196,23 @@ Json dense_json(const EnergyReport& energy, const std::string& name) {
 
 nlohmann::json energy_json(const Report& report) {
   Json json;
-  for (const char* scheme : kSpikingSchemes) json[scheme] = spiking_json(report.energy, scheme);
-  for (const char* scheme : {"dense_same", "dense_twin"})
-    json[scheme] = dense_json(report.energy, scheme);
+  for (const Scheme scheme : kSpikingSchemes)
+    json[SchemeName(scheme).text()] = spiking_json(report.energy, scheme);
+  for (const Scheme scheme : {Scheme::kDenseSame, Scheme::kDenseTwin})
+    json[SchemeName(scheme).text()] = dense_json(report.energy, scheme);
   json["hardware"] = hardware_json(report.input.hardware);
   for (const DenseBaseline& other : report.input.counts.other_baselines) {
-    json[other.scheme] = dense_json(report.energy, other.scheme);
+    json[other.scheme] = dense_json(report.energy, SchemeName(other.scheme));
     json[other.scheme]["description"] = other.description;
   }
   json["comparisons"] = Json::array();
   for (const Duel& duel : duels(report.energy)) {
-    json["comparisons"].push_back({{"scheme", duel.spiking->scheme},
-                                   {"form", duel.spiking->form},
+    json["comparisons"].push_back({{"scheme", duel.spiking->scheme.text()},
+                                   {"form", name_of(duel.spiking->form)},
                                    {"precision", name_of(duel.spiking->pricing.precision)},
                                    {"throughout", !duel.spiking->pricing.as_run},
                                    {"evidence", name_of(duel.spiking->evidence)},
-                                   {"baseline", duel.dense->scheme},
+                                   {"baseline", duel.dense->scheme.text()},
                                    {"baseline_precision", name_of(duel.dense->pricing.precision)},
                                    {"baseline_evidence", name_of(duel.dense->evidence)},
                                    {"equal_precision", duel.equal_precision()},
@@ -225,7 +226,7 @@ nlohmann::json energy_json(const Report& report) {
 nlohmann::json language_energy_json(const LanguageEnergy& language) {
   Json rows = Json::array();
   for (const HeadSplit& row : language.rows) {
-    rows.push_back({{"scheme", row.scheme},
+    rows.push_back({{"scheme", row.scheme.text()},
                     {"precision", name_of(row.pricing.precision)},
                     {"throughout", !row.pricing.as_run},
                     {"evidence", name_of(row.evidence)},

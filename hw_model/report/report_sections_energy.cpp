@@ -122,14 +122,12 @@ std::vector<std::string> energy_notes(const Json& report, const SchemeEntry* bes
     notes.push_back(fmt::format(
         "/ same, / twin: divided by dense_same, dense_twin at the same precision; / best: by the "
         "cheapest dense row, {} {} (below 1x the row is cheaper); no ratio where less than all "
-        "work "
-        "is priced.",
+        "work is priced.",
         best->scheme, best->precision));
   notes.push_back(fmt::format(
       "This run: form {}, precision {}. The accuracy of dense rows that did not run was not "
       "measured. Energies of arithmetic, not of a chip (but for `hardware`, where it is there): "
-      "see "
-      "what no price stands for.",
+      "see what no price stands for.",
       or_unknown(text_in(report, {"run", "form"})), run_precision(report)));
   if (const std::string lacks = lacks_of(report); !lacks.empty())
     notes.push_back("This report is of " + lacks + ".");

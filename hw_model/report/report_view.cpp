@@ -32,7 +32,7 @@ std::vector<std::string> scheme_names(const Json& report, std::set<std::string>&
   }
   if (const Json* energy = find_in(report, {"energy"}); energy != nullptr && energy->is_object()) {
     for (const auto& [name, scheme] : energy->items()) {
-      if (scheme.is_object() && name.starts_with("dense_") && baselines.insert(name).second)
+      if (scheme.is_object() && is_dense_scheme(name) && baselines.insert(name).second)
         dense.push_back(name);
     }
     for (const auto& [name, scheme] : energy->items()) {
@@ -67,7 +67,8 @@ std::vector<std::pair<std::string, double>> operand_shares(const Json& scheme, d
 std::string evidence_of(const Json& value, const std::string& scheme, const Json& report) {
   if (const std::string stated = text_in(value, {"evidence"}); !stated.empty()) return stated;
   if (lacks_of(report).empty()) return "";  // 1.5: the scheme has none
-  const bool counted = scheme == "as_built" || scheme == "event" || scheme == "neurobench";
+  const auto known = scheme_named(scheme);
+  const bool counted = known && counts_events(known->scheme);
   const bool as_executed = text_in(value, {"form"}) == text_in(report, {"run", "form"}) &&
                            text_in(value, {"precision"}) == "fp32" &&
                            run_precision(report) == "fp32";
@@ -93,10 +94,10 @@ LayerOperations attention_product(const Json& entry, const char* product, const 
   LayerOperations row;
   row.name = text_in(entry, {"name"}) + " " + product;
   row.op = "attention";
-  row.operand = text_in(entry, {"kind"}) == "spiking" ? "spikes" : "real";
+  const bool spikes = text_in(entry, {"kind"}) == "spiking";
+  row.operand = name_of(spikes ? Operand::kSpikes : Operand::kReal);
   row.dense_all_steps = number_in(entry, {dense}) / samples;
   row.dense = row.dense_all_steps * samples / evaluations;
-  const bool spikes = row.operand == "spikes";
   row.additions = spikes ? number_in(entry, {adds}) / samples : kNone;
   row.macs = spikes ? kNone : row.dense_all_steps;
   row.weights = kNone;
@@ -176,6 +177,11 @@ std::string run_precision(const Json& report) {
   return name.empty() ? "fp32" : name;
 }
 
+bool is_dense_scheme(std::string_view name) {
+  const auto scheme = scheme_named(name);
+  return scheme && scheme->is_dense();
+}
+
 std::string SchemeEntry::label() const {
   std::string text = scheme;
   for (const std::string& part : {form, precision, evidence}) {
@@ -205,7 +211,7 @@ SchemeEntry scheme_entry(const Json& value, const std::string& name, const Json&
   entry.evidence = evidence_of(value, name, report);
   const Json* throughout = find_in(value, {"throughout"});
   entry.throughout = throughout != nullptr && throughout->is_boolean() && throughout->get<bool>();
-  if (entry.throughout && !name.starts_with("dense_") && entry.precision != "fp32")
+  if (entry.throughout && !is_dense_scheme(name) && entry.precision != "fp32")
     entry.precision += " throughout";
   entry.priced_share = number_in(value, {"priced_share"});
   entry.has_energy = value.contains("per_sample_nJ");
@@ -241,7 +247,7 @@ std::vector<LayerOperations> layer_operations(const Json& report) {
     row.name = text_in(layer, {"name"});
     row.op = text_in(layer, {"op"});
     row.operand = text_in(layer, {"operand"});
-    const bool spikes = row.operand == "spikes";
+    const bool spikes = row.operand == name_of(Operand::kSpikes);
     row.additions = spikes ? number_in(layer, {"event_adds"}) / samples : kNone;
     row.macs = spikes ? kNone : number_in(layer, {"real_macs"}) / samples;
     row.dense_all_steps = number_in(layer, {"dense_macs"}) / samples;

@@ -53,6 +53,9 @@ struct SchemeEntry {
   std::string label() const;
 };
 
+// Whether a scheme of a report is a dense network.
+bool is_dense_scheme(std::string_view name);
+
 // Of the run; "fp32" where a report does not say.
 std::string run_precision(const nlohmann::json& report);
 

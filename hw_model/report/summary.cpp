@@ -135,7 +135,7 @@ std::string energy_lines(const Report& report) {
 }
 
 std::string unpriced_line(const Report& report) {
-  const SchemeReport* ran = report.energy.of_run("as_built");
+  const SchemeReport* ran = report.energy.of_run(Scheme::kAsBuilt);
   if (ran == nullptr) return labelled("unpriced", "not known");
   std::string text =
       labelled("unpriced", (ran->priced_share < 1 ? share_text(1 - ran->priced_share) : "nothing") +
@@ -181,7 +181,7 @@ std::string to_summary(const Report& report,
   add(unpriced_line(report));
   if (in.hardware) add(chip_line(*in.hardware));
   add(labelled("signature", fmt::format("{} ({}, {}, {} samples x {} steps)", in.signature,
-                                        in.counts.executed_form, in.precision.name,
+                                        name_of(in.counts.executed_form), in.precision.name,
                                         report.executed().ops.samples, in.counts.steps)));
   for (const auto& [label, text] : more) out += labelled(label, text) + '\n';
   return out;

@@ -174,8 +174,7 @@ std::string raster_text(const LayerRaster& raster) {
                          ? fmt::format("All {} neurons of the layer", grouped(raster.neurons))
                          : fmt::format(
                                "{0} of the {1} neurons of the layer: numbers 0, {2}, 2×{2} and so "
-                               "on, a stride that "
-                               "runs through all channels",
+                               "on, a stride that runs through all channels",
                                raster.shown, grouped(raster.neurons), raster.stride);
   if (raster.columns.empty()) return text + "; no step was recorded.";
   const RasterColumn &first = raster.columns.front(), &last = raster.columns.back();

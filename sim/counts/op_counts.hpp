@@ -41,7 +41,7 @@ struct CountTotals {
 };
 
 struct OpCounts {
-  std::string form;
+  GraphForm form = GraphForm::kAsWritten;
   int64_t samples = 0, evaluations = 0;
   std::vector<LayerCount> layers;
   std::vector<AttentionCount> attention;

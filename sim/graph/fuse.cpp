@@ -257,7 +257,7 @@ Model rewrite(const Graph& graph, Weights* weights, int threads) {
   const auto consumers = consumers_of(graph);
   LastReaders readers(graph);
   Model model;
-  model.graph.form = "fused";
+  model.graph.form = GraphForm::kFused;
   std::vector<NodeId> moved(graph.nodes().size(), -1);
   std::vector<bool> merged(graph.nodes().size(), false);
   for (NodeId id = 0; id < graph.size(); ++id) {

@@ -17,6 +17,13 @@
 
 namespace spikeloom {
 
+// The authors' modules, or chains and normalisation merged into weights (sim/graph/fuse.hpp).
+enum class GraphForm { kAsWritten, kFused };
+inline constexpr const char* kGraphFormNames[] = {"as_written", "fused"};
+constexpr const char* name_of(GraphForm form) noexcept {
+  return kGraphFormNames[static_cast<size_t>(form)];
+}
+
 struct Node {
   std::string name;  // dotted module path, unique
   Op op;
@@ -49,7 +56,7 @@ class Graph {
   std::optional<NodeId> find(std::string_view node_name) const;
   std::optional<NodeId> find_output(std::string_view name) const;
   NodeId size() const noexcept { return static_cast<NodeId>(nodes_.size()); }
-  std::string form = "as_written";
+  GraphForm form = GraphForm::kAsWritten;
 
  private:
   // Lets a view look up a name.

@@ -82,6 +82,7 @@ struct LayerCount {
   int64_t input_events = 0;     // spikes; for a real operand 0
   int64_t nonzero_inputs = -1;  // of a real operand with a mask; -1: not recorded
   int64_t event_adds = 0;
+  bool legendre_memory = false;
   int64_t deliveries = 0;
   int64_t real_macs = 0;
   double rate_adds() const {

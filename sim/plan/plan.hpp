@@ -15,6 +15,7 @@ namespace spikeloom {
 // cache). step-major: every step runs through all units (what streaming and feedback need). Same
 // bits.
 enum class Schedule { kLayerMajor, kStepMajor };
+inline constexpr const char* kScheduleNames[] = {"layer-major", "step-major"};
 
 struct PlanOptions {
   Schedule schedule = Schedule::kLayerMajor;

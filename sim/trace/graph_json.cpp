@@ -115,7 +115,7 @@ std::string graph_to_json(const Graph& graph, const Weights* weights) {
   for (const auto& [name, id] : graph.outputs()) {
     outputs.push_back({{"name", name}, {"node", graph.node(id).name}});
   }
-  return dump_json({{"form", graph.form}, {"nodes", nodes}, {"outputs", outputs}});
+  return dump_json({{"form", name_of(graph.form)}, {"nodes", nodes}, {"outputs", outputs}});
 }
 
 }  // namespace spikeloom

@@ -293,7 +293,8 @@ class GraphReader {
 
   Graph read(const json& root) {
     Fields fields(root, name_);
-    graph_.form = fields.choice("form", {"as_written", "fused"}) == 0 ? "as_written" : "fused";
+    graph_.form = static_cast<GraphForm>(
+        fields.choice("form", {std::begin(kGraphFormNames), std::end(kGraphFormNames)}));
     const json& nodes = fields.array("nodes");
     if (nodes.empty() || nodes.size() > static_cast<size_t>(kMostNodes))
       throw fields.fault("nodes", "must list 1 to " + std::to_string(kMostNodes) + " nodes");

@@ -258,7 +258,7 @@ TEST_CASE("a network without spiking projections is judged by nothing that needs
     INFO(verdict.id);
     CHECK((verdict.verdict == Judgement::kNotApplicable) == (verdict.id != "general_form"));
   }
-  CHECK_THAT(chip_table({"", "", "", {run}, {}, 0, 0}, 300),
+  CHECK_THAT(chip_table({"", "", GraphForm::kFused, {run}, {}, 0, 0}, 300),
              Catch::Contains("no projection on the chip reads spikes"));
 }
 
@@ -266,7 +266,6 @@ TEST_CASE("files have all columns, and comparisons read what reports write") {
   const ChipSpec chip = load_chip("loihi1");
   const LoweredNetwork lowered = small_network();
   ChipReport report;
-  report.form = "fused";
   report.runs.push_back(price_run(lowered, chip, replayed(lowered, chip, 5), {5}));
   report.runs.push_back(report.runs[0]);
   report.runs[1].label = "loihi1, \"twice\"";

@@ -173,7 +173,7 @@ TEST_CASE("fan-out tables equal synapses unrolled one by one", "[chip]") {
       const FanOut table = fan_out_of(run.network, projection, run.mapping, cores);
       const FanOut walked = fan_out_of(run.network, projection, by_neuron, cores);
       CHECK(table.first == walked.first);
-      if (format_of(projection.synapses) == "attention") continue;
+      if (format_of(projection.synapses) == SynapseFormat::kAttention) continue;
       const auto source = static_cast<size_t>(projection.source);
       for (uint32_t n = 0; n < run.network.populations[source].neurons(); ++n) {
         std::map<int64_t, int64_t> expected, got, got_walked;

@@ -70,7 +70,8 @@ latency_cycles = 3
                                 "small.toml");
   config.set("noc.link_ns_per_flit=0.5");
   const ChipSpec chip = read_chip(config);
-  const UnitSpec& unit = chip.units[*find_unit(chip, UnitKind::kSynapse, "", "dense")];
+  const UnitSpec& unit =
+      chip.units[*find_unit(chip, UnitKind::kSynapse, "", SynapseFormat::kDense)];
   CHECK(unit.event.energy_pj->value == 23.6);
   CHECK(unit.event.energy_pj->mark == 'P');
   CHECK(unit.event.energy_pj->source == "a paper");

@@ -68,7 +68,7 @@ int64_t differing_bits(const SpikeChunk& chunk, int64_t sample) {
 
 void check(const Model& model, std::shared_ptr<const Backend> backend, Schedule schedule) {
   const auto plan = compile(model.graph, model.weights, std::move(backend), {schedule, kSteps, {}});
-  INFO(plan->backend->name() << ", " << model.graph.form << ", schedule "
+  INFO(plan->backend->name() << ", " << name_of(model.graph.form) << ", schedule "
                              << static_cast<int>(schedule));
   REQUIRE(plan->populations.size() == 17);
   Session session(plan);

@@ -100,10 +100,10 @@ void check_logits(const Session& session, int64_t sample) {
   }
 }
 
-Model model_of(const std::string& form) {
+Model model_of(GraphForm form) {
   const Graph graph = build_spikeformer(golden_config());
   Weights weights = bind_weights(graph, golden().weights);
-  if (form == "fused") return fuse(graph, weights, 2);
+  if (form == GraphForm::kFused) return fuse(graph, weights, 2);
   return {graph, weights};
 }
 
@@ -123,18 +123,18 @@ void run_and_compare(std::shared_ptr<const Backend> backend, const Model& model,
 }  // namespace
 
 TEST_CASE("the reference backend reproduces every golden spike") {
-  const auto form = GENERATE(as<std::string>{}, "as_written", "fused");
+  const auto form = GENERATE(GraphForm::kAsWritten, GraphForm::kFused);
   const auto schedule = GENERATE(Schedule::kLayerMajor, Schedule::kStepMajor);
   run_and_compare(make_reference_backend(), model_of(form), schedule, 1);
 }
 
 TEST_CASE("the cpu backend reproduces every golden spike on every SIMD target and thread count") {
-  const auto form = GENERATE(as<std::string>{}, "as_written", "fused");
+  const auto form = GENERATE(GraphForm::kAsWritten, GraphForm::kFused);
   const Model model = model_of(form);
   for (const std::string& simd : cpu_simd_targets()) {
     for (const Schedule schedule : {Schedule::kLayerMajor, Schedule::kStepMajor}) {
       for (const int threads : {1, 2}) {
-        INFO(form << ", " << simd << ", " << threads << " threads");
+        INFO(name_of(form) << ", " << simd << ", " << threads << " threads");
         run_and_compare(make_cpu_backend(simd), model, schedule, threads);
       }
     }
@@ -143,7 +143,7 @@ TEST_CASE("the cpu backend reproduces every golden spike on every SIMD target an
 
 TEST_CASE("streams and integer attention products agree with the golden ones") {
   const bool reference = GENERATE(true, false);
-  const Model model = model_of("as_written");
+  const Model model = model_of(GraphForm::kAsWritten);
   std::vector<std::string> keep;
   for (const Node& node : model.graph.nodes()) {
     if (node.kind == EdgeKind::kCounts) keep.push_back(node.name);
@@ -202,7 +202,7 @@ TEST_CASE("streams and integer attention products agree with the golden ones") {
 }
 
 TEST_CASE("saving and loading the session between steps changes no spike") {
-  const Model model = model_of("as_written");
+  const Model model = model_of(GraphForm::kAsWritten);
   const auto plan =
       compile(model.graph, model.weights, make_cpu_backend(), {Schedule::kStepMajor, 1, {}});
   Session session(plan);
@@ -218,7 +218,7 @@ TEST_CASE("saving and loading the session between steps changes no spike") {
 
 TEST_CASE("operation counts equal the golden ones as integers, in both forms") {
   const Graph graph = build_spikeformer(golden_config());
-  const Model model = model_of("as_written");
+  const Model model = model_of(GraphForm::kAsWritten);
   Session session(
       compile(model.graph, model.weights, make_cpu_backend(), {Schedule::kLayerMajor, kSteps, {}}));
   OpCounter counter(graph);
@@ -246,7 +246,7 @@ TEST_CASE("operation counts equal the golden ones as integers, in both forms") {
       CHECK(found->input_events == want["input_spikes"]);
       CHECK(found->event_adds == want["exact_ac"]);
     }
-    if (counts.form == "as_written") CHECK(found->op == want["kind"].get<std::string>());
+    if (counts.form == GraphForm::kAsWritten) CHECK(found->op == want["kind"].get<std::string>());
   };
   CHECK(written.layers.size() == expected["layers"].size());
   for (const auto& layer : expected["layers"]) check_layer(layer, written);

@@ -205,5 +205,5 @@ TEST_CASE("populations and outputs keep names and shapes in the fused form") {
     CHECK(before[i].shape == after[i].shape);
   }
   CHECK(graph.outputs().size() == fused.outputs().size());
-  CHECK(fused.form == "fused");
+  CHECK(fused.form == GraphForm::kFused);
 }

@@ -83,6 +83,8 @@ TEST_CASE("values are read by type and the resolved config holds them and the de
   CHECK(config.integer("run.threads", 1, 1, 256) == 4);
   CHECK(config.flag("run.trace", false));
   CHECK(config.choice("run.backend", "reference", {"reference", "cpu"}) == "cpu");
+  enum class Backend { kReference, kCpu };
+  CHECK(config.choice("run.backend", Backend::kReference, {"reference", "cpu"}) == Backend::kCpu);
   CHECK(config.integer("run.seed", 7) == 7);
   CHECK(config.reals("data.mean", {0.5}) == std::vector<double>{0.5});
   CHECK_NOTHROW(config.reject_unknown());

@@ -52,16 +52,16 @@ RunCounts counts_of(const SpikeGptConfig& config, Rate&& rate) {
   counts.dense_same = count_dense_run(graph, run);
   counts.dense_twin = count_dense_run(twin, run);
   counts.other_baselines.push_back({"dense_twin_skipping", "", count_run(twin, run)});
-  counts.executed_form = "as_written";
+  counts.executed_form = GraphForm::kAsWritten;
   counts.steps = 1;
   return counts;
 }
 
-HeadSplit row_of(const LanguageEnergy& language, const std::string& scheme) {
+HeadSplit row_of(const LanguageEnergy& language, Scheme scheme) {
   for (const HeadSplit& row : language.rows) {
     if (row.scheme == scheme && row.pricing.precision == Arithmetic::kFp32) return row;
   }
-  FAIL("no row " << scheme);
+  FAIL("no row " << SchemeName(scheme).text());
   return {};
 }
 
@@ -87,7 +87,7 @@ TEST_CASE("the paper's arithmetic gives the reference's table at every rate") {
     const auto rate = [&](const std::string&) { return row.rate; };
     const auto paper = [&](int64_t layers, int64_t width, int64_t vocabulary) {
       const RunCounts counts = counts_of(shape(layers, width, vocabulary), rate);
-      return row_of(*language_energy(price_run(counts), counts), "paper");
+      return row_of(*language_energy(price_run(counts), counts), Scheme::kPaper);
     };
     // Three printed digits.
     const auto is = [](double expected) { return Approx(expected).epsilon(0.006); };
@@ -134,13 +134,14 @@ TEST_CASE("a network whose spikes drive nothing has no limits on spikes per syna
   const auto rate = [](const std::string&) { return 0.2; };
   const RunCounts counts = counts_of(shape(2, 16, 20), rate);
   const EnergyReport energy = price_run(counts);
-  CHECK(energy.find("dense_same", Arithmetic::kQnnEquiv) == nullptr);
+  CHECK(energy.find(Scheme::kDenseSame, Arithmetic::kQnnEquiv) == nullptr);
   CHECK(break_even(counts.executed().ops, 1, 32).conditions.empty());
   // As built, SpikeGPT is RWKV-4 that skips the same zeros: a tie, which counts as lost.
-  const double built = energy.find("as_built", Arithmetic::kFp32)->total_pJ;
-  CHECK(built == energy.find("dense_twin_skipping", Arithmetic::kFp32)->total_pJ);
+  const double built = energy.find(Scheme::kAsBuilt, Arithmetic::kFp32)->total_pJ;
+  CHECK(built == energy.find(SchemeName("dense_twin_skipping"), Arithmetic::kFp32)->total_pJ);
   for (const Duel& duel : duels(energy)) {
-    if (duel.spiking->scheme == "as_built" && duel.dense->scheme == "dense_twin_skipping")
+    if (duel.spiking->scheme == Scheme::kAsBuilt &&
+        duel.dense->scheme == SchemeName("dense_twin_skipping"))
       CHECK((duel.wins() == (duel.spiking->pricing.precision == Arithmetic::kInt8 &&
                              duel.dense->pricing.precision == Arithmetic::kFp32)));
   }

@@ -41,9 +41,9 @@ struct Example {
     all.precision = precision;
     all.as_written = count_run(graph, run, precision);
     all.fused = all.as_written;
-    all.fused.ops.form = "fused";
+    all.fused.ops.form = GraphForm::kFused;
     all.dense_same = count_dense_run(graph, 1);
-    all.executed_form = "as_written";
+    all.executed_form = GraphForm::kAsWritten;
     all.steps = 4;
     return all;
   }

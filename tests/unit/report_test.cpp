@@ -73,7 +73,7 @@ void add_attention(OpCounts& counts, const json& row, int64_t passes) {
 struct Golden {
   json file = json::parse(std::ifstream(kSource + "/tests/golden/meta_spikeformer/opcounts.json"));
 
-  OpCounts empty(const char* form, int64_t evaluations) const {
+  OpCounts empty(GraphForm form, int64_t evaluations) const {
     OpCounts counts;
     counts.form = form;
     counts.samples = 2;
@@ -81,13 +81,13 @@ struct Golden {
     return counts;
   }
   OpCounts as_written() const {
-    OpCounts counts = empty("as_written", 8);
+    OpCounts counts = empty(GraphForm::kAsWritten, 8);
     for (const json& row : file.at("layers")) add_layer(counts, layer_of(row));
     for (const json& row : file.at("attention")) add_attention(counts, row, 1);
     return counts;
   }
   OpCounts fused() const {
-    OpCounts counts = empty("fused", 8);
+    OpCounts counts = empty(GraphForm::kFused, 8);
     for (const json& row : file.at("layers")) {
       const std::string name = row.at("layer");
       const bool merged = name.find(".attn.") != name.npos ||
@@ -100,7 +100,7 @@ struct Golden {
     return counts;
   }
   OpCounts dense_same() const {
-    OpCounts counts = empty("as_written", 2);
+    OpCounts counts = empty(GraphForm::kAsWritten, 2);
     for (const json& row : file.at("layers")) {
       LayerCount layer = layer_of(row);
       layer.spike_operand = false;
@@ -178,7 +178,7 @@ TEST_CASE("prices of the 45 nm table") {
   CHECK_THROWS_AS(table.at("fp64_add"), Error);
 }
 
-double pJ_of(const EnergyReport& energy, const char* scheme) {
+double pJ_of(const EnergyReport& energy, Scheme scheme) {
   return energy.find(scheme, Arithmetic::kFp32)->total_pJ;
 }
 
@@ -242,19 +242,21 @@ TEST_CASE("the worked example of docs/energy.md") {
   harness.samples = 1;
   counts.neurobench = harness;
   const EnergyReport energy = price_run(counts);
-  CHECK(pJ_of(energy, "neurobench") == Approx(doc.at("`neurobench`")).epsilon(1e-12));
-  CHECK(pJ_of(energy, "syops") == Approx(doc.at("`syops`")).epsilon(1e-12));
-  const auto pJ = [&](const char* scheme, Arithmetic precision) {
+  CHECK(pJ_of(energy, Scheme::kNeurobench) == Approx(doc.at("`neurobench`")).epsilon(1e-12));
+  CHECK(pJ_of(energy, Scheme::kSyops) == Approx(doc.at("`syops`")).epsilon(1e-12));
+  const auto pJ = [&](Scheme scheme, Arithmetic precision) {
     return energy.find(scheme, precision)->total_pJ;
   };
-  CHECK(pJ("paper", Arithmetic::kFp32) == Approx(doc.at("`paper`")).epsilon(1e-12));
-  CHECK(pJ("as_built", Arithmetic::kFp32) == Approx(doc.at("`as_built`")).epsilon(1e-12));
-  CHECK(pJ("event", Arithmetic::kFp32) == Approx(doc.at("`event`")).epsilon(1e-12));
-  CHECK(pJ("dense_same", Arithmetic::kFp32) == Approx(doc.at("`dense_same` fp32")).epsilon(1e-12));
-  CHECK(pJ("dense_same", Arithmetic::kInt8) == Approx(doc.at("`dense_same` int8")).epsilon(1e-12));
-  CHECK(pJ("dense_same", Arithmetic::kQnnEquiv) ==
+  CHECK(pJ(Scheme::kPaper, Arithmetic::kFp32) == Approx(doc.at("`paper`")).epsilon(1e-12));
+  CHECK(pJ(Scheme::kAsBuilt, Arithmetic::kFp32) == Approx(doc.at("`as_built`")).epsilon(1e-12));
+  CHECK(pJ(Scheme::kEvent, Arithmetic::kFp32) == Approx(doc.at("`event`")).epsilon(1e-12));
+  CHECK(pJ(Scheme::kDenseSame, Arithmetic::kFp32) ==
+        Approx(doc.at("`dense_same` fp32")).epsilon(1e-12));
+  CHECK(pJ(Scheme::kDenseSame, Arithmetic::kInt8) ==
+        Approx(doc.at("`dense_same` int8")).epsilon(1e-12));
+  CHECK(pJ(Scheme::kDenseSame, Arithmetic::kQnnEquiv) ==
         Approx(doc.at("`dense_same` qnn_equiv")).epsilon(1e-12));
-  CHECK(pJ("as_built", Arithmetic::kInt8) == Approx(0.3 * 1152 + 0.1 * 114));
+  CHECK(pJ(Scheme::kAsBuilt, Arithmetic::kInt8) == Approx(0.3 * 1152 + 0.1 * 114));
 
   CountedGraph attention;
   attention.ops.attention.push_back({"attn", true, 2, 1, 2, 8, 8, 2, 3, 3, 4, 6, 4, 4});
@@ -281,12 +283,12 @@ TEST_CASE("golden totals of Meta-SpikeFormer to the printed digits") {
   CHECK(nJ(paper_energy(fused, fp32)) == totals.at("energy_nJ_fused_rate").get<double>());
   CHECK(nJ(as_built_energy(fused, fp32)) == totals.at("energy_nJ_fused_exact").get<double>());
   CHECK(nJ(as_built_energy(written, fp32)) == totals.at("energy_nJ_unfused_exact").get<double>());
-  CHECK(nJ(dense_energy("dense_same", same, fp32, 4)) ==
+  CHECK(nJ(dense_energy(Scheme::kDenseSame, same, fp32, 4)) ==
         totals.at("energy_nJ_dense_ann_unfused_one_pass").get<double>());
   CHECK(nJ(paper_energy(fused, fp32)) == 146231.4684);
   CHECK(nJ(as_built_energy(fused, fp32)) == 125128.4916);
   CHECK(nJ(as_built_energy(written, fp32)) == 200950.733);
-  CHECK(nJ(dense_energy("dense_same", same, fp32, 4)) == 316357.824);
+  CHECK(nJ(dense_energy(Scheme::kDenseSame, same, fp32, 4)) == 316357.824);
 
   // event by its definition from the totals
   const double stem_once = totals.at("stem_macs").get<double>() / 4;
@@ -299,8 +301,9 @@ TEST_CASE("golden totals of Meta-SpikeFormer to the printed digits") {
   const double macs = (totals.at("dense_macs_unfused").get<double>() +
                        totals.at("dense_macs_attention").get<double>()) /
                       4;
-  CHECK(dense_energy("dense_same", same, Arithmetic::kInt8, 4).total_pJ == Approx(0.3 * macs));
-  CHECK(dense_energy("dense_same", same, Arithmetic::kQnnEquiv, 4).total_pJ ==
+  CHECK(dense_energy(Scheme::kDenseSame, same, Arithmetic::kInt8, 4).total_pJ ==
+        Approx(0.3 * macs));
+  CHECK(dense_energy(Scheme::kDenseSame, same, Arithmetic::kQnnEquiv, 4).total_pJ ==
         Approx(0.175 * macs));
   CHECK(as_built_energy(fused, fp32).per_sample_pJ() == as_built_energy(fused, fp32).total_pJ / 2);
 }
@@ -326,7 +329,7 @@ TEST_CASE("what is not priced is listed with counts") {
   CHECK(e.spatial_mean == 5 * 8);
   CHECK(e.bias_additions == 5 * 3);
 
-  const SchemeReport twin = dense_energy("dense_twin", counted, Arithmetic::kInt8, 4);
+  const SchemeReport twin = dense_energy(Scheme::kDenseTwin, counted, Arithmetic::kInt8, 4);
   CHECK(twin.total_pJ == Approx(0.3 * 5 * (2 * 3 + 2 * 4 * 4 * 2)));
   std::map<std::string, int64_t> listed;
   for (const UnpricedTerm& term : twin.unpriced) listed[term.text] = term.count;
@@ -351,7 +354,7 @@ TEST_CASE("memory bounds use the width that is read") {
   CHECK(weights.high_pJ == Approx(54 * 0.5 * 2600));
   CHECK(traffic.lines.at(1).low_pJ == Approx((1152 + 114) * 0.5 * 10));
   const MemoryTraffic dense =
-      dense_traffic("dense_same", Example().counts().dense_same.ops, Arithmetic::kInt8);
+      dense_traffic(Scheme::kDenseSame, Example().counts().dense_same.ops, Arithmetic::kInt8);
   CHECK(dense.lines.at(1).accesses == 288 + 576);
   CHECK(dense.lines.at(2).accesses == 16 + 32);
   CHECK(dense.lines.at(0).low_pJ == Approx(54.0 / 8 * 1300));
@@ -374,20 +377,19 @@ TEST_CASE("break-even positions") {
   CHECK(report.layers[0].event_adds_per_weight == Approx(114.0 / 36));
   CHECK(report.layers[0].rate == Approx(8.0 / 128));
   CHECK(report.network.s == Approx(114.0 / 576));
-  std::map<std::string, std::string> position;
+  std::map<std::string, Position> position;
   for (size_t i = 0; i < report.conditions.size(); ++i) {
     position[report.conditions[i].id] = report.layers[0].positions[i];
   }
-  CHECK(position.at("davidson_furber_2021") == "below");
-  CHECK(position.at("dampfhoffer_2023") == "inside");
-  CHECK(position.at("yan_2024") == "inside");  // 6.25 % between 5.7 and 6.4
-  CHECK(position.at("shen_2024") == "below");
-  CHECK(position.at("operations_fp32") == "below");
-  const BreakEvenCondition limit{"x", "", "s", 0.15, 1.38, "", false};
-  CHECK(position_of(limit, 0.149) == "below");
-  CHECK(position_of(limit, 0.15) == "inside");
-  CHECK(position_of(limit, 1.38) == "inside");
-  CHECK(position_of(limit, 1.39) == "above");
+  CHECK(position.at("davidson_furber_2021") == Position::kBelow);
+  CHECK(position.at("dampfhoffer_2023") == Position::kInside);
+  CHECK(position.at("yan_2024") == Position::kInside);  // 6.25 % between 5.7 and 6.4
+  CHECK(position.at("shen_2024") == Position::kBelow);
+  CHECK(position.at("operations_fp32") == Position::kBelow);
+  CHECK(position_of(0.15, 1.38, 0.149) == Position::kBelow);
+  CHECK(position_of(0.15, 1.38, 0.15) == Position::kInside);
+  CHECK(position_of(0.15, 1.38, 1.38) == Position::kInside);
+  CHECK(position_of(0.15, 1.38, 1.39) == Position::kAbove);
   for (const int64_t steps : {1, 4, 5, 6, 10, 12, 16, 17, 64}) {
     for (const BreakEvenCondition& c : break_even_conditions(steps)) {
       CHECK(c.low <= c.high);

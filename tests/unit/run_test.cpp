@@ -248,7 +248,7 @@ TEST_CASE("an experiment built in memory runs like the file that says the same")
   built.dataset.kind = "npy";
   built.dataset.path = data.folder / "sequences.npy";
   built.run.threads = 2;
-  built.run.form = "fused";
+  built.run.form = GraphForm::kFused;
   built.neurobench = true;
   built.output.dir = data.folder / "built";
   const RunResult memory = run_experiment(built, usual());

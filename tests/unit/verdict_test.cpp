@@ -12,10 +12,10 @@ using namespace spikeloom;
 
 namespace {
 
-SchemeReport row_of(const char* scheme, const char* form, Pricing pricing, Evidence evidence,
+SchemeReport row_of(SchemeName scheme, GraphForm form, Pricing pricing, Evidence evidence,
                     double pJ, double share = 1) {
   SchemeReport row;
-  row.scheme = scheme;
+  row.scheme = std::move(scheme);
   row.form = form;
   row.pricing = pricing;
   row.evidence = evidence;
@@ -27,7 +27,7 @@ SchemeReport row_of(const char* scheme, const char* form, Pricing pricing, Evide
 
 EnergyReport energy_of(Arithmetic precision, std::vector<SchemeReport> rows) {
   EnergyReport energy;
-  energy.executed_form = "as_written";
+  energy.executed_form = GraphForm::kAsWritten;
   energy.executed_precision = precision;
   energy.schemes = std::move(rows);
   return energy;
@@ -40,13 +40,19 @@ constexpr Arithmetic kFp32 = Arithmetic::kFp32, kInt8 = Arithmetic::kInt8,
 }  // namespace
 
 TEST_CASE("the verdict: rows in, sentence out") {
-  const SchemeReport ran = row_of("as_built", "as_written", kFp32, kRan, 47000);
-  const SchemeReport guess = row_of("as_built", "as_written", kInt8, kEstimated, 3600);
-  const SchemeReport twin_ran = row_of("dense_twin", "as_written", kFp32, kRan, 126000);
-  const SchemeReport twin = row_of("dense_twin", "as_written", kFp32, kEstimated, 126000);
-  const SchemeReport same = row_of("dense_same", "as_written", kFp32, kEstimated, 46000);
-  const SchemeReport twin_int8 = row_of("dense_twin", "as_written", kInt8, kEstimated, 8200);
-  const SchemeReport twin_qnn = row_of("dense_twin", "as_written", kQnn, kEstimated, 3000);
+  const SchemeReport ran = row_of(Scheme::kAsBuilt, GraphForm::kAsWritten, kFp32, kRan, 47000);
+  const SchemeReport guess =
+      row_of(Scheme::kAsBuilt, GraphForm::kAsWritten, kInt8, kEstimated, 3600);
+  const SchemeReport twin_ran =
+      row_of(Scheme::kDenseTwin, GraphForm::kAsWritten, kFp32, kRan, 126000);
+  const SchemeReport twin =
+      row_of(Scheme::kDenseTwin, GraphForm::kAsWritten, kFp32, kEstimated, 126000);
+  const SchemeReport same =
+      row_of(Scheme::kDenseSame, GraphForm::kAsWritten, kFp32, kEstimated, 46000);
+  const SchemeReport twin_int8 =
+      row_of(Scheme::kDenseTwin, GraphForm::kAsWritten, kInt8, kEstimated, 8200);
+  const SchemeReport twin_qnn =
+      row_of(Scheme::kDenseTwin, GraphForm::kAsWritten, kQnn, kEstimated, 3000);
   struct Case {
     Arithmetic precision;
     std::vector<SchemeReport> rows;
@@ -78,7 +84,8 @@ TEST_CASE("the verdict: rows in, sentence out") {
        "estimated) 3.000 nJ"},
       // A run in int8: its estimate meets the dense estimate, and what ran is told.
       {kInt8,
-       {row_of("as_built", "as_written", {kInt8, true}, kRan, 37000), guess, twin_ran, twin_int8},
+       {row_of(Scheme::kAsBuilt, GraphForm::kAsWritten, {kInt8, true}, kRan, 37000), guess,
+        twin_ran, twin_int8},
        false,
        "WINS as estimated, but what ran, as_built (as_written, int8, ran), cost 37.00 nJ, more "
        "than "
@@ -87,7 +94,8 @@ TEST_CASE("the verdict: rows in, sentence out") {
        "(int8, estimated) 8.200 nJ; best against best, as_built (as_written, int8 throughout, "
        "estimated) 3.600 nJ per sample beats dense_twin (int8, estimated) 8.200 nJ"},
       {kInt8,
-       {row_of("as_built", "as_written", {kInt8, true}, kRan, 8000), guess, twin_ran, twin_int8},
+       {row_of(Scheme::kAsBuilt, GraphForm::kAsWritten, {kInt8, true}, kRan, 8000), guess, twin_ran,
+        twin_int8},
        false,
        "WINS as estimated, and what ran, as_built (as_written, int8, ran), cost 8.000 nJ, less "
        "than "
@@ -97,21 +105,21 @@ TEST_CASE("the verdict: rows in, sentence out") {
        "estimated) 3.600 nJ per sample beats dense_twin (int8, estimated) 8.200 nJ"},
       // Rules that leave work out win nothing.
       {kFp32,
-       {ran, row_of("neurobench", "as_written", kFp32, kRan, 5, 0.5), twin_ran},
+       {ran, row_of(Scheme::kNeurobench, GraphForm::kAsWritten, kFp32, kRan, 5, 0.5), twin_ran},
        false,
        "WINS: at equal precision and evidence, as_built (as_written, fp32, ran) 47.00 nJ per "
        "sample beats dense_twin (fp32, ran) 126.0 nJ; best against best, as_built (as_written, "
        "fp32, ran) 47.00 nJ per sample beats dense_twin (fp32, ran) 126.0 nJ"},
       // A tie is neither won nor lost; energies that only look equal are written out.
       {kFp32,
-       {row_of("as_built", "as_written", kFp32, kRan, 46000), same},
+       {row_of(Scheme::kAsBuilt, GraphForm::kAsWritten, kFp32, kRan, 46000), same},
        false,
        "TIES: at equal precision, though no dense network ran, as_built (as_written, fp32, ran) "
        "46.00 nJ per sample ties with dense_same (fp32, estimated) 46.00 nJ; best against best, "
        "as_built (as_written, fp32, ran) 46.00 nJ per sample ties with dense_same (fp32, "
        "estimated) 46.00 nJ"},
       {kFp32,
-       {row_of("as_built", "as_written", kFp32, kRan, 45999.5), same},
+       {row_of(Scheme::kAsBuilt, GraphForm::kAsWritten, kFp32, kRan, 45999.5), same},
        false,
        "WINS: at equal precision, though no dense network ran, as_built (as_written, fp32, ran) "
        "45999.5 pJ per sample beats dense_same (fp32, estimated) 46000 pJ; best against best, "
@@ -154,13 +162,14 @@ struct Rng {
 EnergyReport random_rows(Rng& rng, Arithmetic precision) {
   EnergyReport energy = energy_of(precision, {});
   const auto pJ = [&] { return std::round(std::pow(10.0, 2 + 4 * rng.uniform())); };
-  const auto add = [&](const char* scheme, const char* form, Pricing pricing, Evidence evidence) {
-    const bool part = std::string_view(scheme) == "neurobench";
+  const auto add = [&](const SchemeName& scheme, GraphForm form, Pricing pricing,
+                       Evidence evidence) {
+    const bool part = scheme == Scheme::kNeurobench;
     energy.schemes.push_back(row_of(scheme, form, pricing, evidence, pJ(), part ? 0.9 : 1));
   };
-  for (const char* form : {"as_written", "fused"}) {
+  for (const GraphForm form : {GraphForm::kAsWritten, GraphForm::kFused}) {
     const Evidence evidence = form == energy.executed_form ? kRan : kEstimated;
-    for (const char* scheme : {"as_built", "event", "neurobench"}) {
+    for (const Scheme scheme : {Scheme::kAsBuilt, Scheme::kEvent, Scheme::kNeurobench}) {
       if (precision != kFp32) add(scheme, form, {precision, true}, evidence);
       for (const Arithmetic all : {kFp32, kInt8, kInt16}) {
         if (all == kInt16 && precision != kInt16) continue;
@@ -169,12 +178,13 @@ EnergyReport random_rows(Rng& rng, Arithmetic precision) {
     }
   }
   const bool twin_ran = rng.uniform() < 0.5;
-  for (const char* scheme : {"dense_same", "dense_twin", "dense_gpt"}) {
-    if (rng.uniform() < 0.3 && std::string_view(scheme) != "dense_same") continue;
+  for (const SchemeName& scheme :
+       {SchemeName(Scheme::kDenseSame), SchemeName(Scheme::kDenseTwin), SchemeName("dense_gpt")}) {
+    if (rng.uniform() < 0.3 && scheme != Scheme::kDenseSame) continue;
     for (const Arithmetic all : {kFp32, kInt8, kQnn, kInt16}) {
       if (all == kInt16 && precision != kInt16) continue;
-      const bool ran = twin_ran && all == kFp32 && std::string_view(scheme) == "dense_twin";
-      add(scheme, "as_written", all, ran ? kRan : kEstimated);
+      const bool ran = twin_ran && all == kFp32 && scheme == Scheme::kDenseTwin;
+      add(scheme, GraphForm::kAsWritten, all, ran ? kRan : kEstimated);
     }
   }
   return energy;
@@ -227,7 +237,7 @@ TEST_CASE("no set of rows makes a verdict that contradicts them") {
       }
     }
     // What ran is told, with its own price.
-    const SchemeReport* ran = energy.of_run("as_built");
+    const SchemeReport* ran = energy.of_run(Scheme::kAsBuilt);
     CHECK(line.find(ran->label()) != line.npos);
     CHECK(line.find(energy_text(ran->per_sample_pJ())) != line.npos);
   }
@@ -243,17 +253,18 @@ TEST_CASE("a run in another precision is priced as it ran") {
                         Case{Precision::kInt8, 4.6 * 1152 + 0.1 * 114, 4.6 * 288 + 0.1 * 114},
                         Case{Precision::kAcc16, 4.6 * 1152 + 0.05 * 114, 4.6 * 288 + 0.05 * 114}}) {
     const EnergyReport energy = price_run(Example().counts(c.precision));
-    CHECK(energy.of_run("as_built")->total_pJ == Approx(c.as_built).epsilon(1e-12));
-    CHECK(energy.of_run("event")->total_pJ == Approx(c.event).epsilon(1e-12));
-    CHECK(energy.of_run("as_built")->evidence == kRan);
-    CHECK(energy.of_run("as_built", "fused")->evidence == kEstimated);
-    CHECK(energy.of_run("paper")->evidence == kEstimated);
-    CHECK(energy.of_run("syops")->evidence == kEstimated);
-    CHECK(energy.find("as_built", kFp32)->total_pJ == Approx(4.6 * 1152 + 0.9 * 114));
-    CHECK(energy.find("as_built", kInt8)->total_pJ == Approx(0.3 * 1152 + 0.1 * 114));
+    CHECK(energy.of_run(Scheme::kAsBuilt)->total_pJ == Approx(c.as_built).epsilon(1e-12));
+    CHECK(energy.of_run(Scheme::kEvent)->total_pJ == Approx(c.event).epsilon(1e-12));
+    CHECK(energy.of_run(Scheme::kAsBuilt)->evidence == kRan);
+    CHECK(energy.of_run(Scheme::kAsBuilt, GraphForm::kFused)->evidence == kEstimated);
+    CHECK(energy.of_run(Scheme::kPaper)->evidence == kEstimated);
+    CHECK(energy.of_run(Scheme::kSyops)->evidence == kEstimated);
+    CHECK(energy.find(Scheme::kAsBuilt, kFp32)->total_pJ == Approx(4.6 * 1152 + 0.9 * 114));
+    CHECK(energy.find(Scheme::kAsBuilt, kInt8)->total_pJ == Approx(0.3 * 1152 + 0.1 * 114));
     for (const SchemeReport& row : energy.schemes) {
-      CHECK((row.evidence == kRan) == (&row == energy.of_run(row.scheme) &&
-                                       (row.scheme == "as_built" || row.scheme == "event")));
+      CHECK((row.evidence == kRan) ==
+            (&row == energy.of_run(row.scheme) &&
+             (row.scheme == Scheme::kAsBuilt || row.scheme == Scheme::kEvent)));
       for (const EnergyLine& line : row.lines) CHECK_FALSE(line.price_source.empty());
     }
   }
@@ -267,8 +278,19 @@ TEST_CASE("rules that leave attention out have no ratio") {
     counted->ops.totals.qkv_q_gated_adds = 4;
   }
   const EnergyReport energy = price_run(counts);
-  CHECK(energy.of_run("syops")->priced_share == Approx(1 - 10.0 / (1152 + 114 + 10)));
-  CHECK(energy.of_run("as_built")->priced_share == 1);
+  CHECK(energy.of_run(Scheme::kSyops)->priced_share == Approx(1 - 10.0 / (1152 + 114 + 10)));
+  CHECK(energy.of_run(Scheme::kAsBuilt)->priced_share == 1);
   for (const Duel& duel : duels(energy))
-    CHECK(duel.same_work() == (duel.spiking->scheme != "syops"));
+    CHECK(duel.same_work() == (duel.spiking->scheme != Scheme::kSyops));
+}
+
+TEST_CASE("schemes by name and back") {
+  for (const Scheme scheme : {Scheme::kPaper, Scheme::kEventDecomposed, Scheme::kSyops,
+                              Scheme::kDenseSame, Scheme::kDenseTwin})
+    CHECK(scheme_named(SchemeName(scheme).text()) == SchemeName(scheme));
+  CHECK(scheme_named("dense_gpt") == SchemeName("dense_gpt"));
+  CHECK(scheme_named("dense_gpt")->is_dense());
+  CHECK(scheme_named("dense_gpt") != SchemeName("dense_kwt1"));
+  CHECK_FALSE(scheme_named("hardware"));
+  CHECK_FALSE(scheme_named(""));
 }

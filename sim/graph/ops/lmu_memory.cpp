@@ -59,6 +59,7 @@ NodeWork LmuMemory::work(const NodeRun& run) const {
   LayerCount count = run.layer(order * (form == LmuForm::kRecurrent ? order + 1 : taps), 0);
   count.dense_macs = count.dense_macs_once = count.real_macs =
       run.samples() * macs_of(*this, run.steps());
+  count.legendre_memory = true;
   count.spike_operand = count.spike_operand && form != LmuForm::kFft;
   if (!count.spike_operand) return {.layer = count};
   const SpikeOperand spikes = run.spikes();
