@@ -1,10 +1,9 @@
-#include <fmt/format.h>
-
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/io/json.hpp"
 #include "hw_model/report/chip_json.hpp"
-#include "hw_model/report/csv.hpp"
+#include "hw_model/report/section.hpp"
 
 namespace spikeloom {
 namespace {
@@ -160,8 +159,8 @@ Json run_json(const ChipRun& run) {
 }
 
 // Empty where it is not known.
-std::string cell(bool known, double value) {
-  return known ? fmt::format("{}", value) : "";
+Cell number(double value, bool known = true) {
+  return {Show::kNumber, known ? value : std::nan("")};
 }
 
 }  // namespace
@@ -200,56 +199,84 @@ std::string chip_json(const ChipReport& report) {
 }
 
 std::string chip_csv(const ChipReport& report) {
-  std::string csv =
-      "run,kind,name,count,neurons,updates,fired,packets_in,packets_out,events,joules\n";
+  Table table =
+      table_of("run,kind,name,count,neurons,updates,fired,packets_in,packets_out,events,joules");
   for (const ChipRun& run : report.runs) {
-    const std::string label = csv_cell(run.label);
     for (const ChipRun::Operation& op : run.operations) {
-      csv += fmt::format("{},operation,{},{},,,,,,,{}\n", label, csv_cell(op.name), op.count,
-                         op.priced ? fmt::format("{}", op.joules) : "");
+      add_row(table, {{"run", run.label},
+                      {"kind", "operation"},
+                      {"name", op.name},
+                      {"count", op.count},
+                      {"joules", number(op.joules, op.priced)}});
     }
     for (const ChipRun::Layer& layer : run.layers) {
-      csv += fmt::format("{},layer,{},,{},{},{},,{},{},{}\n", label, csv_cell(layer.name),
-                         layer.neurons, layer.updates, layer.fired, layer.packets, layer.events,
-                         layer.joules);
+      add_row(table, {{"run", run.label},
+                      {"kind", "layer"},
+                      {"name", layer.name},
+                      {"neurons", layer.neurons},
+                      {"updates", layer.updates},
+                      {"fired", layer.fired},
+                      {"packets_out", layer.packets},
+                      {"events", layer.events},
+                      {"joules", number(layer.joules)}});
     }
     for (const ChipRun::Core& core : run.core_rows) {
-      csv += fmt::format("{},core,{},,,,,{},{},{},{}\n", label, core.core, core.packets_in,
-                         core.packets_out, core.events, core.joules);
+      add_row(table, {{"run", run.label},
+                      {"kind", "core"},
+                      {"name", int64_t{core.core}},
+                      {"packets_in", core.packets_in},
+                      {"packets_out", core.packets_out},
+                      {"events", core.events},
+                      {"joules", number(core.joules)}});
     }
   }
-  return csv;
+  return to_csv(table);
 }
 
 std::string sweep_csv(const ChipReport& report) {
-  std::string csv = "chip";
+  std::string keys = "chip";
   if (!report.runs.empty()) {
-    for (const auto& [key, value] : report.runs[0].settings) csv += "," + csv_cell(key);
+    for (const auto& [key, value] : report.runs[0].settings) keys += "," + key;
   }
-  csv +=
-      ",energy_j,dynamic_j,static_j,idle_j,sync_j,host_j,reload_j,latency_s,step_s,"
-      "inferences_per_s,cores,tiles,chips,utilisation,packets,hops,synaptic_events,weakest_"
-      "evidence,unpriced,refused,weight_bits,on_chip,priced,ratio\n";
+  Table table =
+      table_of(keys +
+               ",energy_j,dynamic_j,static_j,idle_j,sync_j,host_j,reload_j,latency_s,step_s,"
+               "inferences_per_s,cores,tiles,chips,utilisation,packets,hops,synaptic_events,"
+               "weakest_evidence,unpriced,refused,weight_bits,on_chip,priced,ratio");
   for (const ChipRun& run : report.runs) {
-    csv += csv_cell(run.chip);
-    for (const auto& [key, value] : run.settings) csv += "," + csv_cell(value);
-    if (!run.refused.empty()) {
-      csv += std::string(20, ',') + csv_cell(run.refused) + ",,,,\n";
-      continue;
-    }
+    std::map<std::string, Cell> cells{{"chip", run.chip}};
+    for (const auto& [key, value] : run.settings) cells.insert_or_assign(key, value);
     const ChipRun::Known& known = run.known;
-    csv += fmt::format(",{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},,{},{},{},{}\n",
-                       run.total_j, run.dynamic_j, cell(known.static_j, run.static_j),
-                       cell(known.idle_j, run.idle_j), cell(known.sync_j, run.sync_j),
-                       cell(known.host_j, run.host_j), cell(known.reload_j, run.reload_j),
-                       cell(known.time, run.latency_s), cell(known.time, run.step_s),
-                       cell(known.time, run.throughput), run.cores_used, run.tiles_used,
-                       run.chips_used, cell(known.time, run.utilisation), run.totals.messages,
-                       run.totals.hops, run.totals.events, run.weakest, run.unpriced.size(),
-                       run.weight_bits, run.coverage.on_chip, run.coverage.priced,
-                       cell(ratio_of(report, run) > 0, ratio_of(report, run)));
+    if (!run.refused.empty()) {
+      cells.insert({"refused", run.refused});
+    } else {
+      cells.insert({{"energy_j", number(run.total_j)},
+                    {"dynamic_j", number(run.dynamic_j)},
+                    {"static_j", number(run.static_j, known.static_j)},
+                    {"idle_j", number(run.idle_j, known.idle_j)},
+                    {"sync_j", number(run.sync_j, known.sync_j)},
+                    {"host_j", number(run.host_j, known.host_j)},
+                    {"reload_j", number(run.reload_j, known.reload_j)},
+                    {"latency_s", number(run.latency_s, known.time)},
+                    {"step_s", number(run.step_s, known.time)},
+                    {"inferences_per_s", number(run.throughput, known.time)},
+                    {"cores", run.cores_used},
+                    {"tiles", run.tiles_used},
+                    {"chips", run.chips_used},
+                    {"utilisation", number(run.utilisation, known.time)},
+                    {"packets", run.totals.messages},
+                    {"hops", run.totals.hops},
+                    {"synaptic_events", run.totals.events},
+                    {"weakest_evidence", std::string(1, run.weakest)},
+                    {"unpriced", static_cast<int64_t>(run.unpriced.size())},
+                    {"weight_bits", run.weight_bits},
+                    {"on_chip", number(run.coverage.on_chip)},
+                    {"priced", number(run.coverage.priced)},
+                    {"ratio", number(ratio_of(report, run), ratio_of(report, run) > 0)}});
+    }
+    add_row(table, std::move(cells));
   }
-  return csv;
+  return to_csv(table);
 }
 
 }  // namespace spikeloom

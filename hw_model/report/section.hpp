@@ -5,8 +5,10 @@
 // Texts may be untrusted (names of layers, files): every renderer escapes them or makes them safe to
 // print. Thread-safe: pure functions.
 
+#include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +38,7 @@ struct Cell {
   Cell(std::string words) : text(std::move(words)) {}
   Cell(std::string_view words) : text(words) {}
   Cell(const char* words) : text(words) {}
+  Cell(int64_t count) : text(std::to_string(count)) {}  // every digit, whatever its size
   // NOLINTEND(google-explicit-constructor)
   Cell(Show how, double number, std::string behind = "")
       : show(how), value(number), text(std::move(behind)) {}
@@ -115,10 +118,16 @@ std::string to_html(const Section& section);
 std::string to_html(const Table& table);
 std::string to_html(const std::vector<Section>& sections);
 
+// A table for programs: columns by their keys of CSV, "form,kind,name". Rows name the cells they
+// have, others are empty.
+Table table_of(std::string_view keys);
+void add_row(Table& table, std::map<std::string, Cell> cells);
+
 // RFC 4180: unrounded numbers, one unit per column, in its name.
 std::string to_csv(const Table& table);
 // One SI prefix per column, chosen by its largest value and written in its head; four significant
-// digits. Notes stand below (Markdown) or as comments above it (LaTeX, which needs booktabs alone).
+// digits. Notes stand below (Markdown) or as comments above it (LaTeX, which needs booktabs alone);
+// parts follow.
 std::string to_markdown(const Section& section);
 std::string to_latex(const Section& section);
 

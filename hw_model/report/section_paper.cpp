@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "core/io/hint.hpp"
-#include "hw_model/report/csv.hpp"
 #include "hw_model/report/section.hpp"
 
 namespace spikeloom {
@@ -139,19 +138,48 @@ std::string key_of(const Column& column) {
   return unit.empty() ? key : key + "_" + unit;
 }
 
+// Cells that hold commas, quotes or line breaks are quoted.
+std::string csv_cell(std::string_view cell) {
+  if (cell.find_first_of(",\"\r\n") == cell.npos) return std::string(cell);
+  std::string out = "\"";
+  for (const char c : cell) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + '"';
+}
+
+// The shortest text that reads back as the number; "" for what is not finite.
+std::string csv_text(const Cell& cell) {
+  if (cell.show == Show::kText) return csv_cell(cell.text);
+  return std::isfinite(cell.value) ? fmt::format("{}", cell.value) : "";
+}
+
 }  // namespace
 
-std::string to_csv(const Table& table) {
-  std::vector<std::string> head;
-  for (const Column& column : table.columns) head.push_back(key_of(column));
-  std::string out = csv_line(head);
-  for (const auto& row : table.rows) {
-    std::vector<std::string> cells;
-    for (const Cell& cell : row)
-      cells.push_back(cell.show == Show::kText ? cell.text : csv_number(cell.value));
-    out += csv_line(cells);
+Table table_of(std::string_view keys) {
+  Table table;
+  for (size_t at = 0, end = 0; at <= keys.size(); at = end + 1) {
+    end = std::min(keys.find(',', at), keys.size());
+    const std::string key(keys.substr(at, end - at));
+    table.columns.push_back({key, Align::kLeft, "", key});
   }
-  return out;
+  return table;
+}
+
+void add_row(Table& table, std::map<std::string, Cell> cells) {
+  auto& row = table.rows.emplace_back();
+  for (const Column& column : table.columns) {
+    const auto cell = cells.find(column.key);
+    row.push_back(cell == cells.end() ? Cell("") : std::move(cell->second));
+  }
+}
+
+std::string to_csv(const Table& table) {
+  std::string out;
+  for (const Column& column : table.columns)
+    out += (out.empty() ? "" : ",") + csv_cell(key_of(column));
+  for (const auto& row : table.rows) {
+    for (size_t c = 0; c < row.size(); ++c) out += (c == 0 ? '\n' : ',') + csv_text(row[c]);
+  }
+  return out + "\n";
 }
 
 std::string to_markdown(const Section& section) {
@@ -170,6 +198,8 @@ std::string to_markdown(const Section& section) {
   for (const std::string& note : section.notes) out += "\n" + markdown_text(note) + "\n";
   if (!section.items.empty()) out += "\n";
   for (const std::string& item : section.items) out += "* " + markdown_text(item) + "\n";
+  for (const Section& part : section.parts)
+    out += "\n**" + markdown_text(part.heading) + "**\n\n" + to_markdown(part);
   return out;
 }
 
@@ -192,7 +222,10 @@ std::string to_latex(const Section& section) {
     }
     out += " \\\\\n";
   }
-  return out + "\\bottomrule\n\\end{tabular}\n";
+  out += "\\bottomrule\n\\end{tabular}\n";
+  for (const Section& part : section.parts)
+    out += "\n% " + printable(part.heading, 4000) + "\n" + to_latex(part);
+  return out;
 }
 
 }  // namespace spikeloom

@@ -124,3 +124,10 @@ TEST_CASE("numbers as they are read") {
   CHECK(to_text(std::vector<Fact>{{"a", "3 × 2", "note"}, {"long", "x", ""}}, 80) ==
         "a     3 x 2: note\nlong  x\n");
 }
+
+TEST_CASE("rows by key: what is not named is empty, counts keep every digit") {
+  Table table = table_of("name,count,joules");
+  add_row(table, {{"joules", {kNumber, 0.25}}, {"name", "a, \"b\""}});
+  add_row(table, {{"count", (int64_t{1} << 62) + 1}, {"joules", {kNumber, std::nan("")}}});
+  CHECK(to_csv(table) == "name,count,joules\n\"a, \"\"b\"\"\",,0.25\n,4611686018427387905,\n");
+}
