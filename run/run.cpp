@@ -149,6 +149,7 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
 std::vector<std::string> files_of(const Experiment& experiment, const Graph& graph) {
   std::vector<std::string> files{"report.json", "report.csv", "energy.csv", "page.html"};
   const Experiment::Output& output = experiment.output;
+  if (experiment.chip) files.emplace_back("chip.csv");
   if (experiment.trace.enabled) files.emplace_back("trace.h5");
   if (output.logits) files.emplace_back("logits.npy");
   if (output.per_step) files.emplace_back("logits_steps.npy");
@@ -304,6 +305,11 @@ RunResult run_experiment(const Experiment& given, const RunOptions& options) {
   energy_file.write(to_energy_csv(result.report));
   page_file.write(page_of(experiment, json));
   for (OutputFile* file : {&json_file, &csv_file, &energy_file, &page_file}) file->commit();
+  if (const auto& hardware = result.report.input.hardware) {
+    ChipReport alone;
+    alone.runs = {*hardware};
+    write_text_file(dir / "chip.csv", chip_csv(alone));
+  }
   result.folder = dir;
   result.files = files_of(experiment, network.model.graph);
   result.unit = loaded.source.info().unit;

@@ -40,7 +40,8 @@ struct RunResult {
   const std::string& signature() const { return report.input.signature; }
 };
 
-// Writes report.json, report.csv, energy.csv, page.html, trace.h5, logits.npy and what else is asked for into output.dir.
+// Writes report.json, report.csv, energy.csv, page.html, with a chip chip.csv, trace.h5, logits.npy
+// and what else is asked for into output.dir.
 // Throws Error: kUsage for what the experiment says, kData for files that do not fit, kCapacity
 // where the machine is too small, kRuntime where writing fails, kInterrupted where it was cancelled
 // before there was anything to keep.

@@ -7,6 +7,8 @@
 #include <limits>
 
 #include "core/error.hpp"
+#include "hw_model/report/chip_compare.hpp"
+#include "hw_model/report/chip_sections.hpp"
 #include "hw_model/report/report_view.hpp"
 
 namespace spikeloom {
@@ -161,6 +163,12 @@ Section paper_table(const std::vector<NamedReport>& reports) {
   share({"accuracy", kRight, "%"}, {"accuracy"});
   share({"accuracy of the twin", kRight, "%", "twin_accuracy_fraction"},
         {"dense_twin", "accuracy"});
+  for (const NamedReport& report : reports) {
+    const auto chip = chip_of(report.json);
+    if (!chip) continue;
+    out.parts.push_back(hardware_section(*chip));
+    out.parts.back().heading = short_name(report.name) + " on a chip: " + chip->chip;
+  }
   columns.add({"bits per token"}, [](const NamedReport& r) {
     return Cell(kNumber, number_in(r.json, {"language", "bits_per_token"}));
   });

@@ -9,6 +9,8 @@
 #include <set>
 
 #include "core/io/text.hpp"
+#include "hw_model/report/chip_compare.hpp"
+#include "hw_model/report/chip_sections.hpp"
 #include "hw_model/report/draw/svg.hpp"
 #include "hw_model/report/report_view.hpp"
 
@@ -342,7 +344,9 @@ Section unpriced_section(const Json& report) {
 }
 
 std::vector<Section> report_sections(const Json& report, std::vector<Section> traced) {
-  std::vector<Section> out{energy_section(report), network_section(report)};
+  std::vector<Section> out{energy_section(report)};
+  if (const auto chip = chip_of(report)) out.push_back(hardware_section(*chip));
+  out.push_back(network_section(report));
   if (traced.empty()) traced.push_back(report_rates(report));
   for (Section& section : traced) out.push_back(std::move(section));
   for (Section section :

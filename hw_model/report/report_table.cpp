@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "core/io/text.hpp"
-#include "hw_model/report/chip_sections.hpp"
 #include "hw_model/report/report.hpp"
 #include "hw_model/report/report_sections.hpp"
 
@@ -17,11 +16,7 @@ std::string to_table(const Report& report, size_t width) {
   std::vector<Fact> facts = report_facts(json);
   facts.insert(facts.begin(), {"data", report.input.dataset, ""});
   out += '\n' + to_text(facts, width);
-  std::vector<Section> sections = report_sections(json);
-  // A whole chip: no ratio to baselines of arithmetic alone.
-  if (report.input.hardware)
-    sections.insert(sections.begin() + 1, hardware_section(*report.input.hardware));
-  out += to_text(sections, width);
+  out += to_text(report_sections(json), width);
   for (const std::string& warning : report.input.warnings)
     out += wrap("warning: " + warning, 9, width);
   return out;

@@ -134,9 +134,9 @@ TEST_CASE("a run tells what it did, and leaves the files that it names") {
   CHECK(result.unit == "sample");
   CHECK_FALSE(result.cancelled);
   CHECK(result.files == std::vector<std::string>{"report.json", "report.csv", "energy.csv",
-                                                 "page.html", "trace.h5", "logits.npy",
+                                                 "page.html", "chip.csv", "trace.h5", "logits.npy",
                                                  "block3.0.npy"});
-  CHECK(std::distance(fs::directory_iterator(result.folder), fs::directory_iterator()) == 7);
+  CHECK(std::distance(fs::directory_iterator(result.folder), fs::directory_iterator()) == 8);
   const nlohmann::json report = load_json(result.folder / "report.json");
   CHECK(report["signature"] == result.signature());
   CHECK(report["verdict"][0] == result.report.verdict.lines()[0]);
