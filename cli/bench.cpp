@@ -27,47 +27,43 @@ using nlohmann::json;
 using Values = options::variables_map;
 
 CommandLine command_line() {
-  CommandLine line;
-  line.usage = "spikeloom bench kernels|nets [OPTIONS]";
-  line.about =
+  CommandLine line{
+      "spikeloom bench kernels|nets [OPTIONS]",
       "Measures the engine on this machine beside its competitors, in turns, in one run: medians "
       "of rounds, processor time on one thread, time on the wall on several. Compare figures of "
-      "one "
-      "run only.\n"
-      "  kernels   single layers at chosen firing rates: event-driven, dense, and oneDNN's fp32, "
-      "bf16 and int8 where it was built in; results are compared first\n"
-      "  nets      whole networks, batch 1, random weights, thresholds chosen so that every "
-      "population fires at the rate; PyTorch, eager, where it is installed";
-  const auto texts = [] { return options::value<std::vector<std::string>>()->composing(); };
-  const auto text = [] { return options::value<std::string>(); };
-  line.named.add_options()(
-      "layer", texts(),
-      "kernels: layers instead of the usual ones, repeatable: linear:784x360x1440 (rows x inputs "
-      "x outputs), conv3x3:128x512@28 (inputs x outputs @ size), conv1x1, depthwise7x7:128@56, "
-      "attention:196x8x45 (tokens x heads x width), lif:784x1440, lmu:512@128 (order @ steps), "
-      "real-linear, real-conv1x1 (operands that are no spikes)")(
-      "net", texts(),
-      "nets: meta15m, meta55m, spikegpt216m, lmuformer, repeatable; all of them if not given; "
-      "meta_tiny, spikegpt_tiny, lmuformer_tiny to try the command")(
-      "rates", text(), "firing rates in percent; 5,10,20,30,50,100 for kernels, 10,25 for nets")(
-      "steps", text(), "kernels: time steps a call; 1,4")(
-      "threads", text(), "threads of everyone; 1 for kernels, 1,2 for nets")(
-      "precision", text()->default_value("fp32"),
-      "precisions of the engine, for those layers that they change: fp32, acc16, int8, bf16")(
-      "correlated", "kernels: also spikes that come as whole rows and as whole channels")(
-      "reference", "kernels: also the reference backend, which is slow")(
-      "rounds", options::value<int64_t>()->default_value(9), "rounds, 1 to 1000")(
-      "turn-ms", text(),
-      "least milliseconds of a turn, short calls are repeated; 4 for kernels, 100 for nets")(
-      "simd", text()->default_value(""), "SIMD target of the engine, the best one if not given")(
-      "torch", text()->default_value("python3"),
-      "nets: a Python that has PyTorch, and perhaps onnxruntime or OpenVINO")(
-      "driver", text()->default_value("tests/bench/torch_nets.py"),
-      "nets: the program it runs, part of the source")("json", text(),
-                                                       "write everything to this file")(
-      "html", text(), "write a page: speed-up against firing rate, where lines cross");
-  line.hidden.add_options()("what", text()->required());
-  line.words.add("what", 1);
+      "one run only.\n  kernels   single layers at chosen firing rates: event-driven, dense, and "
+      "oneDNN's fp32, bf16 and int8 where it was built in; results are compared first\n  nets      "
+      "whole networks, batch 1, random weights, thresholds chosen so that every population fires "
+      "at the rate; PyTorch, eager, where it is installed"};
+  add_options(
+      line,
+      {{"layer", texts(),
+        "kernels: layers instead of the usual ones, repeatable: linear:784x360x1440 (rows x inputs "
+        "x outputs), conv3x3:128x512@28 (inputs x outputs @ size), conv1x1, depthwise7x7:128@56, "
+        "attention:196x8x45 (tokens x heads x width), lif:784x1440, lmu:512@128 (order @ steps), "
+        "real-linear, real-conv1x1 (operands that are no spikes)"},
+       {"net", texts(),
+        "nets: meta15m, meta55m, spikegpt216m, lmuformer, repeatable; all of them if not given; "
+        "meta_tiny, spikegpt_tiny, lmuformer_tiny to try the command"},
+       {"rates", text(), "firing rates in percent; 5,10,20,30,50,100 for kernels, 10,25 for nets"},
+       {"steps", text(), "kernels: time steps a call; 1,4"},
+       {"threads", text(), "threads of everyone; 1 for kernels, 1,2 for nets"},
+       {"precision", text("fp32"),
+        "precisions of the engine, for those layers that they change: fp32, acc16, int8, bf16"},
+       {"correlated", nullptr,
+        "kernels: also spikes that come as whole rows and as whole channels"},
+       {"reference", nullptr, "kernels: also the reference backend, which is slow"},
+       {"rounds", whole(9), "rounds, 1 to 1000"},
+       {"turn-ms", text(),
+        "least milliseconds of a turn, short calls are repeated; 4 for kernels, 100 for nets"},
+       {"simd", text(""), "SIMD target of the engine, the best one if not given"},
+       {"torch", text("python3"),
+        "nets: a Python that has PyTorch, and perhaps onnxruntime or OpenVINO"},
+       {"driver", text("tests/bench/torch_nets.py"),
+        "nets: the program it runs, part of the source"},
+       {"json", text(), "write everything to this file"},
+       {"html", text(), "write a page: speed-up against firing rate, where lines cross"}});
+  add_word(line, "what");
   return line;
 }
 
@@ -127,18 +123,18 @@ BenchOptions options_of(const Values& values, bool kernels) {
     result.rates.push_back(percent / 100);
   result.steps = counts(values, "steps", "1,4", 1024);
   result.threads = counts(values, "threads", kernels ? "1" : "1,2", 1024);
-  result.precisions = split_list(values["precision"].as<std::string>(), "--precision");
+  result.precisions = split_list(text_of(values, "precision"), "--precision");
   for (const std::string& precision : result.precisions) precision_named(precision);
   result.turns.rounds = in_range<int64_t>(values, "rounds", 1, 1000);
   const auto turn = numbers(values, "turn-ms", kernels ? "4" : "100", 0, 60000);
   if (turn.size() != 1) throw usage_error("--turn-ms: expected one number");
   result.turns.seconds = turn[0] / 1000;
   result.cpu = cpu_options_of_environment();
-  result.cpu.simd = values["simd"].as<std::string>();
+  result.cpu.simd = text_of(values, "simd");
   result.correlated = values.count("correlated") > 0;
   result.reference = values.count("reference") > 0;
-  result.python = values["torch"].as<std::string>();
-  result.driver = values["driver"].as<std::string>();
+  result.python = text_of(values, "torch");
+  result.driver = text_of(values, "driver");
   return result;
 }
 
@@ -210,7 +206,7 @@ Measured bench_nets(const BenchOptions& options, ProgressBar& bar) {
 int command_bench(const Arguments& arguments) {
   const auto values = parse(command_line(), arguments);
   if (!values) return 0;
-  const std::string what = (*values)["what"].as<std::string>();
+  const std::string what = text_of(*values, "what");
   if (what != "kernels" && what != "nets")
     throw usage_error("bench: expected kernels or nets, found " + in_quotes(what));
   BenchOptions options = options_of(*values, what == "kernels");
@@ -221,9 +217,8 @@ int command_bench(const Arguments& arguments) {
       what == "kernels" ? bench_kernels(options, bar) : bench_nets(options, bar);
   bar.clear();
   install_interrupt_handler();
-  if (values->count("json"))
-    write_text_file((*values)["json"].as<std::string>(), dump_json(outcome.all));
-  if (values->count("html")) write_text_file((*values)["html"].as<std::string>(), outcome.page);
+  if (values->count("json")) write_text_file(text_of(*values, "json"), dump_json(outcome.all));
+  if (values->count("html")) write_text_file(text_of(*values, "html"), outcome.page);
   return 0;
 }
 

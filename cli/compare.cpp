@@ -42,20 +42,18 @@ constexpr PaperFormat kPaperFormats[] = {
 }  // namespace
 
 int command_compare(const Arguments& arguments) {
-  CommandLine line;
-  line.usage =
+  CommandLine line{
       "spikeloom compare REPORT.json REPORT.json... [--json | --html FILE | --markdown | --latex | "
-      "--csv]";
-  line.about =
+      "--csv]",
       "Puts reports side by side: accuracy, rates, operations and energies with ratios to the "
-      "first, then every\n"
-      "assumption that differs. A folder stands for the report.json in it, or for the chip.json of "
-      "spikeloom chip:\nchip reports are compared with each other.";
-  line.named.add_options()("json", "print the comparison as JSON")(
-      "html", options::value<std::string>(), "write a page with pictures instead")(
-      "markdown", "print a table for a text: a row for each run")(
-      "latex", "the same for a paper, as a tabular of booktabs")(
-      "csv", "the same as CSV, unrounded, with units in the names of columns");
+      "first, then every\nassumption that differs. A folder stands for the report.json in it, or "
+      "for the chip.json of spikeloom chip:\nchip reports are compared with each other."};
+  add_options(line,
+              {{"json", nullptr, "print the comparison as JSON"},
+               {"html", text(), "write a page with pictures instead"},
+               {"markdown", nullptr, "print a table for a text: a row for each run"},
+               {"latex", nullptr, "the same for a paper, as a tabular of booktabs"},
+               {"csv", nullptr, "the same as CSV, unrounded, with units in the names of columns"}});
   line.hidden.add_options()("reports", options::value<std::vector<std::string>>());
   line.words.add("reports", -1);
   const auto values = parse(line, arguments);
@@ -93,7 +91,7 @@ int command_compare(const Arguments& arguments) {
   }
   const ComparisonResult result = chips > 0 ? compare_chips(reports) : compare(reports);
   if (values->count("html")) {
-    const std::string file = (*values)["html"].as<std::string>();
+    const std::string file = text_of(*values, "html");
     for (const NamedReport& report : reports) refuse_overwriting(file, report_file(report.name));
     write_text_file(file,
                     chips > 0 ? chip_compare_page(reports, result) : compare_page(reports, result));

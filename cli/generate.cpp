@@ -3,17 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/environment.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
-#include "cli/token_input.hpp"
 #include "core/error.hpp"
-#include "core/io/json.hpp"
 #include "core/io/utf8.hpp"
 #include "core/parallel.hpp"
 #include "run/generate.hpp"
+#include "run/token_input.hpp"
 
 namespace spikeloom {
 namespace {
@@ -66,32 +63,8 @@ void print_figures(const Settings& settings, const GeneratedText& made) {
   }
   fmt::print(
       "  fp32 MACs of 45 nm (Horowitz 2014), to which narrow weights are widened; exact zeros of\n "
-      " "
-      "relu^2 skipped; every product has a real operand. Not priced: neurons, WKV, "
-      "normalisation,\n  "
-      "memory, routing.\n");
-}
-
-void print_json(const Settings& settings, const GeneratedText& made) {
-  nlohmann::json json{{"prompt_ids", made.prompt},
-                      {"ids", made.ids},
-                      {"text", nullptr},
-                      {"seed", settings.request.sampling.seed},
-                      {"weights", lossy_utf8(made.weights)},
-                      {"warnings", made.notes},
-                      {"first_token_s", made.prompt_seconds},
-                      {"tokens_per_second", nullptr},
-                      {"interrupted", made.cancelled}};
-  if (made.has_text) json["text"] = lossy_utf8(made.bytes);
-  if (made.ids.size() > 1) json["tokens_per_second"] = made.tokens_per_second();
-  for (const TokenEnergy& energy : made.energies) {
-    json["energy_per_token"].push_back({{"network", energy.name},
-                                        {"precision", energy.precision},
-                                        {"evidence", name_of(energy.evidence)},
-                                        {"total_uJ", energy.total_uJ},
-                                        {"without_head_uJ", energy.without_head_uJ}});
-  }
-  fmt::print("{}\n", json.dump());
+      " relu^2 skipped; every product has a real operand. Not priced: neurons, WKV, "
+      "normalisation,\n  memory, routing.\n");
 }
 
 int run(Settings& settings) {
@@ -100,7 +73,7 @@ int run(Settings& settings) {
   const GeneratedText made = generate(settings.request);
   output.finish();
   if (settings.json) {
-    print_json(settings, made);
+    fmt::print("{}\n", to_json(made, settings.request.sampling.seed).dump());
   } else if (!settings.quiet) {
     print_figures(settings, made);
     for (const std::string& note : made.notes) fmt::print("{}\n", note);
@@ -108,37 +81,36 @@ int run(Settings& settings) {
   return made.cancelled ? exit_code(ErrorCode::kInterrupted) : 0;
 }
 
-void add_options(CommandLine& line) {
-  const auto text = [] { return options::value<std::string>()->default_value(""); };
-  line.named.add_options()("weights", text(), "checkpoint of a SpikeGPT")(
-      "select", text(), "dict or prefix of the checkpoint to take, as weights.select")(
-      "experiment", text(),
-      "an experiment of a token model: network, weights, vocabulary and precision are its own "
-      "unless options here say otherwise")(
-      "prompt", text(),
-      "text to go on with; \\n, \\t, \\r, \\\\, \\xHH (a byte) and \\uHHHH or \\u{H..} (a "
-      "character) are escapes")("tokens", options::value<int64_t>()->default_value(100),
-                                "how many to make")(
-      "vocab", text(), "character vocabulary or tokenizer.json; bytes where there are 256 tokens")(
-      "state", text(), "safetensors file: continue from it, write it at the end")(
-      "temperature", options::value<double>()->default_value(1.0), "acts after the cut")(
-      "top-p", options::value<double>()->default_value(0.7),
-      "probability kept; 1: the largest only")("top-p-newline",
-                                               options::value<double>()->default_value(0.9),
-                                               "the same behind a newline, characters only")(
-      "seed", options::value<int64_t>()->default_value(0), "of the draws")(
-      "threads", options::value<int64_t>()->default_value(0), "0: all cores")(
-      "device", options::value<std::string>()->default_value("cpu"), "cpu or reference")(
-      "precision", options::value<std::string>()->default_value("fp32"),
-      "of the weights: fp32, bf16 or int8")("binary-embedding", options::value<bool>(),
-                                            "default: off for 50277 tokens, else on")(
-      "rescale-every", options::value<int64_t>()->default_value(0), "6: as the authors' run-time")(
-      "tau", options::value<double>()->default_value(2.0), "of the neurons, steps")(
-      "v-threshold", options::value<double>()->default_value(1.0), "of the neurons")(
-      "json", "print one JSON object at the end, nothing else")("quiet,q", "nothing but the text");
+void add_all_options(CommandLine& line) {
+  add_options(
+      line,
+      {{"weights", text(), "checkpoint of a SpikeGPT"},
+       {"select", text(), "dict or prefix of the checkpoint to take, as weights.select"},
+       {"experiment", text(),
+        "an experiment of a token model: network, weights, vocabulary and precision are its own "
+        "unless options here say otherwise"},
+       {"prompt", text(),
+        "text to go on with; \\n, \\t, \\r, \\\\, \\xHH (a byte) and \\uHHHH or \\u{H..} (a "
+        "character) are escapes"},
+       {"tokens", whole(100), "how many to make"},
+       {"vocab", text(),
+        "character vocabulary or tokenizer.json; bytes where there are 256 tokens"},
+       {"state", text(), "safetensors file: continue from it, write it at the end"},
+       {"temperature", real(1.0), "acts after the cut"},
+       {"top-p", real(0.7), "probability kept; 1: the largest only"},
+       {"top-p-newline", real(0.9), "the same behind a newline, characters only"},
+       {"seed", whole(0), "of the draws"},
+       {"threads", whole(0), "0: all cores"},
+       {"device", text("cpu"), "cpu or reference"},
+       {"precision", text("fp32"), "of the weights: fp32, bf16 or int8"},
+       {"binary-embedding", options::value<bool>(), "default: off for 50277 tokens, else on"},
+       {"rescale-every", whole(0), "6: as the authors' run-time"},
+       {"tau", real(2.0), "of the neurons, steps"},
+       {"v-threshold", real(1.0), "of the neurons"},
+       {"json", nullptr, "print one JSON object at the end, nothing else"},
+       {"quiet,q", nullptr, "nothing but the text"}});
   add_set_option(line);
-  line.hidden.add_options()("ids", text());
-  line.words.add("ids", 1);
+  add_word(line, "ids", text());
 }
 
 // What the command line says about the network; of an experiment, only what was said.
@@ -146,21 +118,20 @@ void override_network(const options::variables_map& values, bool all, Experiment
   const auto said = [&](const char* name) {
     return values.count(name) > 0 && (all || !values[name].defaulted());
   };
-  if (said("weights")) e.weights.path = values["weights"].as<std::string>();
-  if (said("select")) e.weights.select = values["select"].as<std::string>();
-  if (said("vocab")) e.tokens.vocab = values["vocab"].as<std::string>();
+  if (said("weights")) e.weights.path = text_of(values, "weights");
+  if (said("select")) e.weights.select = text_of(values, "select");
+  if (said("vocab")) e.tokens.vocab = text_of(values, "vocab");
   if (said("threads")) {
     e.run.threads = static_cast<int>(in_range<int64_t>(values, "threads", 0, 1024));
     if (e.run.threads == 0) e.run.threads = available_threads();
   }
   if (said("device")) {
-    const std::string device = values["device"].as<std::string>();
+    const std::string device = text_of(values, "device");
     e.run.device = device == kDeviceNames[1] ? Device::kReference : Device::kCpu;
     if (device != name_of(e.run.device))
       throw usage_error("--device is cpu or reference, not '" + device + "'");
   }
-  if (said("precision"))
-    e.run.precision.precision = precision_named(values["precision"].as<std::string>());
+  if (said("precision")) e.run.precision.precision = precision_named(text_of(values, "precision"));
   const auto given = [&](const char* name) {
     return values.count(name) > 0 && !values[name].defaulted();
   };
@@ -175,7 +146,7 @@ void override_network(const options::variables_map& values, bool all, Experiment
 }
 
 Experiment network_of(const options::variables_map& values) {
-  const auto experiment = values["experiment"].as<std::string>();
+  const auto experiment = text_of(values, "experiment");
   Experiment e;
   e.model.family = &usual_token_family();
   e.model.spec = e.model.family->start("");
@@ -186,7 +157,7 @@ Experiment network_of(const options::variables_map& values) {
                        fmt::format("{} reads no tokens; these do: {}", e.model.family->name,
                                    family_names(SampleKind::kTokens)));
     }
-  } else if (values["weights"].as<std::string>().empty()) {
+  } else if (text_of(values, "weights").empty()) {
     throw usage_error("--weights or --experiment is needed");
   } else if (values.count("set") > 0) {
     throw usage_error("--set overrides a key of an --experiment");
@@ -198,29 +169,27 @@ Experiment network_of(const options::variables_map& values) {
 }  // namespace
 
 int command_generate(const Arguments& arguments) {
-  CommandLine line;
-  line.usage =
+  CommandLine line{
       "spikeloom generate [IDS.npy|-] --weights FILE|--experiment EXPERIMENT.toml [--prompt TEXT] "
-      "[--tokens N] [--state FILE] [--json]";
-  line.about =
+      "[--tokens N] [--state FILE] [--json]",
       "Continues a text with a SpikeGPT checkpoint or the token model of an experiment and prints "
       "it as it is\nmade, then tokens per second and energy per token. Token ids may stand for the "
       "prompt: a .npy array [T],\nor ids as spikeloom tokenize prints them; - is standard input. "
-      "The same seed gives the same text on every\nmachine.";
-  add_options(line);
+      "The same seed gives the same text on every\nmachine."};
+  add_all_options(line);
   const auto parsed = parse(line, arguments);
   if (!parsed) return 0;
   const options::variables_map& values = *parsed;
   Settings settings;
   GenerateRequest& request = settings.request;
   request.network = network_of(values);
-  request.prompt = unescaped(values["prompt"].as<std::string>(), "--prompt");
-  const std::string ids = values["ids"].as<std::string>();
+  request.prompt = unescaped(text_of(values, "prompt"), "--prompt");
+  const std::string ids = text_of(values, "ids");
   if (!ids.empty() && !request.prompt.empty())
     throw usage_error("--prompt and token ids exclude each other");
   if (!ids.empty())
     request.ids = [&](int64_t vocabulary) { return read_token_ids(ids, vocabulary); };
-  request.state = values["state"].as<std::string>();
+  request.state = text_of(values, "state");
   request.tokens = in_range<int64_t>(values, "tokens", 1, int64_t{1} << 40);
   request.sampling.temperature = in_range(values, "temperature", 1e-3, 1e3);
   request.sampling.top_p = in_range(values, "top-p", 0.0, 1.0);

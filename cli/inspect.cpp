@@ -5,7 +5,6 @@
 #include <cmath>
 #include <filesystem>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "cli/inspect_network.hpp"
 #include "cli/options.hpp"
@@ -16,7 +15,7 @@
 #include "core/io/json.hpp"
 #include "run/inspect_page.hpp"
 #include "run/network_file.hpp"
-#include "run/price_trace.hpp"
+#include "run/recording_facts.hpp"
 #include "sim/trace/inspect.hpp"
 
 namespace spikeloom {
@@ -89,44 +88,6 @@ void print_layer(const TraceFile& trace, const PopulationSummary& p) {
   list("least", p.least_active);
 }
 
-nlohmann::json to_json(const TraceSummary& summary) {
-  nlohmann::json json = {{"signature", summary.header.signature},
-                         {"complete", summary.header.complete},
-                         {"samples", summary.samples},
-                         {"steps", summary.steps},
-                         {"partial", summary.partial}};
-  for (const PopulationSummary& p : summary.populations) {
-    nlohmann::json most = nlohmann::json::array(), least = nlohmann::json::array();
-    for (const auto& n : p.most_active)
-      most.push_back({{"neuron", n.neuron}, {"spikes", n.spikes}});
-    for (const auto& n : p.least_active)
-      least.push_back({{"neuron", n.neuron}, {"spikes", n.spikes}});
-    json["populations"].push_back({{"name", p.name},
-                                   {"axes", p.axes},
-                                   {"shape", p.shape},
-                                   {"rows", p.rows},
-                                   {"spikes", p.spikes},
-                                   {"rate", p.rate()},
-                                   {"spikes_per_step", p.spikes_per_step},
-                                   {"most_active", most},
-                                   {"least_active", least},
-                                   {"fault", p.fault}});
-  }
-  return json;
-}
-
-TraceFile open_trace(const std::string& argument) {
-  if (const auto why = why_no_recording(argument)) throw *why;
-  try {
-    return TraceFile(trace_in(argument));
-  } catch (const Error& error) {
-    const std::string text = error.what();
-    if (!text.ends_with("not an HDF5 file")) throw;
-    throw Error(error.code(), text + ", nor a recording or a network that can be told",
-                error.place());
-  }
-}
-
 int verify_trace(const TraceFile& trace) {
   const auto faults = verify(trace);
   for (const std::string& fault : faults) fmt::print("fault: {}\n", fault);
@@ -141,34 +102,32 @@ int verify_trace(const TraceFile& trace) {
 }  // namespace
 
 int command_inspect(const Arguments& arguments) {
-  CommandLine line;
-  line.usage =
+  CommandLine line{
       "spikeloom inspect TRACE.h5|FOLDER [--layer NAME] [--verify] [--events NAME] [--json] "
       "[--html FILE], or spikeloom inspect RECORDING [--set dataset.KEY=value]... [--json], or "
       "spikeloom inspect NETWORK.nir [--set model.KEY=value]... [--json] [--html FILE] "
-      "[--check PAIR.npz [--prefix NAME]]";
-  line.about =
+      "[--check PAIR.npz [--prefix NAME]]",
       "Shows shape, firing rate and spikes per step of every recorded layer, and its most and "
       "least active neurons. A folder stands for the trace.h5 in it. --html writes a page with "
       "pictures of trace and\nreport; it also takes a report.json. Of a recording of an event "
       "camera: format, sensor, events, rate over time. Of a network: every node and what becomes "
-      "of it; --set model.origin, model.dt and others say what its file leaves open.";
-  line.named.add_options()(
-      "layer", options::value<std::vector<std::string>>()->composing(),
-      "show the five most and least active neurons of this layer (repeatable; 'all')")(
-      "verify", "recount everything; exit code 3 when a fault is found")(
-      "events", options::value<std::string>(), "print the event list of a layer as CSV")(
-      "json", "print the summary as JSON")(
-      "html", options::value<std::string>(),
-      "write a page: spikes of a layer (--layer), rates, operations, energies, provenance");
-  line.named.add_options()(
-      "check", options::value<std::string>(),
-      "of a network: run it on \"input\" of an .npz and compare \"output\", \"<node>/z\", "
-      "\"<node>/v\"; exit code 3 at a difference")("prefix", options::value<std::string>(),
-                                                   "of --check: the arrays are called NAME/...");
+      "of it; --set model.origin, model.dt and others say what its file leaves open."};
+  add_options(
+      line,
+      {{"layer", texts(),
+        "show the five most and least active neurons of this layer (repeatable; 'all')"},
+       {"verify", nullptr, "recount everything; exit code 3 when a fault is found"},
+       {"events", text(), "print the event list of a layer as CSV"},
+       {"json", nullptr, "print the summary as JSON"},
+       {"html", text(),
+        "write a page: spikes of a layer (--layer), rates, operations, energies, provenance"}});
+  add_options(
+      line, {{"check", text(),
+              "of a network: run it on \"input\" of an .npz and compare \"output\", \"<node>/z\", "
+              "\"<node>/v\"; exit code 3 at a difference"},
+             {"prefix", text(), "of --check: the arrays are called NAME/..."}});
   add_set_option(line);
-  line.hidden.add_options()("trace", options::value<std::string>()->required());
-  line.words.add("trace", 1);
+  add_word(line, "trace");
   const auto values = parse(line, arguments);
   if (!values) return 0;
   if (values->count("verify") + values->count("events") + values->count("json") +
@@ -177,28 +136,21 @@ int command_inspect(const Arguments& arguments) {
     throw usage_error("give one of --verify, --events, --json, --html and --check; usage: " +
                       line.usage);
   }
-  const auto layers = values->count("layer") ? (*values)["layer"].as<std::vector<std::string>>()
-                                             : std::vector<std::string>{};
-  const std::string argument = (*values)["trace"].as<std::string>();
+  const std::vector<std::string> layers = texts_of(*values, "layer");
+  const std::string argument = text_of(*values, "trace");
   const bool may_be_trace =
       !std::filesystem::is_regular_file(argument) || argument.ends_with(".h5");
   if (const Family* family = may_be_trace ? nullptr : family_of_file(argument))
     return inspect_network(*family, argument, *values);
-  for (const char* option : {"check", "prefix"}) {
-    if (values->count(option))
-      throw usage_error(
-          fmt::format("--{}: an option of networks, {} is none", option, printable(argument)));
-  }
+  refuse_options(*values, {"check", "prefix"},
+                 fmt::format("an option of networks, {} is none", printable(argument)));
   if (values->count("set") && argument != "-") const InputFile there(argument);  // or it says so
   if (values->count("set") || is_recording(argument)) {
-    for (const char* option : {"layer", "verify", "events", "html"}) {
-      if (values->count(option))
-        throw Error(ErrorCode::kUsage, fmt::format("--{}: an option of traces", option));
-    }
+    refuse_options(*values, {"layer", "verify", "events", "html"}, "an option of traces");
     return inspect_recording(argument, *values);
   }
   if (values->count("html")) {
-    const auto page = (*values)["html"].as<std::string>();
+    const auto page = text_of(*values, "html");
     write_inspect_page(argument, page, layers);
     fmt::print("wrote {}\n", printable(page));
     return 0;
@@ -206,7 +158,7 @@ int command_inspect(const Arguments& arguments) {
   const TraceFile trace = open_trace(argument);
   if (values->count("verify")) return verify_trace(trace);
   if (values->count("events")) {
-    export_events(trace, (*values)["events"].as<std::string>(), std::cout);
+    export_events(trace, text_of(*values, "events"), std::cout);
     return 0;
   }
   const bool all = layers == std::vector<std::string>{"all"};

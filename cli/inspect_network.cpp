@@ -45,7 +45,8 @@ void print_facts(const std::string& path, const NetworkFacts& facts) {
 int print_check(const RecordingCheck& check, const std::string& recording) {
   for (const ComparedArray& array : check.arrays) {
     fmt::print("{:<24} {:<9} {} of {} values differ, largest difference {:.3g}\n",
-               printable(array.node, 60), name_of(array.what), array.differing, array.values, array.largest);
+               printable(array.node, 60), name_of(array.what), array.differing, array.values,
+               array.largest);
   }
   for (const std::string& name : check.unknown) fmt::print("{}: of no node, not compared\n", name);
   if (!check.first) {
@@ -65,27 +66,22 @@ int print_check(const RecordingCheck& check, const std::string& recording) {
 
 int inspect_network(const Family& family, const std::string& path,
                     const options::variables_map& values) {
-  for (const char* option : {"layer", "verify", "events"}) {
-    if (values.count(option))
-      throw Error(ErrorCode::kUsage, fmt::format("--{}: an option of traces, {} is a network",
-                                                 option, printable(path)));
-  }
-  const auto sets = values.count("set") ? values["set"].as<std::vector<std::string>>()
-                                        : std::vector<std::string>{};
-  const ModelChoice model = choose_file(family, path, sets);
+  refuse_options(values, {"layer", "verify", "events"},
+                 fmt::format("an option of traces, {} is a network", printable(path)));
+  const ModelChoice model = choose_file(family, path, texts_of(values, "set"));
   if (values.count("check")) {
     if (const auto fault = family.check(model.spec))
       throw Error(ErrorCode::kUsage, "model." + fault->keys[0] + ": " + fault->message);
-    const std::string recording = values["check"].as<std::string>();
+    const std::string recording = text_of(values, "check");
     const std::string prefix =
-        values.count("prefix") ? values["prefix"].as<std::string>() + "/" : std::string();
+        values.count("prefix") ? text_of(values, "prefix") + "/" : std::string();
     return print_check(check_recording(model, load_npz(recording), prefix), recording);
   }
   const NetworkFacts facts = family.facts(model.spec);
   if (values.count("json")) {
     fmt::print("{}", dump_json(to_json(facts)));
   } else if (values.count("html")) {
-    const std::string page = values["html"].as<std::string>();
+    const std::string page = text_of(values, "html");
     refuse_overwriting(page, path);
     write_text_file(page, network_page(path, facts));
     fmt::print("wrote {}\n", printable(page));

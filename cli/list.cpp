@@ -40,12 +40,10 @@ void print_family(const Family& family) {
 }  // namespace
 
 int command_list(const Arguments& arguments) {
-  CommandLine line;
-  line.usage = "spikeloom list";
-  line.about =
+  CommandLine line{
+      "spikeloom list",
       "Lists model families and presets, dataset kinds, devices and SIMD targets, chips, and "
-      "energy "
-      "schemes.";
+      "energy schemes."};
   if (!parse(line, arguments)) return 0;
   for (const Family& family : families()) print_family(family);
   fmt::print("datasets:\n");

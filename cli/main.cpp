@@ -54,9 +54,8 @@ void print_help() {
       kVersion);
   for (const Command& command : kCommands) fmt::print("  {:<8}  {}\n", command.name, command.about);
   fmt::print(
-      "\n  --help, --version; 'spikeloom COMMAND --help' explains a command\n\n"
-      "exit codes: 0 ok, 1 run-time, 2 usage or config, 3 data or format, 4 capacity, 70 internal, "
-      "130 interrupted\n");
+      "\n  --help, --version; 'spikeloom COMMAND --help' explains a command\n\nexit codes: 0 ok, 1 "
+      "run-time, 2 usage or config, 3 data or format, 4 capacity, 70 internal, 130 interrupted\n");
 }
 
 int dispatch(const Arguments& words) {

@@ -16,6 +16,37 @@ std::string upper_case(std::string text) {
 
 }  // namespace
 
+TextOption* text() {
+  return options::value<std::string>();
+}
+TextOption* text(const char* standard) {
+  return text()->default_value(standard);
+}
+options::typed_value<std::vector<std::string>>* texts() {
+  return options::value<std::vector<std::string>>()->composing();
+}
+options::typed_value<int64_t>* whole(int64_t standard) {
+  return options::value<int64_t>()->default_value(standard);
+}
+options::typed_value<double>* real(double standard) {
+  return options::value<double>()->default_value(standard);
+}
+
+void add_options(CommandLine& line, std::initializer_list<OptionRow> rows) {
+  for (const OptionRow& row : rows) {
+    if (row.value == nullptr) {
+      line.named.add_options()(row.name, row.about);
+    } else {
+      line.named.add_options()(row.name, row.value, row.about);
+    }
+  }
+}
+
+void add_word(CommandLine& line, const char* name, TextOption* value) {
+  line.hidden.add_options()(name, value);
+  line.words.add(name, 1);
+}
+
 std::optional<options::variables_map> parse(CommandLine line, const Arguments& arguments) {
   line.named.add_options()("help,h", "print this text");
   options::options_description all;
@@ -64,6 +95,23 @@ Error usage_error(const std::string& message) {
   return {ErrorCode::kUsage, message};
 }
 
+std::string text_of(const options::variables_map& values, const char* name) {
+  return values.count(name) ? values[name].as<std::string>() : std::string();
+}
+
+std::vector<std::string> texts_of(const options::variables_map& values, const char* name) {
+  return values.count(name) ? values[name].as<std::vector<std::string>>()
+                            : std::vector<std::string>();
+}
+
+void refuse_options(const options::variables_map& values, std::initializer_list<const char*> names,
+                    const std::string& why) {
+  for (const char* name : names) {
+    if (values.count(name) && !values[name].defaulted())
+      throw usage_error(fmt::format("--{}: {}", name, why));
+  }
+}
+
 std::string choice(const std::string& flag, const std::string& value,
                    const std::vector<std::string>& allowed) {
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return value;
@@ -83,16 +131,12 @@ std::vector<std::string> split_list(const std::string& text, const std::string& 
 }
 
 void add_set_option(CommandLine& line) {
-  line.named.add_options()("set", options::value<std::vector<std::string>>()->composing(),
-                           "override a key: --set run.threads=2");
+  add_options(line, {{"set", texts(), "override a key: --set run.threads=2"}});
 }
 
 Config load_experiment(const std::filesystem::path& path, const options::variables_map& values) {
   Config config = Config::load(path);
-  if (values.count("set")) {
-    for (const std::string& assignment : values["set"].as<std::vector<std::string>>())
-      config.set(assignment);
-  }
+  for (const std::string& assignment : texts_of(values, "set")) config.set(assignment);
   return config;
 }
 

@@ -43,7 +43,8 @@ std::string full_text(const RunResult& result) {
   return fmt::format(
       "{}\noutput folder {}\nsignature {} ({})\n",
       to_table(result.report, std::clamp<size_t>(terminal_width(STDOUT_FILENO, 100), 60, 100)),
-      result.folder.string(), result.signature(), name_of(result.report.input.counts.executed_form));
+      result.folder.string(), result.signature(),
+      name_of(result.report.input.counts.executed_form));
 }
 
 bool wrote(const RunResult& result, const char* file) {
@@ -86,30 +87,28 @@ int print(const RunResult& result, bool quiet, bool full) {
 }  // namespace
 
 int command_run(const Arguments& arguments) {
-  CommandLine line;
-  line.usage =
+  CommandLine line{
       "spikeloom run EXPERIMENT.toml [--chip NAME|FILE] [--set key=value]... [--resume] "
-      "[--full | --quiet]";
-  line.about =
+      "[--full | --quiet]",
       "Runs the network of an experiment file over its dataset, event by event. The output folder "
-      "receives\n"
-      "page.html, report.json, report.csv, energy.csv, logits.npy, trace.h5 and the feature maps "
-      "asked for. "
-      "SPIKELOOM_SIMD forces a\n"
-      "SIMD target. docs/experiment.md lists every key.";
+      "receives\npage.html, report.json, report.csv, energy.csv, logits.npy, trace.h5, the feature "
+      "maps asked for and, with a chip, chip.csv.\nSPIKELOOM_SIMD forces a SIMD target. "
+      "docs/experiment.md lists every key."};
   add_set_option(line);
-  line.named.add_options()(
-      "chip", options::value<std::string>(),
-      "price the spikes on this chip, too: preset or TOML file; the same as --set chip.name=...")(
-      "resume", "continue the unfinished run in the output folder after its last finished sample")(
-      "full", "print every table instead of a summary")("quiet,q", "print nothing but errors");
-  line.hidden.add_options()("experiment", options::value<std::string>()->required());
-  line.words.add("experiment", 1);
+  add_options(
+      line,
+      {{"chip", text(),
+        "price the spikes on this chip, too: preset or TOML file; the same as --set chip.name=..."},
+       {"resume", nullptr,
+        "continue the unfinished run in the output folder after its last finished sample"},
+       {"full", nullptr, "print every table instead of a summary"},
+       {"quiet,q", nullptr, "print nothing but errors"}});
+  add_word(line, "experiment");
   const auto values = parse(line, arguments);
   if (!values) return 0;
-  Config config = load_experiment((*values)["experiment"].as<std::string>(), *values);
+  Config config = load_experiment(text_of(*values, "experiment"), *values);
   if (values->count("chip")) {
-    const nlohmann::json name = (*values)["chip"].as<std::string>();
+    const nlohmann::json name = text_of(*values, "chip");
     config.set("chip.name=" + name.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
   const bool quiet = values->count("quiet") > 0;

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "cli/options.hpp"
-#include "cli/token_input.hpp"
 #include "core/error.hpp"
 #include "core/io/utf8.hpp"
 #include "datasets/tokenizer.hpp"
+#include "run/token_input.hpp"
 
 namespace spikeloom {
 namespace {
@@ -21,23 +21,20 @@ void print_ids(const std::vector<int32_t>& ids) {
 }  // namespace
 
 int command_tokenize(const Arguments& arguments) {
-  CommandLine line;
-  line.usage = "spikeloom tokenize --vocab FILE|bytes TEXT|-";
-  line.about =
+  CommandLine line{
+      "spikeloom tokenize --vocab FILE|bytes TEXT|-",
       "Prints the token ids of a text, given as it is or on standard input, on one line: what run "
       "and generate\nfeed a network, nothing in front or behind. With --decode, TEXT holds ids, "
-      "and "
-      "their text is printed.";
-  line.named.add_options()("vocab", options::value<std::string>()->required(),
-                           "character vocabulary, tokenizer.json, or bytes")("decode",
-                                                                             "from ids to text");
-  line.hidden.add_options()("text", options::value<std::string>()->required());
-  line.words.add("text", 1);
+      "and their text is printed."};
+  add_options(line,
+              {{"vocab", text()->required(), "character vocabulary, tokenizer.json, or bytes"},
+               {"decode", nullptr, "from ids to text"}});
+  add_word(line, "text");
   const auto values = parse(line, arguments);
   if (!values) return 0;
-  const auto vocab = (*values)["vocab"].as<std::string>();
+  const auto vocab = text_of(*values, "vocab");
   const Tokenizer tokenizer = vocab == "bytes" ? Tokenizer(ByteTokenizer{}) : load_tokenizer(vocab);
-  auto text = (*values)["text"].as<std::string>();
+  auto text = text_of(*values, "text");
   const bool piped = text == "-";
   const std::string what = piped ? "standard input" : "TEXT";
   if (piped) text = read_standard_input();

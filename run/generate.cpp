@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/error.hpp"
+#include "core/io/utf8.hpp"
 #include "run/network.hpp"
 #include "run/precision.hpp"
 #include "run/token_stream.hpp"
@@ -44,14 +45,14 @@ std::vector<TokenEnergy> token_energies(const TokenStream& stream, const Experim
   if (family.twin.build == nullptr)
     return {token_energy(title + " as it ran", own, tokens, Evidence::kRan)};
   const Graph twin = family.twin.build(spec, {}).value();
-  return {
-      token_energy(title + " as built", own, tokens, Evidence::kRan),
-      token_energy(twin_title + " of the same shape",
-                   dense_energy(Scheme::kDenseTwin, count_dense_run(twin, 1), Arithmetic::kFp32, 1), 1),
-      token_energy(twin_title + " with as many zeros",
-                   dense_energy(Scheme::kDenseTwin, count_run(twin, stream.statistics()),
-                                Arithmetic::kFp32, 1),
-                   tokens)};
+  return {token_energy(title + " as built", own, tokens, Evidence::kRan),
+          token_energy(
+              twin_title + " of the same shape",
+              dense_energy(Scheme::kDenseTwin, count_dense_run(twin, 1), Arithmetic::kFp32, 1), 1),
+          token_energy(twin_title + " with as many zeros",
+                       dense_energy(Scheme::kDenseTwin, count_run(twin, stream.statistics()),
+                                    Arithmetic::kFp32, 1),
+                       tokens)};
 }
 
 // What was asked for; a character model's prompt is cleaned first, unless it continues a text.
@@ -139,6 +140,28 @@ GeneratedText generate(const GenerateRequest& request) {
   text.notes = std::move(net.notes);
   text.cancelled = request.cancel.cancelled();
   return text;
+}
+
+nlohmann::json to_json(const GeneratedText& made, uint64_t seed) {
+  nlohmann::json json{{"prompt_ids", made.prompt},
+                      {"ids", made.ids},
+                      {"text", nullptr},
+                      {"seed", seed},
+                      {"weights", lossy_utf8(made.weights)},
+                      {"warnings", made.notes},
+                      {"first_token_s", made.prompt_seconds},
+                      {"tokens_per_second", nullptr},
+                      {"interrupted", made.cancelled}};
+  if (made.has_text) json["text"] = lossy_utf8(made.bytes);
+  if (made.ids.size() > 1) json["tokens_per_second"] = made.tokens_per_second();
+  for (const TokenEnergy& energy : made.energies) {
+    json["energy_per_token"].push_back({{"network", energy.name},
+                                        {"precision", energy.precision},
+                                        {"evidence", name_of(energy.evidence)},
+                                        {"total_uJ", energy.total_uJ},
+                                        {"without_head_uJ", energy.without_head_uJ}});
+  }
+  return json;
 }
 
 }  // namespace spikeloom

@@ -54,5 +54,6 @@ struct GeneratedText {
 // The same seed gives the same text on every machine. Throws Error(kUsage, kData) for what does not
 // fit, Error(kRuntime) where logits are no numbers or another process wrote the state.
 GeneratedText generate(const GenerateRequest& request);
+nlohmann::json to_json(const GeneratedText& made, uint64_t seed);
 
 }  // namespace spikeloom

@@ -12,6 +12,8 @@
 #include "core/io/hint.hpp"
 #include "core/io/json.hpp"
 #include "hw_model/report/page.hpp"
+#include "run/price_trace.hpp"
+#include "run/recording_facts.hpp"
 
 namespace spikeloom {
 namespace {
@@ -119,6 +121,44 @@ void write_inspect_page(const std::string& argument, const std::string& output,
     throw Error(ErrorCode::kUsage, argument + ": --layer needs a trace; " + why);
   if (trace) input.layer = layers.empty() ? default_layer(*trace) : trace->at(layers[0]);
   write_text_file(output, inspect_page(input));
+}
+
+nlohmann::json to_json(const TraceSummary& summary) {
+  nlohmann::json json = {{"signature", summary.header.signature},
+                         {"complete", summary.header.complete},
+                         {"samples", summary.samples},
+                         {"steps", summary.steps},
+                         {"partial", summary.partial}};
+  for (const PopulationSummary& p : summary.populations) {
+    nlohmann::json most = nlohmann::json::array(), least = nlohmann::json::array();
+    for (const auto& n : p.most_active)
+      most.push_back({{"neuron", n.neuron}, {"spikes", n.spikes}});
+    for (const auto& n : p.least_active)
+      least.push_back({{"neuron", n.neuron}, {"spikes", n.spikes}});
+    json["populations"].push_back({{"name", p.name},
+                                   {"axes", p.axes},
+                                   {"shape", p.shape},
+                                   {"rows", p.rows},
+                                   {"spikes", p.spikes},
+                                   {"rate", p.rate()},
+                                   {"spikes_per_step", p.spikes_per_step},
+                                   {"most_active", most},
+                                   {"least_active", least},
+                                   {"fault", p.fault}});
+  }
+  return json;
+}
+
+TraceFile open_trace(const std::string& argument) {
+  if (const auto why = why_no_recording(argument)) throw *why;
+  try {
+    return TraceFile(trace_in(argument));
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    if (!text.ends_with("not an HDF5 file")) throw;
+    throw Error(error.code(), text + ", nor a recording or a network that can be told",
+                error.place());
+  }
 }
 
 }  // namespace spikeloom
