@@ -94,29 +94,18 @@ std::vector<int64_t> counts(const Values& values, const char* flag, const char* 
   return result;
 }
 
-// Flags that only the other half of the command has.
-void refuse(const Values& values, const std::vector<const char*>& flags, const char* what) {
-  for (const char* flag : flags) {
-    if (values.count(flag) && !values[flag].defaulted())
-      throw usage_error(fmt::format("--{} goes with bench {}", flag, what));
-  }
-}
-
-std::vector<std::string> chosen(const Values& values, const char* flag,
-                                std::vector<std::string> standard) {
-  return values.count(flag) ? values[flag].as<std::vector<std::string>>() : standard;
-}
-
 BenchOptions options_of(const Values& values, bool kernels) {
   if (kernels) {
-    refuse(values, {"net", "torch", "driver"}, "nets");
+    refuse_options(values, {"net", "torch", "driver"}, "goes with bench nets");
   } else {
-    refuse(values, {"layer", "steps", "correlated", "reference"}, "kernels");
+    refuse_options(values, {"layer", "steps", "correlated", "reference"},
+                   "goes with bench kernels");
   }
   BenchOptions result;
-  result.layers = chosen(values, "layer", default_layers());
+  result.layers = values.count("layer") ? texts_of(values, "layer") : default_layers();
   for (const std::string& layer : result.layers) parse_layer(layer);
-  result.nets = chosen(values, "net", {"meta15m", "meta55m", "spikegpt216m", "lmuformer"});
+  result.nets = texts_of(values, "net");
+  if (result.nets.empty()) result.nets = {"meta15m", "meta55m", "spikegpt216m", "lmuformer"};
   for (const std::string& net : result.nets) check_net(net);
   for (const double percent :
        numbers(values, "rates", kernels ? "5,10,20,30,50,100" : "10,25", 0, 100))

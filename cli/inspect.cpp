@@ -13,6 +13,7 @@
 #include "core/io/file.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/json.hpp"
+#include "hw_model/report/trace_view.hpp"
 #include "run/inspect_page.hpp"
 #include "run/network_file.hpp"
 #include "run/recording_facts.hpp"
@@ -20,12 +21,6 @@
 
 namespace spikeloom {
 namespace {
-
-std::string join(const std::vector<int64_t>& values) {
-  std::string text;
-  for (const int64_t value : values) text += (text.empty() ? "" : " ") + std::to_string(value);
-  return text;
-}
 
 void print_header(const TraceFile& trace, const TraceSummary& summary) {
   fmt::print("{}: {}, created {}\n", trace.path().string(), summary.header.generator,
@@ -36,14 +31,9 @@ void print_header(const TraceFile& trace, const TraceSummary& summary) {
              known(summary.header.run_id), known(summary.header.config_sha256.substr(0, 16)));
   fmt::print("{} samples, {} steps{}\n", summary.samples, summary.steps,
              summary.partial ? ", only a selection recorded" : "");
-  int64_t labelled = 0, correct = 0;
-  for (const TraceSample& sample : trace.samples()) {
-    labelled += sample.label >= 0;
-    correct += sample.label >= 0 && sample.label == sample.prediction;
-  }
-  if (labelled > 0)
-    fmt::print("accuracy {}/{} = {:.2f} %\n", correct, labelled,
-               100.0 * static_cast<double>(correct) / static_cast<double>(labelled));
+  if (const Accuracy accuracy = accuracy_of(trace); accuracy.known)
+    fmt::print("accuracy {}/{} = {:.2f} %\n", accuracy.correct, accuracy.total,
+               100 * accuracy.fraction());
   if (!summary.warning.empty()) fmt::print("warning: {}\n", summary.warning);
 }
 
@@ -56,16 +46,14 @@ void print_table(const TraceSummary& summary) {
   fmt::print("\n{:<34} {:>14} {:>9} {:>8} {:>12} {:>16} {:>16}  spikes per step\n", "population",
              "shape", "rows", "rate %", "spikes", "most active", "least active");
   for (const PopulationSummary& p : summary.populations) {
-    std::string shape;
-    for (const int64_t extent : p.shape)
-      shape += (shape.empty() ? "" : "x") + std::to_string(extent);
+    const std::string shape = fmt::format("{}", fmt::join(p.shape, "x"));
     if (!p.fault.empty()) {
       fmt::print("{:<34} {:>14} damaged: {}\n", p.name, shape, p.fault);
       continue;
     }
     fmt::print("{:<34} {:>14} {:>9} {:>8.3f} {:>12} {:>16} {:>16}  {}\n", p.name, shape, p.rows,
                100 * p.rate(), p.spikes, first_of(p.most_active), first_of(p.least_active),
-               join(p.spikes_per_step));
+               fmt::join(p.spikes_per_step, " "));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "hw_model/report/trace_view.hpp"
 #include "run/chip_dense.hpp"
 #include "sim/trace/graph_json.hpp"
 #include "sim/trace/trace_file.hpp"
@@ -120,10 +121,9 @@ PricedTrace price_trace(const TracePricing& pricing) {
     for (ChipJob& job : jobs) job.dense = dense;
   }
   report.runs = run_jobs(std::move(jobs), graph, pricing.job.threads, pricing.observer);
-  for (const TraceSample& sample : trace.samples()) {
-    report.labelled += sample.label >= 0;
-    report.correct += sample.label >= 0 && sample.label == sample.prediction;
-  }
+  const Accuracy accuracy = accuracy_of(trace);
+  report.labelled = accuracy.total;
+  report.correct = accuracy.correct;
   priced.warning = trace.warning();
   return priced;
 }

@@ -157,14 +157,15 @@ std::vector<Row> all_rows() {
   rows.push_back(energy_row("energy neurobench, as run", "neurobench", false));
   rows.push_back(energy_row("energy syops, as run", "syops", false));
   rows.push_back(energy_row("energy hardware, on a chip", "hardware", false));
-  for (const char* precision : {"fp32", "int8", "qnn_equiv"}) {
-    rows.push_back(energy_row(fmt::format("energy dense_same {}", precision),
-                              fmt::format("dense_same/precisions/{}", precision),
-                              std::string_view(precision) != "qnn_equiv"));
-  }
-  for (const char* precision : {"fp32", "int8", "qnn_equiv"}) {
-    rows.push_back(energy_row(fmt::format("energy dense_twin {}", precision),
-                              fmt::format("dense_twin/precisions/{}", precision), false));
+  for (const Scheme scheme : {Scheme::kDenseSame, Scheme::kDenseTwin}) {
+    const std::string dense = SchemeName(scheme).text();
+    for (const Arithmetic precision :
+         {Arithmetic::kFp32, Arithmetic::kInt8, Arithmetic::kQnnEquiv}) {
+      const bool required = scheme == Scheme::kDenseSame && precision != Arithmetic::kQnnEquiv;
+      rows.push_back(energy_row(fmt::format("energy {} {}", dense, name_of(precision)),
+                                fmt::format("{}/precisions/{}", dense, name_of(precision)),
+                                required));
+    }
   }
   return rows;
 }

@@ -23,14 +23,10 @@ std::string shape_text(const Shape& shape, const std::string& axes) {
 
 // "98.83 %" and "253 of 256" from the trace's own labels.
 Fact trace_accuracy(const TraceFile& trace) {
-  int64_t labelled = 0, correct = 0;
-  for (const TraceSample& sample : trace.samples()) {
-    labelled += sample.label >= 0;
-    correct += sample.label >= 0 && sample.label == sample.prediction;
-  }
-  if (labelled == 0) return {"accuracy", "not measured", "the samples have no labels"};
-  return {"accuracy", percent_or_text(static_cast<double>(correct) / static_cast<double>(labelled)),
-          fmt::format("{} of {}", correct, labelled)};
+  const Accuracy accuracy = accuracy_of(trace);
+  if (!accuracy.known) return {"accuracy", "not measured", "the samples have no labels"};
+  return {"accuracy", percent_or_text(accuracy.fraction()),
+          fmt::format("{} of {}", accuracy.correct, accuracy.total)};
 }
 
 std::vector<Fact> trace_facts(const TraceFile& trace, const std::vector<LayerRates>& layers) {

@@ -40,7 +40,7 @@ BarRow energy_row(const SchemeEntry& entry, std::vector<std::string>& operands) 
   BarRow row;
   row.label = entry.scheme;
   if (!entry.baseline && !entry.form.empty()) row.label += ", " + entry.form;
-  if (entry.evidence == "ran") row.label += " (ran)";
+  if (entry.evidence == name_of(Evidence::kRan)) row.label += " (ran)";
   row.tip = entry.label();
   Bar bar;
   bar.text = energy_text_of(entry);
@@ -74,10 +74,10 @@ struct Bases {
       if (best == nullptr || entry.per_sample_J < best->per_sample_J) best = &entry;
     }
   }
-  const SchemeEntry* equal(const char* scheme, const SchemeEntry& to) const {
+  const SchemeEntry* equal(Scheme scheme, const SchemeEntry& to) const {
     if (!to.throughout) return nullptr;  // layers as they ran: no dense row is like them
     const auto found = std::find_if(entries.begin(), entries.end(), [&](const SchemeEntry& other) {
-      return other.scheme == scheme && other.arithmetic == to.arithmetic;
+      return other.scheme == SchemeName(scheme).text() && other.arithmetic == to.arithmetic;
     });
     return found == entries.end() ? nullptr : &*found;
   }
@@ -101,7 +101,7 @@ std::vector<Cell> energy_cells(const SchemeEntry& entry, const Bases& bases,
   if (std::isnan(entry.priced_share)) cells.back() = "unknown";
   // A whole chip: no ratio to baselines of arithmetic alone.
   const bool chip = entry.scheme == "hardware";
-  for (const char* scheme : {"dense_same", "dense_twin"})
+  for (const Scheme scheme : {Scheme::kDenseSame, Scheme::kDenseTwin})
     cells.push_back(ratio_to(entry, chip ? nullptr : bases.equal(scheme, entry)));
   cells.push_back(ratio_to(entry, chip ? nullptr : bases.best));
   for (const std::string& operand : operands) {

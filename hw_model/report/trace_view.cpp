@@ -138,6 +138,16 @@ double LayerRates::rate_of_steps(size_t first, size_t count) const {
   return fault.empty() && updates > 0 ? static_cast<double>(fired) / updates : std::nan("");
 }
 
+Accuracy accuracy_of(const TraceFile& trace) {
+  Accuracy accuracy;
+  for (const TraceSample& sample : trace.samples()) {
+    accuracy.total += sample.label >= 0;
+    accuracy.correct += sample.label >= 0 && sample.label == sample.prediction;
+  }
+  accuracy.known = accuracy.total > 0;
+  return accuracy;
+}
+
 std::vector<LayerRates> layer_rates(const TraceFile& trace) {
   std::vector<LayerRates> layers;
   for (size_t p = 0; p < trace.populations().size(); ++p) layers.push_back(rates_of(trace, p));

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "hw_model/energy/verdict.hpp"
 #include "sim/trace/trace_file.hpp"
 
 namespace spikeloom {
@@ -26,6 +27,9 @@ struct LayerRates {
 
 // All populations in graph order, from the stored spike counts: no spikes are decompressed.
 std::vector<LayerRates> layer_rates(const TraceFile& trace);
+
+// Predictions of the recorded samples that have labels.
+Accuracy accuracy_of(const TraceFile& trace);
 
 struct RasterColumn {
   int64_t sample = 0;  // index in the dataset
