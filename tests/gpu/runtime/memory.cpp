@@ -37,6 +37,14 @@ bool end_of(const void* address, size_t bytes, bool device, End& end) {
   return true;
 }
 
+bool will_be_read(const std::byte* at, size_t bytes) {
+  const State& s = state();
+  return s.pending_graphs > 0 ||
+         std::any_of(s.pending_reads.begin(), s.pending_reads.end(), [&](const auto& read) {
+           return read.first < at + bytes && at < read.first + read.second;
+         });
+}
+
 cudaError_t copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                  CUstream_st& stream) {
   if (kind == cudaMemcpyDefault)
@@ -49,9 +57,18 @@ cudaError_t copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
   if (from_device && to_device && source.bytes < target.bytes + bytes &&
       target.bytes < source.bytes + bytes)
     return give(cudaErrorInvalidValue);
-  if (!to_device && !stream.capturing) std::memset(target.bytes, 0xFB, bytes);
+  if (!to_device && !stream.capturing && !will_be_read(target.bytes, bytes))
+    std::memset(target.bytes, 0xFB, bytes);
+  const bool reads_host = !from_device && !stream.capturing;
+  if (reads_host) state().pending_reads.emplace(source.bytes, bytes);
   // The allocations are looked up again: they may be gone when the copy runs.
   return give(enqueue(stream, [=] {
+    if (reads_host) {
+      auto& reads = state().pending_reads;
+      auto [read, last] = reads.equal_range(static_cast<const std::byte*>(from));
+      while (read != last && read->second != bytes) ++read;
+      if (read != last) reads.erase(read);
+    }
     End s, t;
     if (!end_of(from, bytes, from_device, s) || !end_of(to, bytes, to_device, t))
       return break_context(cudaErrorIllegalAddress, "a copy from or to memory that has been freed");

@@ -68,6 +68,17 @@ TEST_CASE("kernels run when somebody waits for them") {
   CHECK(early == std::vector<float>(kN, 14.0f));
 }
 
+TEST_CASE("a target that is still to be read keeps what it holds") {
+  renew();
+  Device d;
+  d.host.assign(kN, 5.0f);  // its copy to the device is queued
+  REQUIRE(cudaMemcpyAsync(d.host.data(), d.y, kN * 4, cudaMemcpyDeviceToHost, d.stream) ==
+          cudaSuccess);
+  REQUIRE(launch_axpy(2, 256, 1.0f, d.x, d.y, kN, d.stream) == cudaSuccess);
+  CHECK(d.result()[0] == 5.0f);
+  CHECK(d.host[0] == 0.0f);
+}
+
 TEST_CASE("recorded work can be run again") {
   renew();
   Device d;

@@ -53,6 +53,9 @@ struct State {
   std::map<const void*, Function> functions;
   std::map<std::string, int64_t> calls;
   cudaError_t sticky = cudaSuccess;  // of a broken context: for ever
+  // Host memory that queued work will still read: it may not be filled with junk.
+  std::multimap<const std::byte*, size_t> pending_reads;
+  int pending_graphs = 0;
   uint64_t launches = 0, blocks = 0;
 };
 

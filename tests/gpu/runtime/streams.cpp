@@ -27,6 +27,8 @@ cudaError_t drain(CUstream_st& stream) {
     stream.queue.pop_front();
     if (const cudaError_t error = work(); error != cudaSuccess) {
       stream.queue.clear();
+      state().pending_reads.clear();
+      state().pending_graphs = 0;
       return error;
     }
   }
@@ -157,7 +159,12 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   STANDIN_STREAM(on, stream);
   for (const Work& work : exec->work)
     if (const cudaError_t error = enqueue(*on, work); error != cudaSuccess) return give(error);
-  return cudaSuccess;
+  if (on->capturing) return cudaSuccess;
+  ++state().pending_graphs;
+  return give(enqueue(*on, [] {
+    --state().pending_graphs;
+    return cudaSuccess;
+  }));
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
