@@ -9,7 +9,6 @@
 namespace spikeloom::standin {
 namespace {
 
-constexpr size_t kRange = size_t{64} << 30;
 constexpr size_t kGap = 512;  // between allocations, so that what runs past an end meets nothing
 
 bool capturing() {
@@ -98,8 +97,7 @@ cudaError_t set(void* to, int value, size_t bytes, CUstream_st& stream) {
 }  // namespace
 
 bool is_device(const void* address) {
-  const auto* const at = static_cast<const std::byte*>(address);
-  return at >= state().range && at < state().range + kRange;
+  return reinterpret_cast<uintptr_t>(address) - kDeviceBase < kDeviceRange;
 }
 
 }  // namespace spikeloom::standin
@@ -117,9 +115,9 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   *memory = nullptr;
   if (bytes == 0) return cudaSuccess;
   const size_t room = (bytes + 255) / 256 * 256 + kGap;
-  if (bytes > s.config.memory - s.allocated || s.range_used + room > kRange)
+  if (bytes > s.config.memory - s.allocated || s.range_used + room > kDeviceRange)
     return give(cudaErrorMemoryAllocation);
-  const auto base = reinterpret_cast<uintptr_t>(s.range + s.range_used);
+  const auto base = kDeviceBase + s.range_used;
   s.range_used += room;  // addresses are never used again
   s.allocated += bytes;
   std::unique_ptr<std::byte[]> storage(new (std::nothrow) std::byte[bytes]);

@@ -1,14 +1,11 @@
 #include "tests/gpu/runtime/state.hpp"
 
-#include <sys/mman.h>
-
 #include <cstdio>
 #include <cstdlib>
 
 namespace spikeloom::standin {
 namespace {
 
-constexpr size_t kRange = size_t{64} << 30;
 thread_local cudaError_t last_error = cudaSuccess;
 
 }  // namespace
@@ -21,13 +18,6 @@ State::State() {
     std::fprintf(stderr, "SPIKELOOM_STANDIN: %s\n", error.what());
     std::abort();
   }
-  void* const map =
-      mmap(nullptr, kRange, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (map == MAP_FAILED) {
-    std::perror("stand-in CUDA runtime");
-    std::abort();
-  }
-  range = static_cast<std::byte*>(map);
   null_stream = new CUstream_st;
 }
 

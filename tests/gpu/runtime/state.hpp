@@ -4,8 +4,9 @@
 // linked with it, unchanged, in place of cudart.
 //
 // Streams are lazy: nothing runs before somebody waits for it, which is the latest time a GPU may do
-// it. Sources of copies are read then, targets filled with junk meanwhile. Device addresses lie in a
-// range that no process may touch: the bytes are elsewhere, so that host code that follows one traps.
+// it. Sources of copies are read then, targets filled with junk meanwhile. Device addresses are none
+// that a processor takes (not canonical on x86-64): the bytes are elsewhere, and host code that follows
+// one traps.
 
 #include <cuda_runtime_api.h>
 
@@ -25,6 +26,9 @@ namespace spikeloom::standin {
 
 using Work = std::function<cudaError_t()>;
 
+inline constexpr uintptr_t kDeviceBase = uintptr_t{0xDE} << 48;
+inline constexpr size_t kDeviceRange = size_t{1} << 40;
+
 struct FatBinary {
   const void* wrapper = nullptr;
   bool parsed = false;
@@ -43,7 +47,6 @@ struct State {
   Config config;
   simt::Memory memory;
   ptx::Interpreter interpreter{memory};
-  std::byte* range = nullptr;  // of device addresses
   size_t range_used = 0, allocated = 0, numbered = 0;
   std::map<uintptr_t, std::unique_ptr<std::byte[]>> storage;  // by device address
   std::map<void*, std::unique_ptr<std::byte[]>> pinned;
