@@ -25,10 +25,13 @@ using Values = options::variables_map;
 
 CommandLine command_line() {
   CommandLine line;
-  line.usage = "spikeloom chip TRACE.h5|FOLDER --chip NAME|FILE[,...] [OPTIONS]";
+  line.usage =
+      "spikeloom chip TRACE.h5|FOLDER --chip NAME|FILE[,...] [OPTIONS]\n"
+      "       spikeloom chip --network NET --spikes FILE --chip NAME|FILE[,...] [OPTIONS]";
   line.about =
       "Replays a trace on a chip: energy, time and use of cores and links. The trace carries its "
-      "network.\nSeveral chips, mappers or --sweep values give one table over all combinations. "
+      "network;\na network and spikes of other programs are read as they are.\nSeveral chips, "
+      "mappers or --sweep values give one table over all combinations. "
       "Chips and keys: docs/chip.md.";
   const auto text = [](const char* standard) {
     return options::value<std::string>()->default_value(standard);
@@ -49,6 +52,11 @@ CommandLine command_line() {
       "value-bits", number(32), "payload of a graded packet")("samples", options::value<int64_t>(),
                                                               "price only the first samples")(
       "threads", number(available_threads()), "threads; no result depends on them")(
+      "network", options::value<std::string>(),
+      "in place of a trace: NIR, graph as JSON, SONATA (docs/chip.md)")(
+      "spikes", options::value<std::string>(), "its spikes: .npz, SONATA, NIRData or a trace")(
+      "dt", options::value<double>(), "seconds of a step; else as the files say")(
+      "steps", options::value<int64_t>(), "steps of a sample, where only spike times tell")(
       "check", "verify the conservation laws on the result")(
       "out", options::value<std::string>(),
       "write chip.json, chip.csv and sweep.csv to this folder")(
@@ -65,7 +73,7 @@ CommandLine command_line() {
       "sweep", options::value<std::vector<std::string>>()->composing(),
       "a run for each value: --sweep noc.link_ns_per_flit=0.5,1,2 (repeatable)")("quiet,q",
                                                                                  "print nothing");
-  line.hidden.add_options()("trace", options::value<std::string>()->required());
+  line.hidden.add_options()("trace", options::value<std::string>());
   line.words.add("trace", 1);
   return line;
 }
@@ -97,7 +105,7 @@ SweepKeys sweep_keys(const Values& values) {
 
 ChipJob common_job(const Values& values) {
   ChipJob job;
-  job.trace = trace_in(values["trace"].as<std::string>());
+  if (values.count("trace")) job.trace = trace_in(values["trace"].as<std::string>());
   if (values.count("mapping")) job.mapping = values["mapping"].as<std::string>();
   if (values.count("html")) job.html = values["html"].as<std::string>();
   if (values.count("save-mapping")) job.save_mapping = values["save-mapping"].as<std::string>();
@@ -105,7 +113,6 @@ ChipJob common_job(const Values& values) {
   if (values.count("counters")) job.counters = values["counters"].as<std::string>();
   job.timeline_steps = in_range<int64_t>(values, "timeline-steps", 1, 100000);
   job.mapper = values["mapper"].as<std::string>();
-  if (values.count("set")) job.sets = values["set"].as<std::vector<std::string>>();
   const std::string level =
       choice("--level", values["level"].as<std::string>(), {"counts", "bottleneck", "event"});
   for (const Level known : {Level::kCounts, Level::kBottleneck, Level::kEvent}) {
@@ -131,9 +138,45 @@ ChipJob common_job(const Values& values) {
   return job;
 }
 
+// A trace, or a network and its spikes.
+std::optional<RecordingFiles> recording_files(const Values& values) {
+  const bool trace = values.count("trace") > 0, network = values.count("network") > 0;
+  for (const char* option : {"spikes", "dt", "steps"}) {
+    if (!network && values.count(option))
+      throw usage_error(fmt::format("--{} goes with --network", option));
+  }
+  if (trace == network)
+    throw usage_error(trace ? "give a trace or --network, not both"
+                            : "give a trace, or --network and --spikes");
+  if (!network) return std::nullopt;
+  if (!values.count("spikes")) throw usage_error("--network: --spikes FILE is missing");
+  RecordingFiles files;
+  for (const std::string& name : split_list(values["network"].as<std::string>(), "--network"))
+    files.network.emplace_back(name);
+  files.spikes = values["spikes"].as<std::string>();
+  if (values.count("dt")) {
+    files.dt = values["dt"].as<double>();
+    if (!(files.dt > 0 && files.dt <= 1e6))
+      throw usage_error("--dt: seconds, above 0, at most 1e6");
+  }
+  if (values.count("steps")) files.steps = in_range<int64_t>(values, "steps", 1, int64_t{1} << 24);
+  return files;
+}
+
+// Keys of the chip, but for those of a network.
+void add_sets(const Values& values, TracePricing& pricing) {
+  if (!values.count("set")) return;
+  for (const std::string& set : values["set"].as<std::vector<std::string>>()) {
+    const bool of_network = pricing.recording && set.starts_with("model.");
+    (of_network ? pricing.recording->sets : pricing.job.sets).push_back(set);
+  }
+}
+
 TracePricing pricing_of(const Values& values) {
   TracePricing pricing;
+  pricing.recording = recording_files(values);
   pricing.job = common_job(values);
+  add_sets(values, pricing);
   pricing.sweep = sweep_keys(values);
   pricing.chips = split_list(values["chip"].as<std::string>(), "--chip");
   if (values.count("dense"))

@@ -98,17 +98,58 @@ ChipRun run_in_turn(const ChipJob& job, const LoweredNetwork& lowered, const Chi
 
 }  // namespace
 
-ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
-  const ChipSpec chip = load_chip(job.chip, chip_sets(job));
-  const LoweredNetwork lowered = lower(graph, chip, job.lower);
-  if (!job.host) refuse_host(lowered, chip);
+namespace {
+
+// What is replayed.
+struct Replayed {
+  ChipSpikes spikes;
+  std::vector<int64_t> sample_steps;
+  std::string signature;
+};
+
+Replayed from_trace(const ChipJob& job, const LoweredNetwork& lowered) {
   const TraceFile trace(job.trace);
   const int64_t samples =
       job.samples > 0 ? job.samples : static_cast<int64_t>(trace.samples().size());
-  const ChipSpikes spikes = spikes_of(lowered, trace, samples);
-  std::vector<int64_t> sample_steps;
+  Replayed replayed{spikes_of(lowered, trace, samples), {}, trace.header().signature};
   for (int64_t s = 0; s < samples; ++s)
-    sample_steps.push_back(trace.samples()[static_cast<size_t>(s)].steps);
+    replayed.sample_steps.push_back(trace.samples()[static_cast<size_t>(s)].steps);
+  return replayed;
+}
+
+Replayed from_recording(const ChipJob& job, const Graph& graph, const LoweredNetwork& lowered) {
+  const SpikeRecord& record = job.recording->record;
+  const auto all = static_cast<int64_t>(record.sample_steps.size());
+  const int64_t samples = job.samples > 0 ? job.samples : all;
+  Replayed replayed{spikes_of(lowered, record, samples), {}, signature_of(graph, record)};
+  replayed.sample_steps.assign(record.sample_steps.begin(), record.sample_steps.begin() + samples);
+  return replayed;
+}
+
+// What the network has beside its graph, and what the recording lacks.
+void complete(const ChipRecording& recording, LoweredNetwork& lowered) {
+  for (size_t q = 0; q < lowered.network.projections.size(); ++q) {
+    const auto found = recording.sparse.find(lowered.graph.node(lowered.layers[q]).name);
+    if (found != recording.sparse.end()) lowered.network.projections[q].synapses = found->second;
+  }
+  check_network(lowered.network);
+  for (const std::string& name : missing_populations(lowered, recording.record))
+    lowered.unpriced.push_back("spikes of " + name + ": the recording has none");
+  lowered.unpriced.insert(lowered.unpriced.end(), recording.unpriced.begin(),
+                          recording.unpriced.end());
+}
+
+}  // namespace
+
+ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
+  const ChipSpec chip = load_chip(job.chip, chip_sets(job));
+  LoweredNetwork lowered = lower(graph, chip, job.lower);
+  if (job.recording) complete(*job.recording, lowered);
+  if (!job.host) refuse_host(lowered, chip);
+  const Replayed replayed =
+      job.recording ? from_recording(job, graph, lowered) : from_trace(job, lowered);
+  const ChipSpikes& spikes = replayed.spikes;
+  const std::vector<int64_t>& sample_steps = replayed.sample_steps;
   if (job.in_turn) return run_in_turn(job, lowered, chip, spikes, sample_steps);
   const Placement placed = map_network(job, lowered.network, chip, spikes);
   const ReplayResult result =
@@ -128,9 +169,9 @@ ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
   run.weight_bits = job.lower.weight_bits;
   if (!job.counters.empty()) {
     const std::vector<std::string> sets = chip_sets(job);
-    write_chip_counters(job.counters, {lowered, chip, placed.mapping, spikes, result, run,
-                                       chip_text(job.chip), trace.header().signature,
-                                       fmt::format("{}", fmt::join(sets, ", ")), job.threads});
+    write_chip_counters(
+        job.counters, {lowered, chip, placed.mapping, spikes, result, run, chip_text(job.chip),
+                       replayed.signature, fmt::format("{}", fmt::join(sets, ", ")), job.threads});
   }
   if (!job.html.empty()) {
     write_text_file(job.html, chip_page(job.trace.string(), run, chip, result));

@@ -4,15 +4,19 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "hw_model/report/chip_report.hpp"
+#include "run/chip_recording.hpp"
 
 namespace spikeloom {
 
 struct ChipJob {
+  // In place of `trace` a network and spikes of other programs.
+  std::shared_ptr<const ChipRecording> recording;
   std::filesystem::path trace, mapping, save_mapping, html, timeline, counters;  // empty: none
   std::string chip, mapper = "sequential";
   std::vector<std::string> sets;                              // "noc.link_ns_per_flit=0.5"
@@ -33,7 +37,7 @@ struct ChipJob {
 };
 
 // Reads, lowers, maps, checks capacity, replays and prices. Throws Error as those do; `graph` is
-// that of the trace.
+// that of the trace or recording.
 ChipRun run_chip_job(const ChipJob& job, const Graph& graph);
 
 // Assignments for load_chip().

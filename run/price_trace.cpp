@@ -101,8 +101,42 @@ std::filesystem::path trace_in(const std::filesystem::path& path) {
   return std::filesystem::is_regular_file(inside, ignored) ? inside : path;
 }
 
+namespace {
+
+// Accelerators run the network as dense as it is; what twins saved on zeros stands beside a trace.
+void add_dense(const TracePricing& pricing, const Graph& graph, int64_t steps, ChipReport& report,
+               std::vector<ChipJob>& jobs) {
+  if (pricing.dense.empty()) return;
+  const auto zeros = pricing.job.trace.empty() ? std::map<std::string, double>()
+                                               : twin_zeros(pricing.job.trace, report.signature);
+  std::vector<DenseSide> dense;
+  for (const std::string& name : pricing.dense) {
+    dense.push_back(run_accelerator(name, graph, steps, zeros));
+    report.dense.push_back(*dense.back().row);
+  }
+  for (ChipJob& job : jobs) job.dense = dense;
+}
+
+PricedTrace price_recording(const TracePricing& pricing, std::vector<ChipJob> jobs) {
+  const std::shared_ptr<const ChipRecording> recording = read_recording(*pricing.recording);
+  PricedTrace priced;
+  ChipReport& report = priced.report;
+  report.trace = pricing.recording->spikes.string();
+  report.signature = signature_of(recording->graph, recording->record);
+  for (ChipJob& job : jobs) {
+    job.recording = recording;
+    job.trace = pricing.recording->spikes;  // titles
+  }
+  add_dense(pricing, recording->graph, recording->record.sample_steps[0], report, jobs);
+  report.runs = run_jobs(std::move(jobs), recording->graph, pricing.job.threads, pricing.observer);
+  return priced;
+}
+
+}  // namespace
+
 PricedTrace price_trace(const TracePricing& pricing) {
   std::vector<ChipJob> jobs = jobs_of(pricing);
+  if (pricing.recording) return price_recording(pricing, std::move(jobs));
   const TraceFile trace(pricing.job.trace);
   const Graph graph =
       graph_from_json(trace.graph_json(), pricing.job.trace.string() + ": stored graph");
@@ -110,16 +144,7 @@ PricedTrace price_trace(const TracePricing& pricing) {
   ChipReport& report = priced.report;
   report.trace = pricing.job.trace.string();
   report.signature = trace.header().signature;
-  if (!pricing.dense.empty()) {
-    const int64_t steps = trace.samples().empty() ? 1 : trace.samples()[0].steps;
-    const auto zeros = twin_zeros(pricing.job.trace, report.signature);
-    std::vector<DenseSide> dense;
-    for (const std::string& name : pricing.dense) {
-      dense.push_back(run_accelerator(name, graph, steps, zeros));
-      report.dense.push_back(*dense.back().row);
-    }
-    for (ChipJob& job : jobs) job.dense = dense;
-  }
+  add_dense(pricing, graph, trace.samples().empty() ? 1 : trace.samples()[0].steps, report, jobs);
   report.runs = run_jobs(std::move(jobs), graph, pricing.job.threads, pricing.observer);
   const Accuracy accuracy = accuracy_of(trace);
   report.labelled = accuracy.total;

@@ -1,7 +1,8 @@
 #pragma once
-// Prices a recorded trace on chips: for every chip and setting the spikes are lowered, mapped,
+// Prices a trace, or a network with spikes of other programs, on chips: for every chip and setting the spikes are lowered, mapped,
 // replayed and priced, beside dense accelerators. What `spikeloom chip` does, as one function.
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +14,8 @@ namespace spikeloom {
 
 struct TracePricing {
   ChipJob job;  // what all runs have in common: trace, level, mapping, ...; `chip` is set for each
-  std::vector<std::string> chips;  // presets or TOML files
+  std::optional<RecordingFiles> recording;  // read in place of a trace, job.trace stays empty
+  std::vector<std::string> chips;           // presets or TOML files
   // Values tried for a key of the chip, or "mapper": all combinations, chips outermost, the last
   // key fastest.
   std::vector<std::pair<std::string, std::vector<std::string>>> sweep;

@@ -145,6 +145,7 @@ void read_limits(Config& config, SpecReader& read, CoreLimits& limits) {
   limits.axons_out = read.count("core.limits.axons_out", 1, kMost);
   limits.fan_in = read.count("core.limits.fan_in", 1, kMost);
   limits.weight_bits = read.count("core.limits.weight_bits", 1, 64);
+  limits.delay_steps = read.count("core.limits.delay_steps", 0, 65535);
   limits.shared_kernels = config.flag("core.limits.shared_kernels", true);
 }
 
@@ -164,6 +165,7 @@ UnitSpec read_unit(Config& config, SpecReader& read, const std::string& name) {
     unit.fire = read.cost(table, "fire_");
     unit.access_every_step =
         config.choice(table + ".access", "every_step", {"every_step", "on_update"}) == "every_step";
+    unit.integrates = config.flag(table + ".integrates", false);
     return unit;
   }
   unit.event = read.cost(table);

@@ -50,6 +50,7 @@ struct UnitSpec {
   OpCost event;                        // all kinds but soma
   OpCost access, update, fire;         // soma
   bool access_every_step = true;       // soma: every neuron, or only updated ones
+  bool integrates = false;             // soma: neurons may never fire, and their membrane be read
   int64_t lanes = 1;                   // events a latency covers, within one packet
 };
 
@@ -64,7 +65,8 @@ struct MemorySpec {
 struct CoreLimits {
   std::optional<int64_t> neurons, weight_bytes, state_bytes, memory_bytes, axons_in, axons_out,
       fan_in, weight_bits;
-  bool shared_kernels = true;  // a convolution's weights are stored once per core
+  std::optional<int64_t> delay_steps;  // a spike can be held back; absent: none
+  bool shared_kernels = true;          // a convolution's weights are stored once per core
 };
 
 enum class Topology { kMesh, kTorus };

@@ -11,6 +11,10 @@
 //                       event form of a Legendre memory are dense with taps: the chip delivers all
 //                       of them, also those that reach outside the sample
 //   Concat              one projection per part
+//   Feedback, Delay     a projection from what they show: what is sent in a step is there in the
+//                       next. Beyond core.limits.delay_steps: host
+//   neurons that never fire   a silent population where a soma `integrates`, else host; read by a
+//                       layer, graded packets
 //   Flatten             nothing where all is read (Linear, Conv1d, memories), else the host's
 //   KtV, QApply         three roles of one attention
 //   Add                 a residual stream: its value is state beside the first neurons that read

@@ -3,11 +3,75 @@
 #include "hw_model/chip/lowering.hpp"
 
 namespace spikeloom {
+namespace {
+
+// What a feedback or a delay shows a later step of; -1: the node is neither.
+NodeId earlier_of(const Node& node) {
+  if (!chip_rule(node).shows_earlier) return -1;
+  return node.feedback >= 0 ? node.feedback : node.inputs[0];
+}
+
+}  // namespace
+
+// In these walks a value that came round to itself through feedback alone would have no end.
+
+NodeId Lowering::stripped(NodeId id) const {
+  for (NodeId hops = 0;; ++hops) {
+    id = behind_free(graph(), id);
+    const Node& node = graph().node(id);
+    const NodeId earlier = earlier_of(node);
+    if (earlier < 0 || hops > graph().size() || node.kind != EdgeKind::kReal ||
+        !delay_obstacle(id).empty())
+      return id;
+    id = earlier;
+  }
+}
+
+NodeId Lowering::sender_of(NodeId id) const {
+  for (NodeId hops = 0;; ++hops) {
+    id = source_of(graph(), id);
+    const Node& node = graph().node(id);
+    const NodeId earlier = earlier_of(node);
+    if (earlier < 0 || hops > graph().size() || !is_population(node)) return id;
+    id = earlier;
+  }
+}
+
+bool Lowering::is_integrator(NodeId id) const {
+  return rule(id).integrates;
+}
+
+int64_t Lowering::delay_of(NodeId id) const {
+  int64_t steps = 0;
+  for (NodeId hops = 0;; ++hops) {
+    id = behind_free(graph(), source_of(graph(), id));
+    const Node& node = graph().node(id);
+    const NodeId earlier = earlier_of(node);
+    if (earlier < 0 || hops > graph().size()) return steps;
+    steps += rule(id).delay;
+    id = earlier;
+  }
+}
+
+std::string Lowering::delay_obstacle(NodeId id) const {
+  const int64_t steps = delay_of(id);
+  if (steps <= delay_steps_) return "";
+  return "what it sends is wanted " + std::to_string(steps) + (steps == 1 ? " step" : " steps") +
+         " later, and the chip holds back " +
+         (delay_steps_ == 0 ? "nothing" : "at most " + std::to_string(delay_steps_));
+}
 
 std::string Lowering::obstacle(NodeId id) {
   const Node& node = graph().node(id);
+  if (earlier_of(node) >= 0) {
+    if (std::string reason = delay_obstacle(id); !reason.empty()) return reason;
+  }
   if (is_population(node)) return signs_obstacle(id);
   const ChipRule rule = chip_rule(node);
+  if (is_integrator(id)) {
+    if (!integrates_) return "its neurons never fire, and no core shows a membrane";
+    return multiplies_ ? "" : "its values are real, and the chip has no unit that multiplies";
+  }
   if (rule.role == ChipRole::kInput)
     return multiplies_ ? "" : "its values are real, and the chip has no unit that multiplies";
   if (rule.role == ChipRole::kAttention) return attention_obstacle(id);
@@ -38,6 +102,7 @@ std::string Lowering::operand_obstacle(NodeId id, bool reads_all) {
     }
     return "";
   }
+  if (std::string reason = delay_obstacle(id); !reason.empty()) return reason;
   if (is_population(node)) return signs_obstacle(source);
   if (node.kind == EdgeKind::kReal && !multiplies_)
     return "its operand is real, and the chip has no unit that multiplies";
@@ -76,6 +141,7 @@ bool Lowering::is_pure(NodeId id) {
   if (homes_.count(id)) return true;
   const auto known = pure_.find(id);
   if (known != pure_.end()) return known->second;
+  pure_[id] = true;  // while it is being found out, for values that come round to themselves
   bool pure = true;
   if (role(id) == ChipRole::kSum) {
     for (const NodeId input : graph().node(id).inputs) pure = pure && is_pure(stripped(input));
@@ -98,7 +164,7 @@ void Lowering::host(NodeId id, const std::string& reason) {
   for (const NodeId input : graph().node(id).inputs) {
     const bool is_real = graph().node(input).kind == EdgeKind::kReal;
     // A map in another order costs the host nothing.
-    const NodeId value = is_real ? stripped(unmoved(input)) : source_of(graph(), input);
+    const NodeId value = is_real ? stripped(unmoved(input)) : sender_of(input);
     const Node& from = graph().node(value);
     if (is_population(from)) {
       exchanged_.insert("spikes of " + from.name);

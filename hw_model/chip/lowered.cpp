@@ -49,14 +49,7 @@ ChipSpikes spikes_of(const LoweredNetwork& lowered, const TraceFile& trace, int6
     ChipSpikes::Population& out = spikes.populations[p];
     if (lowered.sources[p] == SpikeSource::kTrace) out = std::move(found[next++]);
     if (lowered.sources[p] != SpikeSource::kFirstStep) continue;
-    out.first.push_back(0);
-    for (int64_t step = 0; step < steps; ++step) {
-      if (std::binary_search(spikes.sample_starts.begin(), spikes.sample_starts.end(), step)) {
-        for (uint32_t n = 0; n < lowered.network.populations[p].neurons(); ++n)
-          out.neurons.push_back(n);
-      }
-      out.first.push_back(static_cast<int64_t>(out.neurons.size()));
-    }
+    fill_first_steps(lowered.network.populations[p], spikes, out);
   }
   return spikes;
 }

@@ -16,12 +16,16 @@ Lowering::Lowering(const Graph& graph, const ChipSpec& chip, const LowerOptions&
   extents_ = extents_of(out_.graph);
   multiplies_ = find_unit(chip, UnitKind::kMultiply).has_value();
   has_outer_products_ = find_unit(chip, UnitKind::kOuterProduct).has_value();
+  const auto soma = find_unit(chip, UnitKind::kSoma);
+  integrates_ = soma && chip.units[*soma].integrates;
+  delay_steps_ = chip.limits.delay_steps.value_or(0);
 }
 
 LoweredNetwork Lowering::run() {
   for (NodeId id = 0; id < graph().size(); ++id) {
     const bool mask = role(id) == ChipRole::kMask && readers(id).empty();
-    if (is_population(graph().node(id)) && !mask) add_neurons(id);
+    const Node& node = graph().node(id);
+    if (is_population(node) && !mask && !population_of(node.op)->is_copy) add_neurons(id);
   }
   const auto logits = graph().find_output("logits");
   for (const auto& [name, id] : graph().outputs()) {
@@ -50,14 +54,19 @@ void Lowering::keep_a_value(int p) {
   if (keeps_.insert(p).second) population(p).state_bits += kValueBits;
 }
 
+int Lowering::neurons_at(NodeId id) {
+  const auto known = populations_.find(id);
+  if (known != populations_.end()) return known->second;
+  const Node& node = graph().node(id);
+  const int made = new_population(id, node.name, SpikeSource::kTrace);
+  carry_levels(node, population(made));
+  return populations_[id] = made;
+}
+
 void Lowering::add_neurons(NodeId id) {
   const Node& node = graph().node(id);
-  const int target = new_population(id, node.name, SpikeSource::kTrace);
-  populations_[id] = target;
-  const PopulationInfo info = *population_of(node.op);
-  carry_levels(node, population(target));
-  if (info.is_copy) unpriced_.insert("carrying spikes to their delayed copy " + node.name);
-  if (info.is_input || info.is_copy) {
+  const int target = neurons_at(id);
+  if (population_of(node.op)->is_input) {
     // Spikes come from elsewhere: nothing is computed for them.
     population(target).update = UpdateRule::kFired;
     return;
@@ -72,6 +81,11 @@ void Lowering::add_neurons(NodeId id) {
     for (const NodeId input : node.inputs) collect(input, target);
     return;
   }
+  add_integrator(id, target);
+}
+
+void Lowering::add_integrator(NodeId id, int target) {
+  const Node& node = graph().node(id);
   const auto slots = static_cast<int64_t>(state_of(node).size());
   population(target).state_bits = kValueBits * std::max<int64_t>(1, slots);
   for (const NodeId input : node.inputs) collect(input, target);
@@ -87,35 +101,51 @@ void Lowering::add_pool(NodeId id, int target) {
   population(target).update = UpdateRule::kTouched;
   const Node& node = graph().node(id);
   const ChipRule pool = chip_rule(node);
-  const auto source = populations_.find(source_of(graph(), node.inputs[0]));
+  const NodeId source = sender_of(node.inputs[0]);
   // The largest of spikes is an or; that of levels is not.
   std::string reason = node.kind == EdgeKind::kLevels ? pool.obstacle : "";
   if (reason.empty()) {
-    reason = source == populations_.end() ? "its operand is put together from others, and no map"
-                                          : signs_obstacle(source->first);
+    reason = !is_population(graph().node(source))
+                 ? "its operand is put together from others, and no map"
+                 : signs_obstacle(source);
   }
+  if (reason.empty()) reason = delay_obstacle(node.inputs[0]);
   if (reason.empty()) reason = map_obstacle(id);
   if (!reason.empty()) {
     homes_[id] = target;
     host(id, reason);
     return;
   }
-  add_projection(id, source->second, target, "",
-                 pool.synapses(population(source->second), population(target)));
+  const int from = neurons_at(source);
+  add_projection(id, from, target, "", pool.synapses(population(from), population(target)));
 }
 
 void Lowering::add_readout(NodeId id) {
   NodeId value = stripped(id);
-  while (role(value) == ChipRole::kStepMean) value = stripped(graph().node(value).inputs[0]);
-  if (populations_.count(value) || values_.count(value) || homes_.count(value)) return;
+  bool every_step = false;
+  while (role(value) == ChipRole::kStepMean) {
+    value = stripped(graph().node(value).inputs[0]);
+    every_step = is_integrator(value);
+  }
+  if (is_population(graph().node(value)) || values_.count(value) || homes_.count(value)) return;
   if (role(value) == ChipRole::kInput) return;
+  const auto tell = [&](const std::string& name) {
+    unpriced_.insert("reading out: " + std::to_string(element_count(graph().node(id).shape)) +
+                     " values of " + name + (every_step ? " per step" : " per inference"));
+  };
+  if (is_integrator(value) && integrates_) {
+    const int target = new_population(value, graph().node(value).name, SpikeSource::kSilent);
+    homes_[value] = target;
+    add_integrator(value, target);
+    tell(graph().node(value).name);
+    return;
+  }
   if (!is_pure(value)) {
     host(value, host_reason(value, ""));
     return;
   }
   collect(value, new_population(value, graph().node(id).name, SpikeSource::kSilent));
-  unpriced_.insert("reading out: " + std::to_string(element_count(graph().node(id).shape)) +
-                   " values of " + graph().node(id).name + " per inference");
+  tell(graph().node(id).name);
 }
 
 int Lowering::value_population(NodeId id) {
@@ -129,6 +159,8 @@ int Lowering::value_population(NodeId id) {
   population(index).sends_always = !node.is_static;
   if (role(id) == ChipRole::kInput) {
     population(index).update = UpdateRule::kFired;
+  } else if (is_integrator(id)) {
+    add_integrator(id, index);
   } else {
     collect(id, index);
   }
@@ -205,16 +237,19 @@ void Lowering::project(NodeId id, int target) {
     return;
   }
   std::vector<NodeId> sources;
-  const bool as_it_is = is_population(node) || layer.role == ChipRole::kInput;
+  const bool as_it_is = is_population(node) || layer.role == ChipRole::kInput || is_integrator(id);
   if (as_it_is) {
     sources = {id};
   } else {
     add_sources(node.inputs[0], sources);
   }
   for (const NodeId source : sources) {
-    const auto known = populations_.find(source_of(graph(), source));
-    const int from =
-        known != populations_.end() ? known->second : value_population(stripped(source));
+    const NodeId sender = sender_of(source);
+    const bool spikes = is_population(graph().node(sender));
+    const int from = spikes ? neurons_at(sender) : value_population(stripped(source));
+    if (const int64_t steps = delay_of(source); steps > 0)
+      unpriced_.insert("holding what " + population(from).name + " sends to " + node.name +
+                       " for " + std::to_string(steps) + (steps == 1 ? " step" : " steps"));
     // What is sent once is kept: the target adds it in every step.
     if (out_.sources[static_cast<size_t>(from)] == SpikeSource::kFirstStep) keep_a_value(target);
     const std::string part = sources.size() > 1 ? " (" + population(from).name + ")" : "";

@@ -23,7 +23,17 @@ class Lowering {
   const Graph& graph() const { return out_.graph; }
   ChipRule rule(NodeId id) const { return chip_rule(graph().node(id)); }
   ChipRole role(NodeId id) const { return rule(id).role; }
-  NodeId stripped(NodeId id) const { return behind_free(graph(), id); }
+  // The value behind what costs nothing and behind what the chip itself brings later.
+  NodeId stripped(NodeId id) const;
+  // The population whose spikes or levels a value shows, also those of earlier steps.
+  NodeId sender_of(NodeId id) const;
+  // Neurons that never fire, whose value is their membrane.
+  bool is_integrator(NodeId id) const;
+  // Steps between a value and what stands behind its delays; a feedback is none: what is sent in a
+  // step is there in the next.
+  int64_t delay_of(NodeId id) const;
+  // Why the chip cannot bring a value that much later; "" when it can.
+  std::string delay_obstacle(NodeId id) const;
   const std::vector<NodeId>& readers(NodeId id) const {
     return consumers_[static_cast<size_t>(id)];
   }
@@ -35,6 +45,10 @@ class Lowering {
   // Beside what the neurons themselves remember; once for all that sends to them.
   void keep_a_value(int p);
   void add_neurons(NodeId id);
+  // The population of a layer of neurons, made when it is first needed: feedback reads later ones.
+  int neurons_at(NodeId id);
+  // What neurons remember, and their inputs.
+  void add_integrator(NodeId id, int target);
   // Levels travel as payload where targets can multiply, else as so many spikes.
   void carry_levels(const Node& node, ChipPopulation& sender) const;
   // A maximum of spikes fires when any of its window does; nothing is left for the next step.
@@ -78,7 +92,8 @@ class Lowering {
 
   const LowerOptions& options_;
   LoweredNetwork out_;
-  bool multiplies_ = false, has_outer_products_ = false;
+  bool multiplies_ = false, has_outer_products_ = false, integrates_ = false;
+  int64_t delay_steps_ = 0;  // a chip can hold back a spike
   std::vector<std::vector<NodeId>> consumers_;
   std::vector<Extent> extents_;
   std::map<NodeId, int> populations_, values_;  // by node of neurons, of real values

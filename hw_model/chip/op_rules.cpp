@@ -1,6 +1,7 @@
 #include "hw_model/chip/op_rules.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace spikeloom {
 namespace {
@@ -27,6 +28,40 @@ ChipRule along_the_steps(int64_t taps, const char* obstacle) {
     return DenseSynapses{taps};
   };
   return rule;
+}
+
+ChipLevels pooled(const Pool2d& op, const Shape& from, const Shape& to, const ChipLevels& in) {
+  ChipLevels out;
+  for (int64_t at = 0; at < element_count(to); ++at) {
+    const int64_t c = at % to[2], x = at / to[2] % to[1], y = at / to[2] / to[1];
+    std::optional<int32_t> most;
+    int32_t sum = 0;
+    for (int64_t i = 0; i < op.kernel.area(); ++i) {
+      const int64_t iy = y * op.stride.y - op.padding.y + i / op.kernel.x;
+      const int64_t ix = x * op.stride.x - op.padding.x + i % op.kernel.x;
+      if (iy < 0 || iy >= from[0] || ix < 0 || ix >= from[1]) continue;
+      const int32_t level = in[static_cast<size_t>((iy * from[1] + ix) * from[2] + c)];
+      sum += level;
+      most = std::max(most.value_or(level), level);
+    }
+    out.push_back(op.mode == PoolMode::kMax ? most.value_or(0) : sum);
+  }
+  return out;
+}
+
+// Pixel by pixel to channel by channel.
+ChipLevels flattened(const Shape& from, const ChipLevels& in) {
+  const auto channels = static_cast<size_t>(channels_of(from));
+  const size_t rows = in.size() / channels;
+  ChipLevels out(in.size());
+  for (size_t i = 0; i < in.size(); ++i) out[i % channels * rows + i / channels] = in[i];
+  return out;
+}
+
+ChipLevels summed(const std::vector<ChipLevels>& in) {
+  ChipLevels out = in[0];
+  for (size_t i = 0; i < out.size(); ++i) out[i] += in[1][i];
+  return out;
 }
 
 // The chip's.
@@ -70,6 +105,9 @@ struct ChipRules {
     rule.synapses = [&op](const ChipPopulation& from, const ChipPopulation&) {
       return window(op.along_y(), op.along_x(), from.channels);
     };
+    rule.follows = [&op, &to = node.shape](const Shape& from, const std::vector<ChipLevels>& in) {
+      return pooled(op, from, to, in[0]);
+    };
     return rule;
   }
   ChipRule operator()(const SpatialMean&) const {
@@ -95,16 +133,40 @@ struct ChipRules {
     return rule;
   }
   ChipRule operator()(const Input&) const { return {kInput, ""}; }
-  ChipRule operator()(const Add&) const { return {kSum, ""}; }
+  ChipRule operator()(const Add&) const {
+    ChipRule rule{kSum, ""};
+    rule.follows = [](const Shape&, const std::vector<ChipLevels>& in) { return summed(in); };
+    return rule;
+  }
   ChipRule operator()(const Scale& op) const { return is_free(op.shape.size() < 2); }
   ChipRule operator()(const View&) const { return is_free(); }
   ChipRule operator()(const Positions&) const { return is_free(); }
   ChipRule operator()(const StepMean&) const { return {kStepMean, kNoUnit}; }
   ChipRule operator()(const Concat&) const { return {kParts, kNoUnit}; }
-  ChipRule operator()(const Flatten&) const { return {kMoved, kNoUnit}; }
-  ChipRule operator()(const Neuron&) const { return {kNeurons, kNoUnit}; }
-  ChipRule operator()(const Delay&) const { return {kNeurons, kNoUnit}; }
-  ChipRule operator()(const Feedback&) const { return {kNeurons, kNoUnit}; }
+  ChipRule operator()(const Flatten&) const {
+    ChipRule rule{kMoved, kNoUnit};
+    rule.follows = [](const Shape& from, const std::vector<ChipLevels>& in) {
+      return flattened(from, in[0]);
+    };
+    return rule;
+  }
+  ChipRule operator()(const Neuron& op) const {
+    ChipRule rule{kNeurons, kNoUnit};
+    rule.integrates = !op.spec.fires();
+    return rule;
+  }
+  ChipRule operator()(const Delay& op) const {
+    ChipRule rule{kNeurons, kNoUnit};
+    rule.shows_earlier = true;
+    rule.delay = op.steps;
+    rule.delays = op.by_element;
+    return rule;
+  }
+  ChipRule operator()(const Feedback&) const {
+    ChipRule rule{kNeurons, kNoUnit};
+    rule.shows_earlier = true;
+    return rule;
+  }
   ChipRule operator()(const Threshold&) const { return {kMask, kNoUnit}; }
   ChipRule operator()(const Activation&) const { return left_to_host(); }
   ChipRule operator()(const SoftmaxAttention&) const { return left_to_host(); }

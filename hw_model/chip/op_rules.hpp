@@ -29,15 +29,24 @@ enum class ChipRole : uint8_t {
   kAttention,
 };
 
+using ChipLevels = std::vector<int32_t>;
+
 struct ChipRule {
   ChipRole role = ChipRole::kHost;
   std::string obstacle;  // why cores cannot compute it whatever it reads; empty where they can
   // Of kSynapses, given the populations at both ends. Refers to the operator.
   std::function<Synapses(const ChipPopulation& from, const ChipPopulation& to)> synapses = {};
-  bool over_map = false;    // it moves over height and width
-  bool reads_all = false;   // every output reads every input, in whatever order these lie
-  bool multiplies = false;  // of kFree: work of its own where it cannot go into weights
-  int64_t heads = 0;        // of kProducts and kAttention
+  bool over_map = false;       // it moves over height and width
+  bool reads_all = false;      // every output reads every input, in whatever order these lie
+  bool multiplies = false;     // of kFree: work of its own where it cannot go into weights
+  int64_t heads = 0;           // of kProducts and kAttention
+  bool shows_earlier = false;  // what it reads, or is closed over, of an earlier step
+  int64_t delay = 0;           // steps beyond the one that every spike takes
+  std::string delays = {};     // array of the steps of every element; empty: `delay` for all
+  bool integrates = false;     // neurons that never fire
+  // Spikes or levels that follow from those it reads, neuron by neuron; empty where they do not.
+  // `from`: the shape of the first.
+  std::function<ChipLevels(const Shape& from, const std::vector<ChipLevels>& in)> follows = {};
 };
 ChipRule chip_rule(const Node& node);
 

@@ -61,6 +61,17 @@ void add_packets(const ChipPopulation& population, int64_t neuron, int64_t level
   packets.insert(packets.end(), count, static_cast<uint32_t>(neuron));
 }
 
+void fill_first_steps(const ChipPopulation& population, const ChipSpikes& spikes,
+                      ChipSpikes::Population& out) {
+  out.first.push_back(0);
+  for (int64_t step = 0; step < spikes.steps; ++step) {
+    if (std::binary_search(spikes.sample_starts.begin(), spikes.sample_starts.end(), step)) {
+      for (uint32_t n = 0; n < population.neurons(); ++n) out.neurons.push_back(n);
+    }
+    out.first.push_back(static_cast<int64_t>(out.neurons.size()));
+  }
+}
+
 ChipSpikes slice_of(const ChipSpikes& spikes, Range steps) {
   ChipSpikes out;
   out.steps = steps.size();

@@ -33,6 +33,10 @@ struct ChipSpikes {
 void add_packets(const ChipPopulation& population, int64_t neuron, int64_t level,
                  std::vector<uint32_t>& packets);
 
+// All neurons in the first step of every sample, none in others.
+void fill_first_steps(const ChipPopulation& population, const ChipSpikes& spikes,
+                      ChipSpikes::Population& out);
+
 // The steps of a range as a record of their own. Its first step starts a sample.
 ChipSpikes slice_of(const ChipSpikes& spikes, Range steps);
 

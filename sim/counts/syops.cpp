@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 namespace spikeloom {
@@ -9,7 +10,11 @@ namespace {
 
 class Counter {
  public:
-  Counter(const Graph& graph, const RunStatistics& run) : graph_(graph), run_(run) {}
+  Counter(const Graph& graph, const RunStatistics& run)
+      : graph_(graph),
+        run_(run),
+        by_step_(std::any_of(graph.nodes().begin(), graph.nodes().end(),
+                             [](const Node& node) { return node.feedback >= 0; })) {}
 
   // `operations` on the value that `node` reads: AC by its rate where it is spikes, else MAC.
   void count(const Node& node, int64_t operations, const std::string& text) {
@@ -36,9 +41,9 @@ class Counter {
       // A matrix has its bias once per call, a convolution, of kernel 1 too, at every position.
       const auto* linear = std::get_if<Linear>(&node.op);
       const bool once = linear != nullptr && linear->trailing_ones == 0;
-      const int64_t biases = layer.bias.empty() ? 0
-                             : once             ? run_.samples * layer.outputs
-                                                : steps * out;
+      const int64_t biases = layer.bias.empty()  ? 0
+                             : once && !by_step_ ? run_.samples * layer.outputs
+                                                 : steps * out;
       count(node, steps * out * layer.inputs * layer.taps + biases,
             linear != nullptr ? "linear" : "convolution");
     } else if (std::holds_alternative<BatchNorm>(node.op)) {
@@ -57,6 +62,8 @@ class Counter {
  private:
   const Graph& graph_;
   const RunStatistics& run_;
+  const bool
+      by_step_;  // what a layer reads hangs on the step before: programs call layers step by step
 };
 
 }  // namespace

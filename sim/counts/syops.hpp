@@ -10,7 +10,7 @@
 //   attention products, sums over windows, means written as functions: not counted
 //
 // A layer of spikes counts rate x operations as AC, any other its operations as MAC. A call is one
-// sample over all its steps. The tool finds out by looking whether a tensor is binary; here the
+// sample over all its steps, of networks with feedback one step. The tool finds out by looking whether a tensor is binary; here the
 // kind of the edge says it. Thread-safe: pure functions.
 
 #include <string>

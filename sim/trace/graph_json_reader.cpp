@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
@@ -148,6 +149,7 @@ class FieldReader {
   explicit FieldReader(Fields& fields) : fields_(fields) {}
 
   void integer(const char* key, int64_t& value, FieldRange range = {}) {
+    if (is_left_out(key)) return;
     value = fields_.integer(key, range.min, range.max);
   }
   void optional_integer(const char* key, int64_t& value, FieldRange range = {},
@@ -155,6 +157,7 @@ class FieldReader {
     value = fields_.has(key) ? fields_.integer(key, range.min, range.max) : absent;
   }
   void pair(const char* key, YX& value, FieldRange range = {}) {
+    if (is_left_out(key)) return;
     value = fields_.pair(key, range.min, range.max);
   }
   void optional_pair(const char* key, YX& value, FieldRange range = {}) {
@@ -166,7 +169,9 @@ class FieldReader {
   void optional_flag(const char* key, bool& value) {
     value = fields_.has(key) && fields_.flag(key);
   }
-  void text(const char* key, std::string& value) { value = fields_.text(key); }
+  void text(const char* key, std::string& value) {
+    if (!is_left_out(key)) value = fields_.text(key);
+  }
   void shape(const char* key, Shape& value) { value = fields_.shape(key); }
   void optional_text(const char* key, std::string& value) {
     value = fields_.has(key) ? fields_.text(key) : "";
@@ -191,17 +196,27 @@ class FieldReader {
       neuron_with_decay(spec);
       return;
     }
-    spec.rules.form = one_of("form", spec.row().forms);
+    if (fields_.has("form")) spec.rules.form = one_of("form", spec.row().forms);
     if (spec.fires()) {
-      choice("fire", spec.rules.fire, kFireWords);
-      spec.rules.reset = one_of("reset", spec.row().resets);
+      if (fields_.has("fire")) choice("fire", spec.rules.fire, kFireWords);
+      if (fields_.has("reset")) spec.rules.reset = one_of("reset", spec.row().resets);
     }
-    for (size_t i = 0; i < spec.values.size(); ++i)
-      spec.values[i] = neuron_value(std::string(spec.row().parameters[i].name).c_str());
+    for (size_t i = 0; i < spec.values.size(); ++i) {
+      const std::string key(spec.row().parameters[i].name);
+      if (fields_.has(key.c_str())) spec.values[i] = neuron_value(key.c_str());
+    }
   }
   void label(const std::string&) {}
 
  private:
+  // What other writers need not say: the operator's own value stays.
+  bool is_left_out(std::string_view key) const {
+    static constexpr std::string_view kUsual[] = {"stride", "padding", "groups", "trailing_ones",
+                                                  "bias"};
+    return std::find(std::begin(kUsual), std::end(kUsual), key) != std::end(kUsual) &&
+           !fields_.has(std::string(key).c_str());
+  }
+
   template <typename E>
   E one_of(const char* key, std::span<const E> values) {
     std::vector<std::string> names;
@@ -293,15 +308,18 @@ class GraphReader {
 
   Graph read(const json& root) {
     Fields fields(root, name_);
-    graph_.form = static_cast<GraphForm>(
-        fields.choice("form", {std::begin(kGraphFormNames), std::end(kGraphFormNames)}));
+    if (fields.has("form")) {
+      graph_.form = static_cast<GraphForm>(
+          fields.choice("form", {std::begin(kGraphFormNames), std::end(kGraphFormNames)}));
+    }
     const json& nodes = fields.array("nodes");
     if (nodes.empty() || nodes.size() > static_cast<size_t>(kMostNodes))
       throw fields.fault("nodes", "must list 1 to " + std::to_string(kMostNodes) + " nodes");
     for (size_t i = 0; i < nodes.size(); ++i)
       read_node(nodes[i], name_ + ": node " + std::to_string(i));
     close_feedback();
-    const json& outputs = fields.array("outputs");
+    const json none = json::array();
+    const json& outputs = fields.has("outputs") ? fields.array("outputs") : none;
     for (size_t i = 0; i < outputs.size(); ++i)
       read_output(outputs[i], name_ + ": output " + std::to_string(i));
     fields.reject_unknown();
@@ -328,7 +346,8 @@ class GraphReader {
       throw fields.fault("name", "must be a new name");
     Op op = read_op(fields.at("op"), where);
     std::vector<NodeId> inputs;
-    for (const json& input : fields.array("inputs")) {
+    const json none = json::array();
+    for (const json& input : fields.has("inputs") ? fields.array("inputs") : none) {
       inputs.push_back(node_called(fields, "inputs", input));
       if (inputs.back() == graph_.size()) throw fields.fault("inputs", "names the node itself");
     }
@@ -366,15 +385,19 @@ class GraphReader {
 
   // What follows from operator and inputs is stored for readers; it must not say otherwise.
   static void check_inferred(Fields& fields, const Node& node) {
-    const Shape shape = fields.shape("shape");
-    if (shape != node.shape) {
-      throw fields.fault("shape",
-                         "is " + to_string(shape) + ", follows as " + to_string(node.shape));
+    if (fields.has("shape")) {
+      const Shape shape = fields.shape("shape");
+      if (shape != node.shape)
+        throw fields.fault("shape",
+                           "is " + to_string(shape) + ", follows as " + to_string(node.shape));
     }
-    const size_t edge =
-        fields.choice("edge", {std::begin(kEdgeKindNames), std::end(kEdgeKindNames)});
-    if (edge != static_cast<size_t>(node.kind)) throw fields.fault("edge", "is another");
-    if (fields.flag("static") != node.is_static) throw fields.fault("static", "is wrong");
+    if (fields.has("edge")) {
+      const size_t edge =
+          fields.choice("edge", {std::begin(kEdgeKindNames), std::end(kEdgeKindNames)});
+      if (edge != static_cast<size_t>(node.kind)) throw fields.fault("edge", "is another");
+    }
+    if (fields.has("static") && fields.flag("static") != node.is_static)
+      throw fields.fault("static", "is wrong");
     if (!fields.has("weights")) return;
     const std::vector<Parameter> parameters = parameters_of(node.op);
     const int64_t weights = fields.integer("weights", 1, int64_t{1} << 62);

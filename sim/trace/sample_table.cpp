@@ -81,12 +81,29 @@ std::vector<SampleRow> read_samples(const TraceSource& source) {
   int64_t count = INT64_MAX;
   for (size_t c = 0; c < columns.size(); ++c) {
     const std::string name = kSampleColumns[c];
+    const bool needed = c + 1 == columns.size();  // n_steps; the others follow, or are not known
+    if (!needed && !source.has("/spikeloom/samples/" + name)) continue;
     columns[c] = source.rows("/spikeloom/samples/" + name, H5T_INTEGER, c == 0 || c == 3 ? 8 : 4);
     if (columns[c].width() != 0) throw Error(ErrorCode::kData, name + " is no list");
     count = std::min(count, columns[c].rows());
   }
   if (count > kMaxSamples) throw Error(ErrorCode::kData, "more than 2^22 samples");
-  return read_rows(count, [&](size_t c, int64_t* values) { columns[c].read(0, count, values); });
+  std::vector<SampleRow> rows = read_rows(count, [&](size_t c, int64_t* values) {
+    if (columns[c]) {
+      columns[c].read(0, count, values);
+    } else {
+      std::fill_n(values, count, -1);
+    }
+  });
+  int64_t end = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!columns[0]) rows[i].index = static_cast<int64_t>(i);
+    if (!columns[3]) rows[i].first_step = end;
+    if (rows[i].steps < 0 || rows[i].steps > UINT32_MAX)
+      throw Error(ErrorCode::kData, "samples: " + std::to_string(rows[i].steps) + " steps");
+    end += rows[i].steps;
+  }
+  return rows;
 }
 
 }  // namespace spikeloom::hdf5

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
+#include <span>
 #include <system_error>
 
 #include "core/bit_packing.hpp"
@@ -42,6 +44,11 @@ int64_t need_integer(const TraceSource& source, const std::string& path,
   return values[0];
 }
 
+int64_t integer_or(const TraceSource& source, const std::string& path, const std::string& attribute,
+                   int64_t absent) {
+  return source.integers(path, attribute) ? need_integer(source, path, attribute) : absent;
+}
+
 // Of levels "range" tells what they may be; a population without it holds spikes.
 LevelRange read_range(const TraceSource& source, const std::string& path) {
   const auto range = source.integers(path, "range");
@@ -59,17 +66,18 @@ LevelRange read_range(const TraceSource& source, const std::string& path) {
 void read_attributes(const TraceSource& source, TracePopulation& population) {
   const std::string path = "/spikeloom/populations/" + population.name;
   population.shape = need(source.integers(path, "shape"), "shape");
-  population.axes = need(source.text(path, "axes"), "axes");
-  population.neurons = need_integer(source, path, "n_neurons");
-  population.index = need_integer(source, path, "index");
-  population.layer = need(source.text(path, "layer"), "layer");
-  population.neuron_model = need(source.text(path, "neuron_model"), "neuron_model");
-  population.threshold = need(source.number(path, "threshold", true), "threshold");
-  population.dt_ms = need(source.number(path, "dt_ms"), "dt_ms");
-  population.steps_per_sample = need_integer(source, path, "steps_per_sample");
   const size_t rank = population.shape.size();
   static constexpr std::array<const char*, 3> kAxes = {"C", "N,C", "H,W,C"};
-  if (rank < 1 || rank > 3 || population.axes != kAxes[rank - 1]) {
+  const char* axes = rank < 1 || rank > 3 ? "" : kAxes[rank - 1];
+  // Other writers tell the shape alone.
+  population.axes = source.text(path, "axes").value_or(axes);
+  population.index = integer_or(source, path, "index", INT64_MAX);
+  population.layer = source.text(path, "layer").value_or(population.name);
+  population.neuron_model = source.text(path, "neuron_model").value_or("neuron");
+  population.threshold = source.number(path, "threshold", true).value_or(std::nan(""));
+  population.dt_ms = source.number(path, "dt_ms").value_or(1);
+  population.steps_per_sample = integer_or(source, path, "steps_per_sample", 0);
+  if (*axes == 0 || population.axes != axes) {
     damaged("axes " + printable(population.axes) + " do not fit shape " +
             to_string(population.shape));
   }
@@ -77,7 +85,9 @@ void read_attributes(const TraceSource& source, TracePopulation& population) {
                   [](int64_t n) { return n < 1; })) {
     damaged("impossible shape " + to_string(population.shape));
   }
-  if (element_count(population.shape) != population.neurons) damaged("n_neurons is not shape");
+  const int64_t neurons = element_count(population.shape);
+  population.neurons = integer_or(source, path, "n_neurons", neurons);
+  if (population.neurons != neurons) damaged("n_neurons is not shape");
   if (population.neurons > kMaxNeurons) damaged("more than 2^24 neurons");
   population.levels = read_range(source, path);
   if (!(population.dt_ms > 0)) damaged("dt_ms is not above 0");
@@ -88,6 +98,24 @@ struct Datasets {
   RowSource bits, popcount, steps, times, nodes;
 };
 
+// The counts of rows that a writer left out.
+void count_rows(const Datasets& data, const TracePopulation& population,
+                std::vector<uint32_t>& counts) {
+  const int64_t bytes = packed_bytes(population.bits());
+  const int64_t block = std::max<int64_t>(1, kBlockBytes / std::max<int64_t>(1, bytes));
+  const auto all = static_cast<int64_t>(counts.size());
+  for (int64_t row = 0; row < all; row += block) {
+    const int64_t rows = std::min(block, all - row);
+    std::vector<uint8_t> packed(static_cast<size_t>(rows * bytes));
+    data.bits.read(row, rows, packed.data());
+    for (int64_t r = 0; r < rows; ++r) {
+      const std::span<const uint8_t> one(packed.data() + r * bytes, static_cast<size_t>(bytes));
+      counts[static_cast<size_t>(row + r)] =
+          static_cast<uint32_t>(count_packed_levels(one, population.neurons, population.levels));
+    }
+  }
+}
+
 }  // namespace
 
 struct TraceFile::Impl {
@@ -95,6 +123,7 @@ struct TraceFile::Impl {
     read_header();
     read_sample_table();
     for (const std::string& name : source.children("/spikeloom/populations")) add_population(name);
+    if (!source.has("/spikeloom/samples")) add_only_sample();
     sort_populations();
   }
 
@@ -113,7 +142,15 @@ struct TraceFile::Impl {
     header.complete = source.integers("/", "complete").value_or(std::vector<int64_t>{0})[0] == 1;
   }
 
+  // Without a table all rows are those of one sample.
+  void add_only_sample() {
+    int64_t rows = 0;
+    for (const TracePopulation& population : populations) rows = std::max(rows, population.rows);
+    if (rows > 0) samples.push_back({0, -1, -1, 0, rows});
+  }
+
   void read_sample_table() {
+    if (!source.has("/spikeloom/samples")) return;
     for (const hdf5::SampleRow& row : hdf5::read_samples(source)) {
       samples.push_back({row.index, row.label, row.prediction, row.first_step, row.steps});
     }
@@ -149,11 +186,14 @@ struct TraceFile::Impl {
     // A run killed before its first flush has no datasets yet.
     if (!header.complete && !source.has(where + "bits")) return;
     data.bits = source.rows(where + "bits", H5T_INTEGER, 1);
-    data.popcount = source.rows(where + "popcount", H5T_INTEGER, 4);
+    population.rows = data.bits.rows();
+    if (source.has(where + "popcount")) {
+      data.popcount = source.rows(where + "popcount", H5T_INTEGER, 4);
+      population.rows = std::min(population.rows, data.popcount.rows());
+    }
     if (data.bits.width() != packed_bytes(population.bits()) || data.popcount.width() != 0) {
       damaged("bits or popcount has another extent than the shape asks for");
     }
-    population.rows = std::min(data.bits.rows(), data.popcount.rows());
     if (source.has(where + "steps")) {
       data.steps = source.rows(where + "steps", H5T_INTEGER, 8);
       if (data.steps.width() != 0) damaged("steps is no list");
@@ -330,8 +370,10 @@ int64_t TraceFile::block_rows(size_t population) const {
 std::vector<uint32_t> TraceFile::popcounts(size_t population) const {
   return impl_->reading(population, [&](const Datasets& data) {
     std::vector<uint32_t> counts(static_cast<size_t>(impl_->populations[population].rows));
-    if (!counts.empty()) {
+    if (!counts.empty() && data.popcount) {
       data.popcount.read(0, static_cast<int64_t>(counts.size()), counts.data());
+    } else {
+      count_rows(data, impl_->populations[population], counts);
     }
     return counts;
   });
@@ -388,6 +430,7 @@ TraceEvents TraceFile::events(size_t population, int64_t first, int64_t count) c
 
 std::string TraceFile::config_json() const {
   const hdf5::Entry inside = hdf5::enter();
+  if (!impl_->source.has("/spikeloom/config")) return "{}";  // of a run elsewhere
   return impl_->source.text_dataset("/spikeloom/config");
 }
 

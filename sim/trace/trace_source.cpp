@@ -201,8 +201,10 @@ RowSource TraceSource::foreign_rows(const std::string& path, H5T_class_t kind,
   const bool whole =
       object.type.kind == ValueKind::kInteger || object.type.kind == ValueKind::kUnsigned;
   const bool fits = kind == H5T_INTEGER ? whole : object.type.kind == ValueKind::kReal;
-  if (object.kind != ObjectKind::kDataset || !fits || object.type.bytes != value_bytes ||
-      object.shape.empty() || object.shape.size() > 2) {
+  // Sizes other than a recorder's are converted; of bits each byte counts.
+  const bool sized = value_bytes == 1 ? object.type.bytes == 1 : object.type.bytes > 0;
+  if (object.kind != ObjectKind::kDataset || !fits || !sized || object.shape.empty() ||
+      object.shape.size() > 2) {
     damaged(split(path).second + " has another type or rank than expected");
   }
   RowSource result;

@@ -133,6 +133,10 @@ TEST_CASE("levels on a chip: one packet with a payload, or one for each unit") {
   }
   for (const auto& [name, population] : run.statistics.populations) {
     CAPTURE(name);
+    if (name == "late") {  // the chip itself brings them later
+      CHECK(graded.packets.count(name) == 0);
+      continue;
+    }
     const bool levels = population.packets.has_value();
     CHECK(graded.packets.at(name) == (levels ? population.packets->events : population.events));
     CHECK(unary.packets.at(name) == population.events);

@@ -570,6 +570,50 @@ def check_csv_columns(runner, file, everywhere, *rules):
         require(chosen and all(row[consequence[0]] == consequence[1] for row in chosen), f"{file}: {rule}")
 
 
+def check_counted_elsewhere(runner, report, net):
+    """Counts and energies of NeuroBench's harness and of syops, per sample, are those in tests/golden/counts."""
+    with open(os.path.join(runner.variables["source"], "tests/golden/counts/counts.json")) as file:
+        theirs = json.load(file)[net]
+    own = json.load(open(runner.path(report)))
+    harness = own["neurobench"]
+    for key in ("ConnectionSparsity", "ParameterCount", "SynapticOperations", "MembraneUpdates"):
+        require(harness[key] == theirs["neurobench"][key], f"{net}: {key} is {harness[key]}, NeuroBench's "
+                                                           f"{theirs['neurobench'][key]}")
+    samples = own["run"]["samples"]
+    near = lambda a, b: abs(a - b) <= 1e-6 * max(abs(a), abs(b), 1)  # rates are fp32 there  # noqa: E731
+    lines = own["energy"]["syops"]["forms"]["as_written"]["lines"]
+    require({line["layer"] for line in lines} == set(theirs["syops"]), f"{net}: layers of syops differ")
+    for line in lines:
+        count = theirs["syops"][line["layer"]]["ac" if line["operand"] == "spikes" else "mac"]
+        require(near(line["count"] / samples, count), f"{net}: {line['layer']} {line['count']} / {samples}, syops {count}")
+    operations = harness["SynapticOperations"]
+    counts = {"neurobench": (operations["Effective_ACs"], operations["Effective_MACs"]),
+              "syops": tuple(sum(line[kind] for line in theirs["syops"].values()) for kind in ("ac", "mac"))}
+    for scheme, (acs, macs) in counts.items():
+        energy = own["energy"][scheme]["forms"]["as_written"]["per_sample_nJ"]
+        require(near(energy, (0.9 * acs + 4.6 * macs) / 1000), f"{net}: {scheme} {energy} nJ, by their counts "
+                                                               f"{(0.9 * acs + 4.6 * macs) / 1000}")
+
+
+def check_sonata_events(runner, net, chip):
+    """Synaptic events of a network of write_spikes.py are those of its spikes, connection by connection."""
+    script = ("import h5py, json, sys, numpy as np; net, chip = sys.argv[1:]; edges = h5py.File(net + '.edges')['edges']\n"
+              "spikes = h5py.File(net + '.spikes')['spikes']; events = 0\n"
+              "for edge in edges.values():\n"
+              "    source = edge['source_node_id']; out = np.bincount(source[()].astype(int), minlength=9)\n"
+              "    events += out[spikes[source.attrs['node_population']]['node_ids'][()]].sum()\n"
+              "assert events > 0 and json.load(open(chip))['runs'][0]['totals']['synaptic_events'] == events, events")
+    said_by_h5py("-c", script, runner.path(net), runner.path(chip))
+
+
+def check_trace_example(runner):
+    """The lines of docs/trace.md that write a trace, mine.h5; its graph alone as graph.json."""
+    text = open(os.path.join(runner.variables["source"], "docs/trace.md")).read()
+    script = next(block for block in re.findall(r"```python\n(.*?)```", text, re.S) if "mine.h5" in block)
+    require(len(script.splitlines()) <= 20, "docs/trace.md: its lines are more than twenty")
+    said_by_h5py("-c", f"import os; os.chdir({runner.folder!r})\n" + script + "\njson.dump(graph, open('graph.json', 'w'))")
+
+
 def check_counters(runner, counters, report):
     """Counters by step, core, link and layer, read with h5py, add up to the report."""
     said_by_h5py(os.path.join(HERE, "read_counters.py"), runner.path(counters), runner.path(report))

@@ -428,6 +428,48 @@ def make_npz_array(path, archive, name, samples="1"):
     write_npy(path, "<f4", (int(samples), *shape), floats(values * int(samples)))
 
 
+def make_spikes_npz(path, archive, prefix, *words):
+    """spikes_npz ARCHIVE PREFIX [WORD...]: the arrays PREFIX/<name>/z as <name>, uint8. Words: input (the array input as
+    well), flat ([steps, neurons]), twice ([2, ...]), without:NAME, only:NAME, value:NAME:V (the first number), long:NAME
+    (one step more), as:NAME:OTHER (under another name)."""
+    with zipfile.ZipFile(archive) as stored:
+        names = [name[:-4] for name in stored.namelist()]
+    found = {name[len(prefix) + 1:-2]: read_npz(archive, name)
+             for name in names if name.startswith(prefix + "/") and name.endswith("/z")}
+    if "input" in words:
+        found["input"] = read_npz(archive, "input")
+    for word in words:
+        what, _, rest = word.partition(":")
+        name, _, value = rest.partition(":")
+        if what == "without":
+            del found[name]
+        elif what == "only":
+            found = {name: found[name]}
+        elif what == "value":
+            found[name][1][0] = int(value)
+        elif what == "as":
+            found[value] = found.pop(name)
+        elif what == "long":
+            (steps, *rest), values = found[name]
+            found[name] = ((steps + 1, *rest), values + [0] * math.prod(rest))
+    with zipfile.ZipFile(path, "w") as stored:
+        for name, (shape, values) in found.items():
+            if "flat" in words:
+                shape = (shape[0], math.prod(shape[1:]))
+            if "twice" in words:
+                shape, values = (2, *shape), values * 2
+            write_npy(path + ".part", "|u1", shape, bytes(int(value) for value in values))
+            stored.write(path + ".part", name + ".npy")
+            os.remove(path + ".part")
+
+
+def make_other_spikes(path, how, *options):
+    """other_spikes HOW ARGUMENT...: spikes or networks in HDF5 as other programs keep them, see write_spikes.py (needs h5py)."""
+    import checks  # which imports this file
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "write_spikes.py")
+    subprocess.run([checks.python_with_h5py(), script, path, how, *options], check=True)
+
+
 def make_retold(path, source, how, *options):
     """retold TRACE HOW: the same trace as other tools leave it, see retell_trace.py (needs h5py)."""
     import checks  # which imports this file
