@@ -20,6 +20,7 @@ using hdf5::ObjectKind;
 using hdf5::ValueKind;
 
 constexpr int64_t kMostNodes = int64_t{1} << 24, kMostEdges = int64_t{1} << 28;
+constexpr int64_t kMostPairs = int64_t{1} << 46;
 constexpr int64_t kMostDelay = 65535;  // steps
 constexpr int64_t kPart = int64_t{1} << 20;
 
@@ -237,6 +238,10 @@ class SonataGraph {
     for (const Edges& edges : files_.edges) {
       if (edges.target != name) continue;
       const int64_t sources = files_.nodes.at(edges.source);
+      // Dense work is counted, too, and must not overflow a count.
+      if (sources > kMostPairs / count)
+        refuse_sonata(fmt::format("edges {}: {} x {} nodes are more than 2^46 pairs",
+                                  printable(edges.name, 60), sources, count));
       const NodeId from = source_of_edges(edges);
       const NodeId matrix = put(edges.name, Linear{sources, count, 0, edges.name, ""}, {from});
       out_.synapses.emplace(out_.graph.node(matrix).name, synapses_of(edges, sources, count));

@@ -169,7 +169,11 @@ class RecordBuilder {
       for (const FileSpikes& spikes : file_.populations) end = std::max(end, event_end(spikes));
       if (end == 0 && steps == 0)
         refuse_spikes(where() + ": not a spike in it, and no length is told (--steps N)");
-      lengths.assign(static_cast<size_t>(file_.samples), steps > 0 ? steps : end);
+      const int64_t length = steps > 0 ? steps : end;
+      if (file_.samples > kMostSteps / std::max<int64_t>(length, 1))
+        refuse_spikes(fmt::format("{}: {} samples of {} steps, at most 2^24 steps in all", where(),
+                                  file_.samples, length));
+      lengths.assign(static_cast<size_t>(file_.samples), length);
     }
     int64_t start = 0;
     for (const int64_t length : lengths) {

@@ -75,12 +75,25 @@ def nirdata(events, neurons=0):
     return how
 
 
+def many(path, archive, prefix, dt):
+    with h5py.File(path, "w") as file:
+        file.attrs["__type__"] = "NIRGraphData"
+        file.create_group("nodes/lif2").attrs["__type__"] = "NIRNodeData"
+        group = file.create_group("nodes/lif2/observables/spikes")
+        group.attrs.update(__type__="EventData", n_neurons=4, t_max=100 * float(dt))
+        group.create_dataset("idx", data=np.full((300_000, 1), -1), compression="gzip")
+        group.create_dataset("time", data=np.full((300_000, 1), np.inf), compression="gzip")
+
+
 def network(path, delay="0", how="whole"):
     """Two populations of neurons with recurrent edges, one that only sends; FILE, FILE.edges, FILE.spikes."""
     rng = np.random.default_rng(3)
     sizes = {"lgn": 6, "v1": 9, "lm": 4}
     with h5py.File(path, "w") as file:
         for name, count in sizes.items():
+            if how == "large":  # what is announced costs next to nothing to store
+                file.create_dataset(f"nodes/{name}/node_type_id", data=np.zeros(9_000_000, np.int8), compression="gzip")
+                continue
             file[f"nodes/{name}/node_type_id"] = np.full(count, 100)
             file[f"nodes/{name}/node_id"] = np.arange(count)[::-1] if how == "numbered" else np.arange(count)
     edges = {"lgn_to_v1": ("lgn", "v1", 20), "v1_to_v1": ("v1", "v1", 30), "v1_to_lm": ("v1", "lm", 12),
@@ -106,7 +119,7 @@ def network(path, delay="0", how="whole"):
 HOWS = {"sonata": sonata(), "sonata_seconds": sonata(unit="s", scale=1.0), "sonata_hours": sonata(unit="h"),
         "sonata_negative": sonata(changed("timestamps", -1)), "sonata_between": sonata(later),
         "sonata_neuron": sonata(changed("node_ids", 1000)), "sonata_cut": sonata(cut), "sonata_unknown": unknown,
-        "nir_grid": nirdata(False), "nir_events": nirdata(True), "nir_neurons": nirdata(True, 1), "network": network}
+        "nir_grid": nirdata(False), "nir_events": nirdata(True), "nir_neurons": nirdata(True, 1), "nir_many": many, "network": network}
 
 if __name__ == "__main__":
     HOWS[sys.argv[2]](sys.argv[1], *sys.argv[3:])
