@@ -187,7 +187,8 @@ struct TraceFile::Impl {
     if (!header.complete && !source.has(where + "bits")) return;
     data.bits = source.rows(where + "bits", H5T_INTEGER, 1);
     population.rows = data.bits.rows();
-    if (source.has(where + "popcount")) {
+    // Others may leave it out; from a trace of this engine it was lost.
+    if (header.generator.starts_with("spikeloom ") || source.has(where + "popcount")) {
       data.popcount = source.rows(where + "popcount", H5T_INTEGER, 4);
       population.rows = std::min(population.rows, data.popcount.rows());
     }
