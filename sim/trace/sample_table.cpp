@@ -76,12 +76,13 @@ std::vector<SampleRow> SampleWriter::read(int64_t first, int64_t count) const {
   });
 }
 
-std::vector<SampleRow> read_samples(const TraceSource& source) {
+std::vector<SampleRow> read_samples(const TraceSource& source, bool whole) {
   std::array<RowSource, kSampleColumns.size()> columns;
   int64_t count = INT64_MAX;
   for (size_t c = 0; c < columns.size(); ++c) {
     const std::string name = kSampleColumns[c];
-    const bool needed = c + 1 == columns.size();  // n_steps; the others follow, or are not known
+    const bool needed =
+        whole || c + 1 == columns.size();  // n_steps; the others follow, or are not known
     if (!needed && !source.has("/spikeloom/samples/" + name)) continue;
     columns[c] = source.rows("/spikeloom/samples/" + name, H5T_INTEGER, c == 0 || c == 3 ? 8 : 4);
     if (columns[c].width() != 0) throw Error(ErrorCode::kData, name + " is no list");

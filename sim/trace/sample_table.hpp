@@ -34,7 +34,8 @@ class SampleWriter {
   std::vector<SampleRow> pending_;
 };
 
-// All columns of /spikeloom/samples; the shortest decides how many rows there are.
-std::vector<SampleRow> read_samples(const TraceSource& source);
+// All columns of /spikeloom/samples; the shortest decides how many rows there are. `whole`: none may
+// be missing; else all but n_steps follow, or are not known (-1).
+std::vector<SampleRow> read_samples(const TraceSource& source, bool whole);
 
 }  // namespace spikeloom::hdf5

@@ -63,8 +63,16 @@ LevelRange read_range(const TraceSource& source, const std::string& path) {
 }
 
 // The attributes of /spikeloom/populations/<name>.
-void read_attributes(const TraceSource& source, TracePopulation& population) {
+// `whole`: none may be missing but the range.
+void read_attributes(const TraceSource& source, TracePopulation& population, bool whole) {
   const std::string path = "/spikeloom/populations/" + population.name;
+  if (whole) {
+    for (const char* name : {"axes", "layer", "neuron_model"}) need(source.text(path, name), name);
+    for (const char* name : {"n_neurons", "index", "steps_per_sample"})
+      need(source.integers(path, name), name);
+    need(source.number(path, "threshold", true), "threshold");
+    need(source.number(path, "dt_ms"), "dt_ms");
+  }
   population.shape = need(source.integers(path, "shape"), "shape");
   const size_t rank = population.shape.size();
   static constexpr std::array<const char*, 3> kAxes = {"C", "N,C", "H,W,C"};
@@ -142,6 +150,9 @@ struct TraceFile::Impl {
     header.complete = source.integers("/", "complete").value_or(std::vector<int64_t>{0})[0] == 1;
   }
 
+  // Others may leave out what follows; from a trace of this engine it was lost.
+  bool is_own() const { return header.generator.starts_with("spikeloom "); }
+
   // Without a table all rows are those of one sample.
   void add_only_sample() {
     int64_t rows = 0;
@@ -150,8 +161,8 @@ struct TraceFile::Impl {
   }
 
   void read_sample_table() {
-    if (!source.has("/spikeloom/samples")) return;
-    for (const hdf5::SampleRow& row : hdf5::read_samples(source)) {
+    if (!is_own() && !source.has("/spikeloom/samples")) return;
+    for (const hdf5::SampleRow& row : hdf5::read_samples(source, is_own())) {
       samples.push_back({row.index, row.label, row.prediction, row.first_step, row.steps});
     }
     int64_t end = 0;
@@ -171,7 +182,7 @@ struct TraceFile::Impl {
     population.name = name;
     population.index = INT64_MAX;
     try {
-      read_attributes(source, population);
+      read_attributes(source, population, is_own());
       open_activity(population, data);
       open_events(population, data);
     } catch (const Error& error) {
@@ -187,8 +198,7 @@ struct TraceFile::Impl {
     if (!header.complete && !source.has(where + "bits")) return;
     data.bits = source.rows(where + "bits", H5T_INTEGER, 1);
     population.rows = data.bits.rows();
-    // Others may leave it out; from a trace of this engine it was lost.
-    if (header.generator.starts_with("spikeloom ") || source.has(where + "popcount")) {
+    if (is_own() || source.has(where + "popcount")) {
       data.popcount = source.rows(where + "popcount", H5T_INTEGER, 4);
       population.rows = std::min(population.rows, data.popcount.rows());
     }
