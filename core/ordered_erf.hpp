@@ -9,6 +9,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "core/device.hpp"
+
 namespace spikeloom {
 namespace erf_detail {
 
@@ -45,27 +47,46 @@ constexpr std::array<std::array<double, kTerms>, kPieces> make_table() {
     table[static_cast<size_t>(i)] = coefficients((i + 0.5) * kWidth);
   return table;
 }
+#if !defined(__CUDACC__)  // whose constants may not underflow; the table comes from the host
 inline constexpr auto kTable = make_table();
+#endif
 
 }  // namespace erf_detail
 
-inline double ordered_erf(double x) noexcept {
+// `coefficient(piece, n)` is that element of the table, wherever it lies.
+template <typename F>
+SPIKELOOM_DEVICE inline double ordered_erf(double x, F coefficient) noexcept {
   using namespace erf_detail;
   const double size = std::abs(x);
   if (!(size < kEnd)) return std::isnan(x) ? x : x > 0 ? 1.0 : -1.0;
   const int piece = static_cast<int>(size / kWidth);
-  const auto& c = kTable[static_cast<size_t>(piece)];
   const double d = size - (piece + 0.5) * kWidth;
-  double y = c[kTerms - 1];
-  for (int n = kTerms - 2; n >= 0; --n) y = std::fma(y, d, c[static_cast<size_t>(n)]);
+  double y = coefficient(piece, kTerms - 1);
+  for (int n = kTerms - 2; n >= 0; --n) y = std::fma(y, d, coefficient(piece, n));
   return x < 0 ? -y : y;
 }
 
+#if !defined(__CUDACC__)
+inline double ordered_erf(double x) noexcept {
+  return ordered_erf(x, [](int piece, int n) {
+    return erf_detail::kTable[static_cast<size_t>(piece)][static_cast<size_t>(n)];
+  });
+}
+#endif
+
 // x/2 (1 + erf(x / sqrt 2)) in double, rounded once.
+template <typename F>
+SPIKELOOM_DEVICE inline float ordered_gelu(float x, F coefficient) noexcept {
+  constexpr double kSqrtHalf = 0.70710678118654752440;
+  const double wide = x;
+  return static_cast<float>(0.5 * wide * (1.0 + ordered_erf(wide * kSqrtHalf, coefficient)));
+}
+#if !defined(__CUDACC__)
 inline float ordered_gelu(float x) noexcept {
   constexpr double kSqrtHalf = 0.70710678118654752440;
   const double wide = x;
   return static_cast<float>(0.5 * wide * (1.0 + ordered_erf(wide * kSqrtHalf)));
 }
+#endif
 
 }  // namespace spikeloom

@@ -3,7 +3,7 @@
 // one target cannot be inlined into another's.
 
 template <class L>
-inline typename L::V ordered_exp(typename L::V x) noexcept {
+SPIKELOOM_DEVICE inline typename L::V ordered_exp(typename L::V x) noexcept {
   constexpr float kTiny = -87.33655f;         // largest x with exp(x) < 2^-126
   constexpr float kHighest = 88.72283f;       // largest x with a finite exp(x)
   constexpr float kRound = 0x1.8p23f;         // adding it leaves integers in the lowest bits
@@ -25,7 +25,7 @@ inline typename L::V ordered_exp(typename L::V x) noexcept {
 }
 
 template <class L>
-inline typename L::V ordered_sigmoid(typename L::V x) noexcept {
+SPIKELOOM_DEVICE inline typename L::V ordered_sigmoid(typename L::V x) noexcept {
   const auto one = L::fill(1.0f);
   return L::div(one, L::add(one, ordered_exp<L>(L::sub(L::fill(0.0f), x))));
 }

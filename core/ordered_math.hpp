@@ -20,29 +20,31 @@
 #include <cstdint>
 #include <limits>
 
+#include "core/device.hpp"
+
 namespace spikeloom {
 
 struct ScalarLanes {
   using V = float;
-  static V fill(float value) noexcept { return value; }
-  static V add(V a, V b) noexcept { return a + b; }
-  static V sub(V a, V b) noexcept { return a - b; }
-  static V mul(V a, V b) noexcept { return a * b; }
-  static V div(V a, V b) noexcept { return a / b; }
-  static V fma(V a, V b, V c) noexcept { return std::fma(a, b, c); }
-  static bool at_most(V a, V b) noexcept { return a <= b; }
-  static V select(bool mask, V a, V b) noexcept { return mask ? a : b; }
-  static V times_power(V p, V t) noexcept {
+  SPIKELOOM_DEVICE static V fill(float value) noexcept { return value; }
+  SPIKELOOM_DEVICE static V add(V a, V b) noexcept { return a + b; }
+  SPIKELOOM_DEVICE static V sub(V a, V b) noexcept { return a - b; }
+  SPIKELOOM_DEVICE static V mul(V a, V b) noexcept { return a * b; }
+  SPIKELOOM_DEVICE static V div(V a, V b) noexcept { return a / b; }
+  SPIKELOOM_DEVICE static V fma(V a, V b, V c) noexcept { return std::fma(a, b, c); }
+  SPIKELOOM_DEVICE static bool at_most(V a, V b) noexcept { return a <= b; }
+  SPIKELOOM_DEVICE static V select(bool mask, V a, V b) noexcept { return mask ? a : b; }
+  SPIKELOOM_DEVICE static V times_power(V p, V t) noexcept {
     return std::bit_cast<float>(std::bit_cast<uint32_t>(p) + (std::bit_cast<uint32_t>(t) << 23));
   }
 };
 
 #include "core/ordered_math-inl.hpp"
 
-inline float ordered_exp(float x) noexcept {
+SPIKELOOM_DEVICE inline float ordered_exp(float x) noexcept {
   return ordered_exp<ScalarLanes>(x);
 }
-inline float ordered_sigmoid(float x) noexcept {
+SPIKELOOM_DEVICE inline float ordered_sigmoid(float x) noexcept {
   return ordered_sigmoid<ScalarLanes>(x);
 }
 

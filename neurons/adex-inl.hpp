@@ -44,13 +44,14 @@ struct AdEx {
   }
 
   template <class L>
-  static void begin(const NeuronRules&, const L (&k)[11], L (&s)[2]) {
+  SPIKELOOM_DEVICE static void begin(const NeuronRules&, const L (&k)[11], L (&s)[2]) {
     s[0] = k[4];
     s[1] = L(0.0f);
   }
 
   template <class L>
-  static L step(const NeuronRules& rules, const L (&k)[11], const L (&x)[1], L (&s)[2]) {
+  SPIKELOOM_DEVICE static L step(const NeuronRules& rules, const L (&k)[11], const L (&x)[1],
+                                 L (&s)[2]) {
     const auto& [dt_c, dt_w, g_l, g_exp, e_l, v_t, delta_t, a, b, v_reset, v_threshold] = k;
     auto& [v, w] = s;
     const L upstroke = g_exp * lane_exp((v - v_t) / delta_t);

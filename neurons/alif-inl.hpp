@@ -36,12 +36,13 @@ struct Alif {
   }
 
   template <class L>
-  static void begin(const NeuronRules&, const L (&)[4], L (&s)[3]) {
+  SPIKELOOM_DEVICE static void begin(const NeuronRules&, const L (&)[4], L (&s)[3]) {
     s[0] = s[1] = s[2] = L(0.0f);
   }
 
   template <class L>
-  static L step(const NeuronRules& rules, const L (&k)[4], const L (&x)[1], L (&s)[3]) {
+  SPIKELOOM_DEVICE static L step(const NeuronRules& rules, const L (&k)[4], const L (&x)[1],
+                                 L (&s)[3]) {
     const auto& [alpha, rho, beta, v_threshold] = k;
     auto& [v, b, z] = s;
     b = rho * b + z;

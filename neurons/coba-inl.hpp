@@ -43,13 +43,14 @@ struct CobaLif {
   }
 
   template <class L>
-  static void begin(const NeuronRules&, const L (&k)[9], L (&s)[4]) {
+  SPIKELOOM_DEVICE static void begin(const NeuronRules&, const L (&k)[9], L (&s)[4]) {
     s[0] = k[3];
     s[1] = s[2] = s[3] = L(0.0f);
   }
 
   template <class L>
-  static L step(const NeuronRules& rules, const L (&k)[9], const L (&x)[2], L (&s)[4]) {
+  SPIKELOOM_DEVICE static L step(const NeuronRules& rules, const L (&k)[9], const L (&x)[2],
+                                 L (&s)[4]) {
     const auto& [a, keep_e, keep_i, e_l, e_e, e_i, steps, v_threshold, v_reset] = k;
     auto& [v, g_e, g_i, r] = s;
     const L zero(0.0f), one(1.0f);

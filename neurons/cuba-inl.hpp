@@ -16,8 +16,8 @@
 
 // Advances the current and returns the charged membrane.
 template <class L>
-inline L charge_by_current(const NeuronRules& rules, L v, const L (&syn)[3], const L (&mem)[4], L x,
-                           L& i) {
+SPIKELOOM_DEVICE inline L charge_by_current(const NeuronRules& rules, L v, const L (&syn)[3],
+                                            const L (&mem)[4], L x, L& i) {
   const auto& [a_syn, keep_syn, w_in] = syn;
   const auto& [a_mem, keep_mem, r, v_leak] = mem;
   i = rules.form == NeuronForm::kExact ? keep_syn * i + a_syn * (w_in * x)
@@ -57,13 +57,14 @@ struct CubaLif {
   }
 
   template <class L>
-  static void begin(const NeuronRules&, const L (&k)[9], L (&s)[3]) {
+  SPIKELOOM_DEVICE static void begin(const NeuronRules&, const L (&k)[9], L (&s)[3]) {
     s[0] = k[6];
     s[1] = s[2] = L(0.0f);
   }
 
   template <class L>
-  static L step(const NeuronRules& rules, const L (&k)[9], const L (&x)[1], L (&s)[3]) {
+  SPIKELOOM_DEVICE static L step(const NeuronRules& rules, const L (&k)[9], const L (&x)[1],
+                                 L (&s)[3]) {
     const auto& [a_syn, keep_syn, w_in, a_mem, keep_mem, r, v_leak, v_threshold, v_reset] = k;
     auto& [v, i, z] = s;
     const L h = charge_by_current(rules, start(rules, v, z, v_reset), {a_syn, keep_syn, w_in},
@@ -95,13 +96,14 @@ struct CubaLi {
   }
 
   template <class L>
-  static void begin(const NeuronRules&, const L (&k)[7], L (&s)[2]) {
+  SPIKELOOM_DEVICE static void begin(const NeuronRules&, const L (&k)[7], L (&s)[2]) {
     s[0] = k[6];
     s[1] = L(0.0f);
   }
 
   template <class L>
-  static L step(const NeuronRules& rules, const L (&k)[7], const L (&x)[1], L (&s)[2]) {
+  SPIKELOOM_DEVICE static L step(const NeuronRules& rules, const L (&k)[7], const L (&x)[1],
+                                 L (&s)[2]) {
     const auto& [a_syn, keep_syn, w_in, a_mem, keep_mem, r, v_leak] = k;
     s[0] = charge_by_current(rules, s[0], {a_syn, keep_syn, w_in}, {a_mem, keep_mem, r, v_leak},
                              x[0], s[1]);

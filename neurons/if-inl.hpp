@@ -10,7 +10,7 @@
 // whose writers disagree about dt r: hence two forms.
 
 template <class L>
-inline L integrate(const NeuronRules& rules, L v, L gain, L x) {
+SPIKELOOM_DEVICE inline L integrate(const NeuronRules& rules, L v, L gain, L x) {
   return rules.form == NeuronForm::kUnit ? v + x : v + gain * x;
 }
 
@@ -36,13 +36,14 @@ struct IntegrateAndFire {
   }
 
   template <class L>
-  static void begin(const NeuronRules& rules, const L (&k)[3], L (&s)[2]) {
+  SPIKELOOM_DEVICE static void begin(const NeuronRules& rules, const L (&k)[3], L (&s)[2]) {
     s[0] = rules.reset == Reset::kHard ? k[2] : L(0.0f);
     s[1] = L(0.0f);
   }
 
   template <class L>
-  static L step(const NeuronRules& rules, const L (&k)[3], const L (&x)[1], L (&s)[2]) {
+  SPIKELOOM_DEVICE static L step(const NeuronRules& rules, const L (&k)[3], const L (&x)[1],
+                                 L (&s)[2]) {
     const auto& [gain, v_threshold, v_reset] = k;
     auto& [v, z] = s;
     const L h = integrate(rules, start(rules, v, z, v_reset), gain, x[0]);
@@ -67,12 +68,13 @@ struct Integrator {
   }
 
   template <class L>
-  static void begin(const NeuronRules&, const L (&)[1], L (&s)[1]) {
+  SPIKELOOM_DEVICE static void begin(const NeuronRules&, const L (&)[1], L (&s)[1]) {
     s[0] = L(0.0f);
   }
 
   template <class L>
-  static L step(const NeuronRules& rules, const L (&k)[1], const L (&x)[1], L (&s)[1]) {
+  SPIKELOOM_DEVICE static L step(const NeuronRules& rules, const L (&k)[1], const L (&x)[1],
+                                 L (&s)[1]) {
     s[0] = integrate(rules, s[0], k[0], x[0]);
     return s[0];
   }

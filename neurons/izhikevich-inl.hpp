@@ -43,18 +43,19 @@ struct Izhikevich {
   }
 
   template <class L>
-  static void begin(const NeuronRules&, const L (&k)[8], L (&s)[2]) {
+  SPIKELOOM_DEVICE static void begin(const NeuronRules&, const L (&k)[8], L (&s)[2]) {
     s[0] = k[6];
     s[1] = k[3] * k[6];
   }
 
   template <class L>
-  static L slope(L v, L u, L x) {
+  SPIKELOOM_DEVICE static L slope(L v, L u, L x) {
     return (((L(0.04f) * v * v + L(5.0f) * v) + L(140.0f)) - u) + x;
   }
 
   template <class L>
-  static L step(const NeuronRules& rules, const L (&k)[8], const L (&x)[1], L (&s)[2]) {
+  SPIKELOOM_DEVICE static L step(const NeuronRules& rules, const L (&k)[8], const L (&x)[1],
+                                 L (&s)[2]) {
     const auto& [dt_v, dt, a, b, c, d, v_start, v_threshold] = k;
     auto& [v, u] = s;
     L h = v + dt_v * slope(v, u, x[0]);

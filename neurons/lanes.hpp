@@ -16,13 +16,13 @@
 
 namespace spikeloom {
 
-inline float lane_exp(float x) noexcept {
+SPIKELOOM_DEVICE inline float lane_exp(float x) noexcept {
   return ordered_exp(x);
 }
-inline float lane_trunc(float x) noexcept {
+SPIKELOOM_DEVICE inline float lane_trunc(float x) noexcept {
   return std::trunc(x);
 }
-inline float select(bool mask, float a, float b) noexcept {
+SPIKELOOM_DEVICE inline float select(bool mask, float a, float b) noexcept {
   return mask ? a : b;
 }
 

@@ -45,13 +45,14 @@ struct Lif {
   }
 
   template <class L>
-  static void begin(const NeuronRules&, const L (&k)[6], L (&s)[2]) {
+  SPIKELOOM_DEVICE static void begin(const NeuronRules&, const L (&k)[6], L (&s)[2]) {
     s[0] = k[3];
     s[1] = L(0.0f);
   }
 
   template <class L>
-  static L step(const NeuronRules& rules, const L (&k)[6], const L (&x)[1], L (&s)[2]) {
+  SPIKELOOM_DEVICE static L step(const NeuronRules& rules, const L (&k)[6], const L (&x)[1],
+                                 L (&s)[2]) {
     const auto& [a, keep, r, v_leak, v_threshold, v_reset] = k;
     auto& [v, z] = s;
     const L h = leak(rules, start(rules, v, z, v_reset), a, keep, r, v_leak, x[0]);
@@ -98,12 +99,13 @@ struct LeakyIntegrator {
   }
 
   template <class L>
-  static void begin(const NeuronRules&, const L (&k)[4], L (&s)[1]) {
+  SPIKELOOM_DEVICE static void begin(const NeuronRules&, const L (&k)[4], L (&s)[1]) {
     s[0] = k[3];
   }
 
   template <class L>
-  static L step(const NeuronRules& rules, const L (&k)[4], const L (&x)[1], L (&s)[1]) {
+  SPIKELOOM_DEVICE static L step(const NeuronRules& rules, const L (&k)[4], const L (&x)[1],
+                                 L (&s)[1]) {
     const auto& [a, keep, r, v_leak] = k;
     s[0] = leak(rules, s[0], a, keep, r, v_leak, x[0]);
     return s[0];

@@ -6,13 +6,13 @@
 
 // The membrane a step starts from.
 template <class L>
-inline L start(const NeuronRules& rules, L v, L z, L v_reset) {
+SPIKELOOM_DEVICE inline L start(const NeuronRules& rules, L v, L z, L v_reset) {
   return rules.reset == Reset::kValueNext ? select(z > L(0.0f), v_reset, v) : v;
 }
 
 // Sets v and z from the charged membrane h; returns the number of spikes.
 template <class L>
-inline L fire(const NeuronRules& rules, L h, L threshold, L v_reset, L& v, L& z) {
+SPIKELOOM_DEVICE inline L fire(const NeuronRules& rules, L h, L threshold, L v_reset, L& v, L& z) {
   if (rules.reset == Reset::kMulti) {
     const L spikes = select(h > L(0.0f), lane_trunc(h / threshold), L(0.0f));
     const L left = h - spikes * threshold, lowest = L(0.0f) - threshold;
@@ -50,7 +50,7 @@ inline void prepare_leak(const NeuronRules& rules, double dt, double tau, double
 }
 
 template <class L>
-inline L leak(const NeuronRules& rules, L v, L a, L keep, L r, L v_leak, L x) {
+SPIKELOOM_DEVICE inline L leak(const NeuronRules& rules, L v, L a, L keep, L r, L v_leak, L x) {
   switch (rules.form) {
     case NeuronForm::kExact: return keep * v + a * (v_leak + r * x);
     case NeuronForm::kBeta:

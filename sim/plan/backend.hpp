@@ -1,8 +1,10 @@
 #pragma once
 // What executes a plan's units: one of the three virtual interfaces.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "core/spike_tensor.hpp"
@@ -58,6 +60,7 @@ struct UnitIo {
   float* state = nullptr;     // the state slots of one node, one after the other, rows padded like
                               // real values
   void* workspace = nullptr;  // what Backend::workspace made for this session and unit
+  void* queue = nullptr;      // of the session
   bool brief = false;         // nobody reads the state afterwards; a neuron's holds nothing yet, it
                               // begins
   int64_t steps = 1;
@@ -69,8 +72,9 @@ struct UnitIo {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string name() const = 0;  // "reference", "cpu"
-  virtual std::string simd() const = 0;  // "none", "avx512", ...
+  virtual std::string name() const = 0;              // "reference", "cpu"
+  virtual std::string simd() const = 0;              // "none", "avx512", "sm_90", ...
+  virtual std::string device() const { return ""; }  // "NVIDIA H100, CUDA 13.0"; "": the host
   // Whether plans for this backend should group nodes into units.
   virtual bool groups_units() const noexcept = 0;
   // Packs what the unit needs (weights in kernel layout); immutable, shared between threads. Throws
@@ -83,6 +87,34 @@ class Backend {
   // Runs steps [0, io.steps). `prepared` comes from prepare() for this very unit.
   virtual void run(const Graph& graph, const Unit& unit, const void* prepared,
                    const UnitIo& io) const noexcept = 0;
+
+  // Memory of sessions, and the order in which things happen to it. What stands here is that of
+  // backends that work in the host's memory: everything happens at once and there are no queues.
+  //
+  // What a session asks of a queue happens in that order, some time before finish() returns; until
+  // then what it copies from and to stays where it is. Faults on the way show in finish().
+  virtual bool uses_host_memory() const noexcept { return true; }
+  virtual std::shared_ptr<void> queue() const { return nullptr; }
+  // Zeros, on 64 bytes at least; of the host where it copies from and to the backend. Throw Error,
+  // std::bad_alloc.
+  virtual std::shared_ptr<std::byte> allocate(int64_t bytes) const;
+  virtual std::shared_ptr<std::byte> allocate_host(int64_t bytes) const;
+  // Rows of `channels` floats, the padding behind them zero.
+  virtual void fill(void* queue, float* to, float value, int64_t rows,
+                    int64_t channels) const noexcept;
+  virtual void clear(void* queue, void* to, int64_t bytes) const noexcept;
+  // Within the backend's memory; the two may overlap.
+  virtual void move(void* queue, void* to, const void* from, int64_t bytes) const noexcept;
+  virtual void copy_in(void* queue, void* to, const void* from, int64_t bytes) const noexcept;
+  virtual void copy_out(void* queue, void* to, const void* from, int64_t bytes) const noexcept;
+  // Around the units of a chunk, of which `steps_done` were before. True: what ran between them when
+  // the key was last the same runs again, and the session runs no units; never with an empty key.
+  virtual bool begin_chunk(void* queue, int64_t steps_done,
+                           std::span<const int64_t> key) const noexcept;
+  virtual void end_chunk(void* queue) const noexcept;
+  // Throws Error(kRuntime) when something asked of the queue failed; what came out means nothing
+  // then.
+  virtual void finish(void* queue) const;
 };
 
 }  // namespace spikeloom

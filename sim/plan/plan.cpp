@@ -360,6 +360,7 @@ void place_values(Plan& plan, const std::vector<bool>& kept) {
     const Node& node = plan.graph.node(id);
     ValueSlot& slot = plan.values[static_cast<size_t>(id)];
     slot.exists = true;
+    slot.kept = kept[static_cast<size_t>(id)];
     slot.history = history[static_cast<size_t>(id)];
     const int64_t steps = slot.history + plan.options.chunk_steps;
     const int64_t rows = rows_of(node.shape), channels = channels_of(node.shape);

@@ -34,6 +34,7 @@ struct PlanOptions {
 struct ValueSlot {
   bool exists = false;  // false: never written (inside a unit) or shown through a View's source
   bool is_bits = false;
+  bool kept = false;  // can be read back
   // Floats or words from the start of the session's real or spike memory, where the first of
   // `history` steps before the chunk stands; the chunk follows.
   int64_t offset = 0;

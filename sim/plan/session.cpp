@@ -57,12 +57,7 @@ void pack_events(const float* from, const MutableSpikeView& to) {
 }  // namespace
 
 Session::Session(std::shared_ptr<const Plan> plan)
-    : plan_(std::move(plan)),
-      real_(plan_->real_floats),
-      state_(plan_->state_floats),
-      membranes_(plan_->membrane_floats),
-      spikes_(plan_->spike_words),
-      population_bits_(plan_->populations.size()) {
+    : plan_(std::move(plan)), memory_(plan_), population_bits_(plan_->populations.size()) {
   for (const auto& prepared : plan_->prepared)
     workspaces_.push_back(plan_->backend->workspace(prepared.get()));
   for (size_t p = 0; p < plan_->populations.size(); ++p) {
@@ -74,13 +69,7 @@ Session::Session(std::shared_ptr<const Plan> plan)
 }
 
 Session::Session(const Session& other) : Session(other.plan_) {
-  const auto copy = [](const Tensor& from, Tensor& to) {
-    std::memcpy(to.data(), from.data(), static_cast<size_t>(from.bytes()));
-  };
-  copy(other.real_.memory, real_.memory);
-  copy(other.state_.memory, state_.memory);
-  copy(other.membranes_.memory, membranes_.memory);
-  copy(other.spikes_.memory, spikes_.memory);
+  memory_.copy_from(other.memory_);
   steps_done_ = other.steps_done_;
   sample_ = other.sample_;
   length_ = other.length_;
@@ -92,13 +81,8 @@ Session::Session(const Session& other) : Session(other.plan_) {
 }
 
 void Session::start_state(const StateLayout& state) {
-  const int64_t rows = rows_of(state.slot.shape), channels = channels_of(state.slot.shape);
-  float* values = state_.data() + state.offset;
-  for (int64_t row = 0; row < rows; ++row) {
-    float* at = values + row * padded(channels);
-    std::fill(at, at + channels, state.slot.initial);
-    std::fill(at + channels, at + padded(channels), 0.0f);
-  }
+  plan_->backend->fill(memory_.queue(), memory_.state() + state.offset, state.slot.initial,
+                       rows_of(state.slot.shape), channels_of(state.slot.shape));
 }
 
 void Session::reset(int64_t sample) {
@@ -128,18 +112,19 @@ ValueRef Session::empty_ref(NodeId id) const {
   return value;
 }
 
-ValueRef Session::ref(NodeId id, int64_t tick) const {
+ValueRef Session::ref(NodeId id, int64_t tick, MemorySide side) const {
   const ValueSlot& slot = plan_->slot_of(id);
   ValueRef value = empty_ref(id);
   // A feedback is as late as what it shows, which it shows one step later.
   for (NodeId at = source_of(plan_->graph, id); plan_->graph.node(at).feedback >= 0; --tick)
     at = source_of(plan_->graph, plan_->graph.node(at).feedback);
   if (!slot.exists) return value;
-  const int64_t at = slot.offset + (slot.history + tick) * slot.step_stride;
+  const auto node = static_cast<size_t>(&slot - plan_->values.data());
+  const int64_t at = (slot.history + tick) * slot.step_stride;
   if (slot.is_bits) {
-    value.bits = spikes_.data() + at;
-  } else {
-    value.real = real_.data() + at;
+    value.bits = memory_.bits(node, side) + at;
+  } else if (float* first = memory_.real(node, side)) {
+    value.real = first + at;
   }
   return value;
 }
@@ -149,20 +134,22 @@ UnitIo Session::io_of(size_t index, int64_t tick) const {
   const Graph& graph = plan_->graph;
   const auto delay = [&](NodeId id) { return plan_->delays[static_cast<size_t>(id)]; };
   // The same step of an input that is less delayed came earlier.
-  const auto input = [&](NodeId id) { return ref(id, tick - delay(unit.main) + delay(id)); };
+  const auto input = [&](NodeId id) {
+    return ref(id, tick - delay(unit.main) + delay(id), MemorySide::kBackend);
+  };
   UnitIo io;
   const auto& inputs = graph.node(unit.main).inputs;
   for (size_t i = 0; i < inputs.size(); ++i) io.in[i] = input(inputs[i]);
   if (unit.residual_other >= 0) io.other = input(unit.residual_other);
   const bool main_spikes = graph.node(unit.main).kind == EdgeKind::kSpikes;
   if (main_spikes) {
-    io.spikes = ref(unit.main, tick);
+    io.spikes = ref(unit.main, tick, MemorySide::kBackend);
   } else {
-    io.real = ref(unit.real_last(), tick);
-    if (unit.neuron >= 0) io.spikes = ref(unit.neuron, tick);
+    io.real = ref(unit.real_last(), tick, MemorySide::kBackend);
+    if (unit.neuron >= 0) io.spikes = ref(unit.neuron, tick, MemorySide::kBackend);
   }
   const int64_t state = plan_->state_of_unit[index];
-  if (state >= 0) io.state = state_.data() + plan_->states[static_cast<size_t>(state)].offset;
+  if (state >= 0) io.state = memory_.state() + plan_->states[static_cast<size_t>(state)].offset;
   return io;
 }
 
@@ -201,6 +188,7 @@ void Session::run_steps(size_t index, int64_t tick, int64_t steps, int threads, 
   io.brief = brief;
   io.threads = threads;
   io.workspace = workspaces_[index].get();
+  io.queue = memory_.queue();
   plan_->backend->run(plan_->graph, unit, plan_->prepared[index].get(), io);
 }
 
@@ -210,49 +198,49 @@ void Session::run_with_membranes(size_t index, int64_t tick, int64_t steps, int 
     for (const StateLayout& state : plan_->states_of(index)) start_state(state);
   }
   const auto& trace = plan_->membranes[static_cast<size_t>(plan_->membrane_of_unit[index])];
-  const float* state = state_.data() + plan_->states[static_cast<size_t>(trace.state)].offset;
+  const float* state = memory_.state() + plan_->states[static_cast<size_t>(trace.state)].offset;
+  float* to = memory_.membranes(MemorySide::kBackend) + trace.offset + trace.history * trace.stride;
   for (int64_t t = tick; t < tick + steps; ++t) {
     run_steps(index, t, 1, threads, false);
-    std::copy_n(state, trace.stride,
-                membranes_.data() + trace.offset + (trace.history + t) * trace.stride);
+    plan_->backend->move(memory_.queue(), to + t * trace.stride, state, 4 * trace.stride);
   }
 }
 
 void Session::clear(NodeId id, int64_t tick, int64_t ticks) {
-  for (int64_t t = tick; t < tick + ticks; ++t) {
-    const ValueRef at = ref(id, t);
-    if (at.bits != nullptr) std::fill_n(at.bits, at.step_stride, uint64_t{0});
-    if (at.real != nullptr) std::fill_n(at.real, at.step_stride, 0.0f);
-  }
+  const ValueRef at = ref(id, tick, MemorySide::kBackend);
+  const int64_t elements = ticks * at.step_stride;
+  if (elements == 0) return;
+  if (at.bits != nullptr) plan_->backend->clear(memory_.queue(), at.bits, 8 * elements);
+  if (at.real != nullptr) plan_->backend->clear(memory_.queue(), at.real, 4 * elements);
 }
 
 // The last steps of every value that has a history move in front of the chunk to come.
 void Session::shift_histories(int64_t ticks) {
-  const auto shift = [&](auto* first, const ValueSlot& slot) {
-    std::memmove(first, first + ticks * slot.step_stride,
-                 static_cast<size_t>(slot.history * slot.step_stride) * sizeof(*first));
+  const auto shift = [&](auto* first, int64_t stride, int64_t history) {
+    if (history == 0 || ticks == 0) return;
+    plan_->backend->move(memory_.queue(), first, first + ticks * stride,
+                         history * stride * static_cast<int64_t>(sizeof(*first)));
   };
-  for (const ValueSlot& slot : plan_->values) {
-    if (slot.history == 0 || ticks == 0) continue;
+  for (size_t id = 0; id < plan_->values.size(); ++id) {
+    const ValueSlot& slot = plan_->values[id];
     if (slot.is_bits) {
-      shift(spikes_.data() + slot.offset, slot);
+      shift(memory_.bits(id, MemorySide::kBackend), slot.step_stride, slot.history);
     } else {
-      shift(real_.data() + slot.offset, slot);
+      shift(memory_.real(id, MemorySide::kBackend), slot.step_stride, slot.history);
     }
   }
-  for (const MembraneTrace& trace : plan_->membranes) {
-    float* first = membranes_.data() + trace.offset;
-    std::copy_n(first + ticks * trace.stride, trace.history * trace.stride, first);
-  }
+  for (const MembraneTrace& trace : plan_->membranes)
+    shift(memory_.membranes(MemorySide::kBackend) + trace.offset, trace.stride, trace.history);
 }
 
 void Session::load_input(NodeId input, const Tensor& frames, int64_t ticks) {
-  const ValueRef value = ref(input, 0);
+  const ValueRef value = ref(input, 0, MemorySide::kHost);
   const float* from = frames.f32().data();
+  const auto node = static_cast<size_t>(input);
   if (value.bits != nullptr) {
     for (int64_t t = 0; t < ticks; ++t, from += value.rows * value.channels)
       pack_events(from, value.bits_at(t));
-    return;
+    return memory_.bring_in(node, plan_->values[node].history, ticks);
   }
   for (int64_t t = 0; t < ticks; ++t) {
     for (int64_t row = 0; row < value.rows; ++row, from += value.channels) {
@@ -261,6 +249,7 @@ void Session::load_input(NodeId input, const Tensor& frames, int64_t ticks) {
       std::fill(to + value.channels, to + padded(value.channels), 0.0f);
     }
   }
+  memory_.bring_in(node, plan_->values[node].history, ticks);
 }
 
 void Session::check_chunk(int64_t steps, int64_t drained) const {
@@ -303,6 +292,23 @@ void Session::check_frames(NodeId id, const Tensor& frames, int64_t steps) const
   if (op.vocabulary > 0) check_tokens(frames.f32(), op.vocabulary, steps_done_);
   if (op.events) check_events(frames);
   if (op.has_levels()) check_levels(frames, input.levels);
+}
+
+void Session::run_statics(int threads) {
+  for (size_t u = 0; u < plan_->units.size(); ++u) {
+    if (plan_->unit_is_static[u]) run_unit(u, 0, 1, threads);
+  }
+}
+
+// Which steps of a unit belong to the sample, and whether statics run, follows from the key.
+void Session::run_all(int64_t ticks, int64_t drained, int threads) {
+  const Backend& backend = *plan_->backend;
+  const int64_t key[] = {ticks, drained, std::min(steps_done_, plan_->look_ahead),
+                         length_ < 0 ? -1 : steps_done_ - length_, statics_valid_};
+  if (backend.begin_chunk(memory_.queue(), steps_done_, key)) return;
+  if (!statics_valid_) run_statics(threads);
+  run_units(ticks, threads);
+  backend.end_chunk(memory_.queue());
 }
 
 void Session::run_units(int64_t ticks, int threads) {
@@ -352,18 +358,14 @@ void Session::run_chunk(std::span<const Tensor* const> frames, int64_t steps, in
     if (steps > 0) load_input(inputs[i], *frames[i], steps);
     clear(inputs[i], steps, drained);
   }
-  if (!statics_valid_) {
-    for (size_t u = 0; u < plan_->units.size(); ++u) {
-      if (plan_->unit_is_static[u]) run_unit(u, 0, 1, threads);
-    }
-    statics_valid_ = true;
-  }
   const int64_t ticks = steps + drained;
-  run_units(ticks, threads);
+  run_all(ticks, drained, threads);
+  statics_valid_ = true;
   chunk_start_ = std::max<int64_t>(0, steps_done_ - plan_->look_ahead);
   chunk_steps_ = std::max<int64_t>(0, steps_done_ + ticks - plan_->look_ahead - chunk_start_);
   steps_done_ += ticks;
   last_ticks_ = ticks;
+  memory_.bring_out_all(ticks);
   show_chunk();
 }
 
@@ -381,18 +383,19 @@ void Session::show_chunk() {
       pack_planes(p);
       continue;
     }
-    population_bits_[p] = ref(node, chunk_steps_ > 0 ? tick_of(node, 0) : 0).bits;
+    population_bits_[p] =
+        ref(node, chunk_steps_ > 0 ? tick_of(node, 0) : 0, MemorySide::kHost).bits;
   }
 }
 
 void Session::pack_planes(size_t p) {
   const Population& population = plan_->populations[p];
   const PlaneSlot& slot = plan_->planes[p];
-  uint64_t* to = spikes_.data() + slot.offset;
+  uint64_t* to = memory_.planes() + slot.offset;
   population_bits_[p] = to;
   const int64_t steps = slot.words > 0 ? chunk_steps_ : std::min<int64_t>(chunk_steps_, 1);
   for (int64_t step = 0; step < steps; ++step, to += slot.words) {
-    const ValueRef value = ref(population.node, tick_of(population.node, step));
+    const ValueRef value = ref(population.node, tick_of(population.node, step), MemorySide::kHost);
     if (pack_levels(value.real, value.rows, value.channels, padded(value.channels),
                     population.levels, to))
       continue;
@@ -404,7 +407,7 @@ void Session::pack_planes(size_t p) {
 
 ValueRef Session::view(NodeId id, int64_t step) const {
   const bool in_chunk = step >= 0 && step < chunk_steps_;
-  const ValueRef at = in_chunk ? ref(id, tick_of(id, step)) : empty_ref(id);
+  const ValueRef at = in_chunk ? ref(id, tick_of(id, step), MemorySide::kHost) : empty_ref(id);
   if (at.bits == nullptr && at.real == nullptr) {
     throw Error(ErrorCode::kUsage, "the value of " + plan_->graph.node(id).name + " was not kept");
   }

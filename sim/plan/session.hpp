@@ -14,6 +14,7 @@
 #include "core/tensor.hpp"
 #include "core/weights.hpp"
 #include "sim/plan/plan.hpp"
+#include "sim/plan/session_memory.hpp"
 #include "sim/plan/trace_sink.hpp"
 
 namespace spikeloom {
@@ -67,12 +68,14 @@ class Session {
   // Ticks count the chunk's steps of the input; node n is at step steps_done_ + tick - delays[n]
   // then.
   UnitIo io_of(size_t unit, int64_t tick) const;
-  ValueRef ref(NodeId node, int64_t tick) const;
+  ValueRef ref(NodeId node, int64_t tick, MemorySide side) const;
   ValueRef empty_ref(NodeId node) const;
   void run_unit(size_t unit, int64_t tick, int64_t ticks, int threads);
   void run_steps(size_t unit, int64_t tick, int64_t steps, int threads, bool brief);
   void run_with_membranes(size_t unit, int64_t tick, int64_t steps, int threads);
+  void run_statics(int threads);
   void run_units(int64_t ticks, int threads);
+  void run_all(int64_t ticks, int64_t drained, int threads);
   void start_state(const StateLayout& state);
   void clear(NodeId node, int64_t tick, int64_t ticks);
   void shift_histories(int64_t ticks);
@@ -85,17 +88,8 @@ class Session {
   // Tick of the last run at which a node's step lay that is step `step` of last_chunk().
   int64_t tick_of(NodeId node, int64_t step) const;
 
-  template <typename T>
-  struct Block {  // 64-byte aligned, zeroed
-    explicit Block(int64_t count)
-        : memory({count * static_cast<int64_t>(sizeof(T)) + 64}, DType::kU8) {}
-    Tensor memory;
-    T* data() const noexcept { return reinterpret_cast<T*>(const_cast<std::byte*>(memory.data())); }
-  };
-
   std::shared_ptr<const Plan> plan_;
-  Block<float> real_, state_, membranes_;
-  Block<uint64_t> spikes_;
+  SessionMemory memory_;
   int64_t steps_done_ = 0;
   int64_t sample_ = 0;
   int64_t length_ = -1;     // of the sample; -1: more frames may come

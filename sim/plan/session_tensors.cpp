@@ -72,18 +72,22 @@ Weights Session::save() const {
     saved.add(name, std::move(tensor));
   };
   count("steps_done", steps_done_);
+  Tensor scratch;
+  const std::span<const float> states = memory_.read_state(scratch);
   for (const StateLayout& state : plan_->states) {
     saved.add(plan_->graph.node(state.node).name + "/" + state.slot.name,
-              unpadded(state_.data() + state.offset, state.slot.shape));
+              unpadded(states.data() + state.offset, state.slot.shape));
   }
   if (plan_->look_ahead > 0) count("length", length_);
   for (NodeId id = 0; id < plan_->graph.size(); ++id) {
     const ValueSlot& slot = plan_->values[static_cast<size_t>(id)];
     if (slot.history == 0) continue;
+    memory_.bring_out(static_cast<size_t>(id), plan_->options.chunk_steps);
+    memory_.finish();
     const Shape& shape = plan_->graph.node(id).shape;
     Tensor values({slot.history, element_count(shape)});
     for (int64_t i = 0; i < slot.history; ++i) {
-      const Tensor step = copy_of(ref(id, last_ticks_ - slot.history + i));
+      const Tensor step = copy_of(ref(id, last_ticks_ - slot.history + i, MemorySide::kHost));
       std::copy(step.f32().begin(), step.f32().end(),
                 values.f32().begin() + i * element_count(shape));
     }
@@ -94,10 +98,12 @@ Weights Session::save() const {
 
 std::string Session::not_finite_state() const {
   check_state_stays(*plan_);
+  Tensor scratch;
+  const std::span<const float> states = memory_.read_state(scratch);
   for (const StateLayout& state : plan_->states) {
     const int64_t channels = channels_of(state.slot.shape);
     for (int64_t row = 0; row < rows_of(state.slot.shape); ++row) {
-      const float* values = state_.data() + state.offset + row * padded(channels);
+      const float* values = states.data() + state.offset + row * padded(channels);
       if (!std::all_of(values, values + channels, [](float v) { return std::isfinite(v); }))
         return plan_->graph.node(state.node).name;
     }
@@ -144,18 +150,23 @@ void Session::load(const Weights& saved) {
   reset(sample_);
   steps_done_ = steps;
   length_ = length;
+  Tensor states({plan_->state_floats});
   for (const StateLayout& state : plan_->states)
-    pad_into(array(name_of_state(state), state.slot.shape), state_.data() + state.offset);
+    pad_into(array(name_of_state(state), state.slot.shape), states.f32().data() + state.offset);
+  memory_.write_state(states);
   for (NodeId id = 0; id < plan_->graph.size(); ++id) {
     const ValueSlot& slot = plan_->values[static_cast<size_t>(id)];
     for (int64_t i = 0; i < slot.history; ++i) {
-      const ValueRef at = ref(id, i - slot.history);
+      const ValueRef at = ref(id, i - slot.history, MemorySide::kHost);
+      if (at.bits != nullptr) std::fill_n(at.bits, at.step_stride, uint64_t{0});
       const int64_t elements = at.rows * at.channels;
       store(history(id).f32().subspan(static_cast<size_t>(i * elements),
                                       static_cast<size_t>(elements)),
             at);
     }
+    memory_.bring_in(static_cast<size_t>(id), 0, slot.history);
   }
+  memory_.finish();
 }
 
 Tensor Session::membrane(NodeId neuron, int64_t step) const {
@@ -163,7 +174,8 @@ Tensor Session::membrane(NodeId neuron, int64_t step) const {
     const StateLayout& state = plan_->states[static_cast<size_t>(trace.state)];
     if (state.node != neuron || step < 0 || step >= chunk_steps_) continue;
     const int64_t at = trace.history + tick_of(neuron, step);
-    return unpadded(membranes_.data() + trace.offset + at * trace.stride, state.slot.shape);
+    return unpadded(memory_.membranes(MemorySide::kHost) + trace.offset + at * trace.stride,
+                    state.slot.shape);
   }
   throw Error(ErrorCode::kUsage,
               "the membrane of " + plan_->graph.node(neuron).name + " was not kept");

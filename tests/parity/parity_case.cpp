@@ -5,7 +5,6 @@
 #include <cstring>
 #include <random>
 
-#include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
 #include "sim/graph/step_window.hpp"
 #include "tests/catch.hpp"
@@ -31,6 +30,7 @@ class Guarded {
     }
     return true;
   }
+  const std::vector<T>& all() const { return memory_; }
   bool operator==(const Guarded& other) const {
     return memory_.size() == other.memory_.size() &&
            std::memcmp(memory_.data(), other.memory_.data(), memory_.size() * sizeof(T)) == 0;
@@ -339,14 +339,54 @@ void compare(const Setup& s, const Outcome& outcome, const Outcome& expected, bo
   CHECK((outcome.real.real.intact() && outcome.spikes.bits.intact() && outcome.state.intact()));
 }
 
-// Ways to add up spikes that the operator has.
-std::vector<SumPath> paths_of(const Setup& s) {
+bool sums_spikes(const Setup& s) {
   const bool sums =
       std::holds_alternative<Conv2d>(s.c.main) || std::holds_alternative<Linear>(s.c.main);
-  if (sums && s.net.graph.node(s.net.inputs[0]).kind == EdgeKind::kSpikes)
-    return {SumPath::kCheapest, SumPath::kEvents, SumPath::kDense};
-  return {SumPath::kCheapest};
+  return sums && s.net.graph.node(s.net.inputs[0]).kind == EdgeKind::kSpikes;
 }
+
+// What a run reads and writes, where the backend has its memory.
+class Moved {
+ public:
+  explicit Moved(const Backend& backend) : backend_(backend), queue_(backend.queue()) {
+    // Of a session that has done nothing yet.
+    if (!backend.uses_host_memory()) backend.begin_chunk(queue_.get(), 0, {});
+  }
+  void* queue() const { return queue_.get(); }
+
+  // `ref` points into `from`.
+  void value(const Value& from, ValueRef& ref) {
+    if (ref.real != nullptr) ref.real = there(from.real, ref.real);
+    if (ref.bits != nullptr) ref.bits = there(from.bits, ref.bits);
+  }
+  template <typename T>
+  T* there(const Guarded<T>& from, T* at) {
+    if (backend_.uses_host_memory()) return at;
+    const auto bytes = static_cast<int64_t>(from.all().size() * sizeof(T));
+    auto memory = backend_.allocate(bytes);
+    backend_.copy_in(queue_.get(), memory.get(), from.all().data(), bytes);
+    blocks_.push_back({memory, from.all().data(), bytes});
+    return reinterpret_cast<T*>(memory.get()) + (at - from.all().data());
+  }
+  // Everything comes back, what should not have been written, too.
+  void finish() {
+    if (backend_.uses_host_memory()) return;
+    for (const Block& block : blocks_)
+      backend_.copy_out(queue_.get(), const_cast<void*>(block.from), block.memory.get(),
+                        block.bytes);
+    backend_.finish(queue_.get());
+  }
+
+ private:
+  struct Block {
+    std::shared_ptr<std::byte> memory;
+    const void* from;
+    int64_t bytes;
+  };
+  const Backend& backend_;
+  std::shared_ptr<void> queue_;
+  std::vector<Block> blocks_;
+};
 
 }  // namespace
 
@@ -367,25 +407,28 @@ void check_parity(const ParityCase& c) {
   // Brief neurons start at rest whatever their state holds.
   constexpr float kWouldShow = 1e6f;
   const auto expected_brief = s.neuron() != nullptr ? run_reference(s, true) : nullptr;
-  for (const std::string& simd : cpu_simd_targets()) {
-    for (const SumPath path : paths_of(s)) {
-      const auto backend = make_cpu_backend(simd, {.path = path});
-      const auto prepared = backend->prepare(s.net.graph, s.net.unit, s.weights);
-      const auto workspace = backend->workspace(prepared.get());
-      for (const int threads : {1, 2, 3}) {
-        INFO("simd " << simd << ", path " << static_cast<int>(path) << ", " << threads
-                     << " threads");
-        Outcome outcome(s.net.graph, s.real_node(), s.spike_node(), s.c.steps);
-        UnitIo io = s.io(threads);
-        io.brief = expected_brief != nullptr && threads == 3;
-        io.brief ? s.set_state(outcome, kWouldShow) : s.set_state(outcome);
-        if (!s.main_fires() && (c.stores_real || !c.neuron)) io.real = outcome.real.ref;
-        if (s.main_fires() || c.neuron) io.spikes = outcome.spikes.ref;
-        io.state = outcome.state.data();
-        io.workspace = workspace.get();
-        backend->run(s.net.graph, s.net.unit, prepared.get(), io);
-        compare(s, outcome, io.brief ? *expected_brief : *expected, !io.brief);
-      }
+  for (const ParityTarget& target : parity_targets(sums_spikes(s))) {
+    const auto prepared = target.backend->prepare(s.net.graph, s.net.unit, s.weights);
+    const auto workspace = target.backend->workspace(prepared.get());
+    for (const int threads : target.threads) {
+      INFO(target.name << ", " << threads << " threads");
+      Outcome outcome(s.net.graph, s.real_node(), s.spike_node(), s.c.steps);
+      UnitIo io = s.io(threads);
+      io.brief = expected_brief != nullptr && threads == 3;
+      io.brief ? s.set_state(outcome, kWouldShow) : s.set_state(outcome);
+      if (!s.main_fires() && (c.stores_real || !c.neuron)) io.real = outcome.real.ref;
+      if (s.main_fires() || c.neuron) io.spikes = outcome.spikes.ref;
+      Moved moved(*target.backend);
+      for (size_t i = 0; i < s.in.size(); ++i) moved.value(*s.in[i], io.in[i]);
+      if (s.other) moved.value(*s.other, io.other);
+      moved.value(outcome.real, io.real);
+      moved.value(outcome.spikes, io.spikes);
+      io.state = moved.there(outcome.state, outcome.state.data());
+      io.workspace = workspace.get();
+      io.queue = moved.queue();
+      target.backend->run(s.net.graph, s.net.unit, prepared.get(), io);
+      moved.finish();
+      compare(s, outcome, io.brief ? *expected_brief : *expected, !io.brief);
     }
   }
 }

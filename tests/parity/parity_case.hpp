@@ -1,16 +1,18 @@
 #pragma once
 // One operator case: a main operator with the elementwise nodes that may follow it in a unit, on
 // random data. check_parity() runs it node by node on the reference backend and as one unit on
-// every SIMD target of the cpu backend with 1, 2 and 3 threads, sums of spikes by events and
-// densely, and requires equal bits in values, spikes and state, zero padding, and untouched
+// every target, and requires equal bits in values, spikes and state, zero padding, and untouched
 // sentinels around every output.
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/shape.hpp"
 #include "sim/graph/op.hpp"
 #include "sim/graph/quantize.hpp"
+#include "sim/plan/backend.hpp"
 
 namespace spikeloom {
 
@@ -30,6 +32,16 @@ struct ParityCase {
   double tolerance = 0;  // NMSE; 0: equal bits
   uint64_t seed = 1;
 };
+
+// A backend and the threads it is given; three of them: neurons begin.
+struct ParityTarget {
+  std::string name;
+  std::shared_ptr<const Backend> backend;
+  std::vector<int> threads;
+};
+// What the program tests: every SIMD target of the cpu backend (cpu_targets.cpp), kernels of CUDA
+// devices (tests/gpu). `sums_spikes`: the operator has several ways to do it.
+std::vector<ParityTarget> parity_targets(bool sums_spikes);
 
 std::string describe(const ParityCase& c);
 void check_parity(const ParityCase& c);
