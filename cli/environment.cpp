@@ -23,7 +23,7 @@ std::filesystem::path cache_folder() {
 
 CpuOptions cpu_options_of_environment() {
   return {std::string(variable("SPIKELOOM_SIMD")), std::string(variable("SPIKELOOM_SUMS")),
-          cache_folder()};
+          cache_folder(), std::string(variable("SPIKELOOM_CUDA"))};
 }
 
 }  // namespace spikeloom

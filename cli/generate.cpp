@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/io/utf8.hpp"
 #include "core/parallel.hpp"
+#include "run/device.hpp"
 #include "run/generate.hpp"
 #include "run/token_input.hpp"
 
@@ -101,7 +102,7 @@ void add_all_options(CommandLine& line) {
        {"top-p-newline", real(0.9), "the same behind a newline, characters only"},
        {"seed", whole(0), "of the draws"},
        {"threads", whole(0), "0: all cores"},
-       {"device", text("cpu"), "cpu or reference"},
+       {"device", text("auto"), "auto, cpu, reference or cuda:N"},
        {"precision", text("fp32"), "of the weights: fp32, bf16 or int8"},
        {"binary-embedding", options::value<bool>(), "default: off for 50277 tokens, else on"},
        {"rescale-every", whole(0), "6: as the authors' run-time"},
@@ -126,10 +127,11 @@ void override_network(const options::variables_map& values, bool all, Experiment
     if (e.run.threads == 0) e.run.threads = available_threads();
   }
   if (said("device")) {
-    const std::string device = text_of(values, "device");
-    e.run.device = device == kDeviceNames[1] ? Device::kReference : Device::kCpu;
-    if (device != name_of(e.run.device))
-      throw usage_error("--device is cpu or reference, not '" + device + "'");
+    const std::string name = text_of(values, "device");
+    const auto chosen = choose_device(name);
+    if (!chosen) throw usage_error("--device: " + device_fault(name));
+    e.run.device = chosen->device;
+    e.run.device_reason = chosen->reason;
   }
   if (said("precision")) e.run.precision.precision = precision_named(text_of(values, "precision"));
   const auto given = [&](const char* name) {

@@ -8,6 +8,7 @@
 #include "hw_model/chip/chip_spec.hpp"
 #include "hw_model/energy/energy.hpp"
 #include "models/families.hpp"
+#include "run/device.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 
 namespace spikeloom {
@@ -41,10 +42,19 @@ void print_family(const Family& family) {
 
 int command_list(const Arguments& arguments) {
   CommandLine line{
-      "spikeloom list",
+      "spikeloom list [devices]",
       "Lists model families and presets, dataset kinds, devices and SIMD targets, chips, and "
-      "energy schemes."};
-  if (!parse(line, arguments)) return 0;
+      "energy schemes; or the devices of this machine."};
+  add_word(line, "what", text(""));
+  const auto values = parse(line, arguments);
+  if (!values) return 0;
+  const std::string what = text_of(*values, "what");
+  if (!what.empty() && what != "devices")
+    throw usage_error("list takes devices or nothing, not '" + what + "'");
+  if (what == "devices") {
+    fmt::print("{}", device_lines());
+    return 0;
+  }
   for (const Family& family : families()) print_family(family);
   fmt::print("datasets:\n");
   for (const DatasetKind& kind : dataset_kinds())
@@ -55,8 +65,10 @@ int command_list(const Arguments& arguments) {
       family_names(SampleKind::kTokens));
   fmt::print("devices: cpu (SIMD");
   for (const std::string& simd : cpu_simd_targets()) fmt::print(" {}", simd);
-  fmt::print("), reference\nforms: as_written, fused\nhashes: SHA-256, {}\n",
-             sha256_instructions());
+  fmt::print(
+      "), reference, cuda:N (spikeloom list devices)\nforms: as_written, fused\nhashes: SHA-256, "
+      "{}\n",
+      sha256_instructions());
   fmt::print("chips:\n");
   for (const ChipPreset& preset : chip_presets()) {
     const ChipSpec chip = load_chip(std::string(preset.name));

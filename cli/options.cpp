@@ -130,12 +130,20 @@ std::vector<std::string> split_list(const std::string& text, const std::string& 
   return parts;
 }
 
+void add_device_option(CommandLine& line) {
+  add_options(line, {{"device", text(),
+                      "auto, cpu, reference or cuda:N (spikeloom list devices); the same as --set "
+                      "run.device=..."}});
+}
+
 void add_set_option(CommandLine& line) {
   add_options(line, {{"set", texts(), "override a key: --set run.threads=2"}});
 }
 
 Config load_experiment(const std::filesystem::path& path, const options::variables_map& values) {
   Config config = Config::load(path);
+  if (values.count("device") && !values["device"].defaulted())
+    config.set("run.device=" + text_of(values, "device"));
   for (const std::string& assignment : texts_of(values, "set")) config.set(assignment);
   return config;
 }

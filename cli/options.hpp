@@ -72,6 +72,9 @@ std::string choice(const std::string& flag, const std::string& value,
 // The words between commas. Throws Error(kUsage) starting with `what` when one is empty.
 std::vector<std::string> split_list(const std::string& text, const std::string& what);
 
+// The option --device of commands that run an experiment; load_experiment() takes it.
+void add_device_option(CommandLine& line);
+
 // The option --set of commands that read an experiment, and the file with what it overrides.
 void add_set_option(CommandLine& line);
 Config load_experiment(const std::filesystem::path& path, const options::variables_map& values);

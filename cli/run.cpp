@@ -95,6 +95,7 @@ int command_run(const Arguments& arguments) {
       "maps asked for and, with a chip, chip.csv.\nSPIKELOOM_SIMD forces a SIMD target. "
       "docs/experiment.md lists every key."};
   add_set_option(line);
+  add_device_option(line);
   add_options(
       line,
       {{"chip", text(),

@@ -149,6 +149,7 @@ int command_stream(const Arguments& arguments) {
         "stop when the answer has this probability (softmax); above 1: at the end of the sound"},
        {"json", nullptr, "print a JSON object a line for every step printed, nothing else"}});
   add_set_option(line);
+  add_device_option(line);
   add_word(line, "input");
   const auto values = parse(line, arguments);
   if (!values) return 0;

@@ -21,6 +21,8 @@ struct CpuOptions {
   // the rates of choice.hpp.
   std::string sums;
   std::filesystem::path cache;  // the folder; "": nothing is kept
+  // Of a CUDA device: "plain" launches every kernel by itself, "synchronous" also waits behind each.
+  std::string cuda = {};
 };
 
 // Throws Error(kUsage) for an unknown SIMD target or choice.

@@ -41,6 +41,8 @@ void add_provenance(const RunSetup& setup, const Network& network, const RunStat
   input.what_if = describe(experiment.what_if, network.dead);
   input.backend = setup.backend->name();
   input.simd = setup.backend->simd();
+  input.device = setup.backend->device();
+  input.device_reason = experiment.run.device_reason;
   input.schedule = kScheduleNames[static_cast<size_t>(experiment.run.schedule)];
   input.threads = experiment.run.threads;
   const Precision precision = experiment.run.precision.precision;

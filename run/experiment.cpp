@@ -1,4 +1,5 @@
 #include "run/experiment.hpp"
+#include "run/device.hpp"
 
 #include <fmt/format.h>
 
@@ -96,9 +97,11 @@ DatasetSpec read_dataset(Config& config) {
 
 Experiment::Run read_run(Config& config) {
   Experiment::Run run;
-  run.device = config.choice("run.device", "auto", {"auto", "cpu", "reference"}) == "reference"
-                   ? Device::kReference
-                   : Device::kCpu;
+  const std::string device = config.text("run.device", "auto");
+  const auto chosen = choose_device(device);
+  if (!chosen) throw config.error_at("run.device", device_fault(device));
+  run.device = chosen->device;
+  run.device_reason = chosen->reason;
   const int cores = available_threads();
   run.threads = static_cast<int>(config.integer("run.threads", 0, 0, 1024));
   if (run.threads == 0) run.threads = cores;

@@ -59,7 +59,8 @@ struct Experiment {
     WantedWindows wanted() const { return {window, skip, limit}; }
   } tokens;  // of a network that reads them, in the dataset's place
   struct Run {
-    Device device = Device::kCpu;
+    Device device;
+    std::string device_reason;  // why, where it was chosen for the user
     int threads = 1;
     Schedule schedule = Schedule::kLayerMajor;
     GraphForm form = GraphForm::kAsWritten;

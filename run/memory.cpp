@@ -33,7 +33,7 @@ double weight_bytes(const Graph& graph, const Node& node, Precision precision) {
 double packed_bytes_of(const Graph& graph, const Node& node, const MemoryPlan& plan,
                        Precision precision) {
   const Shape shape = parameters_of(node.op)[0].shape;
-  if (plan.device == Device::kReference) return bytes_of(shape);
+  if (plan.device == kReferenceDevice) return bytes_of(shape);
   const double rest = bytes_of(shape) / sizeof(float) / static_cast<double>(shape[0]);
   if (weight_of(node.op).empty()) {
     const double rows = bytes_of(shape) / sizeof(float) / static_cast<double>(channels_of(shape));
@@ -138,7 +138,7 @@ MemoryNeed memory_need(const Graph& graph, const MemoryPlan& plan) {
   for (const WatchedArray& array : arrays)
     need.watched += bytes_of(array.row) * static_cast<double>(plan.sample_steps);
   const auto session = static_cast<double>(
-      layout_of(executed, plan.device == Device::kCpu, std::move(options)).session_bytes());
+      layout_of(executed, plan.device != kReferenceDevice, std::move(options)).session_bytes());
   const double frames = static_cast<double>(plan.sample_bytes);
   need.loading = kOverhead + written + static_cast<double>(plan.file_bytes);
   if (plan.fuses)

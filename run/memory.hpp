@@ -17,7 +17,7 @@ struct MemoryPlan {
   std::vector<std::string> (*keeps)(const Graph& executed) = nullptr;
   bool neurobench = false;                       // counts along; keeps what the counter watches
   std::vector<std::string> features, membranes;  // arrays that are written, by name
-  Device device = Device::kCpu;
+  Device device;
   Precision precision = Precision::kF32;
   int64_t batch = 1;         // sessions side by side
   int64_t sample_bytes = 0;  // of one sample's frames

@@ -9,7 +9,9 @@
 #include "core/error.hpp"
 #include "core/io/hint.hpp"
 #include "core/io/weights_file.hpp"
+#include "run/device.hpp"
 #include "run/sample_loop.hpp"
+#include "sim/backends/cuda/cuda.hpp"
 #include "sim/backends/reference/reference.hpp"
 #include "sim/counts/neurobench.hpp"
 #include "sim/graph/random_weights.hpp"
@@ -18,9 +20,20 @@
 #include "sim/graph/value_bounds.hpp"
 
 namespace spikeloom {
-std::shared_ptr<const Backend> make_backend(Device device, const CpuOptions& cpu) {
-  if (device == Device::kReference) return make_reference_backend();
-  return make_chosen_cpu_backend(cpu);
+std::shared_ptr<const Backend> make_backend(const Device& device, const CpuOptions& cpu,
+                                            const AccumulatorLimits& limits) {
+  if (device == kReferenceDevice) return make_reference_backend(limits);
+  if (device.kind == Device::Kind::kCuda) {
+    CudaOptions options;
+    options.limits = limits;
+    if (!cpu.cuda.empty() && cpu.cuda != "plain" && cpu.cuda != "synchronous")
+      throw Error(ErrorCode::kUsage,
+                  "SPIKELOOM_CUDA: expected plain or synchronous, found " + in_quotes(cpu.cuda));
+    options.graphs = cpu.cuda.empty();
+    options.synchronous = cpu.cuda == "synchronous";
+    return make_cuda_backend(device.number, options);
+  }
+  return limits.empty() ? make_chosen_cpu_backend(cpu) : make_reference_backend(limits);
 }
 
 Weights load_for(const Graph& graph, const std::filesystem::path& path,

@@ -41,8 +41,11 @@ struct Network {
   bool watches_values() const noexcept { return safe_input < kUsualInput; }
 };
 
-// "cpu", whose kernels are chosen as cpu_choice.hpp says, or "reference". Throws Error(kUsage).
-std::shared_ptr<const Backend> make_backend(Device device, const CpuOptions& cpu);
+// "cpu", whose kernels are chosen as cpu_choice.hpp says, "reference" or "cuda:0"; `limits`: of
+// accumulators, which the cpu has not. Throws Error(kUsage), Error(kRuntime) when a device cannot be
+// used.
+std::shared_ptr<const Backend> make_backend(const Device& device, const CpuOptions& cpu,
+                                            const AccumulatorLimits& limits = {});
 
 // The arrays of a file that the graph needs (core/io/weights_file.hpp, bind_weights); `path` of
 // `source` aside, which may be that of a twin. Throws Error(kData) naming the file and the faults,

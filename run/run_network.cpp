@@ -16,7 +16,6 @@
 #include "run/inputs.hpp"
 #include "run/recording.hpp"
 #include "run/sample_loop.hpp"
-#include "sim/backends/reference/reference.hpp"
 #include "sim/counts/finite_watch.hpp"
 #include "sim/counts/neurobench.hpp"
 #include "sim/counts/op_counter.hpp"
@@ -326,11 +325,13 @@ void run_network(const RunSetup& setup, Network& network, RunState& state) {
     for (std::string& name : FiniteWatch::watched(graph)) options.keep.push_back(std::move(name));
   }
   keep_arrays(graph, run.arrays(), options);
-  const auto plan = compile_on(
-      experiment.run.threads, graph, executed_weights(setup, network),
-      with_what_if(experiment.what_if, network.dead, graph,
-                   network.limits.empty() ? setup.backend : make_reference_backend(network.limits)),
-      options);
+  const auto plan =
+      compile_on(experiment.run.threads, graph, executed_weights(setup, network),
+                 with_what_if(experiment.what_if, network.dead, graph,
+                              network.limits.empty()
+                                  ? setup.backend
+                                  : make_backend(experiment.run.device, {}, network.limits)),
+                 options);
   LoopOptions loop;
   loop.first = state.done;
   loop.steps = source.steps;

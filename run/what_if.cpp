@@ -11,7 +11,7 @@
 
 namespace spikeloom {
 
-WhatIf read_what_if(Config& config, Device device) {
+WhatIf read_what_if(Config& config, const Device& device) {
   WhatIf what_if;
   if (!config.has("what_if")) return what_if;
   what_if.weight_bits = static_cast<int>(config.integer("what_if.weight_bits", 0, 0, 32));
@@ -36,7 +36,8 @@ WhatIf read_what_if(Config& config, Device device) {
     throw config.error_at(kKey,
                           "needs what_if.weight_bits: an accumulator counts steps of a weight");
   }
-  if (device != Device::kReference) throw config.error_at(kKey, "needs run.device = \"reference\"");
+  if (device == kCpuDevice)
+    throw config.error_at(kKey, "needs run.device = \"reference\" or a CUDA device");
   return what_if;
 }
 

@@ -29,7 +29,7 @@ struct WhatIf {
 };
 
 // Reads the table where there is one. `device`: run.device. Throws Error(kUsage).
-WhatIf read_what_if(Config& config, Device device);
+WhatIf read_what_if(Config& config, const Device& device);
 
 // The neurons on what_if.dead_cores: of the chip of the run where it has one, else of the preset
 // the mapping names; `error_at` makes errors of keys. Throws Error(kUsage), Error(kData) for what is wrong with cores, mapping and

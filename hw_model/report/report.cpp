@@ -99,6 +99,8 @@ Json provenance_json(const ReportInput& in) {
             {"weights_text", in.weights_text},
             {"backend", in.backend},
             {"simd", in.simd},
+            {"device", in.device},
+            {"device_reason", in.device_reason},
             {"threads", in.threads},
             {"schedule", in.schedule},
             {"form", name_of(in.counts.executed_form)},

@@ -71,6 +71,8 @@ struct ReportInput {
   bool weights_random = false;
   std::string weights_text;  // how and on what they were trained, or why not
   std::string backend, simd, schedule;
+  std::string device;         // of a device other than the host: name and toolkit
+  std::string device_reason;  // why, where it was chosen for the user
   RunPrecision precision;
   int threads = 1;
   int64_t batch = 1;

@@ -42,7 +42,7 @@ ALLOWED["run"] = {folder for folder, allowed in ALLOWED.items() if allowed is no
 LIBRARIES = {
     r"<hdf5|<H5": {HDF5, TRACE, NIR},
     r"<boost/": {"cli"},
-    r"<cuda": {"sim/backends/cuda"},
+    r"<cuda": {"sim/backends/cuda", "tests/gpu"},
     r"<hwy/": {BACKENDS},
     r"<omp\.h>": {"bench"},
     r"<toml": {IO},
