@@ -161,7 +161,8 @@ std::string difference(const std::string& key, const std::string& there, const s
 }
 
 // Keys that change when a run saves its state and how fast it is, and nothing in its results.
-constexpr std::string_view kChangesNothing[] = {"output.checkpoint_s", "run.batch", "run.threads"};
+constexpr std::string_view kChangesNothing[] = {"output.checkpoint_s", "run.batch", "run.device",
+                                                "run.threads"};
 
 // Every value by its dotted key; arrays are values.
 void add_values(const Json& table, const std::string& prefix,
