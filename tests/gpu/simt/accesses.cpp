@@ -61,10 +61,15 @@ std::byte* Engine::shared(Thread& thread, const void* at_, size_t size, Use use,
   const uint32_t place = place_of(where);
   const size_t offset = static_cast<size_t>(raw - arena_);
   if (options_.traffic) count(thread, offset, size, use, true, where);
-  const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) {
-    return s.bytes != 0 && offset >= s.offset && offset + size <= s.offset + s.bytes;
-  });
-  if (slot == slots_.end()) {
+  const auto holds = [&](const Slot& slot) {
+    return slot.bytes != 0 && offset >= slot.offset && offset + size <= slot.offset + slot.bytes;
+  };
+  if (!holds(slots_[last_slot_])) {
+    const auto found_in = std::find_if(slots_.begin(), slots_.end(), holds);
+    if (found_in != slots_.end()) last_slot_ = static_cast<size_t>(found_in - slots_.begin());
+  }
+  const Slot* const slot = holds(slots_[last_slot_]) ? &slots_[last_slot_] : nullptr;
+  if (slot == nullptr) {
     if (!options_.addresses) return raw;
     const std::string text = raw < arena_ || offset >= arena_bytes_
                                  ? " outside shared memory"
@@ -72,7 +77,7 @@ std::byte* Engine::shared(Thread& thread, const void* at_, size_t size, Use use,
     stop(thread, Fault::kAddress, place,
          std::string(use_name(use)) + " of " + std::to_string(size) + " bytes" + text);
   }
-  const auto what = [&] { return "shared array " + std::to_string(slot - slots_.begin()); };
+  const auto what = [&] { return "shared array " + std::to_string(last_slot_); };
   if (options_.addresses && std::has_single_bit(size) && offset % size != 0)
     stop(thread, Fault::kAlignment, place,
          std::string(use_name(use)) + " of " + std::to_string(size) + " bytes of " + what());

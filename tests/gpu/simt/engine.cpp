@@ -113,6 +113,7 @@ void Engine::run_block() {
   warp_serial_.fill(0);
   mask_syncs_.fill({});
   slots_.fill(Slot{});
+  last_slot_ = 0;
   if (!kSeesRaces) {
     sanitizer_show(arena_, arena_bytes_);
     std::memset(arena_, 0xFB, arena_used_);
@@ -333,10 +334,14 @@ void Engine::stop(Thread& thread, Fault fault, uint32_t place, std::string text)
 
 uint32_t Engine::place_of(const Location& where) {
   const char* const file = where.file_name();
-  size_t i = 0;
-  while (i < files_.size() && files_[i] != file) ++i;
-  if (i == files_.size()) files_.push_back(file);
-  return static_cast<uint32_t>((i + 1) << 20 | where.line());
+  if (file != last_file_) {
+    size_t i = 0;
+    while (i < files_.size() && files_[i] != file) ++i;
+    if (i == files_.size()) files_.push_back(file);
+    last_file_ = file;
+    last_file_place_ = static_cast<uint32_t>((i + 1) << 20);
+  }
+  return last_file_place_ | where.line();
 }
 
 std::string Engine::place_name(uint32_t place) const {

@@ -169,11 +169,14 @@ class Engine {
   Dice dice_{1};
   std::vector<uint32_t> order_;
   std::vector<const char*> files_;
+  const char* last_file_ = nullptr;
+  uint32_t last_file_place_ = 0;
   std::vector<uint64_t> told_;  // findings are listed once per pair of places
   std::byte* arena_ = nullptr;
   size_t arena_bytes_ = 0, arena_mapped_ = 0, arena_used_ = 0;
   std::byte* arenas_ = nullptr;
   std::array<Slot, 16> slots_{};
+  size_t last_slot_ = 0;  // where the last access went
   Written arena_written_{0};
   Shadow arena_shadow_{0};
   std::unordered_map<uint64_t, Visits> visits_;
