@@ -6,7 +6,7 @@
 //   fail=cudaMalloc:3:2      the third call of cudaMalloc returns error 2; may be given several times
 //   races=1                  kernels run with the race detector
 //   order=backward           of blocks and warps; also shuffled:SEED
-//   count=1                  kernels, blocks and instructions are printed at the end
+//   count=1                  kernels, blocks, instructions of warps and calls are printed at the end
 
 #include <cstdint>
 #include <map>

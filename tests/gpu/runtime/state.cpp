@@ -26,10 +26,11 @@ namespace {
 void print_counts() {
   const State& s = state();
   if (!s.config.count) return;
-  std::fprintf(
-      stderr, "stand-in CUDA runtime: %llu kernels, %llu blocks, %llu instructions of warps\n",
-      static_cast<unsigned long long>(s.launches), static_cast<unsigned long long>(s.blocks),
-      static_cast<unsigned long long>(s.interpreter.instructions()));
+  std::string text = "stand-in CUDA runtime: kernels=" + std::to_string(s.launches) +
+                     " blocks=" + std::to_string(s.blocks) +
+                     " instructions=" + std::to_string(s.interpreter.instructions());
+  for (const auto& [call, number] : s.calls) text += " " + call + "=" + std::to_string(number);
+  std::fprintf(stderr, "%s\n", text.c_str());
 }
 
 }  // namespace

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""The program on the stand-in CUDA runtime: the same results as on the CPU, one line for every failure, and no call of the
+runtime whose failure goes unnoticed.
+
+usage: standin.py PROGRAM SOURCE_DIR
+"""
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+
+PROGRAM, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+faults = []
+
+
+def demand(holds, what):
+    if not holds:
+        faults.append(what)
+        print("FAILED:", what[:1500], flush=True)
+
+
+def run(standin, device, *settings, out="out"):
+    """Exit code, lines of stderr, signature."""
+    words = [PROGRAM, "run", os.path.join(SOURCE, "tests/e2e/tiny.toml"), "--quiet", "--device", device, "--set", f"dataset.path={os.path.abspath('images.npy')}", "--set",
+             f"output.dir={os.path.abspath(out)}"]
+    for setting in settings:
+        words += ["--set", setting]
+    subprocess.run(["rm", "-rf", out], check=True)
+    done = subprocess.run(words, text=True, capture_output=True, env={**os.environ, "SPIKELOOM_STANDIN": standin}, timeout=300)
+    signature = None
+    if done.returncode == 0:
+        with open(os.path.join(out, "report.json"), encoding="utf-8") as file:
+            signature = json.load(file)["signature"]
+    return done.returncode, done.stderr.splitlines(), signature
+
+
+def images():
+    values = [((i * 2654435761) >> 8) % 1000 / 500.0 - 1.0 for i in range(3 * 32 * 32)]
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 1, 32, 32), }"
+    header += " " * (63 - (10 + len(header)) % 64) + "\n"
+    with open("images.npy", "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(f"<{len(values)}f", *values))
+
+
+def same_results():
+    code, lines, want = run("", "cpu")
+    demand(code == 0, f"cpu: {lines}")
+    for standin in ("", "races=1", "order=backward", "order=shuffled:3", "capability=7.5", "capability=12.0"):
+        code, lines, signature = run(standin, "cuda:0")
+        demand(code == 0 and signature == want, f"{standin or 'cuda:0'}: exit {code}, {signature} for {want}, {lines}")
+    for settings in (("run.batch=3",), ("run.threads=2",), ("run.schedule=step-major",), ("run.form=as_written",)):
+        _, _, other = run("", "cpu", *settings)
+        code, lines, signature = run("", "cuda:0", *settings)
+        demand(code == 0 and signature == other, f"{settings}: exit {code}, {signature} for {other}, {lines}")
+    return want
+
+
+# What a machine can lack, and what the line has to say of it.
+LACKS = [("driver=0", "there is no NVIDIA driver"), ("driver=12040", "supports CUDA 12.4 only, 13"), ("devices=0", "a driver, but no NVIDIA device"),
+         ("capability=7.0", "no code for compute capability 7.0"), ("memory=20000", "out of memory"), ("fail=cudaGetDeviceCount:1:34", "stub library")]
+
+
+def lacks(want):
+    for standin, text in LACKS:
+        code, lines, _ = run(standin, "cuda:0")
+        demand(code == 1 and len(lines) == 1 and text in lines[0], f"{standin}: exit {code}, {lines}")
+        code, lines, signature = run(standin, "auto")
+        if "memory" not in standin:  # that shows only later, when nothing falls back any more
+            demand(code == 0 and signature == want, f"{standin}, auto: exit {code}, {lines}")
+    code, lines, _ = run("devices=2", "cuda:2")
+    demand(code == 1 and "cuda:0 to cuda:1" in lines[0], f"cuda:2 of two: exit {code}, {lines}")
+    code, lines, signature = run("devices=2", "cuda:1")
+    demand(code == 0 and signature == want, f"cuda:1 of two: exit {code}, {lines}")
+
+
+def every_call_fails(want):
+    """The first, the last and one in between: a line and exit code 1, or the same result."""
+    _, lines, _ = run("count=1", "cuda:0")
+    calls = re.findall(r"(cuda\w+)=(\d+)", lines[-1])
+    demand(len(calls) >= 15, f"few calls: {calls}")
+    noticed = set()
+    for call, number in calls:
+        for n in sorted({1, (int(number) + 1) // 2, int(number)}):
+            code, lines, signature = run(f"fail={call}:{n}:{2 if call == 'cudaMalloc' else 999}", "cuda:0")
+            told = code == 1 and len(lines) == 1 and "cuda:0" in lines[0]
+            if told:
+                noticed.add(call)
+            demand(told or (code == 0 and signature == want), f"call {n} of {number} of {call} fails: exit {code}, {lines}")
+    for call in ("cudaMalloc", "cudaLaunchKernel", "cudaMemcpyAsync", "cudaStreamSynchronize", "cudaStreamCreateWithFlags", "cudaMemsetAsync"):
+        demand(call in noticed, f"no failure of {call} was noticed")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        images()
+        want = same_results()
+        lacks(want)
+        every_call_fails(want)
+        os.chdir("/")
+    print(f"{len(faults)} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
