@@ -34,6 +34,7 @@ SessionMemory::Pair SessionMemory::pair_of(int64_t backend_bytes, int64_t host_b
 }
 
 void SessionMemory::copy_from(const SessionMemory& other) {
+  backend_.finish(other.queue_.get());  // what was asked of it may still be under way
   const auto move = [&](const Memory& to, const Memory& from, int64_t bytes) {
     backend_.move(queue_.get(), to.get(), from.get(), bytes);
   };
