@@ -14,6 +14,9 @@
 //   shared_array<T, Count, Slot>  an array of the block, its elements through get(p), put(p, x)
 //   sync  sync_warp(mask)         barriers of the block, of lanes
 //   ballot shfl shfl_xor shfl_up shfl_down   of the lanes in `mask`, which all call it
+//   mma(m)                        of whole warps: a 16 x 8 product over 32 bytes, as PTX's
+//                                 mma.m16n8k32 lays it out; Mma holds a (bytes without a sign), b
+//                                 (with), and c, which grows
 //   atomic_add(p, x)              integers: sums of floats have an order
 //
 // Kernels include no header of CUDA, so that every compiler reads them and a CPU can run them, one
@@ -27,6 +30,11 @@
 namespace spikeloom::cuda {
 
 struct DeviceContext {
+  struct Mma {
+    uint32_t a[4], b[2];
+    int32_t c[4];
+  };
+
   __device__ unsigned tid() const { return threadIdx.x; }
   __device__ unsigned bid() const { return blockIdx.x; }
   __device__ unsigned bdim() const { return blockDim.x; }
@@ -80,9 +88,41 @@ struct DeviceContext {
   __device__ T shfl_down(unsigned mask, T value, int by) const {
     return __shfl_down_sync(mask, value, by);
   }
+  __device__ void mma(Mma& m) const {
+#if __CUDA_ARCH__ >= 800
+    asm("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 "
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+r"(m.c[0]), "+r"(m.c[1]), "+r"(m.c[2]), "+r"(m.c[3])
+        : "r"(m.a[0]), "r"(m.a[1]), "r"(m.a[2]), "r"(m.a[3]), "r"(m.b[0]), "r"(m.b[1]));
+#else
+    // Devices before: four inputs at a time, what other lanes hold by shuffles.
+    const int lane = static_cast<int>(threadIdx.x & 31);
+    const int row = lane & 28, column = (lane & 3) * 8;
+    for (int half = 0; half < 2; ++half) {
+      for (int j = 0; j < 4; ++j) {
+        const auto above = static_cast<int>(shfl(0xffffffffu, m.a[2 * half], row + j)),
+                   below = static_cast<int>(shfl(0xffffffffu, m.a[2 * half + 1], row + j));
+        const auto left = static_cast<int>(shfl(0xffffffffu, m.b[half], column + j)),
+                   right = static_cast<int>(shfl(0xffffffffu, m.b[half], column + 4 + j));
+        m.c[0] = product(above, left, m.c[0]);
+        m.c[1] = product(above, right, m.c[1]);
+        m.c[2] = product(below, left, m.c[2]);
+        m.c[3] = product(below, right, m.c[3]);
+      }
+    }
+#endif
+  }
   template <class T>
   __device__ T atomic_add(T* p, T value) const {
     return atomicAdd(p, value);
+  }
+
+ private:
+  // Bytes of a, 0 to 255, times those of b, -128 to 127.
+  static __device__ int product(int a, int b, int sum) {
+    for (int i = 0; i < 4; ++i)
+      sum += ((a >> (8 * i)) & 255) * static_cast<signed char>(b >> (8 * i));
+    return sum;
   }
 };
 

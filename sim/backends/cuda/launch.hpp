@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "sim/backends/cuda/kernels/attention.hpp"
+#include "sim/backends/cuda/kernels/dense.hpp"
 #include "sim/backends/cuda/kernels/doubles.hpp"
 #include "sim/backends/cuda/kernels/elementwise.hpp"
 #include "sim/backends/cuda/kernels/layer_norm.hpp"
@@ -61,7 +62,8 @@ void launch_neurons_of(models::ModelList<Model...>, size_t model, Queue& queue, 
   X(Pass<ConvMain<int16_t>>)   \
   X(Pass<Conv1dMain<float>>)   \
   X(Pass<Conv1dMain<int8_t>>)  \
-  X(Pass<Conv1dMain<int16_t>>)
+  X(Pass<Conv1dMain<int16_t>>) \
+  X(DenseBytes)
 #define SPIKELOOM_CUDA_SEQUENCE(X) \
   X(Pass<StepMeanMain>)            \
   X(Pass<WkvMain>)                 \

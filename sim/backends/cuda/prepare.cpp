@@ -86,6 +86,48 @@ void with_type(const MainSource& s, const Layer& layer, F f) {
   }
 }
 
+// Spikes times weights of one byte, all inputs to all outputs, without limits: no sum leaves 32 bits.
+bool is_dense(const MainSource& s, const Layer& layer) {
+  const auto& weight = s.weights.at(layer.weight);
+  constexpr int64_t kMostInputs = std::numeric_limits<int32_t>::max() / 128;
+  return weight.data.dtype() == DType::kI8 && weight.scale.size() > 0 && layer.groups == 1 &&
+         s.graph.node(s.node.inputs[0]).kind == EdgeKind::kSpikes &&
+         !s.limits.contains(s.unit.main) && layer.inputs * layer.taps <= kMostInputs;
+}
+
+// `p`: the window of a convolution, if it is one.
+void prepare_dense(const MainSource& s, const Layer& layer, const MatrixShape& shape,
+                   DenseBytes::Params p, Loader& load, Prepared& to) {
+  const std::vector<float> stored = values_of(s.weights, layer.weight);
+  const int64_t words = (layer.inputs + 31) / 32, stride = padded(layer.outputs);
+  std::vector<uint32_t> packed(static_cast<size_t>(shape.taps * words * 8 * stride));
+  for (int64_t tap = 0; tap < shape.taps; ++tap) {
+    for (int64_t i = 0; i < layer.inputs; ++i) {
+      uint32_t* row = packed.data() + (tap * words * 8 + i / 4) * stride;
+      for (int64_t o = 0; o < layer.outputs; ++o) {
+        const auto at =
+            static_cast<size_t>((o * layer.inputs + i) * shape.taps + shape.stored(tap));
+        const auto byte = static_cast<uint8_t>(static_cast<int8_t>(stored[at]));
+        row[o] |= uint32_t{byte} << (8 * (i % 4));
+      }
+    }
+  }
+  p.weight = load.array(packed);
+  p.words = small(words);
+  p.stride = small(stride);
+  const auto scale = s.weights.at(layer.weight).scale.f32();
+  p.scale = load.array(std::vector<float>(scale.begin(), scale.end()));
+  p.bias = load.array(values_of(s.weights, layer.bias));
+  to.makes_rows = true;
+  to.main = [p](const Call& call) {
+    auto now = p;
+    now.in = in(call, 0);
+    now.out = call.e.real;
+    now.steps = call.steps.count;
+    launch<DenseBytes>(call.queue, blocks_for(32 * DenseBytes::warps(now), 256), 256, now);
+  };
+}
+
 void prepare(const Conv2d& op, const MainSource& s, Loader& load, Prepared& to) {
   const Layer layer = op.layer();
   const MatrixShape shape{op.kernel.area(), [&](int64_t tap) {
@@ -93,9 +135,7 @@ void prepare(const Conv2d& op, const MainSource& s, Loader& load, Prepared& to) 
                           }};
   const Shape& from = s.graph.node(s.node.inputs[0]).shape;
   const WindowAxis y = op.along_y(), x = op.along_x();
-  with_type(s, layer, [&]<class W>(W) {
-    typename ConvMain<W>::Params p;
-    p.m = matrix<W>(s, layer, shape, load);
+  const auto set_window = [&](auto& p) {
     p.height = small(from[0]);
     p.width = small(from[1]);
     p.out_width = small(s.node.shape[1]);
@@ -107,6 +147,16 @@ void prepare(const Conv2d& op, const MainSource& s, Loader& load, Prepared& to) 
     p.before_x = small(x.before);
     p.dilation_y = small(y.dilation);
     p.dilation_x = small(x.dilation);
+  };
+  if (is_dense(s, layer)) {
+    DenseBytes::Params p;
+    set_window(p);
+    return prepare_dense(s, layer, shape, p, load, to);
+  }
+  with_type(s, layer, [&]<class W>(W) {
+    typename ConvMain<W>::Params p;
+    p.m = matrix<W>(s, layer, shape, load);
+    set_window(p);
     to.main = [p](const Call& call) {
       auto now = p;
       now.in = in(call, 0);
@@ -117,6 +167,11 @@ void prepare(const Conv2d& op, const MainSource& s, Loader& load, Prepared& to) 
 
 void prepare(const Linear& op, const MainSource& s, Loader& load, Prepared& to) {
   const Layer layer = op.layer();
+  if (is_dense(s, layer)) {
+    DenseBytes::Params p;  // one tap of a map that is one wide
+    p.height = small(rows_of(s.node.shape));
+    return prepare_dense(s, layer, {1, [](int64_t) { return 0; }}, p, load, to);
+  }
   with_type(s, layer, [&]<class W>(W) {
     const auto m = matrix<W>(s, layer, {1, [](int64_t) { return 0; }}, load);
     to.main = [m](const Call& call) { run_pass<LinearMain<W>>(call, {in(call, 0), m}); };

@@ -90,6 +90,7 @@ class HostContext {
   T shfl_xor(uint32_t mask, T value, int bits, const Location& where = Location::current()) const {
     return shuffle(Collective::kShuffleXor, mask, value, bits, where);
   }
+  using Mma = simt::Mma;
   // d = a b + c of a whole warp, 16 x 8 x 32 bytes to int32; fragments as in PTX's mma.m16n8k32.
   void mma(Mma& operands, const Location& where = Location::current()) const {
     engine_.collective(thread_, {Collective::kMma, kAllLanes, 0, 0, 0, &operands}, where);

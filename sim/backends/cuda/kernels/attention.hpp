@@ -57,9 +57,15 @@ struct QApplyMain {
   SPIKELOOM_DEVICE static float value(Ctx& c, const Params& p, const Place& at) {
     const int head = at.channel / p.d, j = at.channel % p.d, first = head * p.d;
     float sum = 0.0f;
-    for (int i = 0; i < p.d; ++i) {
-      if (element(c, p.q, at.t, at.row, first + i) != 0.0f)
-        sum = held(sum + element(c, p.counts, at.t, first + i, j), p.limit);
+    const int64_t queries = p.q.at(at.t, at.row);
+    for (int word = first / 32; 32 * word < first + p.d; ++word) {
+      uint32_t bits = c.load(p.q.bits + queries + word);
+      if (32 * word < first) bits &= kAll << (first % 32);
+      for (; bits != 0; bits &= bits - 1) {
+        const int i = 32 * word + lowest_bit(bits);
+        if (i >= first + p.d) break;
+        sum = held(sum + element(c, p.counts, at.t, i, j), p.limit);
+      }
     }
     return sum * p.scale;
   }
