@@ -25,19 +25,19 @@ void Backend::fill(void*, float* to, float value, int64_t rows, int64_t channels
 }
 
 void Backend::clear(void*, void* to, int64_t bytes) const noexcept {
-  std::memset(to, 0, static_cast<size_t>(bytes));
+  std::fill_n(static_cast<std::byte*>(to), bytes, std::byte{0});
 }
 
 void Backend::move(void*, void* to, const void* from, int64_t bytes) const noexcept {
-  std::memmove(to, from, static_cast<size_t>(bytes));
+  if (bytes > 0) std::memmove(to, from, static_cast<size_t>(bytes));  // `from` may be null
 }
 
 void Backend::copy_in(void*, void* to, const void* from, int64_t bytes) const noexcept {
-  std::memcpy(to, from, static_cast<size_t>(bytes));
+  Backend::move(nullptr, to, from, bytes);
 }
 
 void Backend::copy_out(void*, void* to, const void* from, int64_t bytes) const noexcept {
-  std::memcpy(to, from, static_cast<size_t>(bytes));
+  Backend::move(nullptr, to, from, bytes);
 }
 
 bool Backend::begin_chunk(void*, int64_t, std::span<const int64_t>) const noexcept {

@@ -1,7 +1,6 @@
 #include "sim/plan/session_memory.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 namespace spikeloom {
 
@@ -45,7 +44,7 @@ void SessionMemory::copy_from(const SessionMemory& other) {
   finish();
   if (is_one_) return;
   const auto copy = [](const Memory& to, const Memory& from, int64_t bytes) {
-    std::memcpy(to.get(), from.get(), static_cast<size_t>(bytes));
+    std::copy_n(from.get(), bytes, to.get());
   };
   copy(real_.host, other.real_.host, 4 * host_floats_);
   copy(membranes_.host, other.membranes_.host, 4 * plan_->membrane_floats);
