@@ -222,7 +222,8 @@ int command_chip(const Arguments& arguments) {
   if (report.runs.size() > 1 && values->count("html"))
     write_text_file((*values)["html"].as<std::string>(), sweep_page(report));
   if (values->count("quiet")) return 0;
-  if (!priced.warning.empty()) fmt::print("warning: {}\n", printable(priced.warning));
+  for (const std::string& warning : priced.warnings)
+    fmt::print("warning: {}\n", printable(warning, 400));
   fmt::print("{}",
              chip_table(report, std::clamp<size_t>(terminal_width(STDOUT_FILENO, 99), 60, 99)));
   return 0;

@@ -81,6 +81,10 @@ class FileRecording {
     }
     recording->graph = std::move(network.graph);
     recording->weights = std::move(network.weights);
+    recording->dt = dt;
+    recording->notes = std::move(network.notes);
+    if (model_.family->settings != nullptr)
+      recording->notes.push_back(model_.family->settings(model_.spec));
     return recording;
   }
 
@@ -107,6 +111,7 @@ std::shared_ptr<ChipRecording> of_graph(ChipRecording network, double network_dt
   auto recording = std::make_shared<ChipRecording>(std::move(network));
   const double dt = files.dt > 0 ? files.dt : spikes.dt.value_or(network_dt);
   recording->record = record_of(spikes, wanted_of(recording->graph, false, false), dt, files.steps);
+  recording->dt = dt;
   return recording;
 }
 
@@ -145,6 +150,7 @@ std::shared_ptr<ChipRecording> read_network(const RecordingFiles& files, const S
   network.graph = std::move(sonata.graph);
   network.sparse = std::move(sonata.synapses);
   network.unpriced = std::move(sonata.notes);
+  network.named = std::move(sonata.files);
   return of_graph(std::move(network), sonata.dt, files, spikes);
 }
 

@@ -28,6 +28,9 @@ struct ChipRecording {
   SpikeRecord record;
   std::map<std::string, SparseSynapses> sparse;  // by node: connections instead of a matrix
   std::vector<std::string> unpriced;             // what is known of the network and not priced
+  double dt = 0;                                 // s, of a step; 0: steps without a length
+  std::vector<std::string> notes;                // what was taken where the network's file is open
+  std::vector<std::filesystem::path> named;      // files that those of the network name
 };
 
 // Throws Error(kData) naming file, population and node, Error(kUsage) for options that do not fit.

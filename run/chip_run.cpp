@@ -174,7 +174,7 @@ ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
                        replayed.signature, fmt::format("{}", fmt::join(sets, ", ")), job.threads});
   }
   if (!job.html.empty()) {
-    write_text_file(job.html, chip_page(job.trace.string(), run, chip, result));
+    write_text_file(job.html, chip_page(job.title, run, chip, result));
   }
   return run;
 }

@@ -18,6 +18,7 @@ struct ChipJob {
   // In place of `trace` a network and spikes of other programs.
   std::shared_ptr<const ChipRecording> recording;
   std::filesystem::path trace, mapping, save_mapping, html, timeline, counters;  // empty: none
+  std::string title;                                                             // of the page
   std::string chip, mapper = "sequential";
   std::vector<std::string> sets;                              // "noc.link_ns_per_flit=0.5"
   std::vector<std::pair<std::string, std::string>> settings;  // of the sweep; on top of `sets`

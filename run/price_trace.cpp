@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <mutex>
 #include <optional>
 
 #include "core/error.hpp"
+#include "core/io/file.hpp"
 #include "core/parallel.hpp"
 #include "hw_model/report/trace_view.hpp"
 #include "run/chip_dense.hpp"
@@ -23,6 +25,7 @@ std::vector<ChipJob> jobs_of(const TracePricing& pricing) {
   for (const std::string& chip : pricing.chips) {
     jobs.push_back(pricing.job);
     jobs.back().chip = chip;
+    jobs.back().title = pricing.job.trace.string();
   }
   for (const auto& [key, values] : pricing.sweep) {
     std::vector<ChipJob> more;
@@ -117,15 +120,43 @@ void add_dense(const TracePricing& pricing, const Graph& graph, int64_t steps, C
   for (ChipJob& job : jobs) job.dense = dense;
 }
 
+// Files that a recording is read from; they may not change meanwhile.
+class HashedFiles {
+ public:
+  explicit HashedFiles(const RecordingFiles& files) {
+    for (const std::filesystem::path& path : files.network) add("network", path);
+    add("spikes", files.spikes);
+  }
+  void add(const char* role, const std::filesystem::path& path) {
+    open_.push_back(std::make_unique<InputFile>(path));
+    names_.push_back({role, path.string(), open_.back()->sha256()});
+  }
+  std::vector<ChipReport::Recording::File> names() const {
+    for (const auto& file : open_) file->check_unchanged();
+    return names_;
+  }
+
+ private:
+  std::vector<std::unique_ptr<InputFile>> open_;
+  std::vector<ChipReport::Recording::File> names_;
+};
+
 PricedTrace price_recording(const TracePricing& pricing, std::vector<ChipJob> jobs) {
-  const std::shared_ptr<const ChipRecording> recording = read_recording(*pricing.recording);
+  const RecordingFiles& files = *pricing.recording;
+  HashedFiles hashed(files);
+  const std::shared_ptr<const ChipRecording> recording = read_recording(files);
+  for (const std::filesystem::path& path : recording->named) hashed.add("network", path);
   PricedTrace priced;
   ChipReport& report = priced.report;
-  report.trace = pricing.recording->spikes.string();
+  report.recording = {hashed.names(), {}, recording->notes};
+  if (recording->dt > 0) report.recording->dt = recording->dt;
+  priced.warnings = recording->notes;
+  report.trace = files.spikes.string();
+  report.title = fmt::format("{}, spikes of {}", files.network[0].string(), report.trace);
   report.signature = signature_of(recording->graph, recording->record);
   for (ChipJob& job : jobs) {
     job.recording = recording;
-    job.trace = pricing.recording->spikes;  // titles
+    job.title = report.title;
   }
   add_dense(pricing, recording->graph, recording->record.sample_steps[0], report, jobs);
   report.runs = run_jobs(std::move(jobs), recording->graph, pricing.job.threads, pricing.observer);
@@ -142,14 +173,14 @@ PricedTrace price_trace(const TracePricing& pricing) {
       graph_from_json(trace.graph_json(), pricing.job.trace.string() + ": stored graph");
   PricedTrace priced;
   ChipReport& report = priced.report;
-  report.trace = pricing.job.trace.string();
+  report.title = report.trace = pricing.job.trace.string();
   report.signature = trace.header().signature;
   add_dense(pricing, graph, trace.samples().empty() ? 1 : trace.samples()[0].steps, report, jobs);
   report.runs = run_jobs(std::move(jobs), graph, pricing.job.threads, pricing.observer);
   const Accuracy accuracy = accuracy_of(trace);
   report.labelled = accuracy.total;
   report.correct = accuracy.correct;
-  priced.warning = trace.warning();
+  if (!trace.warning().empty()) priced.warnings.push_back(trace.warning());
   return priced;
 }
 

@@ -31,7 +31,7 @@ std::filesystem::path trace_in(const std::filesystem::path& path);
 
 struct PricedTrace {
   ChipReport report;
-  std::string warning;  // about the trace; "": none
+  std::vector<std::string> warnings;  // about the trace or recording
 };
 
 // Runs side by side on job.threads where there are several. A chip that refuses the network is a

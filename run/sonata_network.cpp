@@ -325,8 +325,11 @@ SonataNetwork read_sonata_config(const std::filesystem::path& path, double dt) {
     if (networks == json.end()) {  // of a simulation, which names its circuit
       if (!json["network"].is_string()) refuse_sonata("network is no name of a file");
       const std::filesystem::path circuit = manifest.path(json["network"].get<std::string>());
-      if (is_sonata(load_json(circuit)) && load_json(circuit).contains("networks"))
-        return read_sonata_config(circuit, dt);
+      if (is_sonata(load_json(circuit)) && load_json(circuit).contains("networks")) {
+        SonataNetwork network = read_sonata_config(circuit, dt);
+        network.files.push_back(circuit);
+        return network;
+      }
       refuse_sonata("network " + printable(circuit.string()) + " has no networks");
     }
     if (!networks->is_object()) refuse_sonata("networks is no object");
@@ -338,7 +341,9 @@ SonataNetwork read_sonata_config(const std::filesystem::path& path, double dt) {
   } catch (const Error& error) {
     throw error.in_file(path);
   }
-  return read_sonata_files(files, dt);
+  SonataNetwork network = read_sonata_files(files, dt);
+  network.files = std::move(files);
+  return network;
 }
 
 }  // namespace spikeloom

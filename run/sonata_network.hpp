@@ -20,7 +20,8 @@ struct SonataNetwork {
   Graph graph;
   std::map<std::string, SparseSynapses> synapses;  // by node of the graph
   std::vector<std::string> notes;                  // what is not priced
-  double dt = 0;  // s, of a simulation's configuration; 0: not told
+  double dt = 0;                             // s, of a simulation's configuration; 0: not told
+  std::vector<std::filesystem::path> files;  // that a configuration names
 };
 
 // Whether JSON is a configuration of a circuit or a simulation, not a graph.

@@ -13,6 +13,7 @@
 
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
+#include "core/sha256.hpp"
 
 namespace spikeloom {
 namespace {
@@ -78,6 +79,17 @@ void InputFile::read_at(uint64_t offset, std::span<std::byte> to) const {
     if (got == 0) throw Error(ErrorCode::kData, "became shorter while it was read").in_file(name_);
     done += static_cast<size_t>(got);
   }
+}
+
+std::string InputFile::sha256() const {
+  Sha256 hash;
+  std::vector<std::byte> part(size_t{1} << 20);
+  for (uint64_t at = 0; at < size_; at += part.size()) {
+    const std::span<std::byte> piece(part.data(), std::min<uint64_t>(part.size(), size_ - at));
+    read_at(at, piece);
+    hash.add(piece);
+  }
+  return hex(hash.finish());
 }
 
 void InputFile::check_unchanged() const {

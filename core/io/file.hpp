@@ -28,6 +28,8 @@ class InputFile {
 
   // Bytes it had when it was opened.
   uint64_t size() const noexcept { return size_; }
+  // Lower-case hex of the SHA-256 of all its bytes, read piece by piece.
+  std::string sha256() const;
   // Fills `to` from an offset.
   void read_at(uint64_t offset, std::span<std::byte> to) const;
   // Error(kData) when the file has another size or was written since it was opened: what was read

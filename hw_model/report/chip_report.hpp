@@ -153,7 +153,18 @@ struct DenseSide {
 };
 
 struct ChipReport {
-  std::string trace, signature;
+  // What a network and spikes of other programs were read from.
+  struct Recording {
+    struct File {
+      std::string role, path, sha256;  // "network", "spikes"
+    };
+    std::vector<File> files;
+    std::optional<double> dt;        // s, of a step; none: steps without a length
+    std::vector<std::string> notes;  // what was taken where the files are open, or left out
+  };
+  std::string trace, signature;        // trace: a path
+  std::string title;                   // of pages
+  std::optional<Recording> recording;  // `trace` is the path of the spikes then
   GraphForm form = GraphForm::kFused;
   std::vector<ChipRun> runs;
   std::vector<AcceleratorRow> dense;

@@ -163,6 +163,16 @@ Cell number(double value, bool known = true) {
   return {Show::kNumber, known ? value : std::nan("")};
 }
 
+Json recording_json(const std::optional<ChipReport::Recording>& recording) {
+  if (!recording) return {};
+  Json files = Json::array();
+  for (const auto& file : recording->files)
+    files.push_back({{"role", file.role}, {"path", file.path}, {"sha256", file.sha256}});
+  return {{"files", files},
+          {"dt_s", recording->dt ? Json(*recording->dt) : Json()},
+          {"notes", recording->notes}};
+}
+
 }  // namespace
 
 nlohmann::json chip_run_json(const ChipRun& run) {
@@ -188,8 +198,9 @@ std::string chip_json(const ChipReport& report) {
          {"unpriced", row.unpriced}});
   }
   return dump_json({{"kind", "chip"},
-                    {"schema_version", "1.2"},
+                    {"schema_version", "1.3"},
                     {"trace", report.trace},
+                    {"recording", recording_json(report.recording)},
                     {"signature", report.signature},
                     {"form", name_of(report.form)},
                     {"runs", runs},

@@ -154,7 +154,7 @@ Section links_section(const ChipSpec& chip, const ReplayResult& result) {
 
 }  // namespace
 
-std::string chip_page(const std::string& trace, const ChipRun& run, const ChipSpec& chip,
+std::string chip_page(const std::string& title, const ChipRun& run, const ChipSpec& chip,
                       const ReplayResult& result) {
   const ChipVerdict verdict = verdict_of(run);
   std::string body =
@@ -181,7 +181,7 @@ std::string chip_page(const std::string& trace, const ChipRun& run, const ChipSp
   Section maps[] = {cores_section(run, chip), links_section(chip, result)};
   sections.insert(sections.begin() + 1, std::begin(maps), std::end(maps));
   body += to_html(sections);
-  return page("On a chip: " + run.label, trace, body,
+  return page("On a chip: " + run.label, title, body,
               "Written by spikeloom chip; the page loads nothing and runs no script.");
 }
 

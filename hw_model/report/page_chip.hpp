@@ -9,7 +9,7 @@
 namespace spikeloom {
 
 // `run` and `result` of the same replay on `chip`.
-std::string chip_page(const std::string& trace, const ChipRun& run, const ChipSpec& chip,
+std::string chip_page(const std::string& title, const ChipRun& run, const ChipSpec& chip,
                       const ReplayResult& result);
 
 }  // namespace spikeloom

@@ -28,7 +28,7 @@ std::string sweep_page(const ChipReport& report) {
   if (report.labelled > 0)
     body += paragraph(
         fmt::format("The recorded run answered {} of {} right.", report.correct, report.labelled));
-  return page(fmt::format("On chips: {} runs", report.runs.size()), report.trace,
+  return page(fmt::format("On chips: {} runs", report.runs.size()), report.title,
               body + to_html(chips_sections(report)),
               "Written by spikeloom chip; the page loads nothing and runs no script.");
 }
