@@ -3,29 +3,15 @@
 #include <algorithm>
 #include <bit>
 
-#include "tests/gpu/ptx/lanewise.hpp"
+#include "tests/gpu/ptx/integers.hpp"
 
 namespace spikeloom::ptx {
 namespace {
 
-struct And {
-  template <class T>
-  static T of(T a, T b) {
-    return a & b;
-  }
-};
-struct Or {
-  template <class T>
-  static T of(T a, T b) {
-    return a | b;
-  }
-};
-struct Xor {
-  template <class T>
-  static T of(T a, T b) {
-    return a ^ b;
-  }
-};
+using integers::And;
+using integers::Or;
+using integers::Xor;
+
 struct Not {
   template <class T>
   static T of(T a) {

@@ -98,30 +98,6 @@ struct Ne {
     return a < b || a > b;
   }
 };
-struct Lt {
-  template <class T>
-  static bool of(T a, T b) {
-    return a < b;
-  }
-};
-struct Le {
-  template <class T>
-  static bool of(T a, T b) {
-    return a <= b;
-  }
-};
-struct Gt {
-  template <class T>
-  static bool of(T a, T b) {
-    return a > b;
-  }
-};
-struct Ge {
-  template <class T>
-  static bool of(T a, T b) {
-    return a >= b;
-  }
-};
 struct Num {
   template <class T>
   static bool of(T a, T b) {

@@ -4,10 +4,14 @@
 #include <bit>
 #include <type_traits>
 
-#include "tests/gpu/ptx/lanewise.hpp"
+#include "tests/gpu/ptx/integers.hpp"
 
 namespace spikeloom::ptx {
 namespace {
+
+using integers::Add;
+using integers::Max;
+using integers::Min;
 
 using Int128 = __int128;
 template <class T>
@@ -36,12 +40,6 @@ void multiply_add_wide(Warp& w, const Instruction& i, uint32_t lanes) {
   });
 }
 
-struct Add {
-  template <class T>
-  static T of(T a, T b) {
-    return static_cast<T>(bits(a) + bits(b));
-  }
-};
 struct Sub {
   template <class T>
   static T of(T a, T b) {
@@ -64,18 +62,6 @@ struct Mad {
   template <class T>
   static T of(T a, T b, T c) {
     return static_cast<T>(bits(a) * bits(b) + bits(c));
-  }
-};
-struct Min {
-  template <class T>
-  static T of(T a, T b) {
-    return a < b ? a : b;
-  }
-};
-struct Max {
-  template <class T>
-  static T of(T a, T b) {
-    return a > b ? a : b;
   }
 };
 // By zero: machine-specific in PTX; here all ones. The one quotient that overflows wraps.
@@ -105,30 +91,6 @@ struct Abs {
   template <class T>
   static T of(T a) {
     return a < 0 ? static_cast<T>(0 - bits(a)) : a;
-  }
-};
-struct Lt {
-  template <class T>
-  static bool of(T a, T b) {
-    return a < b;
-  }
-};
-struct Le {
-  template <class T>
-  static bool of(T a, T b) {
-    return a <= b;
-  }
-};
-struct Gt {
-  template <class T>
-  static bool of(T a, T b) {
-    return a > b;
-  }
-};
-struct Ge {
-  template <class T>
-  static bool of(T a, T b) {
-    return a >= b;
   }
 };
 

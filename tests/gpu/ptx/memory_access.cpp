@@ -3,11 +3,19 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "tests/gpu/ptx/integers.hpp"
 #include "tests/gpu/ptx/interpreter.hpp"
 #include "tests/gpu/ptx/operations.hpp"
 
 namespace spikeloom::ptx {
 namespace {
+
+using integers::Add;
+using integers::And;
+using integers::Max;
+using integers::Min;
+using integers::Or;
+using integers::Xor;
 
 using simt::Allocation;
 using simt::Fault;
@@ -149,43 +157,6 @@ void store(Warp& w, const Instruction& i, uint32_t lanes) {
   }
 }
 
-struct Add {
-  template <class T>
-  static T of(T a, T b) {
-    return static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) +
-                          static_cast<std::make_unsigned_t<T>>(b));
-  }
-};
-struct And {
-  template <class T>
-  static T of(T a, T b) {
-    return a & b;
-  }
-};
-struct Or {
-  template <class T>
-  static T of(T a, T b) {
-    return a | b;
-  }
-};
-struct Xor {
-  template <class T>
-  static T of(T a, T b) {
-    return a ^ b;
-  }
-};
-struct Min {
-  template <class T>
-  static T of(T a, T b) {
-    return a < b ? a : b;
-  }
-};
-struct Max {
-  template <class T>
-  static T of(T a, T b) {
-    return a > b ? a : b;
-  }
-};
 struct Exchange {
   template <class T>
   static T of(T, T b) {
