@@ -79,14 +79,10 @@ struct Neurons {
   template <class Ctx>
   SPIKELOOM_DEVICE static void run(Ctx& c, const Params& p) {
     const Epilogue& e = p.e;
-    const auto thread = static_cast<int64_t>(c.bid()) * c.bdim() + c.tid();
-    const auto row = static_cast<int>(thread / e.width),
-               channel = static_cast<int>(thread % e.width);
-    const bool inside = row < e.rows && channel < e.channels;
+    const auto [row, channel, inside, own] = own_of(c, e);
     const int64_t first = first_step(c, p.steps);
-    const int floats = (e.channels + 15) / 16 * 16;
-    float* const place = p.state + static_cast<int64_t>(row) * floats + channel;
-    const int64_t slot = static_cast<int64_t>(e.rows) * floats;
+    float* const place = p.state + own;
+    const int64_t slot = static_cast<int64_t>(e.rows) * padded_floats(e);
     float k[Model::kCoefficients] = {}, s[kStates] = {}, x[Model::kInputs] = {};
     if (inside) {
       for (int i = 0; i < Model::kCoefficients; ++i) k[i] = coefficient(c, p, i, row, channel);
