@@ -1,13 +1,13 @@
 // The zoo for nvcc: its PTX is what the interpreter is tested with.
 
+#include "sim/backends/cuda/context.hpp"
 #include "tests/gpu/zoo/bugs.hpp"
-#include "tests/gpu/zoo/device_context.cuh"
 
 namespace spikeloom::zoo {
 
 #define ZOO_ENTRY(K)                                                                         \
   extern "C" __global__ __launch_bounds__(256) void K##_entry(const __grid_constant__ K::Params p) { \
-    DeviceContext c;                                                                         \
+    cuda::DeviceContext c;                                                                         \
     K::run(c, p);                                                                            \
   }
 
