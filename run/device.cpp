@@ -37,8 +37,9 @@ DeviceChoice best_device() {
   const cuda::Devices devices = cuda::find_devices();
   if (devices.found.empty()) return {kCpuDevice, devices.reason};
   try {
-    cuda::open_device(0);
-    return {{Device::Kind::kCuda, 0}, "there is " + devices.found[0].name};
+    const cuda::DeviceInfo& first = devices.found[0];
+    cuda::open_device(first.number);
+    return {{Device::Kind::kCuda, first.number}, "there is " + first.name};
   } catch (const Error& error) {
     return {kCpuDevice, error.what()};
   }

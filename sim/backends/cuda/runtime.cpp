@@ -215,8 +215,14 @@ Devices find_devices() {
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess) return {{}, reason_of(error)};
   Devices devices;
-  for (int i = 0; i < count; ++i) devices.found.push_back(info_of(i));
   if (count == 0) devices.reason = reason_of(cudaErrorNoDevice);
+  for (int i = 0; i < count; ++i) {
+    try {
+      devices.found.push_back(info_of(i));
+    } catch (const Error& fault) {  // others may be sound
+      devices.reason = fault.what();
+    }
+  }
   return devices;
 }
 

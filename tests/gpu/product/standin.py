@@ -110,6 +110,8 @@ def lacks(want):
         code, lines, signature = run(standin, "auto")
         if "memory" not in standin:  # that shows only later, when nothing falls back any more
             demand(code == 0 and signature == want, f"{standin}, auto: exit {code}, {lines}")
+    code, lines, signature = run("fail=cudaGetDeviceProperties:1:999", "auto")
+    demand(code == 0 and signature == want, f"a device that tells nothing, auto: exit {code}, {lines}")
     code, lines, _ = run("devices=2", "cuda:2")
     demand(code == 1 and "cuda:0 to cuda:1" in lines[0], f"cuda:2 of two: exit {code}, {lines}")
     code, lines, signature = run("devices=2", "cuda:1")
