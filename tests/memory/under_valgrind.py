@@ -51,6 +51,30 @@ def write_wrapper(folder, program):
     return path
 
 
+def cases_of(program, *arguments):
+    listed = subprocess.run([program, *arguments, "--list-test-names-only"], text=True, stdout=subprocess.PIPE, check=False)
+    return [line for line in listed.stdout.splitlines() if line]
+
+
+def parts_of(test, jobs, logs):
+    """A program of many cases is run in parts, side by side."""
+    program, *more = test["command"]
+    if more or not os.path.basename(program).startswith("test_"):
+        return [test]
+    names = cases_of(program)
+    count = min(2 * jobs, len(names) // 4)
+    if count < 2:
+        return [test]
+    parts, found = [], 0
+    for i in range(count):
+        path = os.path.join(logs, f"{test['name']}.{i + 1}.cases")
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(name.replace("\\", "\\\\").replace(",", "\\,") + "\n" for name in names[i::count])
+        found += len(cases_of(program, "--input-file", path))
+        parts.append({**test, "name": f"{test['name']}.{i + 1}", "command": [program, "--input-file", path]})
+    return parts if found == len(names) else [test]  # names that Catch2 reads as more than names
+
+
 def run(test, logs):
     name, command = test["name"], list(test["command"])
     folder = os.path.join(logs, name)
@@ -95,7 +119,8 @@ def main():
     build = os.path.abspath(arguments[0])
     logs = os.path.join(build, "valgrind")
     shutil.rmtree(logs, ignore_errors=True)
-    tests = list(tests_of(build, arguments[1] if len(arguments) == 2 else ""))
+    os.makedirs(logs)
+    tests = [part for test in tests_of(build, arguments[1] if len(arguments) == 2 else "") for part in parts_of(test, jobs, logs)]
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         sound = list(pool.map(lambda test: run(test, logs), tests))
     print(f"{sum(sound)} of {len(sound)} clean under valgrind")
