@@ -1,5 +1,6 @@
 #include "core/io/zip_archive.hpp"
 
+#include <fmt/format.h>
 #include <zip.h>
 
 #include <algorithm>
@@ -8,15 +9,18 @@
 #include "core/error.hpp"
 #include "core/io/bytes.hpp"
 #include "core/io/file.hpp"
+#include "core/memory_limit.hpp"
 
 namespace spikeloom {
 namespace {
 
 constexpr int64_t kMaxEntries = 1'000'000;
-// What inflation may claim: 16 times what is stored, or so much for free.
-constexpr int64_t kMaxInflation = 16;
-constexpr int64_t kFreeEntryBytes = 1 << 20;
-constexpr int64_t kFreeTotalBytes = 16 << 20;
+// Deflate makes at most so much of a byte (RFC 1951: 258 bytes of two bits); more is a lie.
+constexpr int64_t kMostOfAByte = 1032;
+// What all entries may claim together: spikes, of which one in 200 is set, take a ninetieth of
+// their bytes.
+constexpr int64_t kMaxInflation = 128;
+constexpr int64_t kFreeTotalBytes = 64 << 20;
 constexpr int64_t kChunkBytes = 1 << 20;
 
 [[noreturn]] void fail(const std::string& what, const std::string& why) {
@@ -76,9 +80,8 @@ ZipEntry read_entry(zip* archive, int64_t index, const std::string& what) {
   entry.size = static_cast<int64_t>(info.size);
   entry.stored_size = static_cast<int64_t>(info.comp_size);
   entry.deflated = info.comp_method == ZIP_CM_DEFLATE;
-  const bool possible =
-      entry.deflated ? entry.size <= std::max(kFreeEntryBytes, kMaxInflation * entry.stored_size)
-                     : entry.size == entry.stored_size;
+  const bool possible = entry.deflated ? entry.size / kMostOfAByte <= entry.stored_size
+                                       : entry.size == entry.stored_size;
   if (!possible) {
     fail(where, "claims " + std::to_string(entry.size) + " bytes in " +
                     std::to_string(entry.stored_size) + " stored ones");
@@ -133,9 +136,15 @@ void ZipArchive::read_directory(int64_t archive_bytes) {
     inflated += entry.size;
     if (stored > archive_bytes) fail(what_, "the zip entries overlap or exceed the file");
     if (inflated > std::max(kFreeTotalBytes, kMaxInflation * archive_bytes)) {
-      fail(what_, "inflates to more than 16 times its size");
+      fail(what_, "inflates to more than 128 times its size");
     }
     entries_.push_back(std::move(entry));
+  }
+  if (inflated <= kFreeTotalBytes) return;
+  if (const MemoryLimit memory = memory_limit(); static_cast<double>(inflated) > memory.left) {
+    throw Error(ErrorCode::kCapacity,
+                fmt::format("{}: holds {:.0f} MB, {:.0f} MB of {} are left", what_,
+                            static_cast<double>(inflated) / 1e6, memory.left / 1e6, memory.what));
   }
 }
 

@@ -3,8 +3,9 @@
 //
 // Everything is checked before memory is allocated: names, duplicate names, encryption, methods
 // other than stored and deflate, stored sizes that exceed the archive (overlapping entries),
-// entries that inflate to more than 16 times their stored size (or 1 MiB; all together 16 MiB).
-// Failures throw Error(kData). Not thread-safe.
+// entries that claim more than deflate can make of them, all together more than 128 times the
+// archive (or 64 MiB). Failures throw Error(kData), Error(kCapacity) for more than the memory that
+// is left. Not thread-safe.
 
 #include <cstddef>
 #include <cstdint>

@@ -430,8 +430,8 @@ def make_npz_array(path, archive, name, samples="1"):
 
 def make_spikes_npz(path, archive, prefix, *words):
     """spikes_npz ARCHIVE PREFIX [WORD...]: the arrays PREFIX/<name>/z as <name>, uint8. Words: input (the array input as
-    well), flat ([steps, neurons]), twice ([2, ...]), without:NAME, only:NAME, value:NAME:V (the first number), long:NAME
-    (one step more), as:NAME:OTHER (under another name)."""
+    well), flat ([steps, neurons]), twice ([2, ...]), deflated (as numpy.savez_compressed does), silent (no spike at all), without:NAME, only:NAME,
+    value:NAME:V (the first number), long:NAME (one step more), as:NAME:OTHER (under another name)."""
     with zipfile.ZipFile(archive) as stored:
         names = [name[:-4] for name in stored.namelist()]
     found = {name[len(prefix) + 1:-2]: read_npz(archive, name)
@@ -452,8 +452,10 @@ def make_spikes_npz(path, archive, prefix, *words):
         elif what == "long":
             (steps, *rest), values = found[name]
             found[name] = ((steps + 1, *rest), values + [0] * math.prod(rest))
-    with zipfile.ZipFile(path, "w") as stored:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if "deflated" in words else zipfile.ZIP_STORED) as stored:
         for name, (shape, values) in found.items():
+            if "silent" in words:
+                values = [0] * len(values)
             if "flat" in words:
                 shape = (shape[0], math.prod(shape[1:]))
             if "twice" in words:

@@ -276,7 +276,7 @@ TEST_CASE("a trace costs on a chip what its run said") {
   pricing.chips = {"loihi2"};
   const PricedTrace priced = price_trace(pricing);
   REQUIRE(priced.report.runs.size() == 1);
-  CHECK(priced.warning == "");
+  CHECK(priced.warnings.empty());
   CHECK(priced.report.signature == result.signature());
   CHECK(priced.report.runs[0].total_j == result.report.input.hardware->total_j);
   CHECK(priced.report.runs[0].samples == 6);
