@@ -258,8 +258,9 @@ TEST_CASE("a network without spiking projections is judged by nothing that needs
     INFO(verdict.id);
     CHECK((verdict.verdict == Judgement::kNotApplicable) == (verdict.id != "general_form"));
   }
-  CHECK_THAT(chip_table({"", "", GraphForm::kFused, {run}, {}, 0, 0}, 300),
-             Catch::Contains("no projection on the chip reads spikes"));
+  ChipReport report;
+  report.runs = {run};
+  CHECK_THAT(chip_table(report, 300), Catch::Contains("no projection on the chip reads spikes"));
 }
 
 TEST_CASE("files have all columns, and comparisons read what reports write") {
