@@ -108,6 +108,16 @@ std::vector<int32_t> fanout_of(const Graph& graph, const Node& node, const Tenso
               node.name + ": NeuroBench has no rule for " + describe(node.op));
 }
 
+// Of each row, the fan-out of its elements where all have the same: layers without zero weights.
+std::vector<int32_t> alike_by_row(const std::vector<int32_t>& fanout, int64_t channels) {
+  std::vector<int32_t> alike;
+  for (auto row = fanout.begin(); row != fanout.end(); row += channels) {
+    const bool same = std::all_of(row, row + channels, [&](int32_t n) { return n == *row; });
+    alike.push_back(same ? *row : -1);
+  }
+  return alike;
+}
+
 int64_t sum_of(const std::vector<int32_t>& values) {
   int64_t sum = 0;
   for (const int32_t value : values) sum += value;
@@ -203,6 +213,7 @@ NeuroBenchCounter::NeuroBenchCounter(const Graph& graph, const Weights& weights)
       layer.dense = sum_of(fanout_of(graph, node, weight, true));
       if (layer.rows_alike) layer.dense *= rows_of(graph.node(node.inputs[0]).shape);
     }
+    layer.alike = alike_by_row(layer.fanout, graph.node(layer.input).shape.back());
     layers_.push_back(std::move(layer));
   }
 }
@@ -238,17 +249,25 @@ void NeuroBenchCounter::charge(Layer& layer, NeuroBenchLayer& count, Operations 
 namespace {
 
 // Weights that the non-zero elements of a row reach; whether all its elements are -1, 0 or 1.
-int64_t reached(const ValueRef& input, int64_t row, const int32_t* fanout, bool& binary) {
+// `alike`: what each element reaches, or -1 where they differ.
+int64_t reached(const ValueRef& input, int64_t row, const int32_t* fanout, int32_t alike,
+                bool& binary) {
   int64_t effective = 0;
   if (input.bits != nullptr) {
-    as_const(input.bits_at(0)).for_each(row, [&](int64_t c) { effective += fanout[c]; });
+    const SpikeView bits = as_const(input.bits_at(0));
+    if (alike >= 0) return int64_t{alike} * bits.count_row(row);
+    bits.for_each(row, [&](int64_t c) { effective += fanout[c]; });
     return effective;
   }
   const float* values = input.real_row(0, row);
+  int32_t set = 0, others = 0;  // 32 bits wide, as what they compare: four at a time
   for (int64_t c = 0; c < input.channels; ++c) {
-    effective += values[c] != 0 ? fanout[c] : 0;
-    binary &= values[c] == 0 || values[c] == 1 || values[c] == -1;
+    set += values[c] != 0;
+    others += values[c] != 0 && std::abs(values[c]) != 1;
   }
+  binary &= others == 0;
+  if (alike >= 0) return int64_t{alike} * set;
+  for (int64_t c = 0; c < input.channels; ++c) effective += values[c] != 0 ? fanout[c] : 0;
   return effective;
 }
 
@@ -260,7 +279,8 @@ void NeuroBenchCounter::count_frame(const ValueRef& input, int64_t calls, size_t
   bool binary = true;
   for (int64_t row = 0; row < input.rows; ++row) {
     const int32_t* fanout = layer.fanout.data() + (layer.rows_alike ? 0 : row * input.channels);
-    operations.effective += calls * reached(input, row, fanout, binary);
+    const int32_t alike = layer.alike[static_cast<size_t>(layer.rows_alike ? 0 : row)];
+    operations.effective += calls * reached(input, row, fanout, alike, binary);
   }
   charge(layer, counts_.layers[l], operations, binary);
 }
@@ -275,7 +295,8 @@ void NeuroBenchCounter::count_along_steps(const ValueRef& input, int64_t step, s
   }
   bool binary = true;
   for (int64_t tap = 0; tap < layer.taps; ++tap) {
-    const int64_t effective = reached(input, 0, layer.fanout.data() + tap * input.channels, binary);
+    const int64_t effective = reached(input, 0, layer.fanout.data() + tap * input.channels,
+                                      layer.alike[static_cast<size_t>(tap)], binary);
     const int64_t ahead = layer.left - tap;  // of the output this tap adds to
     if (step + ahead < 0) continue;
     Operations& sum = ahead > 0 ? layer.due[static_cast<size_t>(ahead - 1)] : now;

@@ -71,6 +71,7 @@ class NeuroBenchCounter {
     // Non-zero weights that read input element (row, channel); one row stands for all where the
     // layer treats rows alike. A convolution along the steps: (tap, channel).
     std::vector<int32_t> fanout;
+    std::vector<int32_t> alike;  // by row: the one fan-out of its elements, -1: they differ
     bool rows_alike = false;
     int64_t dense = 0;  // of one step; along the steps: of one tap
     // A convolution along the steps: `left` of its `taps` reach later outputs, which count once
