@@ -21,8 +21,9 @@ using hdf5::ValueKind;
 
 constexpr int64_t kMostNodes = int64_t{1} << 24, kMostEdges = int64_t{1} << 28;
 constexpr int64_t kMostPairs = int64_t{1} << 46;
-constexpr int64_t kMostDelay = 65535;  // steps
+constexpr int64_t kMostRows = int64_t{1} << 25;  // of all matrices
 constexpr int64_t kPart = int64_t{1} << 20;
+constexpr int64_t kMostDelay = 65535;  // steps
 
 [[noreturn]] void refuse_sonata(const std::string& why) {
   throw Error(ErrorCode::kData, why);
@@ -79,15 +80,17 @@ class SonataFiles {
     return object;
   }
 
-  template <typename T>
-  static std::vector<T> values(const ForeignFile& file, const Object& object) {
-    std::vector<T> out(static_cast<size_t>(object.shape[0]));
-    for (int64_t first = 0; first < object.shape[0]; first += kPart) {
-      const int64_t count = std::min(kPart, object.shape[0] - first);
-      file.read(object, {first}, {count},
-                std::span(out).subspan(static_cast<size_t>(first), static_cast<size_t>(count)));
+  // 0, 1, 2, ...; read in parts.
+  static bool are_in_order(const ForeignFile& file, const Object& ids) {
+    std::vector<int64_t> part;
+    for (int64_t first = 0; first < ids.shape[0]; first += kPart) {
+      part.resize(static_cast<size_t>(std::min(kPart, ids.shape[0] - first)));
+      file.read(ids, {first}, {std::ssize(part)}, std::span(part));
+      for (size_t i = 0; i < part.size(); ++i) {
+        if (part[i] != first + static_cast<int64_t>(i)) return false;
+      }
     }
-    return out;
+    return true;
   }
 
   void add_nodes(const ForeignFile& file, const std::string& name) {
@@ -101,14 +104,9 @@ class SonataFiles {
     if (count < 1 || count > kMostNodes)
       refuse_sonata(
           fmt::format("population {}: {} nodes, from 1 to 2^24", printable(name, 60), count));
-    if (ids != nullptr) {
-      const std::vector<int64_t> list = values<int64_t>(file, *ids);
-      for (size_t i = 0; i < list.size(); ++i) {
-        if (list[i] != static_cast<int64_t>(i) || std::ssize(list) != count)
-          refuse_sonata(fmt::format("population {}: its nodes are not numbered 0, 1, 2, ...",
-                                    printable(name, 60)));
-      }
-    }
+    if (ids != nullptr && (ids->shape[0] != count || !are_in_order(file, *ids)))
+      refuse_sonata(fmt::format("population {}: its nodes are not numbered 0, 1, 2, ...",
+                                printable(name, 60)));
     if (!nodes.emplace(name, count).second)
       refuse_sonata("population " + printable(name, 60) + " is there twice");
   }
@@ -136,12 +134,14 @@ class SonataFiles {
                                 printable(name, 60), source->shape[0], target->shape[0]));
     added.source = population_of(*source);
     added.target = population_of(*target);
-    added.from = values<int64_t>(file, *source);
-    added.to = values<int64_t>(file, *target);
+    constexpr int64_t kSynapseBytes = 16;  // and room to sort them
+    file.claim(*source, kSynapseBytes);
+    added.from = file.read_all<int64_t>(*source);
+    added.to = file.read_all<int64_t>(*target);
     for (const Object& object : file.objects()) {
       // /edges/<population>/<group>/delay, ms
       if (!object.path.starts_with(group + "/") || !object.path.ends_with("/delay")) continue;
-      for (const double delay : values<double>(file, *vector_at(file, object.path))) {
+      for (const double delay : file.read_all<double>(*vector_at(file, object.path))) {
         if (!(delay >= 0)) refuse_sonata(fmt::format("{} holds {}", printable(object.path), delay));
         added.delay_ms = std::max(added.delay_ms, delay);
       }
@@ -242,6 +242,11 @@ class SonataGraph {
       if (sources > kMostPairs / count)
         refuse_sonata(fmt::format("edges {}: {} x {} nodes are more than 2^46 pairs",
                                   printable(edges.name, 60), sources, count));
+      // Their places in the list of connections take memory, however few those are.
+      rows_ += sources;
+      if (rows_ > kMostRows)
+        refuse_sonata(fmt::format("edges {}: with them, more than 2^25 nodes are sources of edges",
+                                  printable(edges.name, 60)));
       const NodeId from = source_of_edges(edges);
       const NodeId matrix = put(edges.name, Linear{sources, count, 0, edges.name, ""}, {from});
       out_.synapses.emplace(out_.graph.node(matrix).name, synapses_of(edges, sources, count));
@@ -254,6 +259,7 @@ class SonataGraph {
   const SonataFiles& files_;
   const double dt_;
   std::map<std::string, NodeId> befores_;
+  int64_t rows_ = 0;  // of all matrices so far
   SonataNetwork out_;
 };
 

@@ -21,8 +21,6 @@ using hdf5::Object;
 using hdf5::ObjectKind;
 using hdf5::ValueKind;
 
-constexpr int64_t kMostEvents = int64_t{1} << 28;  // of a population
-
 [[noreturn]] void refuse_file(const std::string& why) {
   throw Error(ErrorCode::kData, why);
 }
@@ -152,17 +150,11 @@ class Hdf5Spikes {
     if (object->shape.size() != rank)
       refuse_file(fmt::format("{} is {}, expected {} axes", printable(path),
                               to_string(object->shape), rank));
-    if (element_count(object->shape) > kMostEvents)
-      refuse_file(printable(path) + " has more than 2^28 values");
     return *object;
   }
   template <typename T>
   std::vector<T> values(const std::string& path, size_t rank) const {
-    const Object& object = need(path, rank);
-    const int64_t count = element_count(object.shape);
-    std::vector<T> out(static_cast<size_t>(count));
-    if (count > 0) file_.read(object, Shape(rank, 0), object.shape, std::span(out));
-    return out;
+    return file_.read_all<T>(need(path, rank));
   }
   std::vector<int64_t> whole(const std::string& path, size_t rank) const {
     if (need(path, rank).type.kind == ValueKind::kReal)
@@ -203,6 +195,8 @@ class Hdf5Spikes {
     if (!seconds && !units.empty() && !units.starts_with("milli") && units != "ms")
       refuse_file(fmt::format("population {}: times in {}, expected ms or s", printable(name, 60),
                               in_quotes(units)));
+    file_.claim(need(times_at, 1), sizeof(FileSpikes::Event));
+    spikes.events.reserve(times.size());
     for (size_t i = 0; i < times.size(); ++i)
       spikes.events.push_back({0, nodes[i], seconds ? times[i] : times[i] / 1000, 1});
     result_.populations.push_back(std::move(spikes));
@@ -243,23 +237,34 @@ class Hdf5Spikes {
     }
   }
 
+  Tensor read_grid(const Object& stored) const {
+    file_.claim(stored, sizeof(float));
+    Tensor grid(stored.shape);
+    const Shape origin(stored.shape.size(), 0);
+    if (stored.type.kind == ValueKind::kReal) {
+      file_.read(stored, origin, stored.shape, grid.f32());
+      return grid;
+    }
+    // Truth values among them; sample by sample.
+    Shape start = origin, count = stored.shape;
+    count[0] = 1;
+    std::vector<int32_t> values(static_cast<size_t>(element_count(count)));
+    float* out = grid.f32().data();
+    for (; start[0] < stored.shape[0]; ++start[0]) {
+      file_.read(stored, start, count, std::span(values));
+      for (const int32_t value : values) *out++ = static_cast<float>(value);
+    }
+    return grid;
+  }
+
   void read_gridded(const std::string& at, const std::string& name) {
     FileSpikes spikes;
     spikes.name = name;
     const Object& stored = need(at + "/data", 3);
-    spikes.grid = Tensor(stored.shape);
-    const auto take = [&](const auto& data) {
-      std::transform(data.begin(), data.end(), spikes.grid.f32().begin(),
-                     [](auto value) { return static_cast<float>(value); });
-    };
-    if (stored.type.kind == ValueKind::kReal) {
-      take(values<float>(at + "/data", 3));
-    } else {  // truth values among them
-      take(values<int32_t>(at + "/data", 3));
-    }
     spikes.has_samples = true;
-    if (spikes.grid.size() == 0)
+    if (element_count(stored.shape) == 0)
       refuse_file(fmt::format("population {} is {}", printable(name, 60), to_string(stored.shape)));
+    spikes.grid = read_grid(stored);
     if (const auto dt = number_of(*file_.find(at), "dt")) {
       if (!(*dt > 0)) refuse_file(fmt::format("population {}: dt is {}", printable(name, 60), *dt));
       result_.dt = *dt;
@@ -283,6 +288,8 @@ class Hdf5Spikes {
     if (const auto neurons = number_of(*file_.find(at), "n_neurons"))
       spikes.neurons = static_cast<int64_t>(std::clamp(*neurons, -1.0, 1e15));
     if (const auto end = number_of(*file_.find(at), "t_max")) spikes.end = *end;
+    file_.claim(need(at + "/idx", 2), sizeof(FileSpikes::Event));
+    spikes.events.reserve(nodes.size());
     for (size_t i = 0; i < nodes.size(); ++i) {
       if (nodes[i] == -1) continue;  // no event
       spikes.events.push_back({static_cast<int64_t>(i) / std::max<int64_t>(shape[1], 1), nodes[i],

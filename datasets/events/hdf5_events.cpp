@@ -44,13 +44,12 @@ const Object& vector_named(const ForeignFile& file, std::string_view path) {
 
 std::vector<int64_t> labels_in(const ForeignFile& file, int64_t recordings) {
   const Object* object = file.find("/labels");
-  std::vector<int64_t> labels(static_cast<size_t>(recordings), -1);
-  if (object == nullptr) return labels;
+  if (object == nullptr) return std::vector<int64_t>(static_cast<size_t>(recordings), -1);
   if (object->kind != ObjectKind::kDataset || object->shape != Shape{recordings} ||
       !is_whole(object->type)) {
     fail("/labels is no vector of " + std::to_string(recordings) + " integers");
   }
-  file.read(*object, {0}, {recordings}, std::span(labels));
+  std::vector<int64_t> labels = file.read_all<int64_t>(*object);
   constexpr int64_t kLargest = (int64_t{1} << 31) - 1;
   for (const int64_t label : labels) {
     if (label < 0 || label > kLargest) fail("/labels holds " + std::to_string(label));
@@ -76,6 +75,8 @@ ShdFile::ShdFile(const std::filesystem::path& path) : file_(std::make_unique<For
     fail("/spikes/times and /spikes/units are no lists of real and of whole numbers");
   if (times_->shape != units_->shape)
     fail("/spikes/times and /spikes/units have different numbers of recordings");
+  constexpr int64_t kRecordingBytes = 256;  // in the list of a data set
+  file_->claim(*times_, kRecordingBytes);
   labels_ = labels_in(*file_, times_->shape[0]);
 }
 
@@ -134,6 +135,8 @@ EventDecoder decode_dsec(std::unique_ptr<ForeignFile> opened, RecordingInfo& inf
     if (!is_whole(columns[i]->type) || columns[i]->shape != columns[0]->shape)
       fail(std::string(kPaths[i]) + " is no vector of as many integers as there are times");
   }
+  constexpr int64_t kEventBytes = 40;  // while they are sorted
+  file->claim(*columns[0], kEventBytes);
   const Object* offset = file->find("/t_offset");
   if (offset != nullptr && is_whole(offset->type) && offset->shape.size() <= 1 &&
       element_count(offset->shape) == 1) {

@@ -179,6 +179,33 @@ TEST_CASE("parts of datasets come as they are, whatever the layout, chunks and f
   CHECK(file.find("/grid") == nullptr);
 }
 
+TEST_CASE("what is read of a file stays in proportion to it") {
+  use_foreign_reader(SPIKELOOM_PROGRAM);
+  const Folder folder;
+  constexpr int64_t kCount = 1 << 20;
+  {
+    const Id file = make_file(folder / "a.h5");
+    write_grid(file.get(), "unwritten", {kCount}, {{1 << 16}, {}, false});
+    write_grid(file.get(), "written", {kCount}, {{1 << 16}, {H5Z_FILTER_DEFLATE}});
+  }
+  const auto size = static_cast<int64_t>(fs::file_size(folder / "a.h5"));
+  CHECK(size > 1'000'000);
+  {
+    const ForeignFile file(folder / "a.h5");
+    const Object& object = *file.find("/unwritten");
+    for (int64_t left = 128 * size / kCount; left > 0; left -= 8)
+      file.claim(object, std::min<int64_t>(left, 8));
+    CHECK_THROWS_WITH(file.claim(object, 1), Catch::Contains("/unwritten declares [1048576]"));
+    CHECK_THROWS_WITH(file.read_all<int64_t>(*file.find("/written")),
+                      Catch::Contains("more than 64 MiB and 128 times the file"));
+  }
+  const ForeignFile file(folder / "a.h5");
+  CHECK(file.read_all<int64_t>(*file.find("/written"))[1] == 7819);
+  Object hostile = *file.find("/unwritten");
+  hostile.shape = {int64_t{1} << 60};
+  CHECK_THROWS_WITH(file.read_all<double>(hostile), Catch::Contains("declares"));
+}
+
 TEST_CASE("more than one answer holds is read in parts") {
   use_foreign_reader(SPIKELOOM_PROGRAM);
   const Folder folder;

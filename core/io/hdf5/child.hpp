@@ -11,4 +11,8 @@ inline constexpr char kChildWord[] = "--read-hdf5-for-parent";
 // the exit code.
 int serve_parent(int socket, int file);
 
+// For tests of what a parent makes of answers: instead of a process, a thread of this one calls
+// `answer` with the socket and the file, which returns when the socket ends. nullptr: a process.
+void answer_in_thread(void (*answer)(int socket, int file));
+
 }  // namespace spikeloom::hdf5

@@ -52,6 +52,14 @@ class ForeignFile {
   // nullptr when there is none.
   const Object* find(std::string_view path) const noexcept;
 
+  // To be called before there is memory for what is made of a dataset: `bytes` for each of its
+  // elements. Throws Error(kData) where all that was claimed of the file takes more than 128 times
+  // its size and more than 64 MiB: chunks may shrink a thousandfold, or have never been written.
+  void claim(const Object& dataset, int64_t bytes) const;
+  // Claims and reads all numbers of a dataset.
+  template <typename T>
+  std::vector<T> read_all(const Object& dataset) const;
+
   // `count` values from `start` on along each axis of a dataset of numbers, in C order; `out` has
   // their size. Any integer is read as any integer and any real as any real, as HDF5 converts them:
   // what does not fit becomes the nearest value that does. T: an integer of 1 to 8 bytes, float,
@@ -62,15 +70,18 @@ class ForeignFile {
   // T: int64_t, double. At most 100 MB.
   template <typename T>
   std::vector<T> read_list(const Object& dataset, int64_t index) const;
-  // All texts of a dataset of texts, at most 100 MB.
+  // All texts of a dataset of texts, at most 100 MB. Claims them.
   std::vector<std::string> read_texts(const Object& dataset) const;
 
  private:
+  void claim_bytes(const Object& dataset, uint64_t bytes) const;
   void read_part(const Object& dataset, ValueType wanted, const Shape& start, const Shape& count,
                  std::span<std::byte> out) const;
   struct Child;
   std::unique_ptr<Child> child_;
   std::vector<Object> objects_;
+  uint64_t most_ = 0;             // bytes that may be claimed
+  mutable uint64_t claimed_ = 0;  // at most that
 };
 
 }  // namespace spikeloom::hdf5
