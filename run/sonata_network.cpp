@@ -190,7 +190,7 @@ class SonataGraph {
       }
     }
     for (const auto& [name, count] : files_.nodes) {
-      if (is_input(name)) put(name, Input{{count}, false, 0, true}, {});
+      if (is_input(name)) out_.graph.add(name, Input{{count}, false, 0, true}, {});
     }
     for (const auto& [name, count] : files_.nodes) {
       if (!is_input(name)) befores_[name] = put(name + ".before", Feedback{{count}, true}, {});
@@ -209,8 +209,9 @@ class SonataGraph {
     return std::none_of(files_.edges.begin(), files_.edges.end(),
                         [&](const Edges& edges) { return edges.target == name; });
   }
+  // Populations keep their names: edges may be called as their nodes are.
   NodeId put(std::string name, Op op, std::vector<NodeId> inputs) {
-    while (out_.graph.find(name)) name += "_";
+    while (out_.graph.find(name) || files_.nodes.count(name)) name += "_";
     return out_.graph.add(std::move(name), std::move(op), std::move(inputs));
   }
 
