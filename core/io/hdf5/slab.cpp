@@ -103,7 +103,7 @@ struct SlabReader::Dataset {
   Shape shape;
   size_t value_bytes = 0;
   std::vector<hsize_t> chunk;  // extents; empty: not in chunks
-  uint64_t chunk_bytes = 0;
+  uint64_t chunk_bytes = 0, stored = 0;
   std::vector<Filter> filters;                 // in the order of writing
   Bytes fill;                                  // one value
   std::map<std::vector<hsize_t>, Bytes> kept;  // unpacked chunks by their first value
@@ -117,6 +117,7 @@ struct SlabReader::Dataset {
     value_bytes = H5Tget_size(type.get());
     const Id properties(H5Dget_create_plist(id.get()), H5Pclose, "read its properties");
     if (H5Pget_layout(properties.get()) == H5D_CHUNKED) read_chunking(properties.get());
+    stored = H5Dget_storage_size(id.get());
     refuse_claims();
   }
 
@@ -145,7 +146,6 @@ struct SlabReader::Dataset {
 
   // A small file may not keep its reader busy with what is stored nowhere.
   void refuse_claims() const {
-    const uint64_t stored = H5Dget_storage_size(id.get());
     uint64_t bytes = static_cast<uint64_t>(element_count(shape));
     const bool overflow = __builtin_mul_overflow(bytes, value_bytes, &bytes);
     const uint64_t most = filters.empty() ? stored : stored * kMaxExpansion;
@@ -206,7 +206,8 @@ const Bytes& SlabReader::chunk_at(Dataset& dataset, const std::vector<hsize_t>& 
     kept_ = 0;
   }
   hsize_t stored = 0;
-  check(H5Dget_chunk_storage_size(dataset.id.get(), origin.data(), &stored), "find a chunk");
+  if (dataset.stored > 0)  // otherwise there is no index of chunks, either
+    check(H5Dget_chunk_storage_size(dataset.id.get(), origin.data(), &stored), "find a chunk");
   if (stored > 2 * kMaxChunkBytes) refuse("a damaged chunk");
   Bytes bytes(stored);
   uint32_t left_out = 0;
