@@ -96,7 +96,6 @@ class Hdf5Spikes {
     const Object* root = file_.find("/");
     if (root != nullptr && text_of(*root, "__type__") == "NIRGraphData") {
       read_graph_data("", "");
-      result_.samples = std::max<int64_t>(result_.samples, 1);
     } else if (file_.find("/spikes") != nullptr) {
       read_sonata();
     } else {
@@ -282,9 +281,10 @@ class Hdf5Spikes {
     if (valued) levels = values<double>(at + "/value", 2);
     if (times.size() != nodes.size() || levels.size() != nodes.size())
       refuse_file("population " + printable(name, 60) + ": idx, time and value differ in extent");
-    if (shape[0] < 1 || (result_.samples > 1 && result_.samples != shape[0]))
-      refuse_file(fmt::format("population {}: {} samples", printable(name, 60), shape[0]));
-    result_.samples = std::max(result_.samples, shape[0]);
+    if (shape[0] < 1 || (samples_ && *samples_ != shape[0]))
+      refuse_file(fmt::format("population {}: {} samples{}", printable(name, 60), shape[0],
+                              samples_ ? fmt::format(", others have {}", *samples_) : ""));
+    samples_ = result_.samples = shape[0];
     if (const auto neurons = number_of(*file_.find(at), "n_neurons"))
       spikes.neurons = static_cast<int64_t>(std::clamp(*neurons, -1.0, 1e15));
     if (const auto end = number_of(*file_.find(at), "t_max")) spikes.end = *end;
@@ -301,6 +301,7 @@ class Hdf5Spikes {
   ForeignFile file_;
   const std::filesystem::path path_;
   SpikeFile result_;
+  std::optional<int64_t> samples_;  // as event lists tell
 };
 
 bool starts_as_zip(const std::filesystem::path& path) {

@@ -164,6 +164,7 @@ class RecordBuilder {
       if (steps > 0)
         throw Error(ErrorCode::kUsage,
                     "--steps: " + where() + " tells itself how many steps a sample has");
+      refuse_other_samples();
     } else {
       int64_t end = 0;
       for (const FileSpikes& spikes : file_.populations) end = std::max(end, event_end(spikes));
@@ -182,6 +183,16 @@ class RecordBuilder {
     }
     if (start > kMostSteps)
       refuse_spikes(fmt::format("{}: {} steps in all samples, at most 2^24", where(), start));
+  }
+
+  // Events beside arrays.
+  void refuse_other_samples() const {
+    const auto samples = static_cast<int64_t>(record_.sample_steps.size());
+    for (const FileSpikes& spikes : file_.populations) {
+      if (is_array(spikes) || file_.samples == samples) continue;
+      refuse_spikes(
+          fmt::format("{} has {} samples, others have {}", title(spikes), file_.samples, samples));
+    }
   }
 
   int64_t step_of(const FileSpikes& spikes, double time) const {

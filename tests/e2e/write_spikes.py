@@ -85,6 +85,18 @@ def many(path, archive, prefix, dt):
         group.create_dataset("time", data=np.full((300_000, 1), np.inf), compression="gzip")
 
 
+def nir_samples(path, archive, prefix, dt):
+    """Spikes of one neuron as events of two samples, beside arrays of one."""
+    nirdata(False)(path, archive, prefix, dt)
+    with h5py.File(path, "r+") as file:
+        name = next(name for name in file["nodes"] if name != "input")
+        del file[f"nodes/{name}/observables/spikes"]
+        group = file.create_group(f"nodes/{name}/observables/spikes")
+        group.attrs["__type__"] = "EventData"
+        group["idx"] = np.zeros((2, 1), int)
+        group["time"] = np.zeros((2, 1))
+
+
 def network(path, delay="0", how="whole"):
     """Two populations of neurons with recurrent edges, one that only sends; FILE, FILE.edges, FILE.spikes."""
     rng = np.random.default_rng(3)
@@ -100,7 +112,8 @@ def network(path, delay="0", how="whole"):
              "lm_to_v1": ("lm", "v1", 7)}
     with h5py.File(path + ".edges", "w") as file:
         for name, (source, target, count) in edges.items():
-            group = file.create_group("edges/" + name)
+            called = {"v1_to_v1": "v1", "v1_to_lm": "lm"} if how == "same" else {}
+            group = file.create_group("edges/" + called.get(name, name))
             group["source_node_id"] = rng.integers(0, sizes[source], count).astype(np.uint64)
             group["target_node_id"] = rng.integers(0, sizes[target] + (how == "target"), count).astype(np.uint64)
             if how == "target":
@@ -119,7 +132,8 @@ def network(path, delay="0", how="whole"):
 HOWS = {"sonata": sonata(), "sonata_seconds": sonata(unit="s", scale=1.0), "sonata_hours": sonata(unit="h"),
         "sonata_negative": sonata(changed("timestamps", -1)), "sonata_between": sonata(later),
         "sonata_neuron": sonata(changed("node_ids", 1000)), "sonata_cut": sonata(cut), "sonata_unknown": unknown,
-        "nir_grid": nirdata(False), "nir_events": nirdata(True), "nir_neurons": nirdata(True, 1), "nir_many": many, "network": network}
+        "nir_grid": nirdata(False), "nir_events": nirdata(True), "nir_neurons": nirdata(True, 1), "nir_many": many,
+        "nir_samples": nir_samples, "network": network}
 
 if __name__ == "__main__":
     HOWS[sys.argv[2]](sys.argv[1], *sys.argv[3:])
