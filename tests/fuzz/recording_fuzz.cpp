@@ -2,13 +2,10 @@
 // then frames by every rule, cut from the whole and as they come. The first byte says the format,
 // the second the rule.
 
-#include <algorithm>
 #include <iterator>
-#include <utility>
 
-#include "datasets/events/frames.hpp"
 #include "datasets/events/recording.hpp"
-#include "datasets/events/step_stream.hpp"
+#include "tests/fuzz/event_frames.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace spikeloom;
@@ -17,45 +14,6 @@ namespace {
 
 constexpr const char* kFormats[] = {"auto", "nmnist", "aedat2", "aedat31", "aedat4",
                                     "raw",  "dat",    "npy",    "npz",     "es_imagenet"};
-constexpr const char* kRules[] = {"tonic.n_time_bins=3,overlap=0.1",
-                                  "tonic.n_event_bins=4",
-                                  "tonic.time_window=1000,overlap=300",
-                                  "tonic.event_count=7,include_incomplete",
-                                  "spikingjelly.number=4",
-                                  "spikingjelly.time=3",
-                                  "spikingjelly.duration=1000",
-                                  "tonic.time_window=500,start_time=0,end_time=9000"};
-
-// A pixel or two, so that frames cost nothing.
-Events small(Events events) {
-  for (size_t i = 0; i < events.size(); ++i) {
-    events.x[i] &= 1;
-    events.y[i] = 0;
-  }
-  return events;
-}
-
-void compare(const StepRule& rule, const Events& events) {
-  constexpr size_t kMostFrames = 20000;
-  const std::vector<Slice> frames = slices(rule, events);
-  if (frames.size() > kMostFrames) return;
-  const FrameShape shape = frame_shape(2, 1, EventValue::kCount);
-  const auto source = [&events] {
-    return [&events, done = false](Events& block) mutable {
-      block = done ? Events() : events;
-      return !std::exchange(done, true);
-    };
-  };
-  StepStream stream(rule, shape, EventValue::kCount, source(), measure(source()));
-  std::vector<float> whole(4), live(4);
-  for (const Slice& slice : frames) {
-    std::fill(whole.begin(), whole.end(), 0.0f);
-    add_events(whole, shape, EventValue::kCount, events, slice);
-    if (!stream.next(live) || live != whole) std::abort();
-  }
-  if (stream.next(live)) std::abort();
-}
-
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -66,7 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     options.format = kFormats[data[0] % std::size(kFormats)];
     if (options.format == "npy" && data[0] >= 128) options.columns = "x,y,p,t";
     const LoadedRecording loaded = load_recording(file.path(), options);
-    if (loaded.events.size() > 0)
-      compare(parse_step_rule(kRules[data[1] % std::size(kRules)]), small(loaded.events));
+    fuzz::try_frames(data[1], loaded.events);
   });
 }
