@@ -29,7 +29,7 @@ std::vector<int64_t> labels_in(const NpyFile& file, int64_t first, int64_t count
 }
 
 Labels read_labels(const DatasetSpec& spec, int64_t stored, const SampleWindow& window) {
-  const NpyFile file(spec.labels);
+  const NpyFile file = open_npy(spec.labels, spec.label_values.get());
   if (file.shape() != Shape{stored}) {
     throw Error(ErrorCode::kData, spec.labels.string() + ": expected labels of shape " +
                                       to_string({stored}) + ", found " + to_string(file.shape()));
@@ -67,7 +67,7 @@ class NpyBatch final : public Dataset {
  public:
   explicit NpyBatch(const DatasetSpec& spec)
       : path_(spec.path),
-        file_(spec.path),
+        file_(open_npy(spec.path, spec.values.get())),
         window_(choose_window(spec, checked_shape(file_, path_)[0])),
         sample_shape_(file_.shape().begin() + 1, file_.shape().end()),
         normaliser_(spec.mean, spec.std, sample_shape_[sample_shape_.size() == 3 ? 0 : 1]) {

@@ -12,7 +12,8 @@ namespace spikeloom {
 // (sequences of vectors) of real or integer numbers, used as they are; mean and std apply only when
 // given. spec.labels: a .npy vector of N integers, or empty; without spec.classes there are max + 1
 // classes. Samples are read from the file as they run, those of a Fortran array when it is opened.
-// A value that is not finite in fp32 is Error(kData) from load(). Otherwise see
+// Arrays in
+// memory (spec.values, spec.label_values) are as their files would be. A value that is not finite in fp32 is Error(kData) from load(). Otherwise see
 // open_dataset.
 std::unique_ptr<Dataset> open_npy_batch(const DatasetSpec& spec);
 

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/io/npy.hpp"
 #include "core/levels.hpp"
 
 namespace spikeloom {
@@ -40,10 +42,12 @@ struct DatasetSpec {
   std::string kind;              // one of dataset_kinds()
   std::filesystem::path path;    // images: a file; cifar10, image_folder: a folder
   std::filesystem::path labels;  // idx, npy, image_folder: file of labels, or empty
-  int64_t limit = -1;            // at most this many samples; -1: all
-  int64_t skip = 0;              // samples left out at the start
-  int64_t pad = 0;               // idx, cifar10: zeros around the raw image, pixels on each side
-  int64_t classes = 0;           // labels are 0..classes-1; 0: the kind's own number
+  // npy: arrays in memory in the place of path and of labels, which then only name them.
+  std::shared_ptr<const NpyMemory> values, label_values;
+  int64_t limit = -1;   // at most this many samples; -1: all
+  int64_t skip = 0;     // samples left out at the start
+  int64_t pad = 0;      // idx, cifar10: zeros around the raw image, pixels on each side
+  int64_t classes = 0;  // labels are 0..classes-1; 0: the kind's own number
   // Values are declared to be whole numbers of events: 0 and 1 spikes, more levels.
   std::optional<LevelRange> events{};
   std::vector<double> mean, std;  // one value or one per channel; empty: 0 and 1

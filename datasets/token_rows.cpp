@@ -79,8 +79,8 @@ Entries entries_of(const Shape& shape, const WantedWindows& wanted) {
 }  // namespace
 
 TokenRows load_npy_rows(const std::filesystem::path& path, int64_t vocabulary,
-                        const WantedWindows& wanted) {
-  const NpyFile file(path);
+                        const WantedWindows& wanted, const NpyMemory* memory) {
+  const NpyFile file = open_npy(path, memory);
   const Shape& shape = file.shape();
   if (shape.empty() || shape.size() > 2 || element_count(shape) == 0) {
     throw Error(ErrorCode::kData,

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/io/npy.hpp"
 #include "datasets/tokenizer.hpp"
 
 namespace spikeloom {
@@ -51,9 +52,9 @@ TokenRows text_rows(std::string_view bytes, const std::string& what, const Token
 
 // Integers [B, T] or [T] of a .npy file, each in [0, vocabulary); of them the rows with the wanted
 // windows, of one long row those windows and the token behind them. Throws Error(kData) naming the
-// first token that is not in the vocabulary.
+// first token that is not in the vocabulary. `memory`: the array, which the path then only names.
 TokenRows load_npy_rows(const std::filesystem::path& path, int64_t vocabulary,
-                        const WantedWindows& wanted = {});
+                        const WantedWindows& wanted = {}, const NpyMemory* memory = nullptr);
 
 // The id as a token. Throws Error(kData) "<what>: token <id> at place <place> is not in the
 // vocabulary ..." when it is outside [0, vocabulary).

@@ -219,6 +219,25 @@ RecordingOptions read_recording_options(Config& config) {
   return recording;
 }
 
+Experiment read_experiment(Config config, NpyMemory samples, const NpyMemory* labels) {
+  const bool tokens = read_family(config).sample == SampleKind::kTokens;
+  const auto set = [&](const char* key, const std::string& value) {
+    config.set(fmt::format("dataset.{}={}", key, nlohmann::json(value).dump()));
+  };
+  if (tokens && labels != nullptr)
+    throw config.error_at("dataset.labels", "tokens have none: each is the answer to those before");
+  set("kind", tokens ? kTokenFileNames[static_cast<size_t>(TokenFile::kTokens)] : "npy");
+  set("path", samples.name);
+  if (labels != nullptr || config.has("dataset.labels"))
+    set("labels", labels == nullptr ? "" : labels->name);
+  Experiment experiment = read_experiment(std::move(config));
+  auto values = std::make_shared<const NpyMemory>(std::move(samples));
+  (tokens ? experiment.tokens.ids : experiment.dataset.values) = std::move(values);
+  if (labels != nullptr)
+    experiment.dataset.label_values = std::make_shared<const NpyMemory>(*labels);
+  return experiment;
+}
+
 Error Experiment::error_at(const std::string& key, const std::string& message) const {
   if (file != nullptr) return file->error_at(key, message);
   return {ErrorCode::kUsage, "key '" + key + "': " + message, {"", 0, 0, key, ""}};

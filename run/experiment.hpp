@@ -51,7 +51,8 @@ struct Experiment {
   struct Tokens {
     TokenFile kind = TokenFile::kBinidx;
     std::filesystem::path path;
-    std::string split;      // of a text, "": all of it
+    std::shared_ptr<const NpyMemory> ids;  // tokens: an array in memory, which `path` only names
+    std::string split;                     // of a text, "": all of it
     std::string vocab;      // resolved path, "bytes", or "" (no text; text of 256 tokens)
     int64_t window = 1024;  // tokens before the state is reset; 0: never
     int64_t limit = -1;     // windows; -1: all
@@ -106,6 +107,10 @@ struct Experiment {
 
 // Reads and checks everything but what the samples decide. Throws Error(kUsage).
 Experiment read_experiment(Config config);
+// The same on arrays in memory, which outlive the run, as samples and (null: none) their labels:
+// where the experiment has no data set, they are its data set; else keys but kind, path and labels
+// hold for them. Reports name them by their names.
+Experiment read_experiment(Config config, NpyMemory samples, const NpyMemory* labels);
 // dataset.format, sensor, orientation, columns and time_unit.
 RecordingOptions read_recording_options(Config& config);
 // What one key rules out of another, and values that no key could have: for experiments that were

@@ -159,12 +159,13 @@ std::vector<std::string> files_of(const Experiment& experiment, const Graph& gra
   return files;
 }
 
-// The page of the folder: report and trace as a person reads them.
-std::string page_of(const Experiment& experiment, const nlohmann::json& json) {
+// The page of the folder: report and trace as a person reads them. `name`: of the folder.
+std::string page_of(const Experiment& experiment, const fs::path& name,
+                    const nlohmann::json& json) {
   const fs::path& dir = experiment.output.dir;
-  const NamedReport report{(dir / "report.json").string(), json};
+  const NamedReport report{(name / "report.json").string(), json};
   InspectInput input;
-  input.name = dir.string();
+  input.name = name.string();
   input.report = &report;
   std::optional<TraceFile> trace;
   if (!experiment.trace.enabled) {
@@ -236,7 +237,15 @@ Loaded load(Experiment& experiment) {
   return loaded;
 }
 
-RunSetup prepare(const Experiment& experiment, const RunOptions& options, Loaded& loaded) {
+// The folder of the run may be another one than reports state.
+std::string stated_text(Experiment experiment, const fs::path& dir) {
+  experiment.output.dir = dir;
+  return dump_json(stated(experiment));
+}
+
+// `given`: the experiment as it was before anything was found out.
+RunSetup prepare(const Experiment& experiment, const Experiment& given, const RunOptions& options,
+                 Loaded& loaded) {
   RunSetup setup{experiment,
                  loaded.source,
                  make_backend(experiment.run.device, options.cpu),
@@ -244,7 +253,7 @@ RunSetup prepare(const Experiment& experiment, const RunOptions& options, Loaded
                  options.cancel,
                  1,
                  std::nullopt,
-                 dump_json(stated(experiment)),
+                 stated_text(experiment, given.output.dir),
                  {},
                  nullptr,
                  nullptr};
@@ -267,12 +276,13 @@ RunSetup prepare(const Experiment& experiment, const RunOptions& options, Loaded
 RunResult run_experiment(const Experiment& given, const RunOptions& options) {
   check_experiment(given);
   Experiment experiment = given;
+  if (!options.folder.empty()) experiment.output.dir = options.folder;
   const fs::path& dir = experiment.output.dir;
   std::optional<FolderLock> folder = FolderLock::of_existing(dir);
   options.observer.report({"loading", 0, 0, ""});
   Loaded loaded = load(experiment);
   Network& network = loaded.network;
-  RunSetup setup = prepare(experiment, options, loaded);
+  RunSetup setup = prepare(experiment, given, options, loaded);
   std::optional<LiveChip> chip;
   if (experiment.chip) {
     chip.emplace(*experiment.chip, network.model.graph, experiment.run.threads,
@@ -303,7 +313,7 @@ RunResult run_experiment(const Experiment& given, const RunOptions& options) {
   json_file.write(dump_json(json));
   csv_file.write(to_csv(result.report));
   energy_file.write(to_energy_csv(result.report));
-  page_file.write(page_of(experiment, json));
+  page_file.write(page_of(experiment, given.output.dir, json));
   for (OutputFile* file : {&json_file, &csv_file, &energy_file, &page_file}) file->commit();
   if (const auto& hardware = result.report.input.hardware) {
     ChipReport alone;

@@ -22,6 +22,8 @@ namespace spikeloom {
 
 struct RunOptions {
   bool resume = false;  // continue the unfinished run in the output folder, where there is one
+  // Written here in place of output.dir, which is what reports state; "": there.
+  std::filesystem::path folder{};
   CpuOptions cpu;
   Observer observer;
   CancelToken cancel;

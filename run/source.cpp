@@ -14,7 +14,7 @@ TokenRows load_rows(const Experiment::Tokens& tokens, const std::optional<Tokeni
   if (tokens.kind == TokenFile::kText) return load_text_rows(tokens.path, *tokenizer, tokens.split);
   if (tokens.kind == TokenFile::kBinidx)
     return load_binidx_rows(tokens.path, vocabulary, tokens.wanted());
-  return load_npy_rows(tokens.path, vocabulary, tokens.wanted());
+  return load_npy_rows(tokens.path, vocabulary, tokens.wanted(), tokens.ids.get());
 }
 
 Source open_tokens(const Experiment& experiment, int64_t vocabulary) {

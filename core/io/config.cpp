@@ -58,8 +58,9 @@ struct Config::Impl {
   }
 
   Error error(const ConfigPlace& place, std::string_view key, const std::string& message) const {
+    const std::string at = place_text(place);
     return {ErrorCode::kUsage,
-            place_text(place) + ": key '" + printable(key) + "': " + message,
+            (at.empty() ? "" : at + ": ") + "key '" + printable(key) + "': " + message,
             {place.source == 0 ? name : "", place.line, place.column, std::string(key), ""}};
   }
 
@@ -127,7 +128,8 @@ struct Config::Impl {
       const std::string near = nearest(dot == key.npos ? key : key.substr(dot + 1), unread);
       for (const ConfigNode& item : parent->items) {
         if (!near.empty() && item.name == near) {
-          hint = " (is it '" + printable(near) + "' at " + place_text(item.key_place) + "?)";
+          const std::string at = place_text(item.key_place);
+          hint = " (is it '" + printable(near) + (at.empty() ? "'?)" : "' at " + at + "?)");
         }
       }
     }
@@ -269,6 +271,17 @@ Config Config::parse(std::string_view text, std::string name) {
   impl->root = parse_config_tree(text, name);
   impl->name = std::move(name);
   return Config(std::move(impl));
+}
+
+Config Config::of(const nlohmann::json& values) {
+  Config config = parse(values.dump(), "values.json");
+  const auto forget = [](const auto& self, ConfigNode& node) -> void {
+    node.key_place = node.place = {};
+    for (ConfigNode& item : node.items) self(self, item);
+  };
+  forget(forget, config.impl_->root);
+  config.impl_->name.clear();
+  return config;
 }
 
 Config Config::load(const std::filesystem::path& path) {
@@ -446,7 +459,8 @@ void Config::reject_unknown() const {
   std::string message;
   for (size_t i = 0; i < std::min(unknown.size(), kListed); ++i) {
     const UnknownKey& key = unknown[i];
-    message += (i == 0 ? "" : "; ") + impl_->place_text(key.place) + ": unknown " +
+    const std::string at = impl_->place_text(key.place);
+    message += (i == 0 ? "" : "; ") + (at.empty() ? "" : at + ": ") + "unknown " +
                (key.is_table ? "table" : "key") + " '" + key.path + "'";
     if (!key.nearest.empty()) message += " (did you mean " + key.nearest + "?)";
   }

@@ -31,6 +31,9 @@ class Config {
   // base of relative paths.
   static Config load(const std::filesystem::path& path);
   static Config parse(std::string_view text, std::string name);
+  // Of values that a program holds, an object of tables: errors name keys, no place; paths are
+  // relative to the current folder.
+  static Config of(const nlohmann::json& values);
 
   Config(Config&&) noexcept;
   Config& operator=(Config&&) noexcept;

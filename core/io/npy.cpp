@@ -140,9 +140,11 @@ std::string_view descr_of(DType dtype) {
 
 // Version 1 header, a multiple of 64 bytes. Room is left for any first extent, so that a header
 // with another row count has the same length.
-std::string make_header(std::string_view descr, const Shape& shape, size_t least = 0) {
+std::string make_header(std::string_view descr, const Shape& shape, size_t least = 0,
+                        bool fortran_order = false) {
   constexpr size_t kLongestExtent = 20;
-  std::string text = "{'descr': '" + std::string(descr) + "', 'fortran_order': False, 'shape': (";
+  std::string text = "{'descr': '" + std::string(descr) +
+                     "', 'fortran_order': " + (fortran_order ? "True" : "False") + ", 'shape': (";
   for (size_t i = 0; i < shape.size(); ++i) {
     text += std::to_string(shape[i]) + (i + 1 < shape.size() ? ", " : shape.size() == 1 ? "," : "");
   }
@@ -267,13 +269,31 @@ Tensor load_npy(const std::filesystem::path& path) {
   return file.part(0, file.shape()[0]);
 }
 
-NpyFile::NpyFile(const std::filesystem::path& path) : name_(path.string()), file_(path) {
-  std::vector<std::byte> start(std::min<uint64_t>(file_.size(), kMaxNpyHeaderBytes));
-  file_.read_at(0, start);
+NpyFile::NpyFile(const std::filesystem::path& path) : name_(path.string()) {
+  file_.emplace(path);
+  std::vector<std::byte> start(std::min<uint64_t>(file_->size(), kMaxNpyHeaderBytes));
+  file_->read_at(0, start);
   if (as_text(start).starts_with("PK\x3\x4"))
     fail(name_, "is a .npz archive; save its array as .npy");
   header_ = parse_npy_header(start, name_);
-  check_data_bytes(header_, file_.size() - header_.data_offset, name_);
+  check_data_bytes(header_, file_->size() - header_.data_offset, name_);
+}
+
+// The header of the file it would be: what that may say is checked in one place.
+NpyFile::NpyFile(const NpyMemory& memory) : name_(memory.name), memory_(memory.bytes) {
+  const std::string header = make_header(memory.descr, memory.shape, 0, memory.fortran_order);
+  header_ = parse_npy_header(std::as_bytes(std::span(header)), name_);
+  header_.data_offset = 0;
+  check_data_bytes(header_, memory_.size(), name_);
+}
+
+void NpyFile::read_at(uint64_t offset, std::span<std::byte> to) const {
+  if (file_) return file_->read_at(offset, to);
+  if (!to.empty()) std::memcpy(to.data(), memory_.data() + offset, to.size());
+}
+
+void NpyFile::check_unchanged() const {
+  if (file_) file_->check_unchanged();
 }
 
 Tensor NpyFile::part(int64_t first, int64_t count) const {
@@ -290,9 +310,9 @@ Tensor NpyFile::part(int64_t first, int64_t count) const {
   std::vector<std::byte> narrow(same_size(header_) ? 0 : bytes);
   const std::span<std::byte> stored =
       same_size(header_) ? std::span(tensor.data(), bytes) : std::span(narrow);
-  file_.read_at(at, stored);
+  read_at(at, stored);
   convert(header_, stored, tensor, name_);
-  file_.check_unchanged();
+  check_unchanged();
   return tensor;
 }
 
@@ -317,8 +337,8 @@ Tensor NpyFile::part_of_columns(int64_t first, int64_t count) const {
   std::vector<std::byte> block(static_cast<size_t>(at_once * run * width));
   for (int64_t begin = 0; begin < columns; begin += at_once) {
     const int64_t held = std::min(at_once, columns - begin);
-    file_.read_at(header_.data_offset + static_cast<uint64_t>((begin * rows + skipped) * width),
-                  std::span(block).first(static_cast<size_t>(held * run * width)));
+    read_at(header_.data_offset + static_cast<uint64_t>((begin * rows + skipped) * width),
+            std::span(block).first(static_cast<size_t>(held * run * width)));
     for (int64_t j = 0; j < held; ++j) {
       int64_t in_row = 0;
       for (size_t axis = 0; axis < row.size(); ++axis) in_row = in_row * row[axis] + place[axis];
@@ -331,7 +351,7 @@ Tensor NpyFile::part_of_columns(int64_t first, int64_t count) const {
     }
   }
   convert(header_, stored, tensor, name_);
-  file_.check_unchanged();
+  check_unchanged();
   return tensor;
 }
 

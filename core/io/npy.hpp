@@ -39,11 +39,21 @@ NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& 
 Tensor parse_npy(std::span<const std::byte> bytes, const std::string& what);
 Tensor load_npy(const std::filesystem::path& path);
 
-// An array that stays in its file: parts of it are read as they are asked for. Throws Error(kData)
-// like load_npy, and for a file that changes meanwhile. Thread-safe.
+// An array of the program that runs this one, laid out as a .npy file has it behind its header.
+struct NpyMemory {
+  std::string name;   // in errors
+  std::string descr;  // as NumPy has it, "<f4"
+  bool fortran_order = false;
+  Shape shape;
+  std::span<const std::byte> bytes;  // not copied: they outlive whoever reads them
+};
+
+// An array that stays where it is, in its file or in memory: parts of it are read as they are asked
+// for. Throws Error(kData) like load_npy, and for a file that changes meanwhile. Thread-safe.
 class NpyFile {
  public:
   explicit NpyFile(const std::filesystem::path& path);
+  explicit NpyFile(const NpyMemory& memory);
   const NpyHeader& header() const noexcept { return header_; }
   const Shape& shape() const noexcept { return header_.shape; }
   // The entries [first, first + count) of the first axis, which must lie inside. In C order only
@@ -53,10 +63,19 @@ class NpyFile {
  private:
   Tensor part_of_columns(int64_t first, int64_t count) const;
 
+  void read_at(uint64_t offset, std::span<std::byte> to) const;
+  void check_unchanged() const;
+
   std::string name_;
-  InputFile file_;
+  std::optional<InputFile> file_;      // none: in memory
+  std::span<const std::byte> memory_;  // behind the header
   NpyHeader header_;
 };
+
+// The array in memory where there is one, else that of the file.
+inline NpyFile open_npy(const std::filesystem::path& path, const NpyMemory* memory) {
+  return memory != nullptr ? NpyFile(*memory) : NpyFile(path);
+}
 
 // What stands in front of the elements of an array in C order, of an element type as NumPy spells it.
 std::string npy_header(std::string_view descr, const Shape& shape);
