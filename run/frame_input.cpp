@@ -85,6 +85,21 @@ FrameInput recording_input(Experiment experiment, const std::string& path) {
   return input;
 }
 
+// The network alone, for sequences.
+FrameInput fed_input(Experiment experiment) {
+  const ModelShape shape = experiment.model.shape();
+  DatasetInfo info;
+  info.size = 1;
+  info.channels = shape.channels;
+  const bool vectors = experiment.model.family->sample == SampleKind::kFrames;
+  info.frames = vectors ? std::max<int64_t>(shape.steps, 2) : shape.steps;  // one a step
+  fit_to(experiment, info);
+  FrameInput input;
+  input.experiment = std::move(experiment);
+  input.network = make_network(input.experiment, info);
+  return input;
+}
+
 // Sounds, and arrays of frames.
 FrameInput sequence_input(Experiment experiment, const std::string& path) {
   std::string start;  // of standard input: bytes that were read to tell what it is
@@ -100,15 +115,7 @@ FrameInput sequence_input(Experiment experiment, const std::string& path) {
   const ModelShape shape = experiment.model.shape();
   if (!is_array && shape.channels != kMelBins)
     throw experiment.error_at("model.family", "stream needs in_channels = 128 for sounds");
-  DatasetInfo info;
-  info.size = 1;
-  info.channels = shape.channels;
-  const bool vectors = experiment.model.family->sample == SampleKind::kFrames;
-  info.frames = vectors ? std::max<int64_t>(shape.steps, 2) : shape.steps;  // one a step
-  fit_to(experiment, info);
-  FrameInput input;
-  input.experiment = std::move(experiment);
-  input.network = make_network(input.experiment, info);
+  FrameInput input = fed_input(std::move(experiment));
   input.sound = !is_array;
   input.none = "is shorter than one frame of 25 ms";
   // Opened by the first frame, so that standard input is not waited for earlier.
@@ -138,7 +145,8 @@ FrameInput sequence_input(Experiment experiment, const std::string& path) {
 
 }  // namespace
 
-FrameInput open_frames(Experiment experiment, const std::string& path) {
+// What cannot be streamed.
+static void check_streams(Experiment& experiment) {
   const std::string_view family = experiment.model.family->name;
   if (experiment.reads_tokens()) {
     throw experiment.error_at("model.family",
@@ -148,15 +156,29 @@ FrameInput open_frames(Experiment experiment, const std::string& path) {
     throw experiment.error_at("what_if", "only spikeloom run asks what if");
   // A step takes microseconds, less than waking a second thread.
   if (!experiment.says("run.threads")) experiment.run.threads = 1;
+}
+
+// Sequences, of a network of vectors too where no recording gives them a shape.
+static void check_sequences(const Experiment& experiment) {
+  const SampleKind reads = experiment.model.family->sample;
+  const bool vectors = reads == SampleKind::kFrames && experiment.model.shape().frame.size() == 1;
+  if (reads == SampleKind::kSequence || vectors) return;
+  throw experiment.error_at("model.family", "stream feeds sequences frame by frame to " +
+                                                family_names(SampleKind::kSequence));
+}
+
+FrameInput open_frames(Experiment experiment) {
+  check_streams(experiment);
+  check_sequences(experiment);
+  return fed_input(std::move(experiment));
+}
+
+FrameInput open_frames(Experiment experiment, const std::string& path) {
+  check_streams(experiment);
   const SampleKind reads = experiment.model.family->sample;
   const bool events = experiment.dataset.kind == "events";
   const bool recordings = events && (reads == SampleKind::kImage || reads == SampleKind::kFrames);
-  const bool vectors =
-      !events && reads == SampleKind::kFrames && experiment.model.shape().frame.size() == 1;
-  if (reads != SampleKind::kSequence && !recordings && !vectors) {
-    throw experiment.error_at("model.family", "stream feeds sequences frame by frame to " +
-                                                  family_names(SampleKind::kSequence));
-  }
+  if (!recordings) check_sequences(experiment);
   FrameInput input = events ? recording_input(std::move(experiment), path)
                             : sequence_input(std::move(experiment), path);
   input.next = named(std::move(input.next), path);

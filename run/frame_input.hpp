@@ -25,4 +25,7 @@ struct FrameInput {
 // Error(kData) for the input.
 FrameInput open_frames(Experiment experiment, const std::string& path);
 
+// The same for a caller who feeds frames of its own, sequences: `next` and `notes` are empty.
+FrameInput open_frames(Experiment experiment);
+
 }  // namespace spikeloom

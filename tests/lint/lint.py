@@ -35,6 +35,7 @@ ALLOWED = {
     "run": set(),  # all of the above: below
     "bench": None,
     "cli": None,  # everything
+    "python": None,
     "tests": None,
 }
 ALLOWED["run"] = {folder for folder, allowed in ALLOWED.items() if allowed is not None}
@@ -46,6 +47,7 @@ LIBRARIES = {
     r"<hwy/": {BACKENDS},
     r"<omp\.h>": {"bench"},
     r"<toml": {IO},
+    r"<pybind11|<Python": {"python"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|(<[^>]+>))', re.M)
 # A path of one machine: home folders, temporary folders with a name in them.
