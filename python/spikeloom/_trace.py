@@ -22,13 +22,12 @@ class Spikes:
     def __init__(self, trace: Trace, told: dict[str, Any]) -> None:
         self._trace, self._told = trace, told
         self._leading: tuple[int, ...] | None = None
-
-    name = property(lambda self: self._told["name"], doc="In the file.")
-    layer = property(lambda self: self._told["layer"], doc="The node of the network.")
-    neurons = property(lambda self: self._told["neurons"])
-    neuron_model = property(lambda self: self._told["neuron_model"])
-    threshold = property(lambda self: self._told["threshold"])
-    dt_ms = property(lambda self: self._told["dt_ms"])
+        self.name: str = told["name"]  # in the file
+        self.layer: str = told["layer"]  # the node of the network
+        self.neurons: int = told["neurons"]
+        self.neuron_model: str = told["neuron_model"]
+        self.threshold: float = told["threshold"]  # not a number where those of its neurons differ
+        self.dt_ms: float = told["dt_ms"]
 
     @property
     def rows(self) -> np.ndarray:

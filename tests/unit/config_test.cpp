@@ -294,6 +294,27 @@ TEST_CASE("a check of the caller's own gets the place of the key") {
         "exp.toml: key 'run.seed': too odd");
 }
 
+TEST_CASE("values of a program have keys and no places") {
+  Config config = Config::of({{"run", {{"threads", "two"}}}, {"weights", {{"path", "a.npz"}}}});
+  CHECK(config.path_of("weights.path", "") == "a.npz");
+  try {
+    config.integer("run.threads", 1);
+    FAIL("a text is no number");
+  } catch (const Error& error) {
+    CHECK(error.what() ==
+          std::string("key 'run.threads': expected an integer, found string \"two\""));
+    CHECK(error.place().key == "run.threads");
+    CHECK(error.place().file.empty());
+    CHECK(error.place().line == 0);
+  }
+  Config other = Config::of({{"run", {{"thread", 2}}}});
+  other.integer("run.threads", 1);
+  CHECK_THROWS_WITH(other.reject_unknown(), "unknown key 'run.thread' (did you mean run.threads?)");
+  CHECK_THROWS_WITH(
+      other.require_text("run.tread"),
+      Catch::Contains("key 'run.tread': missing; expected a string (is it 'thread'?)"));
+}
+
 TEST_CASE("syntax errors and duplicate keys carry file, line and column") {
   CHECK_THAT(parse_message("a = 1\nb = = 2"), Catch::StartsWith("a.toml:2:5: "));
   CHECK_THAT(parse_message("a = 1\n  a = 2"),

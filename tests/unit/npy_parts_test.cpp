@@ -62,6 +62,15 @@ void check_all_parts(const std::string& code) {
         }
       }
       const auto bytes = as_bytes_of(text);
+      // In memory, what lies behind the header.
+      const NpyMemory memory{"a", order + code, fortran, kShape,
+                             bytes.subspan(file.header().data_offset)};
+      for (int64_t first = 0; first < 5; ++first) {
+        const Tensor here = NpyFile(memory).part(first, 5 - first),
+                     there = file.part(first, 5 - first);
+        REQUIRE(here.dtype() == there.dtype());
+        REQUIRE(std::equal(here.data(), here.data() + here.bytes(), there.data()));
+      }
       const Tensor parsed = to_f32(parse_npy(bytes, "a"));
       REQUIRE(parsed.f32()[119] == 119.0f);
       REQUIRE(parsed.f32()[60] == 60.0f);
@@ -96,6 +105,24 @@ TEST_CASE("unsigned integers keep their values, true is any byte but 0") {
         }) == "a.npy: 9223372036854775808 does not fit int64");
   const Tensor bools = parsed(file_of<uint8_t>("|b1", false, std::vector<uint8_t>(120, 200)));
   CHECK(bools.as<uint8_t>()[3] == 1);
+}
+
+TEST_CASE("an array in memory is checked as its file would be") {
+  const std::vector<float> values(24);
+  const auto bytes = std::as_bytes(std::span(values));
+  const auto fault = [&](const char* descr, Shape shape, size_t size) {
+    return error_of([&] {
+      NpyFile({"array x", descr, false, std::move(shape), bytes.first(size)});
+    });
+  };
+  CHECK(NpyFile({"array x", "<f4", false, {4, 6}, bytes}).part(1, 2).size() == 12);
+  CHECK(fault("<f4", {4, 6}, 92) ==
+        "array x: shape [4, 6] of '<f4' needs 96 bytes of data, found 92");
+  CHECK_THAT(fault("|O", {12}, 96), Catch::Contains("array x: object array"));
+  CHECK_THAT(fault("<U1", {24}, 96), Catch::Contains("element type '<U1' is not supported"));
+  CHECK_THAT(fault("<c8", {12}, 96), Catch::Contains("element type '<c8' is not supported"));
+  CHECK_THAT(fault("'", {12}, 96), Catch::Contains("array x: "));
+  CHECK_THAT(fault("<f4", {int64_t{1} << 62, 4}, 96), Catch::Contains("array x: "));
 }
 
 TEST_CASE("a file that is cut, grows or is written while it is read is an error") {

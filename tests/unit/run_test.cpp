@@ -4,6 +4,7 @@
 #include "run/run.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <thread>
 
 #include "core/io/folder_lock.hpp"
@@ -124,6 +125,52 @@ void check_equal(const RunResult& a, const RunResult& b) {
     if (file.ends_with(".npy") || file.ends_with(".csv"))
       CHECK(io_test::text_of(a.folder / file) == io_test::text_of(b.folder / file));
   }
+}
+
+TEST_CASE("samples in memory are as their files, and another folder leaves no mark") {
+  const Data data;
+  const std::string name = (data.folder / "images.npy").string();
+  const Tensor labels = [] {
+    Tensor values({6}, DType::kI64);
+    std::iota(values.as<int64_t>().begin(), values.as<int64_t>().end(), -2);
+    for (int64_t& label : values.as<int64_t>()) label = std::max<int64_t>(label, 0);
+    return values;
+  }();
+  save_npy(data.folder / "labels.npy", labels);
+  const Tensor images = load_npy(name), tokens = load_npy(data.folder / "tokens.npy");
+  const auto memory = [](std::string called, const char* descr, const Tensor& values) {
+    return NpyMemory{std::move(called), descr, false, values.shape(),
+                     std::span(values.data(), static_cast<size_t>(values.bytes()))};
+  };
+  const auto config = [&](const char* text) {
+    Config read = Config::parse(text, (data.folder / "e.toml").string());
+    read.set("output.dir=stated");
+    return read;
+  };
+  RunOptions options = usual();
+  const auto run = [&](const Experiment& experiment, const char* folder) {
+    options.folder = data.folder / folder;
+    return run_experiment(experiment, options);
+  };
+  Config by_file = config(kImages);
+  by_file.set("dataset.path=" + name);
+  by_file.set("dataset.labels=" + (data.folder / "labels.npy").string());
+  const NpyMemory told = memory((data.folder / "labels.npy").string(), "<i8", labels);
+  const RunResult a = run(read_experiment(std::move(by_file)), "a");
+  const RunResult b =
+      run(read_experiment(config(kImages), memory(name, "<f4", images), &told), "b");
+  check_equal(a, b);
+  CHECK(a.report.input.config_sha256 == b.report.input.config_sha256);
+  CHECK(a.report.input.inputs == b.report.input.inputs);
+  CHECK(load_json(b.folder / "report.json")["config"]["output"]["dir"] == "stated");
+  CHECK(io_test::text_of(b.folder / "page.html").find(b.folder.string()) == std::string::npos);
+  CHECK_FALSE(fs::exists("stated"));
+  const RunResult c = run(read_experiment(config(kTokens)), "c");
+  const RunResult d =
+      run(read_experiment(config(kTokens), memory(name, "<i8", tokens), nullptr), "d");
+  CHECK(c.signature() == d.signature());
+  CHECK(c.report.input.inputs == d.report.input.inputs);
+  CHECK_THROWS_AS(read_experiment(config(kTokens), memory(name, "<i8", tokens), &told), Error);
 }
 
 TEST_CASE("a run tells what it did, and leaves the files that it names") {
