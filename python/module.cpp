@@ -126,23 +126,34 @@ struct Source {
   Words sets;
   std::optional<py::array> samples, labels;
 
-  Config config() const {
+  Config config() const try {
     Config config = file.empty() ? Config::of(nlohmann::json::parse(tables)) : Config::load(file);
     for (const std::string& set : sets) config.set(set);
     return config;
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorCode::kUsage, error.what());
   }
   // Where no data set is named, and none needed, samples that are still to come stand for it.
   Experiment experiment() const {
     Config read = config();
+    // Files are read without the GIL.
+    const auto quietly = [&](const auto& make) {
+      const py::gil_scoped_release release;
+      return make();
+    };
     if (samples) {
       NpyMemory labelled;
       if (labels) labelled = memory_of(*labels, "array labels");
-      return read_experiment(std::move(read), memory_of(*samples, "array x"),
-                             labels ? &labelled : nullptr);
+      NpyMemory values = memory_of(*samples, "array x");
+      return quietly([&] {
+        return read_experiment(std::move(read), std::move(values), labels ? &labelled : nullptr);
+      });
     }
-    if (!read.has("dataset.kind") && !read.has("dataset.path"))
+    return quietly([&] {
+      if (read.has("dataset.kind") || read.has("dataset.path"))
+        return read_experiment(std::move(read));
       return read_experiment(std::move(read), {"array x", "<f4", false, {0}, {}}, nullptr);
-    return read_experiment(std::move(read));
+    });
   }
 };
 
@@ -426,6 +437,7 @@ class Stream {
     bool there = false;
     {
       const py::gil_scoped_release release;
+      const std::lock_guard lock(mutex_);
       there = input_.next(values);
     }
     if (!there) return py::bool_(false);

@@ -4,7 +4,6 @@ from __future__ import annotations
 import html
 import json
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,13 +30,13 @@ class ChipResult:
 
     def save(self, folder: str | os.PathLike[str]) -> list[str]:
         """Writes chip.json, chip.csv and, of several runs, sweep.csv; returns their names."""
-        where = pathlib.Path(_settings.path(folder))
-        where.mkdir(parents=True, exist_ok=True)
+        where = _settings.folder(folder)
         files = {"chip.json": self._told["json"], "chip.csv": self._told["csv"]}
         if self._told["sweep"]:
             files["sweep.csv"] = self._told["sweep"]
-        for name, text in files.items():
-            (where / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+        with _settings.as_run_error():
+            for name, text in files.items():
+                (where / name).write_bytes(text.encode())
         return list(files)
 
     def _repr_html_(self) -> str:
@@ -83,7 +82,8 @@ def price(chips: Sequence[str | os.PathLike[str]], settings: Mapping[str, Any], 
         else:
             raise UsageError(f"on_chip has no setting '{key}'; keys of a chip have a dot, as 'noc.cast'", key=key)
     told.sets = _settings.assignments(rest)
-    return ChipResult(_core.price(told, progress))
+    with _settings.running(_core.CancelToken()):
+        return ChipResult(_core.price(told, progress))
 
 
 def _text(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import _core, _settings
+from ._errors import UsageError
 from ._result import Result
 
 Progress = Callable[[str, int, int, str], Any]
@@ -56,10 +57,13 @@ class Experiment:
         The files of the run lie in `out`, or where output.dir says; else in a temporary folder that is there as long
         as the result. `progress(stage, done, total, note)` is called now and then. Ctrl-C, and `cancel`, end the run
         behind the sample it is at."""
+        if progress is not None and not callable(progress):
+            raise UsageError("progress: a function of stage, done, total and note is called")
         source = self._source({**settings, **({} if out is None else {"output.dir": _settings.path(out)})}, x, labels)
         folder = None if source.says("output.dir") else _settings.TemporaryFolder()
-        told = _core.run(source, folder.name if folder else "", resume, _settings.cpu_options(), progress,
-                         cancel or _core.CancelToken())
+        cancel = cancel or _core.CancelToken()
+        with _settings.running(cancel):
+            told = _core.run(source, folder.name if folder else "", resume, _settings.cpu_options(), progress, cancel)
         return Result(told, folder)
 
     def __repr__(self) -> str:

@@ -1,6 +1,7 @@
 """What came out of a run."""
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import html
@@ -19,7 +20,7 @@ from ._trace import Trace, framed
 
 
 class Arrays(Mapping[str, np.ndarray]):
-    """The arrays a run wrote, by name: logits, features, membranes ("lif.v")."""
+    """Arrays of files, by name, read when they are asked for."""
 
     def __init__(self, folder: pathlib.Path, files: list[str]) -> None:
         self._files = {name[:-4]: folder / name for name in files if name.endswith(".npy")}
@@ -46,8 +47,19 @@ class Result:
         self.size: int = told["size"]
         self.unit: str = told["unit"]
         self.cancelled: bool = told["cancelled"]  # run(out=..., resume=True) continues
-        self._report_text = (self.folder / "report.json").read_text(encoding="utf-8")
-        self.arrays = Arrays(self.folder, self.files)
+        with _settings.as_run_error():
+            self._report_text = (self.folder / "report.json").read_text(encoding="utf-8")
+        self._written = _settings.Unchanged(self.folder / "report.json")
+
+    def _at(self) -> pathlib.Path:
+        """The folder, as long as it holds this run."""
+        self._written.check()
+        return self.folder
+
+    @property
+    def arrays(self) -> Arrays:
+        """The arrays the run wrote: logits, features, membranes ("lif.v")."""
+        return Arrays(self._at(), self.files)
 
     @functools.cached_property
     def report(self) -> dict[str, Any]:
@@ -82,7 +94,7 @@ class Result:
         """The spikes of every layer by name, read when they are asked for."""
         if "trace.h5" not in self.files:
             raise UsageError("the run recorded no spikes: trace.layers", key="trace.layers")
-        return Trace(self.folder / "trace.h5", self._temporary)
+        return Trace(self._at() / "trace.h5", self._temporary)
 
     @functools.cached_property
     def logits(self) -> np.ndarray:
@@ -93,7 +105,7 @@ class Result:
     def energy(self) -> Any:
         """energy.csv: a row for each scheme, form and precision. A pandas.DataFrame where pandas is there, else a list
         of dicts."""
-        with (self.folder / "energy.csv").open(newline="", encoding="utf-8") as file:
+        with (self._at() / "energy.csv").open(newline="", encoding="utf-8") as file:
             rows = [{key: _value(text) for key, text in row.items()} for row in csv.DictReader(file)]
         try:
             import pandas
@@ -105,19 +117,20 @@ class Result:
         """The spikes on chips, presets or TOML files: `spikeloom chip`. Settings are its options (level, mapper, mapping,
         update, unsupported, weight_bits, value_bits, samples, threads, layers_in_turn, dense, sweep={key: values}, html,
         counters, timeline, ...) and keys of the chip, **{"noc.cast": "unicast"}."""
+        self._written.check()
         return self.spikes.on_chip(*chips, **settings)
 
     def page(self) -> str:
         """page.html, as a text."""
-        return (self.folder / "page.html").read_text(encoding="utf-8")
+        return (self._at() / "page.html").read_text(encoding="utf-8")
 
     def save(self, folder: str | os.PathLike[str]) -> list[str]:
         """Copies the files of the run to a folder, which is made where there is none; returns their names."""
-        where = pathlib.Path(_settings.path(folder))
-        where.mkdir(parents=True, exist_ok=True)
-        if not os.path.samefile(where, self.folder):
-            for name in self.files:
-                shutil.copyfile(self.folder / name, where / name)
+        source, where = self._at(), _settings.folder(folder)
+        with _settings.as_run_error():
+            if not os.path.samefile(where, source):
+                for name in self.files:
+                    shutil.copyfile(source / name, where / name)
         return list(self.files)
 
     def _repr_html_(self) -> str:
@@ -128,7 +141,7 @@ class Result:
 
 
 def _value(text: str) -> Any:
-    try:
-        return float(text)
-    except ValueError:
-        return text or None
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text or None

@@ -1,18 +1,23 @@
 """Keys and values of experiments as the library takes them."""
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import math
 import os
+import pathlib
 import shutil
 import tempfile
+import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from ._errors import DataError, UsageError
+from . import _core
+from ._errors import CapacityError, DataError, RunError, UsageError
 
 
 def plain(key: str, value: Any) -> Any:
@@ -27,7 +32,9 @@ def plain(key: str, value: Any) -> Any:
         value = os.fspath(value)
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"key '{key}': {value} is no number", key=key)
-    if isinstance(value, (bool, float, str)):
+    if isinstance(value, str):
+        return _text(f"key '{key}'", value, key)
+    if isinstance(value, (bool, float)):
         return value
     if isinstance(value, int):
         if not -2**63 <= value < 2**63:
@@ -80,27 +87,109 @@ def assignments(settings: Mapping[str, Any]) -> list[str]:
 
 def array(what: str, value: Any) -> np.ndarray:
     """Anything NumPy takes for an array, as one block of memory: without a copy where it is one."""
+    if np.ma.is_masked(value):
+        raise DataError(f"array {what}: some of its values are masked; fill them first")
     try:
         result = np.asarray(value)
+        if result.flags.c_contiguous or result.flags.f_contiguous:
+            return result
+        return np.ascontiguousarray(result)
+    except MemoryError as error:
+        raise CapacityError(f"array {what}: {error}") from error
     except Exception as error:
         raise DataError(f"array {what}: NumPy makes no array of it: {error}") from error
-    if result.flags.c_contiguous or result.flags.f_contiguous:
-        return result
-    return np.ascontiguousarray(result)
 
 
 def path(value: str | os.PathLike[str]) -> str:
-    result = os.fspath(value)
+    """A path as a text."""
+    try:
+        result = os.fspath(value)
+    except TypeError:
+        result = None
     if not isinstance(result, str):
-        raise UsageError("a path is a text or a pathlib.Path")
-    return result
+        raise UsageError(f"a path is a text or a pathlib.Path, not {type(value).__name__}")
+    return _text("a path", result)
+
+
+def _text(what: str, value: str, key: str | None = None) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{what}: characters that UTF-8 cannot write", key=key) from error
+    if "\0" in value:
+        raise UsageError(f"{what}: holds a NUL character", key=key)
+    return value
+
+
+def folder(value: str | os.PathLike[str]) -> pathlib.Path:
+    """A folder to write to, made where there is none."""
+    made = pathlib.Path(path(value))
+    with as_run_error():
+        made.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+@contextlib.contextmanager
+def as_run_error() -> Iterator[None]:
+    """What the system refuses is a RunError, as it is where the library writes."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(str(error), file=error.filename if isinstance(error.filename, str) else None) from error
+
+
+class Unchanged:
+    """Remembers which file has a name, to tell when another run has written it."""
+
+    def __init__(self, name: str | os.PathLike[str]) -> None:
+        self._name = name
+        with as_run_error():
+            self._found = self._look()
+
+    def _look(self) -> tuple[int, int, int]:
+        now = os.stat(self._name)
+        return now.st_dev, now.st_ino, now.st_mtime_ns
+
+    def check(self) -> None:
+        with as_run_error():
+            if self._look() != self._found:
+                raise RunError(f"{os.fspath(self._name)} was written by another run meanwhile", file=str(self._name))
+
+
+_running: dict[object, _core.CancelToken] = {}  # of calls of the library that are going on
+_none_runs = threading.Condition()
+
+
+@contextlib.contextmanager
+def running(cancel: _core.CancelToken) -> Iterator[None]:
+    """Around a call of the library: when Python ends, threads that it would leave behind there (daemons) are ended
+    first."""
+    mine = object()
+    with _none_runs:
+        _running[mine] = cancel
+    try:
+        yield
+    finally:
+        with _none_runs:
+            del _running[mine]
+            _none_runs.notify_all()
+
+
+@atexit.register
+def _end_all() -> None:
+    with _none_runs:
+        for cancel in _running.values():
+            cancel.cancel()
+        while _running:
+            _none_runs.wait()
 
 
 class TemporaryFolder:
     """A folder that is there as long as this object."""
 
     def __init__(self) -> None:
-        self.name = tempfile.mkdtemp(prefix="spikeloom-")
+        with as_run_error():
+            self.name = tempfile.mkdtemp(prefix="spikeloom-")
         weakref.finalize(self, shutil.rmtree, self.name, ignore_errors=True)
 
 

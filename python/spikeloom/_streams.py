@@ -52,7 +52,9 @@ def _pieces(source: _core.Source, settings: _core.GenerateSettings, cancel: _cor
 
     def work() -> None:
         try:
-            put(json.loads(_core.generate(source, settings, _settings.cpu_options(), put, cancel)))
+            with _settings.running(cancel):
+                told = _core.generate(source, settings, _settings.cpu_options(), put, cancel)
+            put(json.loads(told))
         except BaseException as error:
             put(error)
 
@@ -94,7 +96,7 @@ def generate(network: Experiment | str | os.PathLike[str], prompt: str | bytes =
         settings.temperature, settings.top_p, settings.top_p_newline = temperature, top_p, top_p_newline
         settings.state = "" if state is None else _settings.path(state)
         settings.vocab = "" if vocab is None else _settings.path(vocab)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UsageError(f"generate: {error}".splitlines()[0]) from error
     if prompt and ids is not None:
         raise UsageError("prompt and ids exclude each other")

@@ -91,6 +91,8 @@ class Trace(Mapping[str, Spikes]):
         self.path = _settings.path(path)
         self._keep = keep  # a temporary folder
         self._core = _core.Trace(self.path)
+        file = os.path.join(self.path, "trace.h5") if os.path.isdir(self.path) else self.path
+        self._written = _settings.Unchanged(file)
         self._populations = {told["name"]: told for told in self._core.populations()}
         self._layers = {told["layer"]: told for told in self._populations.values()}
 
@@ -135,10 +137,12 @@ class Trace(Mapping[str, Spikes]):
 
     def on_chip(self, *chips: str | os.PathLike[str], **settings: Any) -> _chip.ChipResult:
         """The spikes on chips, docs/chip.md: see on_chip of a result."""
+        self._written.check()
         return _chip.price(chips, settings, trace=self.path)
 
     def page(self, layer: str | None = None) -> str:
         """The page of `spikeloom inspect --html`."""
+        self._written.check()
         return page_of(self.path, layer)
 
     def _repr_html_(self) -> str:

@@ -191,6 +191,8 @@ class Results(unittest.TestCase):
         first = next(csv.DictReader(io.StringIO((result.folder / "energy.csv").read_text())))
         self.assertEqual(rows[0]["scheme"], first["scheme"])
         self.assertEqual(rows[0]["total_J"], float(first["total_J"]))
+        self.assertEqual(rows[0]["samples"], 3)
+        self.assertIsInstance(rows[0]["samples"], int)
         self.assertIn("<svg", result.page())
         self.assertTrue(result._repr_html_().startswith("<p>"))
         self.assertIn("&lt;svg", result._repr_html_())
@@ -320,6 +322,46 @@ class Errors(unittest.TestCase):
             pathlib.Path("text.h5").write_text("no trace")
             self.raised(sl.DataError, sl.open, "text.h5")
 
+    def test_what_numpy_would_pass_over(self):
+        masked = np.ma.masked_less(images(), 0.5)
+        self.assertIn("masked", str(self.raised(sl.DataError, tiny().run, masked)))
+        self.assertEqual(tiny().run(np.ma.array(images())).signature, tiny().run(images()).signature)
+        endless = np.broadcast_to(np.float32(1), (2**50, 1, 16, 16))
+        self.raised(sl.CapacityError, tiny().run, endless)
+
+    def test_paths_and_folders(self):
+        with inside_temporary_folder() as here:
+            result = tiny().run(images(), out=here / "out")
+            for path in ("out\0", "\udcff", b"out", 3, None):
+                with self.subTest(path):
+                    self.raised(sl.UsageError, sl.open, path)
+                    self.raised(sl.UsageError, result.save, path)
+            self.raised(sl.UsageError, sl.Experiment, model=TINY, weights={"note": "\ud800"})
+            pathlib.Path("file").write_text("")
+            self.raised(sl.RunError, result.save, "file")
+            self.raised(sl.RunError, result.on_chip("loihi2").save, "file/below")
+            result.save(here / "out")  # onto itself
+            first, trace = result.logits, sl.open("out")
+            kept = tiny().run(images())
+            tiny().run(images(3), out=here / "out")
+            for late in (lambda: result.arrays, result.energy, result.page, lambda: result.save("b"),
+                         lambda: result.on_chip("loihi2"), lambda: trace.on_chip("loihi2"), trace.page):
+                self.raised(sl.RunError, late)  # not the figures of another run
+            self.assertIs(result.logits, first)
+            self.assertEqual(trace.signature, result.signature)
+            self.assertEqual(len(next(iter(trace.values())).numpy()), 2)
+            before, os.environ["TMPDIR"] = os.environ.get("TMPDIR"), "/no/such/folder"
+            try:
+                import tempfile
+                tempfile.tempdir = "/no/such/folder"
+                self.raised(sl.RunError, tiny().run, images())
+            finally:
+                tempfile.tempdir = None
+                os.environ.pop("TMPDIR")
+                if before is not None:
+                    os.environ["TMPDIR"] = before
+            self.assertEqual(kept.logits.shape, (2, 4))
+
     def test_samples_that_do_not_fit_the_network(self):
         error = self.raised(sl.UsageError, tiny().run, np.zeros((2, 3, 16, 16)))
         self.assertEqual(error.key, "model.in_channels")
@@ -389,7 +431,26 @@ class Running(unittest.TestCase):
         thread.join()
         self.assertGreater(count[0], took / 0.05)
 
+    def test_other_processes(self):
+        """A child that was forked behind a run runs as well; one that ends while a daemon thread runs ends in order."""
+        net, x = tiny(**{"run.threads": 2}), images(4)
+        signature = net.run(x).signature
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if net.run(x).signature == signature else 1)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        code = ("import sys, threading, time\nsys.path.insert(0, sys.argv[1])\n"
+                "from common import *\n"
+                "running = threading.Event()\n"
+                "threading.Thread(target=lambda: tiny().run(images(4000, 32), progress=lambda s, *_: s == 'run' and running.set()),\n"
+                "                 daemon=True).start()\n"
+                "running.wait()\n")
+        done = subprocess.run([sys.executable, "-B", "-c", code, os.path.dirname(os.path.abspath(__file__))], timeout=120,
+                              stderr=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 0)
+
     def test_progress(self):
+        self.assertRaises(sl.UsageError, tiny().run, images(), progress=3)
         seen = []
         tiny().run(images(20, 32), progress=lambda *state: seen.append(state))
         self.assertEqual(seen[-1][:3], ("run", 20, 20))

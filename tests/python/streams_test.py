@@ -55,7 +55,7 @@ class Generate(unittest.TestCase):
         for kind, settings in ((sl.UsageError, {"tokens": 0}), (sl.UsageError, {"tokens": "many"}),
                                (sl.UsageError, {"temperature": 0.0}), (sl.UsageError, {"top_p": 2}), (sl.UsageError, {"seed": -1}),
                                (sl.UsageError, {"ids": [1]}), (sl.DataError, {"vocab": "none.json"}),
-                               (sl.UsageError, {"prompt": 3})):
+                               (sl.UsageError, {"prompt": 3}), (sl.UsageError, {"prompt": "\ud800"})):
             with self.subTest(settings):
                 self.assertRaises(kind, lambda: list(sl.generate(WEIGHTS, **{"prompt": "a", "vocab": VOCABULARY, **settings})))
         self.assertRaises(sl.DataError, lambda: list(sl.generate(WEIGHTS, ids=[500], vocab=VOCABULARY)))
