@@ -9,7 +9,7 @@ static_assert(std::endian::native == std::endian::little, "words are copied as b
 int64_t count_segment(const uint64_t* words, int64_t first, int64_t count) noexcept {
   int64_t sum = 0;
   for (int64_t i = 0; i < count; i += 64) {
-    sum += std::popcount(bits_at(words, first + i, std::min<int64_t>(64, count - i)));
+    sum += count_bits(bits_at(words, first + i, std::min<int64_t>(64, count - i)));
   }
   return sum;
 }
@@ -80,9 +80,9 @@ int64_t count_packed(std::span<const uint8_t> packed) noexcept {
   for (; i + 8 <= packed.size(); i += 8) {
     uint64_t word;
     std::memcpy(&word, packed.data() + i, 8);
-    sum += std::popcount(word);
+    sum += count_bits(word);
   }
-  for (; i < packed.size(); ++i) sum += std::popcount(packed[i]);
+  for (; i < packed.size(); ++i) sum += count_bits(packed[i]);
   return sum;
 }
 

@@ -44,7 +44,7 @@ LevelCount count_levels(SpikeView planes, int64_t rows, int64_t row, LevelRange 
     uint64_t any = 0;
     for (int64_t plane = 0; plane < range.magnitudes(); ++plane)
       any |= planes.row(plane * rows + row)[word];
-    count.nonzero += std::popcount(any);
+    count.nonzero += count_bits(any);
   }
   return count;
 }

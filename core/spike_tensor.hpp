@@ -17,6 +17,15 @@ constexpr int64_t words_for(int64_t channels) noexcept {
   return (channels + 63) / 64;
 }
 
+// Set bits of a word. std::popcount is a call into the compiler's library on processors that are
+// not known to have the instruction; this is inline, and loops over it become vectors.
+constexpr int64_t count_bits(uint64_t word) noexcept {
+  word -= word >> 1 & 0x5555555555555555;
+  word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+  word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return static_cast<int64_t>(word * 0x0101010101010101 >> 56);
+}
+
 // A view of such bits; Word is uint64_t or const uint64_t.
 template <typename Word>
 struct BasicSpikeView {
@@ -29,12 +38,12 @@ struct BasicSpikeView {
   bool test(int64_t r, int64_t c) const noexcept { return (row(r)[c >> 6] >> (c & 63)) & 1; }
   int64_t count_row(int64_t r) const noexcept {
     int64_t sum = 0;
-    for (int64_t w = 0; w < row_words(); ++w) sum += std::popcount(row(r)[w]);
+    for (int64_t w = 0; w < row_words(); ++w) sum += count_bits(row(r)[w]);
     return sum;
   }
   int64_t count() const noexcept {
     int64_t sum = 0;
-    for (int64_t w = 0; w < rows * row_words(); ++w) sum += std::popcount(words[w]);
+    for (int64_t w = 0; w < rows * row_words(); ++w) sum += count_bits(words[w]);
     return sum;
   }
   // Calls f(channel) for every set bit of row r, ascending.

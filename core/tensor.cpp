@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -131,6 +132,20 @@ Tensor part_of(const Tensor& tensor, int64_t first, int64_t count) {
   if (part.bytes() > 0)
     std::memcpy(part.data(), tensor.data() + first * each, static_cast<size_t>(part.bytes()));
   return part;
+}
+
+// Bits alone: what loads look at is all of the weights, and this vectorises.
+bool all_finite(std::span<const float> values) noexcept {
+  constexpr uint32_t kMagnitude = 0x7fffffff, kToTop = 0x00800000;  // an exponent of ones overflows
+  uint32_t tops = 0;
+  for (const float value : values) tops |= (std::bit_cast<uint32_t>(value) & kMagnitude) + kToTop;
+  return tops >> 31 == 0;
+}
+
+bool all_binary(std::span<const float> values) noexcept {
+  int32_t others = 0;  // no early end, so that the loop becomes vectors
+  for (const float value : values) others |= (value != 0.0f) & (value != 1.0f);
+  return others == 0;
 }
 
 Tensor to_f32(const Tensor& tensor) {

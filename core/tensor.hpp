@@ -48,6 +48,9 @@ Tensor clone(const Tensor& tensor);
 // A copy of [first, first + count) of the first axis, which must lie inside.
 Tensor part_of(const Tensor& tensor, int64_t first, int64_t count);
 
+bool all_finite(std::span<const float> values) noexcept;
+bool all_binary(std::span<const float> values) noexcept;  // 0 or 1
+
 // The values as fp32 (identity copy for fp32; bool and integers by value).
 Tensor to_f32(const Tensor& tensor);
 

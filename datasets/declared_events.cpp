@@ -8,10 +8,6 @@
 namespace spikeloom {
 namespace {
 
-bool is_binary(float value) noexcept {
-  return value == 0.0f || value == 1.0f;
-}
-
 class DeclaredEvents final : public Dataset {
  public:
   DeclaredEvents(std::unique_ptr<Dataset> values, LevelRange range)
@@ -24,6 +20,7 @@ class DeclaredEvents final : public Dataset {
   Sample load(int64_t index) const override {
     Sample sample = values_->load(index);
     const auto values = sample.frames.f32();
+    if (range_ == LevelRange() && all_binary(values)) return sample;
     const auto bad = std::find_if_not(values.begin(), values.end(),
                                       [&](float value) { return is_event(value); });
     if (bad == values.end()) return sample;
@@ -56,10 +53,6 @@ class DeclaredEvents final : public Dataset {
 
 std::unique_ptr<Dataset> declared_events(std::unique_ptr<Dataset> values, LevelRange range) {
   return std::make_unique<DeclaredEvents>(std::move(values), range);
-}
-
-bool all_binary(std::span<const float> values) noexcept {
-  return std::all_of(values.begin(), values.end(), is_binary);
 }
 
 }  // namespace spikeloom

@@ -2,7 +2,6 @@
 // A data set whose user says that its values are events: 0 and 1, or numbers of them.
 
 #include <memory>
-#include <span>
 
 #include "datasets/dataset.hpp"
 
@@ -11,8 +10,5 @@ namespace spikeloom {
 // The same samples; one with a value that is no whole number of the range cannot be read:
 // Error(kData) naming sample, place and value.
 std::unique_ptr<Dataset> declared_events(std::unique_ptr<Dataset> values, LevelRange range);
-
-// All of these are 0 or 1.
-bool all_binary(std::span<const float> values) noexcept;
 
 }  // namespace spikeloom

@@ -1,7 +1,6 @@
 #include "datasets/npy_batch.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -105,16 +104,18 @@ class NpyBatch final : public Dataset {
                   -1};
     const auto from = planes.f32();
     const auto to = sample.frames.f32();
+    if (!all_finite(from)) {
+      throw Error(ErrorCode::kData, path_.string() + ": sample " + std::to_string(stored) +
+                                        " has a value that is not finite in float32");
+    }
     const auto channels = static_cast<size_t>(info_.channels);
     const auto pixels = static_cast<size_t>(vectors ? 1 : info_.height * info_.width);
-    for (size_t i = 0; i < from.size(); ++i) {
-      const size_t pixel = i % pixels, c = i / pixels % channels, frame = i / pixels / channels;
-      if (!std::isfinite(from[i])) {
-        throw Error(ErrorCode::kData, path_.string() + ": sample " + std::to_string(stored) +
-                                          " has a value that is not finite in float32");
+    const float* value = from.data();
+    for (float* frame = to.data(); frame != to.data() + to.size(); frame += pixels * channels) {
+      for (size_t c = 0; c < channels; ++c) {
+        for (size_t pixel = 0; pixel < pixels; ++pixel, ++value)
+          frame[pixel * channels + c] = normaliser_.given() ? normaliser_.apply(*value, c) : *value;
       }
-      to[(frame * pixels + pixel) * channels + c] =
-          normaliser_.given() ? normaliser_.apply(from[i], c) : from[i];
     }
     if (!labels_.empty()) sample.label = labels_[static_cast<size_t>(index)];
     return sample;

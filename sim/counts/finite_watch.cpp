@@ -1,7 +1,6 @@
 #include "sim/counts/finite_watch.hpp"
 
-#include <algorithm>
-#include <cmath>
+#include "core/tensor.hpp"
 
 namespace spikeloom {
 namespace {
@@ -39,11 +38,6 @@ std::string FiniteWatch::find(const Session& session) {
     }
   }
   return "";
-}
-
-bool all_finite(std::span<const float> values) noexcept {
-  return std::all_of(values.begin(), values.end(),
-                     [](float value) { return std::isfinite(value); });
 }
 
 }  // namespace spikeloom

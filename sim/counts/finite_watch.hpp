@@ -20,7 +20,4 @@ class FiniteWatch {
   static std::string find(const Session& session);
 };
 
-// All of these are numbers.
-bool all_finite(std::span<const float> values) noexcept;
-
 }  // namespace spikeloom

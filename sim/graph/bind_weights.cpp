@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "core/error.hpp"
@@ -27,14 +26,6 @@ struct Faults {
 
   size_t size() const { return missing.size() + shapes.size() + others.size() + surplus.size(); }
 };
-
-// Bits alone: what loads look at is all of the weights, and this vectorises.
-bool all_finite(std::span<const float> values) {
-  constexpr uint32_t kMagnitude = 0x7fffffff, kToTop = 0x00800000;  // an exponent of ones overflows
-  uint32_t tops = 0;
-  for (const float value : values) tops |= (std::bit_cast<uint32_t>(value) & kMagnitude) + kToTop;
-  return tops >> 31 == 0;
-}
 
 // What is wrong with the values of one array, or "".
 std::string value_fault(const std::string& name, const Tensor& tensor) {
