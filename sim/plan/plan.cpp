@@ -462,6 +462,19 @@ int64_t whole_sequence_of(const Graph& graph, const PlanOptions& options) {
   return 0;
 }
 
+// Of transforms of 2 * steps points: input, result, spectrum, product, and what Eigen keeps of each
+// direction, which takes a transform of half the length where that is even (sim/backends/lmu_fft.cpp).
+int64_t workspace_bytes_of(const Graph& graph) {
+  constexpr int64_t kArguments = 48, kHalves = 28, kWhole = 64;  // of a point
+  int64_t bytes = 0;
+  for (const Node& node : graph.nodes()) {
+    const auto* memory = std::get_if<LmuMemory>(&node.op);
+    if (memory == nullptr || memory->form != LmuForm::kFft) continue;
+    bytes += 2 * memory->steps * (kArguments + (memory->steps % 2 == 0 ? kHalves : kWhole));
+  }
+  return bytes;
+}
+
 int64_t most_steps_of(const Graph& graph) {
   int64_t most = 0;
   for (const Node& node : graph.nodes()) {
@@ -497,6 +510,7 @@ Plan layout_of(Graph graph, bool groups_units, PlanOptions options) {
   plan.look_ahead = *std::max_element(plan.delays.begin(), plan.delays.end());
   plan.whole_sequence = whole_sequence_of(plan.graph, plan.options);
   plan.most_steps = most_steps_of(plan.graph);
+  plan.workspace_bytes = workspace_bytes_of(plan.graph);
   const std::vector<bool> kept = kept_nodes(plan.graph, plan.options);
   for (NodeId id = 0; id < plan.graph.size(); ++id) {
     if (std::holds_alternative<Input>(plan.graph.node(id).op)) plan.inputs.push_back(id);

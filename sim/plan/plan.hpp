@@ -85,6 +85,7 @@ struct Plan {
   std::vector<std::pair<size_t, size_t>> loops;
   std::vector<bool> unit_in_loop;
   int64_t real_floats = 0, spike_words = 0, state_floats = 0, membrane_floats = 0;
+  int64_t workspace_bytes = 0;  // what units work in on the host beside these
   std::vector<Population> populations;
   std::vector<PlaneSlot> planes;  // by population
 
@@ -100,7 +101,7 @@ struct Plan {
   std::span<const StateLayout> states_of(size_t unit) const;
   // Bytes one session takes.
   int64_t session_bytes() const noexcept {
-    return 4 * (real_floats + state_floats + membrane_floats) + 8 * spike_words;
+    return 4 * (real_floats + state_floats + membrane_floats) + 8 * spike_words + workspace_bytes;
   }
 };
 

@@ -2,6 +2,8 @@
 // several threads (what the other threads allocate is theirs: they may see their first large tile
 // late). Sanitizers bring their own operators and are left out.
 
+#include <malloc.h>
+
 #include "models/lmuformer/lmuformer.hpp"
 #include "models/spikeformer/spikeformer.hpp"
 #include "models/spikegpt/spikegpt.hpp"
@@ -42,12 +44,17 @@ int64_t allocations_of_a_run(const Graph& graph, Precision precision, int64_t st
 }
 
 // The memory is transformed as a whole; the reference has no working memory but this.
-int64_t allocations_of_fft(const std::shared_ptr<const Backend>& backend, int64_t steps) {
+std::shared_ptr<const Plan> plan_of_memory(const std::shared_ptr<const Backend>& backend,
+                                           LmuForm form, int64_t steps) {
   Graph graph;
   const NodeId in = graph.add("in", Input{{1}, false});
-  const LmuMemory memory{5, 9, LmuForm::kFft, lmu_system(5, 9)->taps, steps, "lmu"};
+  const LmuMemory memory{5, 9, form, lmu_system(5, 9)->taps, steps, "lmu"};
   graph.output("out", graph.add("memory", memory, {in}));
-  Session session(compile(graph, {}, backend, {Schedule::kLayerMajor, steps, {}}));
+  return compile(graph, {}, backend, {Schedule::kLayerMajor, steps, {}});
+}
+
+int64_t allocations_of_fft(const std::shared_ptr<const Backend>& backend, int64_t steps) {
+  Session session(plan_of_memory(backend, LmuForm::kFft, steps));
   Session other(session);
   const Tensor frames({steps, 1});
   session.run_chunk(frames, steps, 1);
@@ -62,6 +69,23 @@ TEST_CASE("the fft memory works in what its session holds", "[property]") {
   for (const int64_t steps : {1, 6, 7, 16, 22})
     CHECK(allocations_of_fft(make_cpu_backend(), steps) == 0);
   CHECK(allocations_of_fft(make_reference_backend(), 14) == 0);
+}
+
+TEST_CASE("a session of the fft memory takes what its plan says", "[property]") {
+  const auto held = [] { return static_cast<int64_t>(mallinfo2().uordblks); };
+  for (const int64_t steps : {784, 999, 1000, 1022}) {
+    INFO(steps);
+    const auto backend = make_cpu_backend();
+    const auto plan = plan_of_memory(backend, LmuForm::kFft, steps);
+    const int64_t before = held();
+    const std::shared_ptr<void> workspace = backend->workspace(plan->prepared.back().get());
+    const auto taken = static_cast<double>(held() - before);
+    CHECK(taken == Approx(static_cast<double>(plan->workspace_bytes)).epsilon(0.02));
+    CHECK(plan_of_memory(backend, LmuForm::kRecurrent, steps)->workspace_bytes == 0);
+    Plan without = *plan;
+    without.workspace_bytes = 0;
+    CHECK(plan->session_bytes() == without.session_bytes() + plan->workspace_bytes);
+  }
 }
 
 TEST_CASE("a session that has run once allocates nothing when it runs again", "[property]") {
