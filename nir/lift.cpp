@@ -270,6 +270,7 @@ class Lifting {
   void add(NodeId id, const Positions&) { refuse(id); }
   void add(NodeId id, const Prepend&) { refuse(id); }
   void add(NodeId id, const FirstRow&) { refuse(id); }
+  void add(NodeId id, const RecordedOp&) { refuse(id); }
 
   // The NIR nodes whose values add up to that of a node; `back`: on a way through Feedback.
   struct Source {

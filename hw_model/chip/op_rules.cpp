@@ -177,6 +177,11 @@ struct ChipRules {
   ChipRule operator()(const Mul&) const { return left_to_host(); }
   ChipRule operator()(const Prepend&) const { return left_to_host(); }
   ChipRule operator()(const FirstRow&) const { return left_to_host(); }
+  // Its spikes are sent like those of neurons; how they came about, nobody on the chip knows.
+  ChipRule operator()(const RecordedOp& op) const {
+    const bool sends = op.neurons || op.spikes || op.has_levels();
+    return sends && !op.moves ? ChipRule{kNeurons, kNoUnit} : left_to_host();
+  }
 };
 
 // The array's.
@@ -248,6 +253,14 @@ struct DenseRules {
   DenseRule operator()(const Mul&) const { return one_each(); }
   DenseRule operator()(const Positions&) const { return one_each(); }
   DenseRule operator()(const Pool2d&) const { return one_each(); }
+  DenseRule operator()(const RecordedOp& op) const {
+    if (op.moves) return {};
+    if (op.macs == 0) return one_each();
+    const int64_t outputs = element_count(node.shape);
+    const Gemm gemm{rows_of(node.shape) * pass.evaluations, (op.macs + outputs - 1) / outputs,
+                    channels_of(node.shape)};
+    return {{{"", gemm, op.weights > 0}}, "", 0};
+  }
 
  private:
   DenseRule one_each() const { return {{}, "", element_count(node.shape) * pass.evaluations}; }

@@ -163,6 +163,7 @@ void list_unpriced(SchemeReport& report, const CountedGraph& counted, Priced pri
   add("softmax divisions", e.softmax_divisions);
   add("exponentials of neurons", e.neuron_exponentials);
   add("divisions of neurons", e.neuron_divisions);
+  add("elements of what is recorded and not named", e.recorded);
   add("memory: weight reads without reuse", totals.weight_reads);
   add("memory: membrane reads and writes", totals.state_accesses);
   add("routing: spikes to be sent", totals.spikes);

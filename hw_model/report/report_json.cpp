@@ -90,6 +90,7 @@ Json elementwise_json(const ElementwiseCounts& e) {
   put(json, "activations", e.activations);
   put(json, "softmax_exponentials", e.softmax_exponentials);
   put(json, "softmax_divisions", e.softmax_divisions);
+  if (e.recorded > 0) put(json, "recorded", e.recorded);
   return json;
 }
 

@@ -63,6 +63,7 @@ ElementwiseCounts& ElementwiseCounts::operator+=(const ElementwiseCounts& other)
       &ElementwiseCounts::softmax_divisions,
       &ElementwiseCounts::neuron_divisions,
       &ElementwiseCounts::neuron_exponentials,
+      &ElementwiseCounts::recorded,
   };
   static_assert(sizeof(ElementwiseCounts) == sizeof(int64_t) * std::size(kAll));
   for (const auto member : kAll) this->*member += other.*member;

@@ -136,6 +136,7 @@ struct ElementwiseCounts {
   int64_t softmax_exponentials = 0;
   int64_t softmax_divisions = 0;
   int64_t neuron_divisions = 0, neuron_exponentials = 0;  // inside steps of neurons
+  int64_t recorded = 0;  // elements of values whose making has no operator here
 
   ElementwiseCounts& operator+=(const ElementwiseCounts& other);
 };

@@ -32,6 +32,7 @@
 #include "sim/graph/ops/positions.hpp"
 #include "sim/graph/ops/prepend.hpp"
 #include "sim/graph/ops/qapply.hpp"
+#include "sim/graph/ops/recorded.hpp"
 #include "sim/graph/ops/scale.hpp"
 #include "sim/graph/ops/softmax_attention.hpp"
 #include "sim/graph/ops/spatial_mean.hpp"
@@ -52,10 +53,11 @@ struct Complete {
 template <typename... O>
 using OperatorVariant = std::variant<typename Complete<O>::Type...>;
 
-using Op = OperatorVariant<Input, Conv2d, Linear, BatchNorm, Neuron, KtV, QApply, Add, Scale, View,
-                           SpatialMean, StepMean, Activation, SoftmaxAttention, Embedding,
-                           Threshold, LayerNorm, Delay, TokenMix, Wkv, Mul, Conv1d, LmuMemory,
-                           Concat, Positions, Prepend, FirstRow, Pool2d, Feedback, Flatten>;
+using Op =
+    OperatorVariant<Input, Conv2d, Linear, BatchNorm, Neuron, KtV, QApply, Add, Scale, View,
+                    SpatialMean, StepMean, Activation, SoftmaxAttention, Embedding, Threshold,
+                    LayerNorm, Delay, TokenMix, Wkv, Mul, Conv1d, LmuMemory, Concat, Positions,
+                    Prepend, FirstRow, Pool2d, Feedback, Flatten, RecordedOp>;
 
 // Builds a visitor from lambdas. One over operators lists them all: a lambda that takes any would
 // pass over the next one in silence, and tests/lint refuses it.

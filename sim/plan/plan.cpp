@@ -513,7 +513,11 @@ Plan layout_of(Graph graph, bool groups_units, PlanOptions options) {
   plan.workspace_bytes = workspace_bytes_of(plan.graph);
   const std::vector<bool> kept = kept_nodes(plan.graph, plan.options);
   for (NodeId id = 0; id < plan.graph.size(); ++id) {
-    if (std::holds_alternative<Input>(plan.graph.node(id).op)) plan.inputs.push_back(id);
+    const Node& node = plan.graph.node(id);
+    if (std::holds_alternative<Input>(node.op)) plan.inputs.push_back(id);
+    if (std::holds_alternative<RecordedOp>(node.op))
+      throw Error(ErrorCode::kUsage, node.name + ": was computed by another program (" +
+                                         describe(node.op) + ") and can be counted, not run");
   }
   if (plan.inputs.empty()) throw Error(ErrorCode::kUsage, "the network has no input");
   plan.units = make_units(plan, kept, groups_units);

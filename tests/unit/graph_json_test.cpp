@@ -46,6 +46,14 @@ Graph odd_operators() {
   graph.add("even", Conv2d{2, 2, 2, 1, 0, 2, "even", "even.b", 1, true}, {image});
   const NodeId scaled = graph.add("scaled", Scale{1.0f, "factors", {2}}, {image});
   graph.add("above", Threshold{0.0f, FireRule::kAboveThreshold, "thresholds", {4, 4, 2}}, {scaled});
+  RecordedOp told{"einsum", {5, 3}};
+  told.macs = 60;
+  told.fan_out = 15;
+  told.weights = 12;
+  told.weight = "told.w";
+  const NodeId product = graph.add("told", told, {late, image});
+  graph.add("fired", RecordedOp{"Cell", {5, 3}, true, 0, 0, true}, {product});
+  graph.add("counted", RecordedOp{"Cells", {5, 3}, false, -2, 9, false, true}, {product});
   graph.output("first", first);
   graph.output("causal", causal);
   return graph;

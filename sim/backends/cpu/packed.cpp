@@ -454,6 +454,9 @@ PackedMain pack_main(const View&, const Graph&, const Node& node, const Weights&
 PackedMain pack_main(const Feedback&, const Graph&, const Node& node, const Weights&) {
   return never_run(node);
 }
+PackedMain pack_main(const RecordedOp&, const Graph&, const Node& node, const Weights&) {
+  return never_run(node);
+}
 
 PackedEpilogue pack_epilogue(const Graph& graph, const Unit& unit, const Weights& weights) {
   PackedEpilogue result;

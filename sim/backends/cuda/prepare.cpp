@@ -482,6 +482,7 @@ void prepare(const FirstRow&, const MainSource&, Loader&, Prepared& to) {
 void prepare(const Input&, const MainSource&, Loader&, Prepared&) {}
 void prepare(const View&, const MainSource&, Loader&, Prepared&) {}
 void prepare(const Feedback&, const MainSource&, Loader&, Prepared&) {}
+void prepare(const RecordedOp&, const MainSource&, Loader&, Prepared&) {}
 
 }  // namespace
 

@@ -116,5 +116,6 @@ void run_op(const FirstRow& op, const Prepared& p, const UnitIo& io, int64_t t);
 inline void run_op(const Input&, const Prepared&, const UnitIo&, int64_t) {}
 inline void run_op(const View&, const Prepared&, const UnitIo&, int64_t) {}
 inline void run_op(const Feedback&, const Prepared&, const UnitIo&, int64_t) {}
+inline void run_op(const RecordedOp&, const Prepared&, const UnitIo&, int64_t) {}
 
 }  // namespace spikeloom::reference

@@ -31,6 +31,9 @@ requires(!HasNoLayer<O>) void load(const O& op, const Weights& weights, Prepared
   to.scale.assign(scale.begin(), scale.end());
 }
 
+// Never run.
+void load(const RecordedOp&, const Weights&, Prepared&) {}
+
 // Its coefficients need the shape too.
 void load(const Neuron&, const Weights&, Prepared&) {}
 
