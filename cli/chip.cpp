@@ -10,6 +10,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
+#include "cli/recording_options.hpp"
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 #include "core/io/folder_lock.hpp"
@@ -52,11 +53,6 @@ CommandLine command_line() {
       "value-bits", number(32), "payload of a graded packet")("samples", options::value<int64_t>(),
                                                               "price only the first samples")(
       "threads", number(available_threads()), "threads; no result depends on them")(
-      "network", options::value<std::string>(),
-      "in place of a trace: NIR, graph as JSON, SONATA (docs/chip.md)")(
-      "spikes", options::value<std::string>(), "its spikes: .npz, SONATA, NIRData or a trace")(
-      "dt", options::value<double>(), "seconds of a step; else as the files say")(
-      "steps", options::value<int64_t>(), "steps of a sample, where only spike times tell")(
       "check", "verify the conservation laws on the result")(
       "out", options::value<std::string>(),
       "write chip.json, chip.csv and sweep.csv to this folder")(
@@ -73,6 +69,7 @@ CommandLine command_line() {
       "sweep", options::value<std::vector<std::string>>()->composing(),
       "a run for each value: --sweep noc.link_ns_per_flit=0.5,1,2 (repeatable)")("quiet,q",
                                                                                  "print nothing");
+  add_recording_options(line);
   line.hidden.add_options()("trace", options::value<std::string>());
   line.words.add("trace", 1);
   return line;
@@ -136,31 +133,6 @@ ChipJob common_job(const Values& values) {
         "--save-mapping, --counters, --html or --timeline");
   }
   return job;
-}
-
-// A trace, or a network and its spikes.
-std::optional<RecordingFiles> recording_files(const Values& values) {
-  const bool trace = values.count("trace") > 0, network = values.count("network") > 0;
-  for (const char* option : {"spikes", "dt", "steps"}) {
-    if (!network && values.count(option))
-      throw usage_error(fmt::format("--{} goes with --network", option));
-  }
-  if (trace == network)
-    throw usage_error(trace ? "give a trace or --network, not both"
-                            : "give a trace, or --network and --spikes");
-  if (!network) return std::nullopt;
-  if (!values.count("spikes")) throw usage_error("--network: --spikes FILE is missing");
-  RecordingFiles files;
-  for (const std::string& name : split_list(values["network"].as<std::string>(), "--network"))
-    files.network.emplace_back(name);
-  files.spikes = values["spikes"].as<std::string>();
-  if (values.count("dt")) {
-    files.dt = values["dt"].as<double>();
-    if (!(files.dt > 0 && files.dt <= 1e6))
-      throw usage_error("--dt: seconds, above 0, at most 1e6");
-  }
-  if (values.count("steps")) files.steps = in_range<int64_t>(values, "steps", 1, int64_t{1} << 24);
-  return files;
 }
 
 // Keys of the chip, but for those of a network.

@@ -11,6 +11,7 @@ using Arguments = std::vector<std::string>;
 
 int command_run(const Arguments& arguments);
 int command_inspect(const Arguments& arguments);
+int command_count(const Arguments& arguments);
 int command_chip(const Arguments& arguments);
 int command_compare(const Arguments& arguments);
 int command_convert(const Arguments& arguments);

@@ -34,6 +34,8 @@ constexpr std::array kCommands = {
             command_run},
     Command{"inspect", "look into a spike trace: shapes, rates, activity; verify it; export events",
             command_inspect},
+    Command{"count", "the reports of a run, made of spikes that were recorded before or elsewhere",
+            command_count},
     Command{"chip", "price a spike trace on neuromorphic chips: energy, time, cores, links",
             command_chip},
     Command{"compare", "put two or more energy reports side by side", command_compare},

@@ -148,10 +148,7 @@ void add_counts(const RunSetup& setup, const Network& network, const RunState& s
   const Precision precision = setup.experiment.run.precision.precision;
   const RunStatistics statistics = by_sample(setup.source, state.statistics);
   RunCounts& counts = input.counts;
-  counts.precision = precision;
-  counts.as_written = count_run(network.as_written, statistics, precision);
-  counts.has_fused = !tokens;  // there is nothing to fuse
-  if (counts.has_fused) counts.fused = count_run(fuse(network.as_written), statistics, precision);
+  counts = count_forms(network.as_written, statistics, precision, !tokens);
   count_stream(setup, network.as_written, statistics, input);
   counts.dense_same = count_dense(setup, network.as_written, state, setup.dense_steps);
   counts.executed_form = network.model.graph.form;
@@ -164,6 +161,16 @@ void add_counts(const RunSetup& setup, const Network& network, const RunState& s
 }
 
 }  // namespace
+
+RunCounts count_forms(const Graph& as_written, const RunStatistics& statistics, Precision precision,
+                      bool has_fused) {
+  RunCounts counts;
+  counts.precision = precision;
+  counts.as_written = count_run(as_written, statistics, precision);
+  counts.has_fused = has_fused;
+  if (has_fused) counts.fused = count_run(fuse(as_written), statistics, precision);
+  return counts;
+}
 
 ReportInput describe_run(const RunSetup& setup, const Network& network, const RunState& state) {
   const Source& source = setup.source;

@@ -9,11 +9,11 @@
 #include "core/io/file.hpp"
 #include "core/io/json.hpp"
 #include "hw_model/chip/chip_spec.hpp"
-#include "hw_model/report/page.hpp"
 #include "run/describe.hpp"
 #include "run/feature_writers.hpp"
 #include "run/inputs.hpp"
 #include "run/process.hpp"
+#include "run/report_files.hpp"
 #include "run/run_network.hpp"
 #include "run/twin_run.hpp"
 #include "run/version.hpp"
@@ -147,9 +147,8 @@ ReportInput execute(const RunSetup& setup, Network& network, RunState& state) {
 
 // The names of what a run wrote.
 std::vector<std::string> files_of(const Experiment& experiment, const Graph& graph) {
-  std::vector<std::string> files{"report.json", "report.csv", "energy.csv", "page.html"};
+  std::vector<std::string> files = ReportFiles::names(experiment.chip.has_value());
   const Experiment::Output& output = experiment.output;
-  if (experiment.chip) files.emplace_back("chip.csv");
   if (experiment.trace.enabled) files.emplace_back("trace.h5");
   if (output.logits) files.emplace_back("logits.npy");
   if (output.per_step) files.emplace_back("logits_steps.npy");
@@ -157,31 +156,6 @@ std::vector<std::string> files_of(const Experiment& experiment, const Graph& gra
        watched_arrays(graph, output.features, output.membranes, output.dir))
     files.push_back(array.path.filename().string());
   return files;
-}
-
-// The page of the folder: report and trace as a person reads them. `name`: of the folder.
-std::string page_of(const Experiment& experiment, const fs::path& name,
-                    const nlohmann::json& json) {
-  const fs::path& dir = experiment.output.dir;
-  const NamedReport report{(name / "report.json").string(), json};
-  InspectInput input;
-  input.name = name.string();
-  input.report = &report;
-  std::optional<TraceFile> trace;
-  if (!experiment.trace.enabled) {
-    input.note = "No trace was recorded (trace.layers): no spikes are drawn.";
-    return inspect_page(input);
-  }
-  try {
-    trace.emplace(dir / "trace.h5");
-    input.trace = &*trace;
-    input.layer = default_layer(*trace);
-    return inspect_page(input);
-  } catch (const Error& error) {
-    input.trace = nullptr;
-    input.note = fmt::format("The trace cannot be drawn: {}", error.what());
-    return inspect_page(input);
-  }
 }
 
 // Sets what the samples decide of the network.
@@ -296,9 +270,7 @@ RunResult run_experiment(const Experiment& given, const RunOptions& options) {
   // the run, so that a folder which refuses them does so at once.
   std::optional<RunState> earlier;
   if (options.resume) earlier = first_state(setup, network, true);
-  OutputFile json_file(dir / "report.json");
-  OutputFile csv_file(dir / "report.csv"), energy_file(dir / "energy.csv");
-  OutputFile page_file(dir / "page.html");
+  ReportFiles reports(dir);
   RunState state = earlier ? std::move(*earlier) : first_state(setup, network, false);
 
   options.observer.report({"run", state.done, loaded.source.info().size, ""});
@@ -309,17 +281,8 @@ RunResult run_experiment(const Experiment& given, const RunOptions& options) {
   if (!folder->is_locked()) input.warnings.push_back(no_lock_warning(dir));
   input.peak_memory_bytes = peak_bytes();
   result.report = make_report(std::move(input));
-  const nlohmann::json json = to_json(result.report);
-  json_file.write(dump_json(json));
-  csv_file.write(to_csv(result.report));
-  energy_file.write(to_energy_csv(result.report));
-  page_file.write(page_of(experiment, given.output.dir, json));
-  for (OutputFile* file : {&json_file, &csv_file, &energy_file, &page_file}) file->commit();
-  if (const auto& hardware = result.report.input.hardware) {
-    ChipReport alone;
-    alone.runs = {*hardware};
-    write_text_file(dir / "chip.csv", chip_csv(alone));
-  }
+  reports.write(result.report, experiment.trace.enabled ? dir / "trace.h5" : fs::path(),
+                given.output.dir);
   result.folder = dir;
   result.files = files_of(experiment, network.model.graph);
   result.unit = loaded.source.info().unit;

@@ -203,6 +203,7 @@ Report make_report(ReportInput input) {
   const Accuracy twin = report.input.twin ? report.input.twin->accuracy : Accuracy{};
   report.verdict = judge(report.energy, report.break_even,
                          {report.input.accuracy, twin, report.input.weights_random});
+  if (!report.input.recorded.empty()) report.verdict.headline += "; " + report.input.recorded;
   if (report.executed().ops.neurons.empty()) {
     report.verdict.outcome = Outcome::kNotSpiking;
     report.verdict.headline = "NOT SPIKING: this network has no neurons; its energy stands below";

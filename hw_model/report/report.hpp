@@ -76,8 +76,9 @@ struct ReportInput {
   RunPrecision precision;
   int threads = 1;
   int64_t batch = 1;
-  std::string dataset;      // description for people
-  std::string rate_source;  // where the firing rates come from: "spikes of this run, 256 samples"
+  std::string dataset;        // description for people
+  std::string recorded = {};  // where nothing was run: whose spikes these are, for the verdict
+  std::string rate_source;    // where the firing rates come from: "spikes of this run, 256 samples"
   double wall_seconds = 0;
   int64_t peak_memory_bytes = 0;     // resident, of the process; 0: not known
   std::vector<std::string> what_if;  // what was changed on purpose, a line each

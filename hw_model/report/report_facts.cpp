@@ -80,7 +80,9 @@ Fact run_fact(const Json& report) {
   std::string note =
       fmt::format("form {}, {}", text_in(report, {"run", "form"}), run_precision(report));
   const Json* provenance = find_in(report, {"provenance"});
-  if (provenance != nullptr)
+  if (provenance != nullptr && text_in(*provenance, {"backend"}) == "none")
+    note += ", recorded: nothing was run here";
+  else if (provenance != nullptr)
     note += fmt::format(", {} backend ({}), {:.0f} threads, {}", text_in(*provenance, {"backend"}),
                         text_in(*provenance, {"simd"}), number_in(*provenance, {"threads"}),
                         text_in(*provenance, {"schedule"}));

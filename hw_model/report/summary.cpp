@@ -39,6 +39,7 @@ std::vector<std::string> verdict_lines(const Report& report) {
       "{}{}{}: {} the dense energy at equal precision, {} best against best", name_of(outcome),
       fair.spiking->evidence == Evidence::kEstimated ? " as estimated" : "",
       report.input.weights_random ? ", random weights" : "", part(fair), part(best));
+  if (!report.input.recorded.empty()) text += "; recorded, nothing was run here";
   if (contest.ran != nullptr && contest.ran != fair.spiking) {
     const Duel ran{contest.ran, best.dense};
     text += fmt::format("; as it ran {} the best dense row", ran.wins()   ? "less than"
