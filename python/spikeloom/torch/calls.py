@@ -13,6 +13,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from . import axes as ax
 from . import functions
 
+try:  # for as long as the inner steps of a neuron go on; without it they are only passed over
+    from torch.overrides import _pop_mode_temporarily as aside
+except ImportError:
+    aside = contextlib.nullcontext
+
 TAG = "_spikeloom"
 
 # Other views of the same elements, in the same order.
@@ -108,6 +113,7 @@ class Tracer(TorchFunctionMode):
         self.inside = 0      # a neuron
         self.own = False     # what is called is this module's business
         self.counter = None  # while calls are written down
+        self.with_products = set()  # neurons that have layers inside
         self.wanted = {}     # by call: (place, receiver); place None: what came out, else which tensor it read
         self.at = 0
         self._restore = []
@@ -206,7 +212,8 @@ class Tracer(TorchFunctionMode):
         self.paths.append(path)
         self.inside += 1
         try:
-            result = forward(*args, **kwargs)
+            with contextlib.nullcontext() if self.counter or path in self.with_products else aside():
+                result = forward(*args, **kwargs)
         finally:
             self.inside -= 1
             self.paths.pop()
@@ -225,6 +232,8 @@ class Tracer(TorchFunctionMode):
         if tag:
             call.operands.append(Operand(tag[0], tag[1], 0))
         call.products = [c.index for c in self.calls[first:]]
+        if call.products:
+            self.with_products.add(path)
         call.macs = self.counter.macs - macs - sum(c.macs for c in self.calls[first:])
         call.binary = kind_of_values(out)
         self.script.append((what, [self._written(call, out)]))

@@ -81,6 +81,19 @@ class Recording:
         return [folder / "trace.h5"]
 
 
+def bits_of(x, part=1 << 16):
+    """Whether they are set, of zeros and ones; None where there are others. In parts that stay in the cache."""
+    flat = x.reshape(-1)
+    bits = torch.empty(flat.shape, dtype=torch.bool, device=x.device)
+    square = torch.empty(min(part, flat.numel()), dtype=x.dtype, device=x.device)
+    for first in range(0, flat.numel(), part):
+        values = flat[first:first + part]
+        torch.ne(values, 0, out=bits[first:first + part])
+        if not torch.equal(torch.mul(values, values, out=square[:values.numel()]), values):
+            return None
+    return bits.reshape(x.shape)
+
+
 class Store:
     """Rows of one population, sample by sample, as they come."""
 
@@ -89,37 +102,37 @@ class Store:
         self.batches, self.rows, self.kind = [], None, "spikes"
 
     def receive(self, tensor, step):
-        take = self.take
-        x = tensor.detach().reshape(take.sizes).permute(take.order)
+        take, x = self.take, tensor.detach()
+        bits = x if x.dtype == torch.bool else bits_of(x)
+        binary = bits is not None
+        if not binary:
+            self._widen(kind_of_values(x))
+        if self.kind == "real":
+            self.rows = self.rows or [None] * self.steps
+            return
+        x = (bits if binary else x.round().to(torch.int32)).reshape(take.sizes).permute(take.order)
         if not take.has_samples:
             x = x.unsqueeze(0)
         if not take.has_steps:
             x = x.unsqueeze(1)
-        x = x.reshape(x.shape[0], x.shape[1], -1)
+        x = x.reshape(x.shape[0], x.shape[1], -1).cpu().numpy()
+        data = np.packbits(x.view(np.uint8), axis=-1) if binary else x
         if self.rows is None:
             self.rows = [None] * self.steps
-        own = range(self.steps) if step is None else [step]
-        data = self._packed(x)
-        for i, t in enumerate(own):
+        for i, t in enumerate(range(self.steps) if step is None else [step]):
             self.rows[t] = data[:, i if take.has_steps else 0]
 
-    def _packed(self, x):
-        """Bits of zeros and ones; numbers otherwise."""
-        if x.dtype != torch.bool:
-            bits = x != 0
-            if not torch.equal(bits.to(x.dtype), x):
-                kind = kind_of_values(x)
-                if kind == "real":
-                    self.kind = "real"
-                elif self.kind != "real":
-                    low, high = range_of(kind)
-                    low2, high2 = range_of(self.kind)
-                    self.kind = ("levels", min(low, low2), max(high, high2))
-                return x.round().to(torch.int32).cpu().numpy() if self.kind != "real" else np.zeros(x.shape[:2] + (0,))
-            x = bits
-        return np.packbits(x.cpu().numpy().view(np.uint8), axis=-1)
+    def _widen(self, kind):
+        if "real" in (kind, self.kind):
+            self.kind = "real"
+        elif kind != self.kind:
+            (low, high), (low2, high2) = range_of(kind), range_of(self.kind)
+            self.kind = ("levels", min(low, low2), max(high, high2))
 
     def end_batch(self, samples):
+        if self.kind == "real":
+            self.rows, self.batches = None, []
+            return
         if self.rows is None or any(r is None for r in self.rows):
             first = next((r for r in self.rows or [] if r is not None), None)
             if first is None:
