@@ -20,5 +20,6 @@ int command_generate(const Arguments& arguments);
 int command_stream(const Arguments& arguments);
 int command_bench(const Arguments& arguments);
 int command_list(const Arguments& arguments);
+int command_report_bug(const Arguments& arguments);
 
 }  // namespace spikeloom

@@ -47,6 +47,8 @@ constexpr std::array kCommands = {
             command_stream},
     Command{"bench", "measure the engine on this machine beside its competitors", command_bench},
     Command{"list", "list models, presets, datasets, devices and energy schemes", command_list},
+    Command{"report-bug", "print what a bug report needs to say about program and machine",
+            command_report_bug},
 };
 
 void print_help() {
@@ -54,7 +56,8 @@ void print_help() {
       "spikeloom {}: runs spiking transformers event by event and prices what they do\n\n"
       "usage: spikeloom COMMAND [ARGUMENTS]\n\n",
       kVersion);
-  for (const Command& command : kCommands) fmt::print("  {:<8}  {}\n", command.name, command.about);
+  for (const Command& command : kCommands)
+    fmt::print("  {:<10}  {}\n", command.name, command.about);
   fmt::print(
       "\n  --help, --version; 'spikeloom COMMAND --help' explains a command\n\nexit codes: 0 ok, 1 "
       "run-time, 2 usage or config, 3 data or format, 4 capacity, 70 internal, 130 interrupted\n");
