@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Does ./demo still print what README.md says? Runs the demo's commands, compares line by line; then runs the h5py lines of
-docs/trace.md on its trace (skipped where h5py is missing).
+"""Does the program still print what README.md, docs/reading.md and docs/results.md show? Runs the commands of ./demo, compares
+line by line; then runs the h5py lines of docs/trace.md on its trace (skipped where h5py is missing).
 
 usage: readme.py PROGRAM SOURCE_DIR
 """
@@ -17,10 +17,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import checks  # noqa: E402
 
 program, source = sys.argv[1], pathlib.Path(sys.argv[2])
-readme = (source / "README.md").read_text()
-# The fenced block behind the sentence that names out/mnist/, and the text that is generated.
-shown = re.search(r"`out/mnist/`:\n\n```\n(.*?)```", readme, re.S).group(1).splitlines()
-text = re.search(r"whatever the machine, with\n\n```\n(.*?)```", readme, re.S).group(1)
+# Blocks of output, and the text that is generated.
+shown = {page: re.search(r"\n```\n(WINS.*?)```", (source / page).read_text(), re.S)[1].splitlines()
+         for page in ("README.md", "docs/reading.md")}
+results = (source / "docs/results.md").read_text()
+text = re.search(r"whatever the machine, with\n\n```\n(.*?)```", results, re.S).group(1)
 generate = re.search(r'"\$spikeloom" (generate.*?)\n\n', (source / "demo").read_text().replace("\\\n", " "), re.S).group(1)
 
 with tempfile.TemporaryDirectory() as folder:
@@ -28,9 +29,13 @@ with tempfile.TemporaryDirectory() as folder:
         return subprocess.run([program, *words], cwd=folder, text=True, stdout=subprocess.PIPE, check=True).stdout
     printed = run("run", str(source / "experiments/mnist.toml"), "--set", "output.dir=out/mnist")
     printed += run("inspect", "out/mnist/trace.h5", "--verify")
+    # The table of first lines: experiment and what its run prints.
+    claims = re.findall(r"^\| `(\w+)` \| ((?:WINS|LOSES|MIXED|TIES): .*?) \|$", results, re.M)
+    first = {name: run("run", str(source / f"experiments/{name}.toml"), "--set", f"output.dir=out/{name}").splitlines()[0]
+             for name, _ in claims}
     weights = [str(source / word) if word.startswith("experiments/") else word for word in shlex.split(generate)]
     if text not in run(*weights):
-        sys.exit("README.md shows a text that the demo's SpikeGPT does not write")
+        sys.exit("docs/results.md shows a text that the demo's SpikeGPT does not write")
     snippet = re.search(r"```python\n(.*?)```", (source / "docs/trace.md").read_text(), re.S).group(1)
     python = checks.python_with_h5py()
     rates = {}
@@ -47,8 +52,8 @@ with tempfile.TemporaryDirectory() as folder:
             sys.exit("docs/trace.md: its lines are more than ten or do not give the rates of the report")
 
 lines = set(printed.splitlines())
-missing = [line for line in shown if line.strip() != "[...]" and line not in lines]
-for line in missing:
-    print(f"README.md shows, the program does not print: {line}")
-print(f"{len(shown)} lines of README.md, {len(missing)} not printed")
-sys.exit(1 if missing or len(shown) < 10 else 0)
+faults = [f"{page} shows, the program does not print: {line}" for page, block in shown.items() for line in block if line not in lines]
+faults += [f"docs/results.md says of {name}: {line}" for name, line in claims if line not in first[name]]
+print("\n".join(faults))
+print(f"{sum(map(len, shown.values())) + len(claims)} lines of README.md and docs/, {len(faults)} not printed")
+sys.exit(1 if faults or min(map(len, shown.values())) < 10 or len(claims) != 4 else 0)
