@@ -2,7 +2,7 @@
 """Every fenced block of README.md and docs/ does what it says.
 
     ```sh      runs as printed (bash -e) in a folder of the page's own that holds what the page says a reader has (world.py)
-    ```text    right behind a block of sh: every line of it was printed ("[...]" stands for any)
+    ```text    right behind a block of sh or python: every line of it was printed ("[...]" stands for any)
     ```toml    "# name.toml" in its first line: is saved under that name. Complete experiments are read, other parts of one are read
                with what they lack (`spikeloom report-bug` reads every key and no data); chip files are tried by a later command
     ```python  runs, all blocks of a page in one interpreter; what imports a package that is not here is skipped, visibly
@@ -73,6 +73,7 @@ class Page:
                 self.toml(block)
             elif kind == "python":
                 self.run_python(block)
+                continue
             elif kind == "text" and adjacent and self.printed is not None:
                 self.compare(block)
             self.printed = None
@@ -119,6 +120,7 @@ class Page:
                        capture_output=True).returncode != 0]
         if missing:
             self.skips.append(f"{self.name}: {block.splitlines()[0]}: no {', '.join(missing)} here")
+            self.printed = None
             return
         if self.python is None:
             self.python = subprocess.Popen([sys.executable, "-c", INTERPRETER], cwd=self.folder, env=self.environment,

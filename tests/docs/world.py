@@ -77,6 +77,7 @@ PRELUDES = {
 
 # Page, what the block contains, why it does not run here.
 REASONS = [
+    ("docs/python.md", "", "tests/python/document_test.py runs it"),
     ("README.md", "git clone", "installs packages and builds everything: ./check and the workflow do"),
     ("docs/bench.md", "spikeloom bench", "measures for minutes: tests/e2e/bench.case has its options"),
     ("docs/library.md", "pkg-config", "needs an installed tree: tests/install compiles this example so"),
