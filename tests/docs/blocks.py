@@ -5,7 +5,7 @@
     ```text    right behind a block of sh or python: every line of it was printed ("[...]" stands for any)
     ```toml    "# name.toml" in its first line: is saved under that name. Complete experiments are read, other parts of one are read
                with what they lack (`spikeloom report-bug` reads every key and no data); chip files are tried by a later command
-    ```python  runs, all blocks of a page in one interpreter; what imports a package that is not here is skipped, visibly
+    ```python  "# name.py" in its first line: is saved under that name. Runs, all blocks of a page in one interpreter; what imports a package that is not here is skipped, visibly
 
 Blocks without a language are shown, not run; what cannot run here stands in world.py with its reason.
 
@@ -113,9 +113,12 @@ class Page:
             self.fault(f"{done.stderr.strip()}\nof\n{whole}")
 
     def run_python(self, block):
+        named = re.match(r"# (\w+\.py)\n", block)
+        if named:  # another block may import it
+            (self.folder / named[1]).write_text(block)
         missing = [name for name in sorted(set(re.findall(r"^\s*(?:import|from) (\w+)", block, re.M)) |
                                            set(re.findall(r"^import .*?, (\w+)", block, re.M)))
-                   if not (self.folder / f"{name}.py").exists() and subprocess.run(
+                   if subprocess.run(
                        [sys.executable, "-c", f"import {name}"], cwd=self.folder, env=self.environment,
                        capture_output=True).returncode != 0]
         if missing:

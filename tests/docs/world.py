@@ -15,6 +15,17 @@ def trained_network(folder, source):
     arrays = {f"{node}/{what}": golden[f"snntorch_original/{node}/{what}"] for node in "13" for what in "zv"}
     np.savez(folder / "pair.npz", input=golden["input"], output=golden["snntorch_original/output"], **arrays)
     np.save(folder / "frames.npy", np.stack([golden["input"], golden["input"][::-1]]))
+    try:
+        import snntorch
+        import torch
+    except ImportError:
+        return
+    layers = []
+    for at, beta in ((0, 0.9), (2, 0.85)):
+        weight, bias = (torch.from_numpy(golden[f"node/{at}/{name}"]) for name in ("weight", "bias"))
+        layers += [torch.nn.Linear(*weight.shape[::-1]), snntorch.Leaky(beta=beta * torch.ones(len(bias)), threshold=torch.ones(len(bias)))]
+        layers[-2].weight.data, layers[-2].bias.data = weight, bias
+    torch.save(torch.nn.Sequential(*layers).state_dict(), folder / "trained.pt")
 
 
 def source_tree(folder, source):
