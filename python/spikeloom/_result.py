@@ -4,7 +4,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import functools
-import html
 import json
 import os
 import pathlib
@@ -108,7 +107,7 @@ class Result:
         with (self._at() / "energy.csv").open(newline="", encoding="utf-8") as file:
             rows = [{key: _value(text) for key, text in row.items()} for row in csv.DictReader(file)]
         try:
-            import pandas
+            import pandas  # type: ignore[import-untyped]
         except ImportError:
             return rows
         return pandas.DataFrame(rows)
@@ -134,7 +133,7 @@ class Result:
         return list(self.files)
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.verdict)}</p>" + framed(self.page())
+        return framed(self.page())
 
     def __repr__(self) -> str:
         return f"<spikeloom.Result {self.done} of {self.size} {self.unit}s, signature {self.signature}: {self.verdict}>"

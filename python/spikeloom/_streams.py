@@ -6,7 +6,7 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +39,7 @@ class Generation(Iterator[str]):
 
 
 def _pieces(source: _core.Source, settings: _core.GenerateSettings, cancel: _core.CancelToken,
-            result: list[dict[str, Any]]) -> Iterator[str]:
+            result: list[dict[str, Any]]) -> Generator[str, None, None]:
     waiting: queue.Queue[Any] = queue.Queue(maxsize=16)
 
     def put(item: Any) -> None:
@@ -121,7 +121,7 @@ def stream(experiment: Experiment, frames: Iterable[Any] | str | os.PathLike[str
     they come, or a file (.wav, .npy, a recording of an event camera). `decide`: the probability that ends it."""
     path = _settings.path(frames) if isinstance(frames, (str, os.PathLike)) else ""
     feed = _core.Stream(experiment._source(), path, decide, _settings.cpu_options())
-    return _decisions(feed, None if path else iter(frames))
+    return _decisions(feed, None if isinstance(frames, (str, os.PathLike)) else iter(frames))
 
 
 def _decisions(feed: _core.Stream, frames: Iterator[Any] | None) -> Iterator[Decision]:

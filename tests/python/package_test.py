@@ -194,7 +194,7 @@ class Results(unittest.TestCase):
         self.assertEqual(rows[0]["samples"], 3)
         self.assertIsInstance(rows[0]["samples"], int)
         self.assertIn("<svg", result.page())
-        self.assertTrue(result._repr_html_().startswith("<p>"))
+        self.assertTrue(result._repr_html_().startswith("<iframe sandbox"))
         self.assertIn("&lt;svg", result._repr_html_())
         self.assertIn(result.signature, repr(result))
         no_trace = tiny(**{"trace.layers": "none"}).run(x)
