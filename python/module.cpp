@@ -32,17 +32,25 @@ namespace {
 
 using Words = std::vector<std::string>;
 
+// Names and lines may quote files, which are not always UTF-8.
+py::str text(const std::string& bytes) {
+  return py::reinterpret_steal<py::str>(
+      PyUnicode_DecodeUTF8(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "replace"));
+}
+
+py::list texts(const Words& words) {
+  py::list told;
+  for (const std::string& word : words) told.append(text(word));
+  return told;
+}
+
 // An exception of spikeloom/_errors.py.
 void raise(const Error& error) {
   const ErrorPlace& place = error.place();
   const py::object made =
       py::module_::import("spikeloom._errors")
-          .attr("made")(
-              static_cast<int>(error.code()),
-              py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(
-                  error.what(), static_cast<Py_ssize_t>(strlen(error.what())), "replace")),
-              py::bytes(place.file), place.line, place.column, py::bytes(place.key),
-              py::bytes(place.node));
+          .attr("made")(static_cast<int>(error.code()), text(error.what()), py::bytes(place.file),
+                        place.line, place.column, py::bytes(place.key), py::bytes(place.node));
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made.ptr())), made.ptr());
 }
 
@@ -174,8 +182,8 @@ py::dict run(const Source& source, const std::string& folder, bool resume, const
   const RunResult result = watch.during([&] { return run_experiment(experiment, options); });
   py::dict told;
   told["folder"] = result.folder.string();
-  told["files"] = result.files;
-  told["notes"] = result.notes;
+  told["files"] = texts(result.files);
+  told["notes"] = texts(result.notes);
   told["unit"] = result.unit;
   told["done"] = result.done;
   told["size"] = result.size;
@@ -262,11 +270,11 @@ py::dict price(const ChipSettings& settings, const py::object& progress) {
   pricing.observer = watch.observer();
   const PricedTrace priced = watch.during([&] { return price_trace(pricing); });
   py::dict told;
-  told["json"] = chip_json(priced.report);
-  told["csv"] = chip_csv(priced.report);
-  told["sweep"] = priced.report.runs.size() > 1 ? sweep_csv(priced.report) : std::string();
-  told["table"] = chip_table(priced.report, 99);
-  told["warnings"] = priced.warnings;
+  told["json"] = text(chip_json(priced.report));
+  told["csv"] = text(chip_csv(priced.report));
+  told["sweep"] = text(priced.report.runs.size() > 1 ? sweep_csv(priced.report) : "");
+  told["table"] = text(chip_table(priced.report, 99));
+  told["warnings"] = texts(priced.warnings);
   return told;
 }
 
@@ -285,33 +293,33 @@ class Trace {
   py::dict header() const {
     const TraceHeader& h = file_.header();
     py::dict told;
-    told["version"] = h.version;
-    told["generator"] = h.generator;
-    told["created"] = h.created;
-    told["run_id"] = h.run_id;
-    told["signature"] = h.signature;
+    told["version"] = text(h.version);
+    told["generator"] = text(h.generator);
+    told["created"] = text(h.created);
+    told["run_id"] = text(h.run_id);
+    told["signature"] = text(h.signature);
     told["complete"] = h.complete;
     told["partial"] = file_.is_partial();
-    told["warning"] = file_.warning();
+    told["warning"] = text(file_.warning());
     return told;
   }
   py::list populations() const {
     py::list told;
     for (const TracePopulation& p : file_.populations()) {
       py::dict row;
-      row["name"] = p.name;
-      row["layer"] = p.layer;
+      row["name"] = text(p.name);
+      row["layer"] = text(p.layer);
       row["shape"] = p.shape;
       row["axes"] = p.axes;
       row["neurons"] = p.neurons;
       row["low"] = p.levels.low;
       row["high"] = p.levels.high;
       row["rows"] = p.rows;
-      row["neuron_model"] = p.neuron_model;
+      row["neuron_model"] = text(p.neuron_model);
       row["threshold"] = p.threshold;
       row["dt_ms"] = p.dt_ms;
       row["events"] = p.events;
-      row["fault"] = p.fault;
+      row["fault"] = text(p.fault);
       told.append(row);
     }
     return told;
@@ -449,13 +457,13 @@ class Stream {
   int64_t look_ahead() const { return decisions_->look_ahead(); }
   int64_t frames() const { return decisions_->frames(); }
   const Shape& frame_shape() const { return decisions_->frame_shape(); }
-  Words notes() const {
+  py::list notes() const {
     Words notes = input_.network.notes;
     if (input_.notes && decisions_->frames() > 0) {
       const Words more = input_.notes();
       notes.insert(notes.end(), more.begin(), more.end());
     }
-    return notes;
+    return texts(notes);
   }
 
  private:
@@ -515,8 +523,8 @@ std::string generate_text(const Source& source, const GenerateSettings& s, const
     const py::gil_scoped_acquire gil;
     watch.guarded([&] { made(py::bytes(bytes)); });
   };
-  const GeneratedText text = watch.during([&] { return generate(request); });
-  return to_json(text, request.sampling.seed).dump();
+  const GeneratedText made_text = watch.during([&] { return generate(request); });
+  return to_json(made_text, request.sampling.seed).dump();
 }
 
 template <class T, class Value>
@@ -577,18 +585,18 @@ PYBIND11_MODULE(_core, module) {
   settings(chip, "steps", &ChipSettings::steps);
   settings(chip, "threads", &ChipSettings::threads);
   settings(chip, "dt", &ChipSettings::dt);
-  py::class_<GenerateSettings> text(module, "GenerateSettings");
-  text.def(py::init<>());
-  settings(text, "weights", &GenerateSettings::weights);
-  settings(text, "vocab", &GenerateSettings::vocab);
-  settings(text, "state", &GenerateSettings::state);
-  settings(text, "prompt", &GenerateSettings::prompt);
-  settings(text, "ids", &GenerateSettings::ids);
-  settings(text, "tokens", &GenerateSettings::tokens);
-  settings(text, "temperature", &GenerateSettings::temperature);
-  settings(text, "top_p", &GenerateSettings::top_p);
-  settings(text, "top_p_newline", &GenerateSettings::top_p_newline);
-  settings(text, "seed", &GenerateSettings::seed);
+  py::class_<GenerateSettings> generation(module, "GenerateSettings");
+  generation.def(py::init<>());
+  settings(generation, "weights", &GenerateSettings::weights);
+  settings(generation, "vocab", &GenerateSettings::vocab);
+  settings(generation, "state", &GenerateSettings::state);
+  settings(generation, "prompt", &GenerateSettings::prompt);
+  settings(generation, "ids", &GenerateSettings::ids);
+  settings(generation, "tokens", &GenerateSettings::tokens);
+  settings(generation, "temperature", &GenerateSettings::temperature);
+  settings(generation, "top_p", &GenerateSettings::top_p);
+  settings(generation, "top_p_newline", &GenerateSettings::top_p_newline);
+  settings(generation, "seed", &GenerateSettings::seed);
   py::class_<Trace>(module, "Trace")
       .def(py::init<const std::string&>())
       .def("header", &Trace::header)

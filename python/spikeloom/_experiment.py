@@ -59,6 +59,9 @@ class Experiment:
         behind the sample it is at."""
         if progress is not None and not callable(progress):
             raise UsageError("progress: a function of stage, done, total and note is called")
+        if labels is not None and x is None:
+            raise UsageError("labels belong to an array x; those of a data set are a file, dataset.labels",
+                             key="dataset.labels")
         source = self._source({**settings, **({} if out is None else {"output.dir": _settings.path(out)})}, x, labels)
         folder = None if source.says("output.dir") else _settings.TemporaryFolder()
         cancel = cancel or _core.CancelToken()

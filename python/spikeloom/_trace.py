@@ -104,6 +104,9 @@ class Trace(Mapping[str, Spikes]):
             raise KeyError(name)
         return Spikes(self, told)
 
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._populations)
 

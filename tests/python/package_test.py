@@ -235,6 +235,8 @@ class Results(unittest.TestCase):
         with self.assertRaises(sl.UsageError) as caught:
             result.spikes["no_such"]
         self.assertIn("no_such", str(caught.exception))
+        self.assertEqual(result.spikes.get("no_such", 3), 3)
+        self.assertNotIn("no_such", result.spikes)
         self.assertEqual(list(result.spikes.samples["index"]), [0, 1, 2])
 
     def test_spikes_against_h5py(self):
@@ -303,6 +305,7 @@ class Errors(unittest.TestCase):
         self.raised(sl.UsageError, sl.Experiment, {3: 4})
         self.raised(sl.UsageError, sl.Experiment)
         self.raised(sl.UsageError, tiny().run, images(), **{"run.thread": 1})
+        self.raised(sl.UsageError, tiny(**{"dataset.kind": "npy", "dataset.path": "x.npy"}).run, labels=[1])
         self.assertRaises(TypeError, sl.Experiment, 3, 4)
 
     def test_data(self):
