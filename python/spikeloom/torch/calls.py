@@ -155,8 +155,20 @@ class Tracer(TorchFunctionMode):
             self.calls, self.script = [], []
 
     def end(self):
-        if self.counter is None and self.at != len(self.script):
+        if self.counter is None and self._find(None) != len(self.script):
             self._another_way("the end")
+
+    def _find(self, name):
+        """In a later pass: the row of the script that a call is. What touches no value of the network (states that
+        are made or cleared) may come and go: rows without calls are passed over."""
+        at = self.at
+        while at < len(self.script):
+            if self.script[at][0] == name:
+                return at
+            if self.script[at][1]:
+                break
+            at += 1
+        return at if name is None else None
 
     @contextlib.contextmanager
     def unseen(self):
@@ -181,15 +193,19 @@ class Tracer(TorchFunctionMode):
         self.script.append(("input " + name, [call.index]))
 
     def _another_way(self, what):
-        known = self.script[self.at][0] if self.at < len(self.script) else "the end"
+        rows = [row[0] for row in self.script[self.at:] if row[1]]
+        known = rows[0] if rows else "the end"
         raise RuntimeError(f"the network took another way than in the first pass: {what} in place of {known}, in "
                            f"'{self.paths[-1]}'; a network whose calls depend on its data cannot be recorded")
 
-    def _replay(self, name, given, out):
+    def _replay(self, name, given, out, strict=True):
         """In a later pass: hands on what is wanted of the call that this one is."""
-        if self.at >= len(self.script) or self.script[self.at][0] != name:
+        at = self._find(name)
+        if at is None and (strict or name in PRODUCTS):
             self._another_way(name)
-        outs = None
+        if at is None:
+            return
+        self.at, outs = at, None
         for j, index in enumerate(self.script[self.at][1]):
             for place, receive in self.wanted.get(index, ()):
                 if place is not None:
@@ -258,7 +274,7 @@ class Tracer(TorchFunctionMode):
         if self.counter is None:
             out = func(*args, **kwargs)
             given = lambda: tensors_in(args) + tensors_in(kwargs.values())  # noqa: E731
-            self._replay(name, given, out)
+            self._replay(name, given, out, False)
             return out
         given = tensors_in(args) + tensors_in(kwargs.values())
         tags = [tag_of(t) for t in given]
