@@ -34,6 +34,11 @@ def program(*words, code=0):
     return done.stdout
 
 
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
 def save(name, array):
     with open(name, "wb") as file:  # under that very name
         np.save(file, array)
@@ -498,11 +503,21 @@ class Running(unittest.TestCase):
             again = tiny(**{"dataset.limit": done}).run(images(4000, 32))
             self.assertEqual(again.signature, report["signature"])
 
-    def test_runs_leak_nothing(self):
-        def resident():
-            with open("/proc/self/statm") as file:
-                return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+    def test_arrays_are_not_copied(self):
+        """Memory does not grow by what the array takes, in either order."""
+        for make in (np.ascontiguousarray, np.asfortranarray):
+            x = make(np.ones((20000, 1, 32, 32), np.float32))  # 82 MB
+            net = tiny(**{"dataset.limit": 2})
+            net.run(x[:2])
+            with open("/proc/self/clear_refs", "w") as file:
+                file.write("5")  # the peak starts anew
+            before = resident()
+            net.run(x)
+            with open("/proc/self/status") as file:
+                peak = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+            self.assertLess(peak - before, 40e6)
 
+    def test_runs_leak_nothing(self):
         net = sl.Experiment(model={"family": "lmuformer", "preset": "psmnist", "dim": 4, "memory_size": 4, "seq_len": 4,
                                    "num_classes": 2}, **{"run.threads": 1})
         x = np.random.default_rng(0).random((1, 4, 1), dtype=np.float32)
