@@ -16,6 +16,7 @@
 #include "core/io/hdf5/foreign_file.hpp"
 #include "core/parallel.hpp"
 #include "models/families.hpp"
+#include "run/count_recording.hpp"
 #include "run/decision_stream.hpp"
 #include "run/frame_input.hpp"
 #include "run/generate.hpp"
@@ -169,6 +170,18 @@ CpuOptions cpu_options(const Words& words) {
   return {words.at(0), words.at(1), words.at(2), words.at(3)};
 }
 
+py::dict told_of(const RunResult& result) {
+  py::dict told;
+  told["folder"] = result.folder.string();
+  told["files"] = texts(result.files);
+  told["notes"] = texts(result.notes);
+  told["unit"] = result.unit;
+  told["done"] = result.done;
+  told["size"] = result.size;
+  told["cancelled"] = result.cancelled;
+  return told;
+}
+
 py::dict run(const Source& source, const std::string& folder, bool resume, const Words& cpu,
              const py::object& progress, const CancelToken& cancel) {
   const Experiment experiment = source.experiment();
@@ -179,16 +192,33 @@ py::dict run(const Source& source, const std::string& folder, bool resume, const
   options.cpu = cpu_options(cpu);
   options.observer = watch.observer();
   options.cancel = cancel;
-  const RunResult result = watch.during([&] { return run_experiment(experiment, options); });
-  py::dict told;
-  told["folder"] = result.folder.string();
-  told["files"] = texts(result.files);
-  told["notes"] = texts(result.notes);
-  told["unit"] = result.unit;
-  told["done"] = result.done;
-  told["size"] = result.size;
-  told["cancelled"] = result.cancelled;
-  return told;
+  return told_of(watch.during([&] { return run_experiment(experiment, options); }));
+}
+
+// A trace, or a network and its spikes, that were recorded before.
+py::dict count(const std::string& trace, const std::string& network, const std::string& spikes,
+               const std::string& out, const std::string& chip, bool host,
+               const std::optional<std::string>& trained, int threads, const py::object& progress,
+               const CancelToken& cancel) {
+  RecordingCount job;
+  if (network.empty()) {
+    job.trace = trace_in(trace);
+  } else {
+    job.recording = RecordingFiles{{network}, spikes, {}, 0, 0};
+  }
+  job.out = out;
+  if (!chip.empty()) {
+    job.chip.emplace();
+    job.chip->name = chip;
+    job.chip->host = host;
+  }
+  job.weights_trained = trained.has_value();
+  job.weights_text = trained.value_or("");
+  job.threads = threads > 0 ? threads : available_threads();
+  job.cancel = cancel;
+  Watch watch(cancel, progress);
+  job.observer = watch.observer();
+  return told_of(watch.during([&] { return count_recording(job); }));
 }
 
 struct ChipSettings {
@@ -617,6 +647,7 @@ PYBIND11_MODULE(_core, module) {
       .def_property_readonly("frames", &Stream::frames)
       .def_property_readonly("frame_shape", &Stream::frame_shape);
   module.def("run", &run);
+  module.def("count", &count);
   module.def("price", &price);
   module.def("generate", &generate_text);
   module.def("write_page", &write_inspect_page, py::call_guard<py::gil_scoped_release>());

@@ -347,7 +347,9 @@ RunResult count_recording(const RecordingCount& given) {
   reports.write(result.report, job.recording ? job.out / "trace.h5" : job.trace);
   result.folder = job.out;
   result.files = ReportFiles::names(job.chip.has_value());
-  if (job.recording) result.files.emplace_back("trace.h5");
+  std::error_code apart;
+  if (job.recording || fs::equivalent(job.trace, job.out / "trace.h5", apart))
+    result.files.emplace_back("trace.h5");
   result.done = result.size = samples;
   return result;
 }

@@ -11,6 +11,7 @@ import os as _os
 from . import _core, _program
 from ._chip import ChipResult, replay
 from ._core import CancelToken
+from ._count import count
 from ._errors import CapacityError, DataError, Error, InternalError, Interrupted, RunError, UsageError
 from ._experiment import Experiment, from_nir, load
 from ._result import Result
@@ -21,9 +22,23 @@ from ._trace import open_trace as open  # noqa: A004
 __version__ = _core.version
 __all__ = [
     "CancelToken", "CapacityError", "ChipResult", "DataError", "Decision", "Error", "Experiment", "Generation",
-    "InternalError", "Interrupted", "Result", "RunError", "Spikes", "Trace", "UsageError", "from_nir", "generate", "load",
-    "open", "replay", "stream",
+    "InternalError", "Interrupted", "Result", "RunError", "Spikes", "Trace", "UsageError", "count", "from_nir", "generate",
+    "load", "open", "replay", "stream",
 ]
+# Of PyTorch, which is loaded when they are asked for: docs/record.md.
+_OF_TORCH = ("record", "Recording", "from_torch", "NotConvertible")
+
+
+def __getattr__(name: str) -> object:
+    if name not in _OF_TORCH:
+        raise AttributeError(f"module 'spikeloom' has no attribute {name!r}")
+    from . import torch as _torch
+    return getattr(_torch, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_OF_TORCH])
+
 
 for _kind in (Error, RunError, UsageError, DataError, CapacityError, InternalError, Interrupted):
     _kind.__module__ = "spikeloom"

@@ -52,6 +52,17 @@ class Recording:
             planes.append(values < 0)
         return np.packbits(np.concatenate(planes, 1).astype(np.uint8), axis=1, bitorder="little")
 
+    def count(self, out=None, **settings):
+        """The reports of a run of these spikes, a spikeloom.Result: `settings` as of spikeloom.count. The files, trace.h5
+        among them, lie in `out`, else in a temporary folder that is there as long as the result."""
+        import spikeloom
+        kept = spikeloom._settings.TemporaryFolder() if out is None else None
+        files = self.save(kept.name if kept else out)
+        named = {"trace": files[0]} if len(files) == 1 else {"network": files[0], "spikes": files[1]}
+        result = spikeloom.count(**named, out=files[0].parent, **settings)
+        result._temporary = kept
+        return result
+
     def save(self, folder):
         """Writes trace.h5, or where h5py is missing network.json and spikes.npz; returns the files."""
         folder = Path(folder)
