@@ -88,7 +88,7 @@ def rows_of(graph: dict[str, Any]) -> tuple[list[int], list[dict[str, Any]], set
 def from_torch(model: Any, example: Any, neurons: Any = None, *, steps: int | None = None, each_step: bool = False,
                events: bool | None = None, reset: Any = None, folder: str | os.PathLike[str] | None = None) -> Any:
     """The experiment that is `model` exactly: event-driven, on any data set and chip. Arguments as of `record`; `example`,
-    a batch, shows how the network goes. Its weights lie in `folder`, else in a temporary one.
+    a batch, shows how the network goes. What reads vectors runs on [samples, steps, ...]. Its weights lie in `folder`, else in a temporary one.
 
     Every spike of the example is compared with the model's; the first that differs is told. Raises NotConvertible, which
     names the module, for what has no exact counterpart."""
@@ -106,7 +106,7 @@ def from_torch(model: Any, example: Any, neurons: Any = None, *, steps: int | No
     op = recording.graph["nodes"][0]["op"]
     tables = {"model": {"family": "layers", "input": shape}, "layer": rows,
               "weights": {"path": os.path.join(where, "weights.npz")}}
-    if op["repeated"]:
+    if op["repeated"] and len(shape) > 1:
         tables["model"]["time_steps"] = recording.steps
     if op.get("events"):
         tables["dataset"] = {"events": True}
@@ -119,9 +119,9 @@ def from_torch(model: Any, example: Any, neurons: Any = None, *, steps: int | No
 def _frames(recording, example, repeated, each_step):
     x = example[0] if isinstance(example, (tuple, list)) else example
     x = x.detach().cpu().float().numpy()
-    if repeated:
-        return x
     steps = recording.steps
+    if repeated:  # images are; of vectors there is one for each step
+        return x if x.ndim > 2 else np.repeat(x[:, None], steps, 1)
     if each_step or x.shape[0] == steps and x.shape[1:2] == (recording.samples,):
         return np.moveaxis(x, 0, 1)  # [samples, steps, ...]
     return x.reshape(recording.samples, steps, *x.shape[1:]) if x.shape[0] == recording.samples * steps else x
