@@ -116,8 +116,8 @@ class Page:
         named = re.match(r"# (\w+\.py)\n", block)
         if named:  # another block may import it
             (self.folder / named[1]).write_text(block)
-        missing = [name for name in sorted(set(re.findall(r"^\s*(?:import|from) (\w+)", block, re.M)) |
-                                           set(re.findall(r"^import .*?, (\w+)", block, re.M)))
+        missing = [name for name in sorted(set(re.findall(r"^\s*(?:import|from) ([\w.]+)", block, re.M)) |
+                                           set(re.findall(r"^import .*?, ([\w.]+)", block, re.M)))
                    if subprocess.run(
                        [sys.executable, "-c", f"import {name}"], cwd=self.folder, env=self.environment,
                        capture_output=True).returncode != 0]

@@ -165,6 +165,7 @@ def check_operators(root, texts, faults):
 
 
 def check_links(root, path, text, faults):
+    text = re.sub(r"^(```+).*?^\1$", "", text, flags=re.M | re.S)  # code
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if re.match(r"[a-z]+:", target):
             continue
