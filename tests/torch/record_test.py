@@ -321,6 +321,30 @@ def nothing_is_dropped():
     assert any("cumsum" in w for w in report["warnings"])
 
 
+class Whole(nn.Module):
+    """Functions that hide their layers, and parts of tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif, self.out = nn.Linear(8, 8), IF(.1), nn.Linear(6, 3)
+        self.mha, self.lstm = nn.MultiheadAttention(8, 2, batch_first=True), nn.LSTM(8, 6, batch_first=True)
+
+    def forward(self, x):
+        z = self.lif(self.fc(x))
+        y, _ = self.mha(z, z, z)
+        y, _ = self.lstm(y)
+        a, b = self.out(y).split([1, 2], -1)
+        return torch.cat([a, b], -1)
+
+
+def hidden_products_are_measured():
+    _, report, layers = check(Whole(), [torch.rand(2, 5, 8)], [IF], steps=3)
+    hidden = {name: row for name, row in layers.items() if row["op"].startswith("recorded")}
+    each = 5 * 8 * 24 + 2 * 2 * 5 * 5 * 4 + 5 * 64, 5 * (8 + 6) * 24
+    assert sorted(row["real_macs"] for row in hidden.values()) == sorted(2 * 3 * n for n in each)
+    assert sum("all taken as MACs" in w for w in report["warnings"]) == 2
+
+
 def another_way_is_refused():
     class Branches(nn.Module):
         def __init__(self):
@@ -447,7 +471,8 @@ def sinabs_squeezed():
 
 
 TESTS = [hand_written_conv, one_sample_first, frames_of_events, residual_of_spikes, attention_as_it_is_written,
-         attention_keys_first, recurrent_loop, several_spikes_a_step, nothing_is_dropped, another_way_is_refused,
+         attention_keys_first, recurrent_loop, several_spikes_a_step, nothing_is_dropped, hidden_products_are_measured,
+         another_way_is_refused,
          model_is_left_as_it_was, without_h5py, lines_of_the_docs, spikingjelly_conv, snntorch_recurrent, norse_cells, sinabs_squeezed]
 
 
