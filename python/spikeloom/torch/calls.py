@@ -100,6 +100,14 @@ class MacCounter(TorchDispatchMode):
                 weight, transposed = args[1], len(args) > 6 and args[6]
                 taps = weight[0].numel()
                 self.macs += (args[0] if transposed else out).numel() * taps
+            elif name.startswith("_scaled_dot_product"):
+                q, k, v = args[:3]
+                self.macs += q.numel() // q.shape[-1] * k.shape[-2] * (q.shape[-1] + v.shape[-1])
+            elif name == "_native_multi_head_attention":
+                (samples, queries, width), keys = args[0].shape, args[1].shape[1]
+                self.macs += samples * (2 * width * width * (queries + keys) + 2 * queries * keys * width)
+            elif name == "mkldnn_rnn_layer":
+                self.macs += args[0].shape[0] * args[0].shape[1] * (args[1].numel() + args[2].numel())
         return out
 
 
