@@ -437,7 +437,7 @@ class Running(unittest.TestCase):
         took = time.monotonic() - begin
         stop.set()
         thread.join()
-        self.assertGreater(count[0], took / 0.05)
+        self.assertGreater(count[0], took / 0.2)
 
     def test_other_processes(self):
         """A child that was forked behind a run runs as well; one that ends while a daemon thread runs ends in order."""
@@ -495,7 +495,7 @@ class Running(unittest.TestCase):
             begin = time.monotonic()
             rest, errors = child.communicate(timeout=120)
             self.assertEqual((child.returncode, rest.splitlines()[-1]), (9, "interrupted"), errors)
-            self.assertLess(time.monotonic() - begin, 20)
+            self.assertLess(time.monotonic() - begin, 60)
             report = json.loads(pathlib.Path("out/report.json").read_text())
             done = report["run"]["samples"]
             self.assertTrue(0 < done < 4000)
