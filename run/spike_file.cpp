@@ -28,7 +28,7 @@ using hdf5::ValueKind;
 SpikeFile from_npz(const std::filesystem::path& path) {
   SpikeFile file;
   std::vector<std::string> left_out;
-  const Weights arrays = load_npz(path, &left_out);
+  Weights arrays = load_npz(path, &left_out);
   if (!left_out.empty())
     refuse_file(fmt::format("{}: population {} is no array of numbers", printable(path.string()),
                             printable(left_out[0], 60)));
@@ -40,6 +40,7 @@ SpikeFile from_npz(const std::filesystem::path& path) {
       refuse_file(fmt::format("{}: population {} is {}, not [steps, neurons]",
                               printable(path.string()), printable(name, 60),
                               to_string(spikes.grid.shape())));
+    arrays.erase(name);
     file.populations.push_back(std::move(spikes));
   }
   return file;
@@ -51,6 +52,7 @@ SpikeFile from_trace(const std::filesystem::path& path) {
     refuse_file(path.string() + ": holds a selection of the steps; a chip needs all of them");
   SpikeFile file;
   int64_t steps = 0;
+  int64_t left = most_spikes_of(static_cast<int64_t>(std::filesystem::file_size(path)));
   for (const TraceSample& sample : trace.samples()) {
     file.sample_steps.push_back(sample.steps);
     steps += sample.steps;
@@ -76,6 +78,9 @@ SpikeFile from_trace(const std::filesystem::path& path) {
         for_each_level(
             trace.bits(p, row), population.neurons, population.levels,
             [&](int64_t neuron, int64_t level) {
+              if (left-- == 0)
+                refuse_file(printable(path.string()) +
+                            ": more spikes than a file of its size holds");
               spikes.events.push_back({static_cast<int64_t>(s), neuron, static_cast<double>(t),
                                        static_cast<double>(level)});
             });
@@ -313,6 +318,11 @@ bool starts_as_zip(const std::filesystem::path& path) {
 
 }  // namespace
 
+int64_t most_spikes_of(int64_t bytes) noexcept {
+  constexpr int64_t kFree = 3'000'000, kOfByte = 4;
+  return std::max(kFree, std::min(bytes, INT64_MAX / kOfByte) * kOfByte);
+}
+
 SpikeFile load_spike_file(const std::filesystem::path& path) {
   SpikeFile file;
   if (starts_as_zip(path)) {
@@ -327,6 +337,7 @@ SpikeFile load_spike_file(const std::filesystem::path& path) {
     if (file.path.empty()) file = from_trace(path);
   }
   file.path = path;
+  file.bytes = static_cast<int64_t>(std::filesystem::file_size(path));
   return file;
 }
 

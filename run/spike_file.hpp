@@ -34,6 +34,7 @@ struct FileSpikes {
 
 struct SpikeFile {
   std::filesystem::path path;
+  int64_t bytes = 0;                  // of the file
   std::optional<double> dt;           // s, where the file tells
   std::vector<int64_t> sample_steps;  // where the file tells; else one length for all
   int64_t samples = 1;                // of event lists
@@ -42,6 +43,10 @@ struct SpikeFile {
 
 // Throws Error(kData) naming file and population.
 SpikeFile load_spike_file(const std::filesystem::path& path);
+
+// Spikes that a file of so many bytes may hold: 3 million, or 4 for each byte. Packed ones take at
+// least a third of a byte each where they fall at random; here, up to 64.
+int64_t most_spikes_of(int64_t bytes) noexcept;
 
 // A population of the network that spikes are wanted of.
 struct WantedSpikes {
@@ -58,7 +63,7 @@ struct WantedSpikes {
 //
 // Throws Error(kData) naming file and population: unknown ones, another shape, neurons that are not
 // there, times below 0 or between two steps, values that are no levels, samples of different
-// lengths; Error(kUsage) where dt is needed and 0, or steps given that the file tells.
+// lengths, more spikes or steps than a file of its size may make; Error(kUsage) where dt is needed and 0, or steps given that the file tells.
 SpikeRecord record_of(const SpikeFile& file, std::span<const WantedSpikes> wanted, double dt,
                       int64_t steps);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "core/error.hpp"
@@ -13,6 +14,8 @@ namespace {
 
 constexpr int64_t kMostSteps = int64_t{1} << 24;  // of a sample, as in a trace
 constexpr double kOffGrid = 1e-3;                 // of a step
+constexpr int64_t kConverted = 1 << 16;           // values at once
+constexpr int64_t kStepsOfByte = 16;              // of all populations, each takes a place
 
 // Names as other programs write them.
 std::string plain_name(std::string name) {
@@ -183,6 +186,11 @@ class RecordBuilder {
     }
     if (start > kMostSteps)
       refuse_spikes(fmt::format("{}: {} steps in all samples, at most 2^24", where(), start));
+    const int64_t populations = std::ssize(wanted_);
+    if (start > std::max(kMostSteps, file_.bytes * kStepsOfByte) / populations)
+      refuse_spikes(fmt::format(
+          "{}: {} steps of {} populations, at most 2^24 in all or {} for each byte of the file",
+          where(), start, populations, kStepsOfByte));
   }
 
   // Events beside arrays.
@@ -218,18 +226,40 @@ class RecordBuilder {
                               range == LevelRange() ? "0 and 1" : range_text(range)));
   }
 
-  std::vector<Placed> placed_grid(size_t i) const {
-    const FileSpikes& spikes = *found_[i];
-    const int64_t neurons = element_count(wanted_[i].shape);
-    const Tensor values = to_f32(spikes.grid);
-    std::vector<Placed> placed;
-    for (int64_t at = 0; at < values.size(); ++at) {
-      const auto level = static_cast<double>(values.f32()[static_cast<size_t>(at)]);
-      if (level == 0) continue;
-      placed.push_back({at / neurons, place_of(wanted_[i], spikes.last_first, at % neurons),
-                        static_cast<double>(level_of(i, level))});
+  // An array has the order of a record, but for the neurons of a step.
+  SpikeRecord::Population read_grid(size_t i) const {
+    const Tensor& grid = found_[i]->grid;
+    const int64_t neurons = element_count(wanted_[i].shape), steps = record_.steps();
+    const int64_t several = std::max<int64_t>(1, kConverted / neurons);
+    const int64_t step_bytes = neurons * size_of(grid.dtype());
+    SpikeRecord::Population out;
+    for (int64_t first = 0; first < steps; first += several) {
+      const int64_t count = std::min(several, steps - first);
+      Tensor part({count, neurons}, grid.dtype());
+      std::memcpy(part.data(), grid.data() + first * step_bytes,
+                  static_cast<size_t>(count * step_bytes));
+      const Tensor values = to_f32(part);
+      for (int64_t step = 0; step < count; ++step)
+        add_step(
+            i,
+            values.f32().subspan(static_cast<size_t>(step * neurons), static_cast<size_t>(neurons)),
+            out);
     }
-    return placed;
+    return out;
+  }
+
+  void add_step(size_t i, std::span<const float> values, SpikeRecord::Population& out) const {
+    const auto before = static_cast<std::ptrdiff_t>(out.events.size());
+    for (size_t n = 0; n < values.size(); ++n) {
+      if (values[n] == 0) continue;
+      if (std::ssize(out.events) == most_spikes_of(file_.bytes))
+        refuse_spikes(title(*found_[i]) + " has more spikes than a file of its size holds");
+      out.events.push_back({place_of(wanted_[i], found_[i]->last_first, static_cast<int64_t>(n)),
+                            level_of(i, static_cast<double>(values[n]))});
+    }
+    std::sort(out.events.begin() + before, out.events.end(),
+              [](const auto& a, const auto& b) { return a.neuron < b.neuron; });
+    out.first.push_back(std::ssize(out.events));
   }
 
   std::vector<Placed> placed_events(size_t i) const {
@@ -255,7 +285,8 @@ class RecordBuilder {
   }
 
   SpikeRecord::Population read(size_t i) const {
-    std::vector<Placed> placed = is_array(*found_[i]) ? placed_grid(i) : placed_events(i);
+    if (is_array(*found_[i])) return read_grid(i);
+    std::vector<Placed> placed = placed_events(i);
     std::stable_sort(placed.begin(), placed.end(), [](const Placed& a, const Placed& b) {
       return std::pair(a.step, a.neuron) < std::pair(b.step, b.neuron);
     });

@@ -161,6 +161,23 @@ std::vector<std::string> missing_populations(const LoweredNetwork& lowered,
   return missing;
 }
 
+namespace {
+
+// A few events may stand for more packets than there is memory for.
+void refuse_packets(const ChipPopulation& population, const SpikeRecord::Population& record) {
+  constexpr int64_t kFree = int64_t{1} << 26, kOfEvent = 64;
+  int64_t packets = 0;
+  const int64_t most = std::max(kFree, kOfEvent * std::ssize(record.events));
+  for (const SpikeRecord::Event& event : record.events) {
+    packets += population.packets_of(event.level);
+    if (packets > most)
+      throw Error(ErrorCode::kCapacity, "levels of " + population.name +
+                                            " are more than 2^26 packets, and 64 for each of them");
+  }
+}
+
+}  // namespace
+
 ChipSpikes spikes_of(const LoweredNetwork& lowered, const SpikeRecord& record, int64_t samples) {
   const auto all = static_cast<int64_t>(record.sample_steps.size());
   if (samples < 1 || samples > all) {
@@ -178,6 +195,7 @@ ChipSpikes spikes_of(const LoweredNetwork& lowered, const SpikeRecord& record, i
     if (lowered.sources[p] == SpikeSource::kFirstStep) fill_first_steps(population, spikes, out);
     const auto found = record.populations.find(population.name);
     if (lowered.sources[p] != SpikeSource::kTrace || found == record.populations.end()) continue;
+    refuse_packets(population, found->second);
     out.first.push_back(0);
     for (int64_t step = 0; step < spikes.steps; ++step) {
       const auto s = static_cast<size_t>(step);

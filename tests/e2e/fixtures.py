@@ -465,6 +465,22 @@ def make_spikes_npz(path, archive, prefix, *words):
             os.remove(path + ".part")
 
 
+def make_constant_npz(path, name, dtype, value, padding, *shape):
+    """constant_npz NAME TYPE VALUE PADDING EXTENT...: an array whose bytes are all VALUE, packed, behind so many bytes that are nothing."""
+    extents = tuple(int(extent) for extent in shape)
+    header = repr({"descr": dtype, "fortran_order": False, "shape": extents})
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    left = math.prod(extents) * int(dtype[-1])
+    with open(path, "wb") as file:
+        file.write(b"PK\x03\x04" + random.Random(1).randbytes(int(padding)))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as stored, stored.open(name + ".npy", "w") as file:
+        file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode())
+        while left > 0:
+            part = min(left, 1 << 20)
+            file.write(bytes([int(value)]) * part)
+            left -= part
+
+
 def make_other_spikes(path, how, *options):
     """other_spikes HOW ARGUMENT...: spikes or networks in HDF5 as other programs keep them, see write_spikes.py (needs h5py)."""
     import checks  # which imports this file
