@@ -22,7 +22,7 @@ namespace spikeloom {
 namespace {
 
 // What stands behind `key` and a separator in the first line of a file that begins with it.
-std::string line_of(const char* file, std::string_view key) {
+std::string first_value_of(const char* file, std::string_view key) {
   std::ifstream lines(file);
   for (std::string line; std::getline(lines, line);) {
     if (!line.starts_with(key)) continue;
@@ -37,8 +37,8 @@ std::string line_of(const char* file, std::string_view key) {
 std::string system_text() {
   utsname system{};
   if (uname(&system) != 0) return "unknown";
-  return fmt::format("{} {}, {} {}", line_of("/etc/os-release", "PRETTY_NAME"), system.machine,
-                     system.sysname, system.release);
+  return fmt::format("{} {}, {} {}", first_value_of("/etc/os-release", "PRETTY_NAME"),
+                     system.machine, system.sysname, system.release);
 }
 
 std::string processors_text() {
@@ -46,7 +46,7 @@ std::string processors_text() {
   CPU_ZERO(&allowed);
   const bool known = sched_getaffinity(0, sizeof(allowed), &allowed) == 0;
   return fmt::format("{}, {} processors allowed, SHA-256 {}",
-                     line_of("/proc/cpuinfo", "model name"), known ? CPU_COUNT(&allowed) : 0,
+                     first_value_of("/proc/cpuinfo", "model name"), known ? CPU_COUNT(&allowed) : 0,
                      sha256_instructions());
 }
 
