@@ -83,7 +83,7 @@ class Page:
 
     def shell(self, block):
         done = subprocess.run(["bash", "-e", "-c", block], cwd=self.folder, env=self.environment, text=True, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
         self.ran += 1
         self.printed = done.stdout
         if done.returncode != 0:
