@@ -22,7 +22,7 @@ def rules_of_chips():
              "kStepMean": "read out", "kParts": "nothing to do", "kMoved": "nothing to do", "kSynapses": "synapses",
              "kProducts": "attention units", "kAttention": "attention units"}
     roles = {}
-    for name, body in re.findall(r"ChipRule operator\(\)\(const (\w+)&.*?\) const \{(.*?)\n?  ?\}\n(?=  ChipRule|\};)", text, re.S):
+    for name, body in re.findall(r"ChipRule operator\(\)\(const (\w+)&.*?\) const \{(.*?)\n?  ?\}\n(?=  ChipRule|  //|\};)", text, re.S):
         role = re.search(r"\b(k[A-Z]\w+)\b", body.replace("kNoUnit", ""))
         if "left_to_host" in body:
             roles[name] = "host"
@@ -32,6 +32,7 @@ def rules_of_chips():
             roles[name] = "synapses with delays" + (", event form" if "kEvent" in body else "")
         else:
             roles[name] = words[role[1]]
+    roles["RecordedOp"] = "population where it fires, else host"
     roles["Pool2d"] += ", no maxima"
     roles["Conv2d"] += ", no dilation"
     return roles
@@ -78,6 +79,7 @@ version.
 
 ## Operators
 Every operator has kernels in the reference, on the CPU (every SIMD target) and for CUDA, in every schedule and form, with the same bits;
+but for `recorded`, which stands for what another program computed and is counted, never run.
 `softmax_attention`, which no spiking network has, agrees within a tolerance. A network that lacks one of these rules does not compile.
 
 *On a chip*: what the cores do with it. *host*: no unit of a core computes it; it is refused, or left to a processor beside the chip with
