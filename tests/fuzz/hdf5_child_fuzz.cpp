@@ -86,9 +86,13 @@ size_t product(const std::vector<hsize_t>& extents) {
   return all;
 }
 
+// Each at most once: nobody packs twice, and a chunk that is is refused.
 void add_filters(hid_t properties, Taker& taker) {
+  int used = 0;
   for (int left = taker.below(4); left > 0; --left) {
     const int which = taker.below(3);
+    if ((used >> which & 1) != 0) continue;
+    used |= 1 << which;
     if (which == 0) H5Pset_deflate(properties, static_cast<unsigned>(taker.below(10)));
     if (which == 1) H5Pset_shuffle(properties);
     if (which == 2) H5Pset_fletcher32(properties);
