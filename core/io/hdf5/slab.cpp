@@ -208,6 +208,13 @@ const Bytes& SlabReader::chunk_at(Dataset& dataset, const std::vector<hsize_t>& 
   hsize_t stored = 0;
   if (dataset.stored > 0)  // otherwise there is no index of chunks, either
     check(H5Dget_chunk_storage_size(dataset.id.get(), origin.data(), &stored), "find a chunk");
+  if (stored > 0 && dataset.filters.empty()) {
+    // HDF5 says what a chunk without filters should take, and would read what the index says.
+    haddr_t address = 0;
+    check(H5Dget_chunk_info_by_coord(dataset.id.get(), origin.data(), nullptr, &address, &stored),
+          "find a chunk");
+    if (stored != dataset.chunk_bytes) refuse("a damaged chunk");
+  }
   if (stored > 2 * kMaxChunkBytes) refuse("a damaged chunk");
   Bytes bytes(stored);
   uint32_t left_out = 0;
