@@ -22,7 +22,7 @@ try:
     from torch import nn
 except ImportError:
     print("SKIP: no torch")
-    sys.exit(0)
+    sys.exit(77)
 
 PROGRAM, SOURCE = os.path.abspath(sys.argv[1]), sys.argv[2]
 sys.path.insert(0, os.path.join(SOURCE, "python"))
@@ -33,6 +33,7 @@ except ImportError:  # the package is not built: its part for PyTorch stands alo
     package.__path__ = [os.path.join(SOURCE, "python", "spikeloom")]
     sys.modules["spikeloom"] = package
     from spikeloom.torch import record
+from spikeloom._errors import DataError, UsageError  # noqa: E402
 
 
 class IF(nn.Module):
@@ -355,27 +356,48 @@ def another_way_is_refused():
             x = self.lif(self.fc(x))
             return x * 2 if x.shape[0] > 3 else self.fc(x)
 
+    refused(DataError, "took another way", Branches(), [torch.rand(2, 4), torch.rand(5, 4)], [IF], steps=2)
+
+
+def refused(kind, words, *arguments, **settings):
     try:
-        record(Branches(), [torch.rand(2, 4), torch.rand(5, 4)], [IF], steps=2)
-    except RuntimeError as error:
-        assert "took another way" in str(error)
+        record(*arguments, **settings)
+    except kind as error:
+        assert words in str(error), error
     else:
-        raise AssertionError("no error")
-    try:
-        record(nn.Linear(3, 3), torch.rand(2, 3), ["LIF"])
-    except ValueError as error:
-        assert "no module" in str(error)
-    else:
-        raise AssertionError("no error")
+        raise AssertionError("no error: " + words)
+
+
+def a_network_that_remembers_is_told():
+    """Neurons that nobody named keep what the pass that found the graph left: two samples in place of one."""
+    refused(DataError, "name its neurons", conv_net(), [torch.rand(1, 1, 8, 8)], steps=2)
+
+
+def wrong_arguments_are_told():
+    net, x = conv_net(), torch.rand(2, 1, 8, 8)
+    for words, arguments, settings in [
+            ("no module of the network is 'LIF'", (nn.Linear(3, 3), torch.rand(2, 3), ["LIF"]), {}),
+            ("expected classes, names or modules, got 3", (net, x, 3), {}),
+            ("is none of step", (net, x, {IF: "sideways"}), {}),
+            ("steps: expected a number of at least 1, got 0", (net, x, [IF]), {"steps": 0}),
+            ("steps: expected a number of at least 1, got 'four'", (net, x, [IF]), {"steps": "four"}),
+            ("limit: expected a number", (net, x, [IF]), {"steps": 2, "limit": -1}),
+            ("loader: it gave no samples", (net, [], [IF]), {"steps": 2}),
+            ("loader: expected batches, got int", (net, 3, [IF]), {"steps": 2}),
+            ("loader: expected tensors or (inputs, labels), got str", (net, ["x"], [IF]), {"steps": 2}),
+            ("model: expected a torch.nn.Module, got int", (3, x), {})]:
+        refused(UsageError, words, *arguments, **settings)
 
 
 def model_is_left_as_it_was():
     model = conv_net()
     model.train()
+    model[0].eval()  # one that is frozen
     forward = [m.forward for m in model.modules()]
     x = torch.rand(2, 1, 8, 8)
     record(model, x, [IF], steps=2)
-    assert model.training and [m.forward for m in model.modules()] == forward
+    assert model.training and not model[0].training and all(m.v is None for m in model.modules() if isinstance(m, IF))
+    assert [m.forward for m in model.modules()] == forward
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
@@ -472,7 +494,7 @@ def sinabs_squeezed():
 
 TESTS = [hand_written_conv, one_sample_first, frames_of_events, residual_of_spikes, attention_as_it_is_written,
          attention_keys_first, recurrent_loop, several_spikes_a_step, nothing_is_dropped, hidden_products_are_measured,
-         another_way_is_refused,
+         another_way_is_refused, wrong_arguments_are_told, a_network_that_remembers_is_told,
          model_is_left_as_it_was, without_h5py, lines_of_the_docs, spikingjelly_conv, snntorch_recurrent, norse_cells, sinabs_squeezed]
 
 

@@ -10,6 +10,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from .._errors import DataError
 from . import axes as ax
 from . import functions
 
@@ -203,7 +204,7 @@ class Tracer(TorchFunctionMode):
     def _another_way(self, what):
         rows = [row[0] for row in self.script[self.at:] if row[1]]
         known = rows[0] if rows else "the end"
-        raise RuntimeError(f"the network took another way than in the first pass: {what} in place of {known}, in "
+        raise DataError(f"the network took another way than in the first pass: {what} in place of {known}, in "
                            f"'{self.paths[-1]}'; a network whose calls depend on its data cannot be recorded")
 
     def _replay(self, name, given, out, strict=True):

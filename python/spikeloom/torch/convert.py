@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._errors import DataError
 from .record import record
 
 # Fields of a graph's operator, and what a layer of a list calls them.
@@ -21,7 +22,7 @@ _LAYERS = {
 _FIRE = {">=": "ge", ">": "gt"}
 
 
-class NotConvertible(ValueError):
+class NotConvertible(DataError):
     """A module has no exact counterpart; `record` counts the network all the same."""
 
 

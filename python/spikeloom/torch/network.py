@@ -1,6 +1,7 @@
 """From the calls of a forward pass to the operator graph of one step (docs/trace.md), and which tensors are its spikes."""
 from math import gcd
 
+from .._errors import DataError
 from . import axes as ax
 from . import neurons as nr
 
@@ -137,10 +138,10 @@ class Network:
         sizes.discard(1)
         if self.loop > 1:
             if sizes - {self.loop}:
-                raise ValueError(f"the network loops over {self.loop} steps and has axes of {sorted(sizes)} steps")
+                raise DataError(f"the network loops over {self.loop} steps and has axes of {sorted(sizes)} steps")
             return self.loop
         if len(sizes) > 1:
-            raise ValueError(f"axes of steps have different lengths: {sorted(sizes)}")
+            raise DataError(f"axes of steps have different lengths: {sorted(sizes)}")
         return sizes.pop() if sizes else 1
 
     # --- the graph ---------------------------------------------------------------------------------------------------
@@ -188,7 +189,7 @@ class Network:
     def _take(self, value, members, place, axes):
         take = Take(value, members, place, axes)
         if not take.fits:
-            raise ValueError(f"{value[0]}: its axes are not understood: {take.sizes}")
+            raise DataError(f"{value[0]}: its axes are not understood: {take.sizes}")
         self.takes.append(take)
 
     def _default(self, axes):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .._errors import DataError, UsageError
 from . import neurons as nr
 from . import axes as ax
 from .calls import Tracer, kind_of_values, tag_of
@@ -147,11 +148,14 @@ class Store:
         if self.rows is None or any(r is None for r in self.rows):
             first = next((r for r in self.rows or [] if r is not None), None)
             if first is None:
-                raise RuntimeError(f"{self.take.name}: was not computed")
+                raise DataError(f"{self.take.name}: was not computed")
             self.rows = [np.zeros_like(first) if r is None else r for r in self.rows]
         if len({r.dtype for r in self.rows}) > 1:
             self.rows = [self._numbers(r) for r in self.rows]
         batch = np.stack(self.rows, 1)
+        if batch.shape[0] not in (1, samples):
+            raise DataError(f"{self.take.name}: gave {batch.shape[0]} samples of {samples}; where the network remembers "
+                            "what came before, name its neurons, or give reset")
         self.batches.append(np.broadcast_to(batch, (samples,) + batch.shape[1:]))
         self.rows = None
 
@@ -178,21 +182,26 @@ LEAVES = {"BNAndPadLayer": _bn_and_pad}
 def _find_neurons(model, wanted):
     """The modules that are neurons, with how steps lie in their tensors."""
     found = {}
-    explicit = dict(wanted) if isinstance(wanted, dict) else {n: None for n in wanted or ()}
+    if isinstance(wanted, (str, type, torch.nn.Module)):
+        wanted = [wanted]
+    try:
+        explicit = dict(wanted) if isinstance(wanted, dict) else dict.fromkeys(wanted or ())
+    except TypeError:
+        raise UsageError(f"neurons: expected classes, names or modules, got {wanted!r}", key="neurons") from None
     used = set()
     for path, module in model.named_modules():
         for given, layout in explicit.items():
             if (isinstance(given, str) and given in (path, type(module).__name__)) or \
                     (isinstance(given, type) and isinstance(module, given)) or given is module:
                 if layout not in (None, *nr.LAYOUTS):
-                    raise ValueError(f"neurons: {layout!r} is none of {', '.join(nr.LAYOUTS)}")
+                    raise UsageError(f"neurons: {layout!r} is none of {', '.join(nr.LAYOUTS)}", key="neurons")
                 found[module] = layout or nr.layout_of(module)
                 used.add(given)
         if module not in found and nr.is_known(module):
             found[module] = nr.layout_of(module)
     missing = [g for g in explicit if g not in used]
     if missing:
-        raise ValueError(f"neurons: no module of the network is {missing[0]!r}")
+        raise UsageError(f"neurons: no module of the network is {missing[0]!r}", key="neurons")
     inner = {m for module in found for m in module.modules() if m is not module}
     return {m: layout for m, layout in found.items() if m not in inner}
 
@@ -201,14 +210,18 @@ def _batches(loader):
     """(inputs, labels) of whatever a loader gives: tensors, pairs, or one tensor for all."""
     if isinstance(loader, torch.Tensor):
         loader = [loader]
-    for item in loader:
+    try:
+        items = iter(loader)
+    except TypeError:
+        raise UsageError(f"loader: expected batches, got {type(loader).__name__}", key="loader") from None
+    for item in items:
         if isinstance(item, torch.Tensor):
             yield item, None
         elif isinstance(item, (tuple, list)) and item and isinstance(item[0], torch.Tensor):
             labels = item[1] if len(item) > 1 else None
             yield item[0], labels if isinstance(labels, torch.Tensor) and labels.dim() == 1 else None
         else:
-            raise TypeError(f"loader: expected tensors or (inputs, labels), got {type(item).__name__}")
+            raise UsageError(f"loader: expected tensors or (inputs, labels), got {type(item).__name__}", key="loader")
 
 
 def record(model, loader, neurons=None, *, steps=None, each_step=False, events=None, reset=None, limit=None):
@@ -224,7 +237,14 @@ def record(model, loader, neurons=None, *, steps=None, each_step=False, events=N
     events     the input: True: whole numbers are events; False: nothing is; None: zeros and ones are spikes
     reset      called before every batch; else the neurons' own reset()
     limit      samples at most
+
+    Raises UsageError for arguments, DataError for what a network does that cannot be followed.
     """
+    if not isinstance(model, torch.nn.Module):
+        raise UsageError(f"model: expected a torch.nn.Module, got {type(model).__name__}", key="model")
+    for key, count in (("steps", steps), ("limit", limit)):
+        if count is not None and (not isinstance(count, int) or count < 1):
+            raise UsageError(f"{key}: expected a number of at least 1, got {count!r}", key=key)
     known = _find_neurons(model, neurons)
     leaves = {}
     for _, module in model.named_modules():
@@ -233,7 +253,7 @@ def record(model, loader, neurons=None, *, steps=None, each_step=False, events=N
             leaves[module] = make(module)
     tracer = Tracer(model, known, leaves)
     session = _Session(model, tracer, known, steps, each_step, events, reset)
-    training = model.training
+    training = {module: module.training for module in model.modules()}
     model.eval()
     tracer.attach()
     try:
@@ -249,7 +269,9 @@ def record(model, loader, neurons=None, *, steps=None, each_step=False, events=N
                 done += session.batch(inputs, labels)
     finally:
         tracer.detach()
-        model.train(training)
+        session.reset()
+        for module, flag in training.items():
+            module.training = flag
     return session.recording()
 
 
@@ -260,7 +282,7 @@ class _Session:
         self.network, self.stores, self.kinds = None, {}, {}
         self.labels, self.predictions = [], []
 
-    def _reset(self):
+    def reset(self):
         if self.own_reset is not None:
             self.own_reset()
             return
@@ -288,7 +310,7 @@ class _Session:
         self.tracer.read_input(tensor, name, ax.fresh(tensor.shape))
 
     def _pass(self, inputs, tracing):
-        self._reset()
+        self.reset()
         inputs = inputs.detach()
         if tracing:
             # The axis of the samples is known by being longer than 1.
@@ -344,7 +366,7 @@ class _Session:
         out = out[-1] if isinstance(out, list) and (self.steps or self.each_step) else out
         out = out[0] if isinstance(out, (tuple, list)) else out
         if len(self.tracer.calls) < 2:
-            raise ValueError("the network did nothing with its input")
+            raise DataError("the network did nothing with its input")
         names = {id(p): n for n, p in self.model.named_parameters()}
         names |= {id(b): n for n, b in self.model.named_buffers()}
         self.network = Network(self.tracer, names, self.known, self.steps, self.each_step)
@@ -371,7 +393,7 @@ class _Session:
 
     def recording(self):
         if self.network is None:
-            raise ValueError("the loader gave no samples")
+            raise UsageError("loader: it gave no samples", key="loader")
         network, first = self.network, dict(self.kinds)
         for node in network.nodes:
             store = self.stores.get((node.call.index, None))
@@ -383,7 +405,7 @@ class _Session:
         for take in network.takes:
             store = self.stores.get(take.key)
             if store is None or store.kind == "real":
-                raise ValueError(f"{take.name}: its values are of another kind in a later batch than in the first; begin "
+                raise DataError(f"{take.name}: its values are of another kind in a later batch than in the first; begin "
                                  "with a batch that has all kinds")
             shapes[take.name], kinds[take.name] = take.shape, take.kind
             rows[take.name] = store.all(numbers=take.kind != "spikes")
