@@ -15,6 +15,7 @@
 #include "core/io/json.hpp"
 #include "core/io/text.hpp"
 #include "hw_model/energy/lmu_forms.hpp"
+#include "hw_model/report/report_view.hpp"
 #include "hw_model/report/trace_view.hpp"
 #include "run/chip_live.hpp"
 #include "run/describe.hpp"
@@ -22,6 +23,7 @@
 #include "run/report_files.hpp"
 #include "run/version.hpp"
 #include "sim/counts/op_counter.hpp"
+#include "sim/graph/quantize.hpp"
 #include "sim/graph/step_axis.hpp"
 #include "sim/trace/graph_json.hpp"
 #include "sim/trace/recorder.hpp"
@@ -68,6 +70,15 @@ void require_populations(const Graph& graph, const std::function<bool(const std:
                           printable(path.string()), quoted_list(missing)));
 }
 
+// Of the run that wrote it; other programs say none, and theirs is taken to be fp32.
+std::string precision_of(const TraceFile& trace) {
+  const std::string text = trace.config_json();
+  const nlohmann::json config =
+      nlohmann::json::accept(text) ? parse_json(text, "configuration") : nlohmann::json();
+  const std::string precision = text_in(config, {"run", "precision"});
+  return precision.empty() ? std::string(name_of(Precision::kF32)) : precision;
+}
+
 Spikes of_trace(const fs::path& path) {
   auto trace = std::make_shared<TraceFile>(path);
   Spikes spikes;
@@ -82,6 +93,10 @@ Spikes of_trace(const fs::path& path) {
                            [&](const TracePopulation& p) { return p.layer == name; });
       },
       path);
+  if (const std::string precision = precision_of(*trace); precision != name_of(Precision::kF32))
+    throw Error(ErrorCode::kUsage,
+                path.string() + ": the trace is of a run in " + printable(precision, 20) +
+                    ", counts are priced as fp32; its own report says what it costs");
   for (const TraceSample& sample : trace->samples()) spikes.sample_steps.push_back(sample.steps);
   spikes.accuracy = accuracy_of(*trace);
   spikes.from = path.filename().string();
@@ -256,6 +271,7 @@ ReportInput describe(const RecordingCount& job, const Spikes& spikes, const std:
   RunCounts& counts = input.counts;
   const bool sequence = is_dense_at_every_step(graph);
   counts = count_forms(graph, statistics, Precision::kF32, true);
+  counts.evidence = Evidence::kRecorded;
   counts.dense_same = count_dense_run(graph, samples, sequence ? steps : 1);
   counts.steps = steps;
   counts.is_sequence = sequence;

@@ -53,10 +53,11 @@ struct Pricing {
   std::string text(bool dense) const;
 };
 
-// Ran: counted on the network, form and precision that were executed. Estimated: on another form or
-// precision, from rates, or on a network that was not executed.
-enum class Evidence { kRan, kEstimated };
-std::string_view name_of(Evidence evidence) noexcept;  // "ran", "estimated"
+// Ran: counted on the network, form and precision that were executed. Recorded: the same, executed
+// by another program or earlier. Estimated: on another form or precision, from rates, or on a
+// network that was not executed.
+enum class Evidence { kRan, kRecorded, kEstimated };
+std::string_view name_of(Evidence evidence) noexcept;  // "ran", "recorded", "estimated"
 
 // A rule of counting and what is counted by it: spiking schemes in the order of reports, then dense
 // networks. kDenseOther: one of several (SchemeName::baseline).
@@ -166,6 +167,7 @@ struct RunCounts {
   GraphForm executed_form = GraphForm::kAsWritten;
   int64_t steps = 0;                                // per sample
   Precision precision = Precision::kF32;            // of the run; that of every count_run() above
+  Evidence evidence = Evidence::kRan;               // of that form in that precision
   bool twin_ran = false;                            // the dense twin was executed, in fp32
   bool has_fused = true;                            // token models have nothing to fuse
   bool is_sequence = false;                         // every step is a value of its own

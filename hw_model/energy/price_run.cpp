@@ -9,7 +9,8 @@
 namespace spikeloom {
 
 std::string_view name_of(Evidence evidence) noexcept {
-  return evidence == Evidence::kRan ? "ran" : "estimated";
+  constexpr std::string_view kNames[] = {"ran", "recorded", "estimated"};
+  return kNames[static_cast<size_t>(evidence)];
 }
 
 namespace {
@@ -92,7 +93,7 @@ void price_spiking(const RunCounts& run, Pricing pricing, EnergyReport& report) 
     const bool as_executed = row.form == run.executed_form &&
                              pricing.precision == report.executed_precision &&
                              pricing.as_run == layer_by_layer;
-    if (counts_events(row.scheme.scheme) && as_executed) row.evidence = Evidence::kRan;
+    if (counts_events(row.scheme.scheme) && as_executed) row.evidence = run.evidence;
   }
 }
 

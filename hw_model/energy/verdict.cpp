@@ -48,11 +48,9 @@ const SchemeReport* cheapest_dense(const EnergyReport& energy, Arithmetic precis
   return best;
 }
 
-const char* evidence_text(const Duel& duel) {
-  if (!duel.equal_evidence())
-    return duel.spiking->evidence == Evidence::kRan ? "ran against estimated"
-                                                    : "estimated against ran";
-  return duel.spiking->evidence == Evidence::kRan ? "both ran" : "both estimated";
+std::string evidence_text(Evidence spiking, Evidence dense) {
+  if (spiking == dense) return fmt::format("both {}", name_of(spiking));
+  return fmt::format("{} against {}", name_of(spiking), name_of(dense));
 }
 
 std::string list_of(const std::vector<Duel>& all, const SchemeReport* spiking, bool won) {
@@ -84,14 +82,20 @@ bool equal_weights(const Duel& duel) {
 }
 
 std::string equal_precision_line(const std::vector<Duel>& all) {
+  constexpr Evidence kRan = Evidence::kRan, kRecorded = Evidence::kRecorded,
+                     kEstimated = Evidence::kEstimated;
+  // No dense network is recorded.
+  constexpr std::pair<Evidence, Evidence> kPairs[] = {{kRan, kRan},       {kEstimated, kEstimated},
+                                                      {kRan, kEstimated}, {kRecorded, kEstimated},
+                                                      {kRecorded, kRan},  {kEstimated, kRan}};
   std::string list, last;
-  for (const char* evidence :
-       {"both ran", "both estimated", "ran against estimated", "estimated against ran"}) {
+  for (const auto& [spiking, dense] : kPairs) {
+    const std::string evidence = evidence_text(spiking, dense);
     for (const Duel& duel : all) {
       if (duel.spiking->scheme != Scheme::kAsBuilt || !equal_weights(duel)) continue;
-      if (evidence != std::string_view(evidence_text(duel))) continue;
+      if (duel.spiking->evidence != spiking || duel.dense->evidence != dense) continue;
       list += list.empty() ? "" : last == evidence ? ", " : "; ";
-      if (last != evidence) list += evidence + std::string(": ");
+      if (last != evidence) list += evidence + ": ";
       last = evidence;
       list += fmt::format("{} {} {} ({})", duel.dense->scheme.text(),
                           name_of(duel.dense->pricing.precision),
@@ -164,7 +168,7 @@ Contest contest_of(const EnergyReport& energy) {
   if (contest.fair.spiking == nullptr) return contest;
   const Evidence evidence = contest.fair.spiking->evidence;
   contest.fair.dense = cheapest_dense(energy, precision, evidence);
-  const Evidence other = evidence == Evidence::kRan ? Evidence::kEstimated : Evidence::kRan;
+  const Evidence other = evidence == Evidence::kEstimated ? Evidence::kRan : Evidence::kEstimated;
   if (contest.fair.dense == nullptr) contest.fair.dense = cheapest_dense(energy, precision, other);
   return contest;
 }

@@ -97,9 +97,9 @@ void add_form(Table& table, const Report& report, const OpCounts& counts) {
   const auto emit = [&](Row row) {
     row.insert({"form", name_of(counts.form)});
     row.insert({"precision", name_of(report.energy.executed_precision)});
-    row.insert(
-        {"evidence", name_of(counts.form == report.energy.executed_form ? Evidence::kRan
-                                                                        : Evidence::kEstimated)});
+    row.insert({"evidence",
+                name_of(counts.form == report.energy.executed_form ? report.input.counts.evidence
+                                                                   : Evidence::kEstimated)});
     energies.add(row, row.at("name").text);
     add_row(table, std::move(row));
   };

@@ -40,7 +40,8 @@ BarRow energy_row(const SchemeEntry& entry, std::vector<std::string>& operands) 
   BarRow row;
   row.label = entry.scheme;
   if (!entry.baseline && !entry.form.empty()) row.label += ", " + entry.form;
-  if (entry.evidence == name_of(Evidence::kRan)) row.label += " (ran)";
+  for (const Evidence counted : {Evidence::kRan, Evidence::kRecorded})
+    if (entry.evidence == name_of(counted)) row.label += fmt::format(" ({})", entry.evidence);
   row.tip = entry.label();
   Bar bar;
   bar.text = energy_text_of(entry);

@@ -41,7 +41,7 @@ struct SchemeEntry {
   std::string precision;    // "int8 throughout" where every operation is taken to be of it
   std::string arithmetic;   // without that word
   bool throughout = false;  // also of fp32 and of dense networks, which have nothing else
-  std::string evidence;     // "ran", "estimated"; of older reports as far as they tell, else ""
+  std::string evidence;     // "ran", "recorded", "estimated"; "" where an older report is silent
   double priced_share = 0;  // of the synaptic work; NaN: an older report
   bool baseline = false;
   bool has_energy = false;  // the scheme knows energies; per_sample_J may still be NaN

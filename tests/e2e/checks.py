@@ -189,6 +189,19 @@ def check_counts(runner, report, opcounts):
             golden["totals"]["unfused_real_macs_without_stem"], "real_macs_without_stem")
 
 
+def check_recorded_energy(runner, recorded, ran, *schemes):
+    """Energies of recorded spikes are those of the run that made them, to the last figure, and say "recorded" where it
+    says "ran"."""
+    energies = []
+    for file in (recorded, ran):
+        with open(runner.path(file)) as text:
+            energies.append(json.load(text)["energy"])
+    for scheme in schemes:
+        mine, theirs = (json.dumps(energy[scheme], sort_keys=True) for energy in energies)
+        require('"ran"' not in mine, f"{scheme}: something ran")
+        require(mine == theirs.replace('"evidence": "ran"', '"evidence": "recorded"'), f"{scheme} differs")
+
+
 def check_page(runner, file, *texts):
     """A whole HTML page that holds the texts; with FILE! it holds none of them."""
     wanted, file = not file.endswith("!"), file.rstrip("!")

@@ -118,6 +118,14 @@ TEST_CASE("the verdict: rows in, sentence out") {
        "46.00 nJ per sample ties with dense_same (fp32, estimated) 46.00 nJ; best against best, "
        "as_built (as_written, fp32, ran) 46.00 nJ per sample ties with dense_same (fp32, "
        "estimated) 46.00 nJ"},
+      // Spikes that were recorded elsewhere did not run.
+      {kFp32,
+       {row_of(Scheme::kAsBuilt, GraphForm::kAsWritten, kFp32, Evidence::kRecorded, 47000), twin},
+       false,
+       "WINS: at equal precision, though no dense network ran, as_built (as_written, fp32, "
+       "recorded) 47.00 nJ per sample beats dense_twin (fp32, estimated) 126.0 nJ; best against "
+       "best, as_built (as_written, fp32, recorded) 47.00 nJ per sample beats dense_twin (fp32, "
+       "estimated) 126.0 nJ"},
       {kFp32,
        {row_of(Scheme::kAsBuilt, GraphForm::kAsWritten, kFp32, kRan, 45999.5), same},
        false,
