@@ -431,6 +431,13 @@ def lines_of_the_docs():
 
 
 # --- networks of packages ----------------------------------------------------------------------------------------------
+def recorded_once(name):
+    """A network of which tests/golden/torch has a recording."""
+    sys.path.insert(0, os.path.join(SOURCE, "tests", "golden", "torch"))
+    import make
+    return getattr(make, name)()
+
+
 def spikingjelly_conv():
     from spikingjelly.activation_based import functional, layer, neuron
     net = nn.Sequential(layer.Conv2d(1, 8, 3, padding=1, bias=False), layer.BatchNorm2d(8), neuron.IFNode(),
@@ -453,25 +460,8 @@ def spikingjelly_conv():
 
 
 def snntorch_recurrent():
-    import snntorch
-
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.fc, self.lif = nn.Linear(10, 20), snntorch.RLeaky(beta=.9, linear_features=20)
-            self.out, self.lif2 = nn.Linear(20, 4), snntorch.Synaptic(alpha=.8, beta=.9)
-
-        def forward(self, x):
-            spikes, mem = self.lif.init_rleaky()
-            syn, mem2 = self.lif2.init_synaptic()
-            outs = []
-            for t in range(x.shape[0]):
-                spikes, mem = self.lif(self.fc(x[t]), spikes, mem)
-                out, syn, mem2 = self.lif2(self.out(spikes), syn, mem2)
-                outs.append(out)
-            return torch.stack(outs).sum(0)
-
-    recording, report, layers = check(Net(), [(torch.rand(6, 3, 10) < .5).float()])
+    net, x = recorded_once("snntorch_recurrent")
+    recording, report, layers = check(net, [x])
     assert operands(layers) == {"fc": "spikes", "lif.recurrent": "spikes", "out": "spikes"}
     assert recording.steps == 6 and not any("no operator" in w for w in report["warnings"])
 
@@ -484,11 +474,8 @@ def norse_cells():
 
 
 def sinabs_squeezed():
-    import sinabs.layers as sinabs
-    net = nn.Sequential(nn.Conv2d(2, 4, 3, bias=False), sinabs.IAFSqueeze(batch_size=2), nn.AvgPool2d(2),
-                        nn.Conv2d(4, 6, 3, bias=False), sinabs.IAFSqueeze(batch_size=2), nn.Flatten(),
-                        nn.Linear(6, 5, bias=False), sinabs.IAFSqueeze(batch_size=2))
-    recording, report, layers = check(net, [(torch.rand(10, 2, 8, 8) < .4).float()])
+    net, x = recorded_once("sinabs_squeezed")
+    recording, report, layers = check(net, [x])
     assert operands(layers)["0"] == "spikes" and recording.steps == 5 and report["run"]["samples"] == 2
 
 

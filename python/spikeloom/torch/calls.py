@@ -205,7 +205,7 @@ class Tracer(TorchFunctionMode):
         rows = [row[0] for row in self.script[self.at:] if row[1]]
         known = rows[0] if rows else "the end"
         raise DataError(f"the network took another way than in the first pass: {what} in place of {known}, in "
-                           f"'{self.paths[-1]}'; a network whose calls depend on its data cannot be recorded")
+                        f"'{self.paths[-1]}'; a network whose calls depend on its data cannot be recorded")
 
     def _replay(self, name, given, out, strict=True):
         """In a later pass: hands on what is wanted of the call that this one is."""

@@ -181,4 +181,5 @@ def main():
     os.rmdir(os.path.join(out, "part"))
 
 
-main()
+if __name__ == "__main__":
+    main()
