@@ -74,7 +74,10 @@ def check_folder(folder):
                 if opened.returncode not in (0, 3):
                     fail(f"inspect {path}: {opened.returncode} {opened.stderr}")
                 if opened.returncode == 0 and "did not end in order" not in opened.stdout:
-                    fail(f"{path} is not marked as incomplete")
+                    # A kill between the last byte and the name: whole then.
+                    verified = inspect(path, "--verify")
+                    if verified.returncode != 0:
+                        fail(f"{path} is neither marked as incomplete nor whole: {verified.stdout}{verified.stderr}")
                 if opened.returncode == 3 and path.name in unnamed(folder):
                     fail(f"{path} is lost: {opened.stderr}")
         elif path.suffix == ".npy":
