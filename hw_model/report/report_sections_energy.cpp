@@ -115,7 +115,8 @@ std::vector<Cell> energy_cells(const SchemeEntry& entry, const Bases& bases,
 
 std::vector<std::string> energy_notes(const Json& report, const SchemeEntry* best) {
   std::vector<std::string> notes{
-      "ran: counted on the network, form and precision that were executed; estimated: another form "
+      "ran: counted on the network, form and precision that were executed; recorded: the same, "
+      "executed by another program or earlier; estimated: another form "
       "or precision, other prices for the same counts, rates, or a network that was not executed. "
       "\"throughout\": every operation at that precision, which did not run; without the word, "
       "layers as they ran, everything else in fp32. priced: share of the synaptic operations."};
