@@ -10,6 +10,7 @@
 #include "models/ms_resnet/ms_resnet.hpp"
 #include "models/nir/nir.hpp"
 #include "models/spikeformer/spikeformer.hpp"
+#include "models/spikegpt/classifier.hpp"
 #include "models/spikegpt/spikegpt.hpp"
 
 namespace spikeloom {
@@ -25,6 +26,7 @@ const std::vector<Family>& families() {
       nir_family(),          //
       rwkv4_family(),        //
       spikegpt_family(),     //
+      spikegpt_classifier_family(),
   };
   return table;
 }

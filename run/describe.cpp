@@ -56,14 +56,9 @@ std::string lines_of_notes(const CountedNote& note) {
                      note.text, note.first);
 }
 
-// What holds of every run over tokens, and of what was read.
+// What the tokens that were read leave open.
 void add_token_warnings(const RunSetup& setup, const Network& network, ReportInput& input) {
   const Source& source = setup.source;
-  if (source.windows == nullptr) return;
-  input.warnings.push_back("samples are tokens, one step each: energies are per token");
-  const Family& family = *setup.experiment.model.family;
-  if (!family.remark.empty()) input.warnings.emplace_back(family.remark);
-  if (family.settings != nullptr) input.warnings.push_back(family.settings(network.spec));
   if (const int64_t unknown = source.windows->rows().unknown; unknown > 0) {
     input.warnings.push_back(
         fmt::format("{} character{} of the text {} not in dataset.vocab and read as a space each",
@@ -89,9 +84,12 @@ void add_warnings(const RunSetup& setup, const Network& network, const RunState&
   }
   for (const std::string& warning : data.warnings) input.warnings.push_back(warning);
   for (const CountedNote& note : state.notes) input.warnings.push_back(lines_of_notes(note));
+  const bool tokens = setup.source.windows != nullptr;
+  if (tokens) input.warnings.push_back("samples are tokens, one step each: energies are per token");
   const Family& family = *setup.experiment.model.family;
-  if (family.given != nullptr) input.warnings.push_back(family.settings(network.spec));
-  add_token_warnings(setup, network, input);
+  if (!family.remark.empty()) input.warnings.emplace_back(family.remark);
+  if (family.settings != nullptr) input.warnings.push_back(family.settings(network.spec));
+  if (tokens) add_token_warnings(setup, network, input);
 }
 
 // The spikes of a residual stream, where the network's publication prices them.
@@ -122,8 +120,8 @@ void count_baselines(const RunSetup& setup, const Network& network, const RunSta
                      RunCounts& counts) {
   const Source& source = setup.source;
   if (setup.twin) counts.dense_twin = count_dense(setup, *setup.twin, state, setup.dense_steps);
-  if (setup.twin && source.windows != nullptr) {
-    const bool own = state.twin_done > 0;
+  if (setup.twin && reads_tokens(network.as_written)) {
+    const bool own = state.twin_done > 0 && state.twin_statistics;
     counts.other_baselines.push_back(
         {"dense_twin_skipping",
          own ? "the dense twin without the products with the exact zeros its relu^2 left"
@@ -148,7 +146,8 @@ void add_counts(const RunSetup& setup, const Network& network, const RunState& s
   const Precision precision = setup.experiment.run.precision.precision;
   const RunStatistics statistics = by_sample(setup.source, state.statistics);
   RunCounts& counts = input.counts;
-  counts = count_forms(network.as_written, statistics, precision, !tokens);
+  counts =
+      count_forms(network.as_written, statistics, precision, !reads_tokens(network.as_written));
   count_stream(setup, network.as_written, statistics, input);
   counts.dense_same = count_dense(setup, network.as_written, state, setup.dense_steps);
   counts.executed_form = network.model.graph.form;

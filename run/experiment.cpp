@@ -174,8 +174,6 @@ void check_tokens(const Experiment& experiment) {
     throw experiment.error_at("output.per_step",
                               "of token arrays, logits.npy holds every step already");
   }
-  if (experiment.run.form != GraphForm::kAsWritten)
-    throw experiment.error_at("run.form", "token models have nothing to fuse: as_written");
   if (!experiment.weights.path.empty()) return;
   try {
     experiment.model.family->checkpoint.complete(experiment.model.spec, nullptr,

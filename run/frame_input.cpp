@@ -92,7 +92,7 @@ FrameInput fed_input(Experiment experiment) {
   info.size = 1;
   info.channels = shape.channels;
   const bool vectors = experiment.model.family->sample == SampleKind::kFrames;
-  info.frames = vectors ? std::max<int64_t>(shape.steps, 2) : shape.steps;  // one a step
+  info.frames = std::max<int64_t>(shape.steps, vectors ? 2 : 1);  // one a step
   fit_to(experiment, info);
   FrameInput input;
   input.experiment = std::move(experiment);

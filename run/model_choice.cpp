@@ -212,7 +212,18 @@ void check_fits(const ModelChoice& model, const DatasetInfo& data, const ErrorAt
   }
   const bool whole = family.sample == SampleKind::kWholeSequence;
   const int64_t length = whole ? data.height : data.frames;
-  if (!images && (shape.length != length || shape.channels != data.channels)) {
+  const bool any_length = shape.length == 0 && family.fit != nullptr;
+  if (!images && ((!any_length && shape.length != length) || shape.channels != data.channels)) {
+    ModelSpec spec = model.spec;
+    const auto keys = family.keys(spec);
+    const bool has_key = std::any_of(keys.begin(), keys.end(),
+                                     [](const ModelKey& key) { return key.name == "in_channels"; });
+    if (shape.channels != data.channels && !has_key) {
+      throw error_at(
+          "dataset.path",
+          fmt::format("{} reads {} value a step, but the dataset's sequences are {} x {}",
+                      family.name, shape.channels, length, data.channels));
+    }
     throw error_at(
         shape.channels != data.channels ? "model.in_channels" : length_key,
         fmt::format("{} x in_channels is {} x {}, but the dataset's sequences are {} x {}",

@@ -205,6 +205,8 @@ Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   const bool given = experiment.model.family->given != nullptr;
   network.random = !given && experiment.weights.path.empty();
   Weights weights = make_weights(experiment, data, network);
+  if (experiment.run.form == GraphForm::kFused && reads_tokens(network.as_written))
+    throw experiment.error_at("run.form", "token models have nothing to fuse: as_written");
   network.weights_hash = weights_hash(weights, experiment.run.threads);
   const std::string source = network.weights_note;
   network.weights_note =
@@ -220,8 +222,8 @@ Network make_network(const Experiment& experiment, const DatasetInfo& data) {
   }
   network.limits = round_model(experiment.what_if, network.model);
   const Graph& graph = network.model.graph;
-  // Ids are no magnitudes: of tokens every state is looked at.
-  const bool bounded = hides_values(graph) && !experiment.reads_tokens();
+  // Of ids every state is looked at: how large they are says nothing.
+  const bool bounded = hides_values(graph) && !reads_tokens(graph);
   network.safe_input =
       bounded ? safe_input(graph, value_gains(graph, network.model.weights, experiment.run.threads),
                            experiment.model.shape().steps)

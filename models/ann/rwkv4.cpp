@@ -4,11 +4,13 @@
 
 namespace spikeloom {
 
-Graph build_rwkv4(const SpikeGptConfig& config) {
-  SpikeGptConfig plain = config;
-  plain.binary_embedding = false;
-  plain.rescale_every = 0;
-  const Graph spiking = build_spikegpt(plain);
+SpikeGptConfig rwkv4_of(SpikeGptConfig config) {
+  config.binary_embedding = false;
+  config.rescale_every = 0;
+  return config;
+}
+
+Graph without_neurons(const Graph& spiking) {
   Graph graph;
   std::vector<NodeId> moved;
   for (const Node& node : spiking.nodes()) {
@@ -21,6 +23,10 @@ Graph build_rwkv4(const SpikeGptConfig& config) {
   for (const auto& [name, id] : spiking.outputs())
     graph.output(name, moved[static_cast<size_t>(id)]);
   return graph;
+}
+
+Graph build_rwkv4(const SpikeGptConfig& config) {
+  return without_neurons(build_spikegpt(rwkv4_of(config)));
 }
 
 Family rwkv4_family() {

@@ -11,6 +11,11 @@ namespace spikeloom {
 // rescale_every are not looked at.
 Graph build_rwkv4(const SpikeGptConfig& config);
 
+// The two steps of it, for networks that end in another head: the dimensions without what only
+// spikes need, and a graph of such whose neurons are identities.
+SpikeGptConfig rwkv4_of(SpikeGptConfig config);
+Graph without_neurons(const Graph& spiking);
+
 // Its row of the table of families.
 Family rwkv4_family();
 

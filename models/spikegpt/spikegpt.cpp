@@ -17,9 +17,9 @@ constexpr int64_t kBpeVocabulary = 50277;  // of the 20B tokenizer
 
 class Builder {
  public:
-  explicit Builder(const SpikeGptConfig& config) : config_(config) {}
+  Builder(const SpikeGptConfig& config, Graph& graph) : config_(config), graph_(graph) {}
 
-  Graph build() {
+  NodeId build() {
     const NodeId tokens = graph_.add("tokens", Input{{1}, false, config_.vocabulary});
     NodeId x =
         graph_.add("emb", Embedding{config_.vocabulary, config_.width, "emb.weight"}, {tokens});
@@ -28,9 +28,7 @@ class Builder {
     }
     x = norm("blocks.0.ln0", x);
     for (int64_t i = 0; i < config_.layers; ++i) x = block(i, x);
-    x = norm("ln_out", x);
-    graph_.output("logits", linear("head", x, config_.vocabulary));
-    return std::move(graph_);
+    return norm("ln_out", x);
   }
 
  private:
@@ -105,7 +103,7 @@ class Builder {
   }
 
   const SpikeGptConfig& config_;
-  Graph graph_;
+  Graph& graph_;
 };
 
 std::vector<ModelKey> spikegpt_keys(SpikeGptConfig& c) {
@@ -170,12 +168,21 @@ NameSet spikegpt_landmarks() {
   return {"emb.weight", "blocks.0.ln1.weight", "ln_out.weight", "head.weight"};
 }
 
-Graph build_spikegpt(const SpikeGptConfig& config) {
+NodeId add_spikegpt_body(Graph& graph, const SpikeGptConfig& config) {
   SpikeGptConfig copy = config;
   require(range_fault(spikegpt_keys(copy)));
   if (config.layers < 1 || config.width < 1 || config.vocabulary < 1)
     throw Error(ErrorCode::kUsage, "SpikeGPT needs at least one layer, channel and token");
-  return Builder(config).build();
+  return Builder(config, graph).build();
+}
+
+Graph build_spikegpt(const SpikeGptConfig& config) {
+  Graph graph;
+  const NodeId x = add_spikegpt_body(graph, config);
+  graph.output(
+      "logits",
+      graph.add("head", Linear{config.width, config.vocabulary, 0, "head.weight", ""}, {x}));
+  return graph;
 }
 
 namespace {

@@ -58,7 +58,10 @@ SpikeGptConfig spikegpt_config_of(const Weights& weights);
 // Names of arrays that every SpikeGPT and RWKV-4 has, to find them in a file by.
 NameSet spikegpt_landmarks();
 
-// Throws Error(kUsage) for impossible dimensions.
+// Everything in front of the head, as nodes of a graph that is empty: the value of ln_out. Throws
+// Error(kUsage) for impossible dimensions.
+NodeId add_spikegpt_body(Graph& graph, const SpikeGptConfig& config);
+// With the head that tells the next token. Throws the same.
 Graph build_spikegpt(const SpikeGptConfig& config);
 
 // Keys of the dimensions, bound to the fields of `config`; 0: as the checkpoint says.

@@ -6,12 +6,24 @@
 
 namespace spikeloom {
 
+namespace {
+
+const Input* first_input(const Graph& graph) {
+  for (const Node& node : graph.nodes())
+    if (const auto* input = std::get_if<Input>(&node.op)) return input;
+  return nullptr;
+}
+
+}  // namespace
+
 bool steps_are_positions(const Graph& graph) {
-  for (const Node& node : graph.nodes()) {
-    const auto* input = std::get_if<Input>(&node.op);
-    if (input != nullptr) return !input->repeated && input->shape.size() == 1;
-  }
-  return false;
+  const Input* input = first_input(graph);
+  return input != nullptr && !input->repeated && input->shape.size() == 1;
+}
+
+bool reads_tokens(const Graph& graph) {
+  const Input* input = first_input(graph);
+  return input != nullptr && input->vocabulary > 0;
 }
 
 bool is_dense_at_every_step(const Graph& graph) {

@@ -10,6 +10,9 @@ namespace spikeloom {
 // of one recording.
 bool steps_are_positions(const Graph& graph);
 
+// Whether a step is the id of a token: a row of a table, and no magnitude.
+bool reads_tokens(const Graph& graph);
+
 // Whether a dense network, neurons taken as identities, needs a pass for every step. Where nothing but
 // neurons and sums over the steps carries anything on from step to step, it is linear in time: one
 // pass over the sum of the frames gives what as many passes add up to.

@@ -372,6 +372,14 @@ def make_tokens(path, vocabulary, rows, length):
     write_npy(path, "<i8", [rows, length], struct.pack(f"<{len(ids)}q", *ids))
 
 
+def make_token_texts(path, vocabulary, rows, length):
+    """token_texts VOCABULARY ROWS LENGTH: the same as samples of one id a step, [rows, length, 1]."""
+    make_tokens(path, vocabulary, rows, length)
+    with open(path, "rb") as file:
+        ids = file.read()[-8 * int(rows) * int(length):]
+    write_npy(path, "<i8", [int(rows), int(length), 1], ids)
+
+
 def make_binidx(path, code, *sequences):
     """binidx CODE SEQUENCE...: NAME.idx and NAME.bin of Megatron, element type CODE, sequences as 1,2,3; "": empty."""
     letter = {1: "B", 2: "b", 3: "h", 4: "i", 5: "q", 6: "f", 8: "H"}[int(code)]

@@ -7,6 +7,7 @@
 #include "core/io/npz.hpp"
 #include "core/io/weights_file.hpp"
 #include "hw_model/energy/energy.hpp"
+#include "models/spikegpt/classifier.hpp"
 #include "models/spikegpt/spikegpt.hpp"
 #include "sim/backends/cpu/cpu.hpp"
 #include "sim/backends/reference/reference.hpp"
@@ -354,5 +355,47 @@ TEST_CASE("tokens outside the vocabulary are refused before anything runs") {
     tokens.f32()[1] = bad;
     CHECK_THROWS_WITH(session.run_chunk(tokens, 3, 1), Catch::Contains("vocabulary of 77"));
     CHECK(session.steps_done() == 0);
+  }
+}
+
+// The head has no bias, so that a head on the mean of the states gives the mean of the logits the
+// authors' program has for every token.
+TEST_CASE("a classifier's logits are those of the authors' program, pooled over the tokens") {
+  for (const Case& c : kCases) {
+    if (c.program != "train") continue;
+    const Golden g(c);
+    for (const SpikeGptPooling pooling : {SpikeGptPooling::kMean, SpikeGptPooling::kLast}) {
+      INFO(c.file << ", pooling " << static_cast<int>(pooling));
+      const int64_t classes = g.config.vocabulary;
+      const Graph graph = build_spikegpt_classifier({g.config, g.tokens, classes, pooling});
+      Weights arrays = g.weights;
+      const Tensor& head = g.weights.at("head.weight").data;
+      arrays.add("classify_head.weight", part_of(head, 0, head.shape()[0]));
+      arrays.erase("head.weight");
+      for (const auto& backend : {make_reference_backend(), make_cpu_backend()}) {
+        Session session(
+            compile(graph, bind_weights(graph, arrays), backend, {Schedule::kLayerMajor, 7, {}}));
+        const auto wanted = g.of_program("logits").f32();
+        for (int64_t sequence = 0; sequence < g.sequences; ++sequence) {
+          session.reset();
+          for (int64_t first = 0; first < g.tokens; first += 7) {
+            const int64_t count = std::min<int64_t>(7, g.tokens - first);
+            session.run_chunk(g.ids(sequence, first, count), count, 2);
+          }
+          const ValueRef got =
+              session.view(*graph.find_output("logits"), session.last_chunk().steps - 1);
+          for (int64_t k = 0; k < classes; ++k) {
+            double sum = 0;
+            const int64_t from = pooling == SpikeGptPooling::kMean ? 0 : g.tokens - 1;
+            for (int64_t t = from; t < g.tokens; ++t) {
+              const int64_t at = (sequence * g.tokens + t) * classes + k;
+              sum += static_cast<double>(wanted[static_cast<size_t>(at)]);
+            }
+            CHECK(got.real_row(0, 0)[k] ==
+                  Approx(sum / static_cast<double>(g.tokens - from)).margin(1e-5));
+          }
+        }
+      }
+    }
   }
 }
