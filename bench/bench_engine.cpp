@@ -36,7 +36,7 @@ Graph make_graph(const BenchLayer& layer, bool dense) {
     operands.push_back(id);
   }
   const std::vector<Op> ops = ops_of(layer);
-  if (layer.kind == LayerKind::kAttention) {
+  if (layer.kind == BenchLayerKind::kAttention) {
     const NodeId kv = graph.add("op0", ops[0], {operands[0], operands[1]});
     graph.add("op1", ops[1], {operands[2], kv});
   } else {
@@ -64,13 +64,13 @@ EngineLayer::EngineLayer(const BenchLayer& layer, LayerData& data, const Weights
       form_(form) {
   const bool bits = !layer.real && !form.dense;
   const auto first = static_cast<NodeId>(*graph_.find("op0"));
-  if (form.neuron && layer.kind != LayerKind::kLif)
+  if (form.neuron && layer.kind != BenchLayerKind::kLif)
     graph_.add("lif", Neuron{}, {graph_.size() - 1});
   std::vector<ValueRef> in;
   for (size_t i = 0; i < data.operands.size(); ++i)
     in.push_back(view_of(data.operands[i], data.operands[i].shape, bits));
   parts_.reserve(2);  // their addresses stay
-  if (layer.kind == LayerKind::kAttention) {
+  if (layer.kind == BenchLayerKind::kAttention) {
     add_part(first, {in[0], in[1]}, weights, false);
     add_part(first + 1, {in[2], parts_[0].io.real}, weights, form.neuron);
   } else {

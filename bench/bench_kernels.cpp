@@ -70,7 +70,7 @@ class Field {
     result.additions = data_.additions;
     result.macs = data_.macs;
     result.neuron_steps = data_.neuron_steps;
-    const bool sums = layer.kind != LayerKind::kLif;
+    const bool sums = layer.kind != BenchLayerKind::kLif;
     if (sums) {
       EngineLayer exact(layer, data_, weights_, make_chosen_cpu_backend(options.cpu),
                         {.threads = threads_});
@@ -116,11 +116,11 @@ class Field {
     const BenchLayer& layer = result_.layer;
     const double most = accepted(precision_named(name));
     const auto backend = make_chosen_cpu_backend(options_.cpu);
-    const bool sums = layer.kind != LayerKind::kLif;
-    const bool events = !layer.real, dense = sums && layer.kind != LayerKind::kAttention;
-    const bool own_dense = events &&
-                           (layer.kind == LayerKind::kLinear || layer.kind == LayerKind::kConv) &&
-                           !layer.depthwise() && precision_named(name) != Precision::kF32;
+    const bool sums = layer.kind != BenchLayerKind::kLif;
+    const bool events = !layer.real, dense = sums && layer.kind != BenchLayerKind::kAttention;
+    const bool own_dense =
+        events && (layer.kind == BenchLayerKind::kLinear || layer.kind == BenchLayerKind::kConv) &&
+        !layer.depthwise() && precision_named(name) != Precision::kF32;
     const auto dense_backend =
         own_dense ? make_cpu_backend(backend->simd(), {.path = SumPath::kDense}) : backend;
     const EngineLayer* event_lif = nullptr;
@@ -183,12 +183,12 @@ double kernel_need(const KernelResult& one, const BenchOptions& options) {
   const BenchLayer& layer = one.layer;
   const auto steps = static_cast<double>(one.steps), in = static_cast<double>(layer.in),
              out = static_cast<double>(layer.out);
-  const double rows = layer.kind == LayerKind::kConv ? std::pow(layer.size, 2) : layer.rows;
+  const double rows = layer.kind == BenchLayerKind::kConv ? std::pow(layer.size, 2) : layer.rows;
   const double operands = static_cast<double>(operands_of(layer).size());
   double weights = 0;
-  if (layer.kind == LayerKind::kLinear || layer.kind == LayerKind::kConv)
+  if (layer.kind == BenchLayerKind::kLinear || layer.kind == BenchLayerKind::kConv)
     weights = 4 * in * out * std::pow(layer.kernel, 2) / static_cast<double>(layer.groups);
-  if (layer.kind == LayerKind::kLmu)  // the system in double, its responses
+  if (layer.kind == BenchLayerKind::kLmu)  // the system in double, its responses
     weights = out * (8 * out + 4 * static_cast<double>(layer.sequence));
   // As made, by the reference, and packed for events and dense, each with and without neurons.
   double copies = options.reference ? 2 : 1;

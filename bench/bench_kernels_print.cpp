@@ -23,7 +23,7 @@ std::string main_path(const KernelResult& result, const std::string& precision) 
 
 // What the main path does: additions of spikes, products of real operands, neurons alone.
 double work(const KernelResult& result) {
-  if (result.layer.kind == LayerKind::kLif) return static_cast<double>(result.neuron_steps);
+  if (result.layer.kind == BenchLayerKind::kLif) return static_cast<double>(result.neuron_steps);
   return static_cast<double>(result.layer.real ? result.macs : result.additions);
 }
 

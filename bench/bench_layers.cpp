@@ -42,7 +42,7 @@ std::vector<int64_t> extents(std::string_view text, size_t count, bool at) {
 
 struct Form {
   std::string_view prefix;
-  LayerKind kind;
+  BenchLayerKind kind;
   size_t count;  // numbers behind the prefix
   bool at;       // the last one behind '@'
   int64_t kernel;
@@ -50,30 +50,30 @@ struct Form {
 };
 
 constexpr Form kForms[] = {
-    {"linear:", LayerKind::kLinear, 3, false, 1, false},
-    {"real-linear:", LayerKind::kLinear, 3, false, 1, true},
-    {"conv1x1:", LayerKind::kConv, 3, true, 1, false},
-    {"real-conv1x1:", LayerKind::kConv, 3, true, 1, true},
-    {"conv3x3:", LayerKind::kConv, 3, true, 3, false},
-    {"depthwise7x7:", LayerKind::kConv, 2, true, 7, false},
-    {"attention:", LayerKind::kAttention, 3, false, 1, false},
-    {"lif:", LayerKind::kLif, 2, false, 1, true},
-    {"lmu:", LayerKind::kLmu, 2, true, 1, false},
+    {"linear:", BenchLayerKind::kLinear, 3, false, 1, false},
+    {"real-linear:", BenchLayerKind::kLinear, 3, false, 1, true},
+    {"conv1x1:", BenchLayerKind::kConv, 3, true, 1, false},
+    {"real-conv1x1:", BenchLayerKind::kConv, 3, true, 1, true},
+    {"conv3x3:", BenchLayerKind::kConv, 3, true, 3, false},
+    {"depthwise7x7:", BenchLayerKind::kConv, 2, true, 7, false},
+    {"attention:", BenchLayerKind::kAttention, 3, false, 1, false},
+    {"lif:", BenchLayerKind::kLif, 2, false, 1, true},
+    {"lmu:", BenchLayerKind::kLmu, 2, true, 1, false},
 };
 
 BenchLayer make_layer(const std::string& name, const Form& form, const std::vector<int64_t>& n) {
   BenchLayer layer{.name = name, .kind = form.kind, .real = form.real, .kernel = form.kernel};
   switch (form.kind) {
-    case LayerKind::kLinear: layer.rows = n[0], layer.in = n[1], layer.out = n[2]; break;
-    case LayerKind::kConv:
+    case BenchLayerKind::kLinear: layer.rows = n[0], layer.in = n[1], layer.out = n[2]; break;
+    case BenchLayerKind::kConv:
       layer.in = n[0], layer.out = form.count == 2 ? n[0] : n[1], layer.size = n.back();
       layer.groups = form.count == 2 ? n[0] : 1;
       break;
-    case LayerKind::kAttention:
+    case BenchLayerKind::kAttention:
       layer.rows = n[0], layer.heads = n[1], layer.in = layer.out = n[1] * n[2];
       break;
-    case LayerKind::kLif: layer.rows = n[0], layer.in = layer.out = n[1]; break;
-    case LayerKind::kLmu: layer.in = 1, layer.out = n[0], layer.sequence = n[1]; break;
+    case BenchLayerKind::kLif: layer.rows = n[0], layer.in = layer.out = n[1]; break;
+    case BenchLayerKind::kLmu: layer.in = 1, layer.out = n[0], layer.sequence = n[1]; break;
   }
   return layer;
 }
@@ -97,14 +97,14 @@ int64_t reach(int64_t at, const BenchLayer& layer) {
 // Products a single non-zero element of the operand takes part in.
 int64_t products(const BenchLayer& layer, int64_t row, int64_t step, int64_t steps) {
   switch (layer.kind) {
-    case LayerKind::kLinear: return layer.out;
-    case LayerKind::kConv:
+    case BenchLayerKind::kLinear: return layer.out;
+    case BenchLayerKind::kConv:
       return reach(row / layer.size, layer) * reach(row % layer.size, layer) * layer.out /
              layer.groups;
-    case LayerKind::kLmu:
+    case BenchLayerKind::kLmu:
       return layer.out * std::min(steps - step, std::get<LmuMemory>(ops_of(layer)[0]).taps);
-    case LayerKind::kAttention:
-    case LayerKind::kLif: break;
+    case BenchLayerKind::kAttention:
+    case BenchLayerKind::kLif: break;
   }
   return 0;
 }
@@ -112,7 +112,7 @@ int64_t products(const BenchLayer& layer, int64_t row, int64_t step, int64_t ste
 LayerOperand make_operand(const BenchLayer& layer, const Shape& shape, int64_t steps, double rate,
                           Pattern pattern, uint64_t stream) {
   LayerOperand to{shape, rows_of(shape), channels_of(shape), 0, {}, {}};
-  if (layer.kind == LayerKind::kLmu) to.history = std::get<LmuMemory>(ops_of(layer)[0]).taps;
+  if (layer.kind == BenchLayerKind::kLmu) to.history = std::get<LmuMemory>(ops_of(layer)[0]).taps;
   const int64_t all = to.history + steps, words = words_for(to.channels);
   to.real = Tensor({all * to.rows, padded(to.channels)});
   if (!layer.real) to.bits.resize(static_cast<size_t>(all * to.rows * words));
@@ -191,13 +191,13 @@ BenchLayer parse_layer(const std::string& name) {
 
 std::vector<Op> ops_of(const BenchLayer& layer) {
   switch (layer.kind) {
-    case LayerKind::kLinear: return {Linear{layer.in, layer.out, 0, "w", ""}};
-    case LayerKind::kConv:
+    case BenchLayerKind::kLinear: return {Linear{layer.in, layer.out, 0, "w", ""}};
+    case BenchLayerKind::kConv:
       return {
           Conv2d{layer.in, layer.out, layer.kernel, 1, layer.kernel / 2, layer.groups, "w", ""}};
-    case LayerKind::kAttention: return {KtV{layer.heads}, QApply{layer.heads, 1.0f}};
-    case LayerKind::kLif: return {Neuron{}};
-    case LayerKind::kLmu: break;
+    case BenchLayerKind::kAttention: return {KtV{layer.heads}, QApply{layer.heads, 1.0f}};
+    case BenchLayerKind::kLif: return {Neuron{}};
+    case BenchLayerKind::kLmu: break;
   }
   const auto theta = static_cast<double>(layer.sequence);
   return {LmuMemory{layer.out, theta, LmuForm::kEvent, lmu_system(layer.out, theta)->taps,
@@ -205,10 +205,10 @@ std::vector<Op> ops_of(const BenchLayer& layer) {
 }
 
 std::vector<Shape> operands_of(const BenchLayer& layer) {
-  if (layer.kind == LayerKind::kConv) return {{layer.size, layer.size, layer.in}};
-  if (layer.kind == LayerKind::kLmu) return {{1}};
+  if (layer.kind == BenchLayerKind::kConv) return {{layer.size, layer.size, layer.in}};
+  if (layer.kind == BenchLayerKind::kLmu) return {{1}};
   const Shape tokens = {layer.rows, layer.in};
-  if (layer.kind == LayerKind::kAttention) return {tokens, tokens, tokens};
+  if (layer.kind == BenchLayerKind::kAttention) return {tokens, tokens, tokens};
   return {tokens};
 }
 
@@ -237,10 +237,11 @@ LayerData make_data(const BenchLayer& layer, int64_t steps, double rate, Pattern
       }
     }
   }
-  const int64_t outputs = layer.kind == LayerKind::kConv ? layer.size * layer.size : layer.rows;
+  const int64_t outputs =
+      layer.kind == BenchLayerKind::kConv ? layer.size * layer.size : layer.rows;
   data.neuron_steps = steps * outputs * layer.out;
   data.rate = static_cast<double>(data.spikes) / static_cast<double>(elements);
-  if (layer.kind == LayerKind::kAttention) {
+  if (layer.kind == BenchLayerKind::kAttention) {
     data.additions = attention_additions(layer, data);
     data.macs = 2 * steps * layer.rows * layer.in * (layer.in / layer.heads);
   }

@@ -10,7 +10,7 @@
 
 namespace spikeloom {
 
-enum class LayerKind { kLinear, kConv, kAttention, kLif, kLmu };
+enum class BenchLayerKind { kLinear, kConv, kAttention, kLif, kLmu };
 
 // Names are what --layer takes; a name tells everything:
 //   linear:784x360x1440        rows x inputs x outputs
@@ -22,7 +22,7 @@ enum class LayerKind { kLinear, kConv, kAttention, kLif, kLmu };
 //   real-linear:..., real-conv1x1:...   the operand is real numbers, not spikes
 struct BenchLayer {
   std::string name;
-  LayerKind kind = LayerKind::kLinear;
+  BenchLayerKind kind = BenchLayerKind::kLinear;
   bool real = false;
   int64_t rows = 1;         // tokens or pixels of a linear layer
   int64_t in = 0, out = 0;  // channels; LMU: out is the order

@@ -37,8 +37,8 @@ std::string onednn_version() {
   return module() != nullptr ? module()->version() : "";
 }
 
-std::optional<DenseRun> onednn_layer(const BenchLayer& layer, const LayerData& data,
-                                     const Weights& weights, DenseType type, int threads) {
+std::optional<OneDnnRun> onednn_layer(const BenchLayer& layer, const LayerData& data,
+                                      const Weights& weights, DenseType type, int threads) {
   if (module() == nullptr) return std::nullopt;
   return module()->layer(layer, data, weights, type, threads);
 }

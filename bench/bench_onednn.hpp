@@ -18,7 +18,7 @@ enum class DenseType { kF32, kBf16, kInt8 };
 // "2.6.3"; empty where there is no module beside the program.
 std::string onednn_version();
 
-struct DenseRun {
+struct OneDnnRun {
   std::function<void()> run;
   // Sums of the last run as EngineLayer::sums() gives them, dequantised.
   std::function<Tensor()> sums;
@@ -28,7 +28,7 @@ struct DenseRun {
 // sums fp32. int8: inputs 0 and 1 unsigned, weights signed with a scale per output channel, sums
 // int32 scaled to fp32. The Legendre memory is a product with a Toeplitz matrix of its inputs,
 // whose making is not counted.
-std::optional<DenseRun> onednn_layer(const BenchLayer& layer, const LayerData& data,
-                                     const Weights& weights, DenseType type, int threads);
+std::optional<OneDnnRun> onednn_layer(const BenchLayer& layer, const LayerData& data,
+                                      const Weights& weights, DenseType type, int threads);
 
 }  // namespace spikeloom

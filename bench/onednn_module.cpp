@@ -135,8 +135,8 @@ void add_layer(Primitives& primitives, const Description& description, const Pla
                  {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, matrix}, {DNNL_ARG_DST, out}});
 }
 
-DenseRun finish(const Shared& primitives, const Dims& dims, Tag tag, int64_t lines,
-                int64_t channels) {
+OneDnnRun finish(const Shared& primitives, const Dims& dims, Tag tag, int64_t lines,
+                 int64_t channels) {
   return {[primitives] { primitives->run(); },
           [=] {
             Tensor sums({lines, channels});
@@ -146,8 +146,8 @@ DenseRun finish(const Shared& primitives, const Dims& dims, Tag tag, int64_t lin
           }};
 }
 
-DenseRun linear(const Shared& p, const BenchLayer& layer, const LayerData& data,
-                const Weights& weights, DenseType type) {
+OneDnnRun linear(const Shared& p, const BenchLayer& layer, const LayerData& data,
+                 const Weights& weights, DenseType type) {
   const int64_t rows = data.steps * layer.rows;
   const auto stored = weights.at("w").data.f32();
   std::vector<float> matrix(stored.begin(), stored.end());
@@ -162,8 +162,8 @@ DenseRun linear(const Shared& p, const BenchLayer& layer, const LayerData& data,
   return finish(p, out, Tag::ab, rows, layer.out);
 }
 
-DenseRun convolution(const Shared& p, const BenchLayer& layer, const LayerData& data,
-                     const Weights& weights, DenseType type) {
+OneDnnRun convolution(const Shared& p, const BenchLayer& layer, const LayerData& data,
+                      const Weights& weights, DenseType type) {
   const int64_t k = layer.kernel, g = layer.groups, size = layer.size;
   const auto stored = weights.at("w").data.f32();
   std::vector<float> taps(stored.begin(), stored.end());
@@ -207,8 +207,8 @@ std::vector<float> swap_heads(const std::vector<float>& from, const BenchLayer& 
   return to;
 }
 
-DenseRun attention(const Shared& p, const BenchLayer& layer, const LayerData& data,
-                   DenseType type) {
+OneDnnRun attention(const Shared& p, const BenchLayer& layer, const LayerData& data,
+                    DenseType type) {
   const int64_t batch = data.steps * layer.heads, n = layer.rows, d = layer.in / layer.heads;
   const Type in = types_of(type).in;
   const auto load = [&](size_t i, const Dims& dims, Tag tag) {
@@ -231,7 +231,8 @@ DenseRun attention(const Shared& p, const BenchLayer& layer, const LayerData& da
           }};
 }
 
-DenseRun legendre(const Shared& p, const BenchLayer& layer, const LayerData& data, DenseType type) {
+OneDnnRun legendre(const Shared& p, const BenchLayer& layer, const LayerData& data,
+                   DenseType type) {
   const int64_t steps = data.steps, order = layer.out;
   const auto system = lmu_system(order, static_cast<double>(steps));
   const std::vector<float> u = unpadded(data.operands[0], steps);
@@ -264,19 +265,20 @@ std::string version() {
   return fmt::format("{}.{}.{}", found->major, found->minor, found->patch);
 }
 
-std::optional<DenseRun> dense_layer(const BenchLayer& layer, const LayerData& data,
-                                    const Weights& weights, DenseType type, int threads) {
-  const bool has_weights = layer.kind == LayerKind::kLinear || layer.kind == LayerKind::kConv;
+std::optional<OneDnnRun> dense_layer(const BenchLayer& layer, const LayerData& data,
+                                     const Weights& weights, DenseType type, int threads) {
+  const bool has_weights =
+      layer.kind == BenchLayerKind::kLinear || layer.kind == BenchLayerKind::kConv;
   if (type == DenseType::kInt8 && (layer.real || !has_weights)) return std::nullopt;
-  if (layer.kind == LayerKind::kLif) return std::nullopt;
+  if (layer.kind == BenchLayerKind::kLif) return std::nullopt;
   const auto primitives = std::make_shared<Primitives>(threads);
   try {
     switch (layer.kind) {
-      case LayerKind::kLinear: return linear(primitives, layer, data, weights, type);
-      case LayerKind::kConv: return convolution(primitives, layer, data, weights, type);
-      case LayerKind::kAttention: return attention(primitives, layer, data, type);
-      case LayerKind::kLmu: return legendre(primitives, layer, data, type);
-      case LayerKind::kLif: break;
+      case BenchLayerKind::kLinear: return linear(primitives, layer, data, weights, type);
+      case BenchLayerKind::kConv: return convolution(primitives, layer, data, weights, type);
+      case BenchLayerKind::kAttention: return attention(primitives, layer, data, type);
+      case BenchLayerKind::kLmu: return legendre(primitives, layer, data, type);
+      case BenchLayerKind::kLif: break;
     }
   } catch (const dnnl::error& error) {
     if (error.status == dnnl_unimplemented) return std::nullopt;  // on this processor

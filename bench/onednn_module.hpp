@@ -11,8 +11,8 @@ namespace spikeloom {
 struct OneDnnModule {
   const char* build;  // kOneDnnBuild of the module: what it shares with the program are C++ types
   std::string (*version)();
-  std::optional<DenseRun> (*layer)(const BenchLayer& layer, const LayerData& data,
-                                   const Weights& weights, DenseType type, int threads);
+  std::optional<OneDnnRun> (*layer)(const BenchLayer& layer, const LayerData& data,
+                                    const Weights& weights, DenseType type, int threads);
 };
 
 constexpr const char* kOneDnnFile = "libspikeloom_onednn.so";

@@ -164,6 +164,31 @@ def check_operators(root, texts, faults):
                       f"{MOST_SINGLE_OPERATOR_TESTS}: {', '.join(tests)}")
 
 
+def types_of(text):
+    """(qualified name, line) of every struct, class and enum that a file defines where other files could define it too."""
+    spaces = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if opened := re.match(r"(?:inline )?namespace ?([\w:]*) ?\{(?!.*\})", line):
+            spaces.append(opened[1])
+        elif re.match(r"\}  // namespace", line):
+            spaces.pop()
+        elif found := re.match(r"(?:struct|class|enum(?: class)?) (\w+)(?: final)?(?: : [^;]*)? \{", line):
+            if "" not in spaces:
+                yield "::".join([*spaces, found[1]]), number
+
+
+def check_types(texts, faults):
+    """Two types of one name in two libraries are one to the linker, which takes either's functions for both."""
+    first = {}
+    for path, text in texts.items():
+        if path.startswith("tests/"):
+            continue
+        for name, line in types_of(text):
+            place = first.setdefault(name, f"{path}:{line}")
+            if place != f"{path}:{line}":
+                faults.append(f"{path}:{line}: another {name} stands in {place}")
+
+
 def check_links(root, path, text, faults):
     text = re.sub(r"^(```+).*?^\1$", "", text, flags=re.M | re.S)  # code
     for target in re.findall(r"\]\(([^)#\s]+)", text):
@@ -226,6 +251,7 @@ def main():
             check_links(root, path, text, faults)
     check_families(texts.items(), faults)
     check_operators(root, texts, faults)
+    check_types(texts, faults)
     check_format(root, sources, faults)
     for fault in faults:
         print(fault)
