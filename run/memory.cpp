@@ -125,7 +125,8 @@ MemoryNeed memory_need(const Graph& graph, const MemoryPlan& plan) {
   const bool fp32 = plan.precision == Precision::kF32;
   const Graph executed = plan.fuses ? fuse(graph) : graph;
   const WeightSizes sizes = sizes_of(executed, plan, plan.precision);
-  const double written = plan.fuses ? sizes_of(graph, plan, Precision::kF32).stored : sizes.stored;
+  const WeightSizes before = plan.fuses ? sizes_of(graph, plan, Precision::kF32) : sizes;
+  const double written = before.stored;
   PlanOptions options = plan.options;
   if (plan.keeps != nullptr) options.keep = plan.keeps(executed);
   MemoryNeed need;
@@ -142,8 +143,8 @@ MemoryNeed memory_need(const Graph& graph, const MemoryPlan& plan) {
   const double frames = static_cast<double>(plan.sample_bytes);
   need.loading = kOverhead + written + static_cast<double>(plan.file_bytes);
   if (plan.fuses)
-    need.loading =
-        std::max(need.loading, kOverhead + std::max(written, sizes.stored) + 6 * sizes.largest);
+    need.loading = std::max(need.loading, kOverhead + std::max(written, sizes.stored) +
+                                              3 * std::max(before.largest, sizes.largest));
   const double rounding = plan.rounds_weights ? 2 * sizes.stored : sizes.stored;
   need.loading =
       std::max(need.loading, kOverhead + std::max(rounding, sizes.packed) + 2 * sizes.largest);

@@ -4,14 +4,11 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "sim/graph/fold.hpp"
 #include "sim/graph/last_readers.hpp"
-#include "sim/graph/ordered_product.hpp"
 
 namespace spikeloom {
 namespace {
-
-using Matrix = RowMatrix;
-using Vector = Eigen::VectorXd;
 
 // Nodes that merge into one, in order. Convolutions and linears among them are the "parts".
 // A convolution along the steps takes in what is behind it, and joins no chain: taps that reach
@@ -20,12 +17,13 @@ struct Chain {
   std::vector<NodeId> nodes;
 };
 
-const BatchNorm* norm_of(const Op& op) {
-  return std::get_if<BatchNorm>(&op);
-}
-
 const Conv2d* conv_of(const Op& op) {
   return std::get_if<Conv2d>(&op);
+}
+
+// One input channel for each output.
+bool is_depthwise(const Layer& layer) {
+  return layer.groups == layer.outputs && layer.inputs == 1;
 }
 
 // Whether `next` may join a chain. `pointwise`: the chain so far has kernel 1 and no bias term
@@ -38,7 +36,7 @@ bool joins(const Op& next, bool pointwise, bool has_constant, bool ring) {
     const Conv2d* conv = conv_of(next);
     return conv != nullptr && conv->padding == YX(0) && conv->stride == YX(1) &&
            conv->dilation == YX(1) && !conv->same &&
-           (conv->groups == 1 || conv->groups == conv->in_channels);
+           (conv->groups == 1 || is_depthwise(layer_of(next)));
   }
   return layer_of(next).pointwise;
 }
@@ -46,8 +44,10 @@ bool joins(const Op& next, bool pointwise, bool has_constant, bool ring) {
 Chain chain_from(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers,
                  NodeId start) {
   Chain chain{{start}};
-  bool pointwise = layer_of(graph.node(start).op).pointwise;
-  bool has_constant = !layer_of(graph.node(start).op).bias.empty();
+  const Layer first = layer_of(graph.node(start).op);
+  const bool mixes = first.groups == 1 || is_depthwise(first);  // other groups take in norms alone
+  bool pointwise = first.pointwise;
+  bool has_constant = !first.bias.empty();
   bool ring = false;
   std::set<NodeId> outputs;
   for (const auto& [name, id] : graph.outputs()) outputs.insert(id);
@@ -57,6 +57,7 @@ Chain chain_from(const Graph& graph, const std::vector<std::vector<NodeId>>& con
     const Node& node = graph.node(next[0]);
     if (node.inputs.size() != 1 || !joins(node.op, pointwise, has_constant, ring)) break;
     const BatchNorm* norm = norm_of(node.op);
+    if (norm == nullptr && !mixes) break;
     if (norm != nullptr) has_constant = true;
     if (norm == nullptr && !layer_of(node.op).pointwise) pointwise = false;
     ring = norm != nullptr && norm->pad > 0;
@@ -143,113 +144,16 @@ Op merged_op(const Graph& graph, const Chain& chain, const std::string& name) {
   return merged;
 }
 
-// A chain's function so far: taps[k] is the [out, in] matrix of kernel tap k = ky*kernel + kx, or
-// of the step k (for a depthwise start, in = 1 and the matrix has one column), constant the value
-// added everywhere.
-struct Folded {
-  bool depthwise = false;
-  std::vector<Matrix> taps;
-  Vector constant;
-};
-
-std::vector<Matrix> taps_of(std::span<const float> weight, int64_t out, int64_t in, int64_t area) {
-  std::vector<Matrix> taps(static_cast<size_t>(area), Matrix(out, in));
-  for (int64_t o = 0; o < out; ++o) {
-    for (int64_t i = 0; i < in; ++i) {
-      for (int64_t k = 0; k < area; ++k) {
-        taps[static_cast<size_t>(k)](o, i) =
-            static_cast<double>(weight[static_cast<size_t>((o * in + i) * area + k)]);
-      }
-    }
-  }
-  return taps;
-}
-
-Vector bias_of(const std::string& name, int64_t out, const Weights& weights) {
-  Vector bias = Vector::Zero(out);
-  if (name.empty()) return bias;
-  const auto values = weights.at(name).data.f32();
-  for (int64_t o = 0; o < out; ++o) bias[o] = static_cast<double>(values[static_cast<size_t>(o)]);
-  return bias;
-}
-
-Folded start_of(const Op& op, const Weights& weights) {
-  const Layer layer = layer_of(op);
-  return {layer.groups > 1,
-          taps_of(weights.at(layer.weight).data.f32(), layer.outputs, layer.inputs, layer.taps),
-          bias_of(layer.bias, layer.outputs, weights)};
-}
-
-void apply_norm(Folded& folded, const BatchNorm& norm, const Weights& weights) {
-  const Affine affine = affine_of(norm, weights);
-  const Eigen::Map<const Vector> scale(affine.scale.data(), norm.channels);
-  const Eigen::Map<const Vector> shift(affine.shift.data(), norm.channels);
-  for (Matrix& tap : folded.taps) tap.array().colwise() *= scale.array();
-  folded.constant = folded.constant.cwiseProduct(scale) + shift;
-}
-
-// 1x1 after anything: every tap and the constant go through the matrix.
-void apply_pointwise(Folded& folded, const Matrix& matrix, const Vector& bias, int threads) {
-  if (folded.depthwise) {
-    for (Matrix& tap : folded.taps) tap = Matrix(matrix * tap.col(0).asDiagonal());
-    folded.depthwise = false;
-  } else {
-    for (Matrix& tap : folded.taps) tap = ordered_product(matrix, tap, threads);
-  }
-  folded.constant = ordered_product(matrix, folded.constant) + bias;
-}
-
-// A convolution without padding behind a ring: the chain so far is one matrix.
-void apply_conv(Folded& folded, const Op& conv, const Weights& weights, int threads) {
-  const Folded next = start_of(conv, weights);
-  const Matrix before = folded.taps[0];
-  const Vector constant = folded.constant;
-  folded.taps.clear();
-  folded.constant = next.constant;
-  for (const Matrix& tap : next.taps) {
-    if (next.depthwise) {
-      folded.taps.push_back(tap.col(0).asDiagonal() * before);
-      folded.constant += tap.col(0).cwiseProduct(constant);
-    } else {
-      folded.taps.push_back(ordered_product(tap, before, threads));
-      folded.constant += ordered_product(tap, constant);
-    }
-  }
-}
-
-Folded fold(const Graph& graph, const Chain& chain, const Weights& weights, int threads) {
-  Folded folded = start_of(graph.node(chain.nodes[0]).op, weights);
-  for (size_t i = 1; i < chain.nodes.size(); ++i) {
-    const Op& op = graph.node(chain.nodes[i]).op;
-    if (const BatchNorm* norm = norm_of(op)) {
-      apply_norm(folded, *norm, weights);
-    } else if (layer_of(op).pointwise) {
-      const Folded next = start_of(op, weights);
-      apply_pointwise(folded, next.taps[0], next.constant, threads);
-    } else {
-      apply_conv(folded, op, weights, threads);
-    }
-  }
-  return folded;
-}
-
-void store(const Folded& folded, const Op& op, Weights& weights) {
+// What one operator stores of a chain.
+void store(const Graph& graph, const Chain& chain, const Op& op, const Weights& weights,
+           int threads, Weights& merged) {
+  std::vector<const Op*> parts;
+  for (const NodeId id : chain.nodes) parts.push_back(&graph.node(id).op);
   const auto parameters = parameters_of(op);
   Tensor weight(parameters[0].shape), bias(parameters[1].shape);
-  const auto w = weight.f32(), b = bias.f32();
-  const int64_t out = folded.taps[0].rows(), in = folded.taps[0].cols();
-  const auto area = static_cast<int64_t>(folded.taps.size());
-  for (int64_t o = 0; o < out; ++o) {
-    for (int64_t i = 0; i < in; ++i) {
-      for (int64_t k = 0; k < area; ++k) {
-        w[static_cast<size_t>((o * in + i) * area + k)] =
-            static_cast<float>(folded.taps[static_cast<size_t>(k)](o, i));
-      }
-    }
-    b[static_cast<size_t>(o)] = static_cast<float>(folded.constant[o]);
-  }
-  weights.add(parameters[0].name, std::move(weight));
-  weights.add(parameters[1].name, std::move(bias));
+  fold(parts, weights, threads, weight, bias);
+  merged.add(parameters[0].name, std::move(weight));
+  merged.add(parameters[1].name, std::move(bias));
 }
 
 // `weights` null: the graph alone; else its arrays go as they are merged.
@@ -280,7 +184,7 @@ Model rewrite(const Graph& graph, Weights* weights, int threads) {
       const std::string name = merged_name(graph, chain);
       const Op op = merged_op(graph, chain, name);
       placed = model.graph.add(name, op, inputs);
-      if (weights != nullptr) store(fold(graph, chain, *weights, threads), op, model.weights);
+      if (weights != nullptr) store(graph, chain, op, *weights, threads, model.weights);
     }
     for (const NodeId part : chain.nodes) {
       merged[static_cast<size_t>(part)] = true;

@@ -125,6 +125,57 @@ TEST_CASE("a dilated or evenly sized convolution behind a ring is left alone") {
   }
 }
 
+TEST_CASE("a 1x1 behind a grouped convolution is left alone, its norm is not") {
+  ChainGraph grouped(4);
+  grouped.conv("a", 4, 6, 3, 1, 2);
+  grouped.norm("a_bn");
+  grouped.conv("b", 6, 5, 1, 0, 1);
+  grouped.norm("b_bn");
+  grouped.graph.output("out", grouped.last);
+  const Weights weights = random_weights(grouped.graph, 4);
+  const Model fused = fuse(grouped.graph, weights, 2);
+  CHECK(fused.graph.size() == 4);
+  const Tensor expected = run(grouped.graph, weights), got = run(fused.graph, fused.weights);
+  for (size_t i = 0; i < expected.f32().size(); ++i)
+    CHECK(got.f32()[i] == Approx(expected.f32()[i]).margin(2e-5));
+}
+
+TEST_CASE("a dense convolution behind a ring, and a depthwise one with its norms, fold") {
+  ChainGraph ring(3);
+  ring.conv("a", 3, 5, 1, 0, 1);
+  ring.norm("a_bn", 1);
+  ring.conv("b", 5, 7, 3, 0, 1, true);
+  ring.norm("b_bn");
+  check_same(ring, "a+b", "conv2d k3 s1 p1 g1");
+  ChainGraph depthwise(5);
+  depthwise.conv("a", 5, 5, 3, 1, 5, true);
+  depthwise.norm("a_bn");
+  check_same(depthwise, "a", "conv2d k3 s1 p1 g5");
+  ChainGraph normed(5);
+  normed.conv("a", 5, 5, 3, 1, 5, true);
+  normed.norm("a_bn");
+  normed.conv("b", 5, 3, 1, 0, 1, true);
+  check_same(normed, "a+b", "conv2d k3 s1 p1 g1");
+}
+
+TEST_CASE("folded weights have the same bits on any number of threads") {
+  ChainGraph chain(37);  // several blocks of inputs
+  chain.conv("a", 37, 19, 1, 0, 1);
+  chain.norm("a_bn", 1);
+  chain.conv("b", 19, 19, 3, 0, 19);
+  chain.conv("c", 19, 23, 1, 0, 1);
+  chain.norm("c_bn");
+  const Weights weights = random_weights(chain.graph, 8);
+  const Weights one = fuse(chain.graph, weights, 1).weights;
+  for (const int threads : {2, 5}) {
+    const Weights more = fuse(chain.graph, weights, threads).weights;
+    for (const std::string& name : one.names()) {
+      const auto a = one.at(name).data.f32(), b = more.at(name).data.f32();
+      CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+    }
+  }
+}
+
 TEST_CASE("chains across modules, or in none, have the names of their parts") {
   struct Names {
     const char *first, *second, *merged;

@@ -1,6 +1,7 @@
 #include "sim/graph/ordered_product.hpp"
 
 #include <array>
+#include <vector>
 
 #include "core/rng.hpp"
 #include "tests/catch.hpp"
@@ -20,7 +21,7 @@ RowMatrix random_matrix(int64_t rows, int64_t columns, uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("ordered products sum in one order, whatever the shape and the threads") {
+TEST_CASE("ordered products sum in one order, whatever the shape") {
   for (const auto& [rows, inner, columns] : {std::array{1, 1, 1},
                                              {1, 300, 17},
                                              {5, 7, 8},
@@ -44,6 +45,15 @@ TEST_CASE("ordered products sum in one order, whatever the shape and the threads
       }
     }
     CHECK(ordered_product(a, b) == expected);
-    CHECK(ordered_product(a, b, 3) == expected);
+    // Into a part of a wider result, from a part of wider rows.
+    constexpr int64_t kBeside = 3;
+    RowMatrix wide = RowMatrix::Zero(inner, columns + kBeside),
+              result = RowMatrix::Constant(rows, columns + kBeside, 7);
+    wide.leftCols(columns) = b;
+    std::vector<double> panels(product_room(inner, columns));
+    ordered_product({rows, inner, columns, columns + kBeside}, a.data(), wide.data(), result.data(),
+                    panels.data());
+    CHECK(result.leftCols(columns) == expected);
+    CHECK((result.rightCols(kBeside).array() == 7).all());
   }
 }
