@@ -79,10 +79,9 @@ using SweepKeys = decltype(TracePricing::sweep);
 
 SweepKeys sweep_keys(const Values& values) {
   SweepKeys keys;
-  const std::vector<std::string> all_mappers = {"sequential", "greedy", "anneal"};
   const std::vector<std::string> mappers =
       split_list(values["mapper"].as<std::string>(), "--mapper");
-  for (const std::string& mapper : mappers) choice("--mapper", mapper, all_mappers);
+  for (const std::string& mapper : mappers) mapper_named(mapper, "--mapper");
   if (mappers.size() > 1) keys.emplace_back("mapper", mappers);
   if (!values.count("sweep")) return keys;
   for (const std::string& sweep : values["sweep"].as<std::vector<std::string>>()) {
@@ -94,8 +93,6 @@ SweepKeys sweep_keys(const Values& values) {
       if (key == name) throw usage_error("--sweep: " + name + " is swept twice");
     }
     keys.emplace_back(name, split_list(sweep.substr(equal + 1), "--sweep " + name));
-    if (name != "mapper") continue;
-    for (const std::string& mapper : keys.back().second) choice(name, mapper, all_mappers);
   }
   return keys;
 }
@@ -109,7 +106,9 @@ ChipJob common_job(const Values& values) {
   if (values.count("timeline")) job.timeline = values["timeline"].as<std::string>();
   if (values.count("counters")) job.counters = values["counters"].as<std::string>();
   job.timeline_steps = in_range<int64_t>(values, "timeline-steps", 1, 100000);
-  job.mapper = values["mapper"].as<std::string>();
+  // The first of several, which are swept.
+  job.mapper =
+      mapper_named(split_list(values["mapper"].as<std::string>(), "--mapper")[0], "--mapper");
   const std::string level =
       choice("--level", values["level"].as<std::string>(), {"counts", "bottleneck", "event"});
   for (const Level known : {Level::kCounts, Level::kBottleneck, Level::kEvent}) {

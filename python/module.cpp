@@ -268,7 +268,7 @@ TracePricing pricing_of(const ChipSettings& s) {
   pricing.sweep = s.sweep;
   job.mapping = s.mapping;
   job.save_mapping = s.save_mapping;
-  job.mapper = s.mapper;
+  job.mapper = named<Mapper>(kMapperNames, s.mapper, "mapper");
   job.level = named<Level>(kLevelNames, s.level, "level");
   job.lower.update = named<UpdateRule>(kUpdateRuleNames, s.update, "update");
   job.html = s.html;

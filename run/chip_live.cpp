@@ -101,7 +101,8 @@ ChipRun LiveChip::price() const {
   ChipRun run = price_run(lowered_, chip_, replayer_.result(), sample_steps_);
   if (by_step_)
     per_inference(run, std::accumulate(sample_steps_.begin(), sample_steps_.end(), int64_t{0}));
-  run.mapper = choice_.mapping.empty() ? "sequential" : choice_.mapping.filename().string();
+  run.mapper =
+      choice_.mapping.empty() ? name_of(Mapper::kSequential) : choice_.mapping.filename().string();
   run.mapping_sha256 = sha256_hex(mapping_json(mapping_, lowered_.network, chip_));
   run.weight_bits = choice_.lower.weight_bits;
   return run;

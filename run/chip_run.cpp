@@ -36,14 +36,13 @@ Placement map_network(const ChipJob& job, const ChipNetwork& network, const Chip
   }
   placed.mapping = map_sequential(network, chip);
   check_capacity(network, chip, placed.mapping);
-  if (job.mapper == "sequential") return placed;
+  if (job.mapper == Mapper::kSequential) return placed;
   ReplayOptions options;
   options.level = Level::kCounts;
   options.threads = job.threads;
   options.keep_core_traffic = true;
   const ReplayResult counts = replay(network, chip, placed.mapping, spikes, options);
-  placed = job.mapper == "greedy" ? place_greedy(chip, placed.mapping, counts.traffic)
-                                  : place_annealed(chip, placed.mapping, counts.traffic, {});
+  placed = place(job.mapper, chip, placed.mapping, counts.traffic);
   // A core's contents move as a whole; what it holds is what it held, what it sends may not be.
   check_capacity(network, chip, placed.mapping);
   return placed;
@@ -91,7 +90,7 @@ ChipRun run_in_turn(const ChipJob& job, const LoweredNetwork& lowered, const Chi
   run.mapping_sha256 = sha256_hex(mappings);
   run.label = label_of(job);
   run.settings = job.settings;
-  run.mapper = job.mapper;
+  run.mapper = name_of(job.mapper);
   run.weight_bits = job.lower.weight_bits;
   return run;
 }
@@ -162,7 +161,7 @@ ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
   if (!job.save_mapping.empty()) write_text_file(job.save_mapping, text);
   run.label = label_of(job);
   run.settings = job.settings;
-  run.mapper = job.mapping.empty() ? job.mapper : job.mapping.filename().string();
+  run.mapper = job.mapping.empty() ? name_of(job.mapper) : job.mapping.filename().string();
   run.mapping_sha256 = sha256_hex(text);
   run.packet_hops_before = placed.hops_before;
   run.packet_hops_after = placed.hops_after;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "hw_model/chip/mapper.hpp"
 #include "hw_model/report/chip_report.hpp"
 #include "run/chip_recording.hpp"
 
@@ -19,7 +20,8 @@ struct ChipJob {
   std::shared_ptr<const ChipRecording> recording;
   std::filesystem::path trace, mapping, save_mapping, html, timeline, counters;  // empty: none
   std::string title;                                                             // of the page
-  std::string chip, mapper = "sequential";
+  std::string chip;
+  Mapper mapper = Mapper::kSequential;
   std::vector<std::string> sets;                              // "noc.link_ns_per_flit=0.5"
   std::vector<std::pair<std::string, std::string>> settings;  // of the sweep; on top of `sets`
   Level level = Level::kBottleneck;

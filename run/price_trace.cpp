@@ -33,7 +33,7 @@ std::vector<ChipJob> jobs_of(const TracePricing& pricing) {
       for (const std::string& value : values) {
         more.push_back(job);
         more.back().settings.emplace_back(key, value);
-        if (key == "mapper") more.back().mapper = value;
+        if (key == "mapper") more.back().mapper = mapper_named(value, key);
       }
     }
     jobs = std::move(more);

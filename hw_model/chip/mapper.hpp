@@ -6,6 +6,7 @@
 // neurons. Placing changes cores, never boxes.
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "hw_model/chip/mapping.hpp"
@@ -13,6 +14,15 @@
 #include "hw_model/chip/spikes.hpp"
 
 namespace spikeloom {
+
+// Where boxes go: in their order, or from there as traffic says.
+enum class Mapper : uint8_t { kSequential, kGreedy, kAnneal };
+inline constexpr const char* kMapperNames[] = {"sequential", "greedy", "anneal"};
+constexpr const char* name_of(Mapper mapper) noexcept {
+  return kMapperNames[static_cast<size_t>(mapper)];
+}
+// Throws Error(kUsage), which begins with `what`, for a name that is none of these.
+Mapper mapper_named(std::string_view name, std::string_view what);
 
 // Boxes in the order of the layers on cores 0, 1, 2, ... One box per core; where a chip has fewer
 // cores than boxes, neighbours share a core as long as they fit. Throws Error(kCapacity) naming
@@ -45,5 +55,9 @@ struct AnnealingOptions {
 };
 Placement place_annealed(const ChipSpec& chip, const Mapping& mapping,
                          const std::vector<Traffic>& traffic, const AnnealingOptions& options);
+
+// As `mapper` does; in their order nothing moves.
+Placement place(Mapper mapper, const ChipSpec& chip, const Mapping& mapping,
+                const std::vector<Traffic>& traffic);
 
 }  // namespace spikeloom

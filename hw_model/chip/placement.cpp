@@ -2,6 +2,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "core/error.hpp"
+#include "core/io/hint.hpp"
 #include "core/rng.hpp"
 #include "hw_model/chip/mapper.hpp"
 #include "hw_model/chip/noc.hpp"
@@ -260,6 +262,31 @@ Placement place_annealed(const ChipSpec& chip, const Mapping& mapping,
                          const std::vector<Traffic>& traffic, const AnnealingOptions& options) {
   const TrafficGraph graph = graph_of(mapping, traffic);
   return moved(chip, mapping, traffic, graph, Annealer(chip, graph, options).run());
+}
+
+Placement place(Mapper mapper, const ChipSpec& chip, const Mapping& mapping,
+                const std::vector<Traffic>& traffic) {
+  switch (mapper) {
+    case Mapper::kSequential: break;
+    case Mapper::kGreedy: return place_greedy(chip, mapping, traffic);
+    case Mapper::kAnneal: return place_annealed(chip, mapping, traffic, {});
+  }
+  const int64_t hops = packet_hops(chip, traffic);
+  return {mapping, hops, hops};
+}
+
+Mapper mapper_named(std::string_view name, std::string_view what) {
+  std::string message = std::string(what) + ": expected ";
+  std::vector<std::string> known;
+  for (const char* mapper : kMapperNames) {
+    if (name == mapper) return static_cast<Mapper>(known.size());
+    message += (known.empty() ? "" : ", ") + std::string(mapper);
+    known.emplace_back(mapper);
+  }
+  message += ", found " + in_quotes(name);
+  const std::string near = nearest(name, known);
+  if (!near.empty()) message += "; did you mean " + near + "?";
+  throw Error(ErrorCode::kUsage, message);
 }
 
 }  // namespace spikeloom

@@ -268,6 +268,13 @@ TEST_CASE("placing shortens the ways and reports by how much", "[chip]") {
   const Placement again =
       place_annealed(chip, run.mapping, before.traffic, {.seed = 7, .moves = 50000});
   CHECK(again.mapping.cores == annealed.mapping.cores);
+  for (const auto& [mapper, as] : {std::pair{Mapper::kGreedy, greedy.mapping.cores},
+                                   {Mapper::kSequential, run.mapping.cores}}) {
+    const Placement placed = place(mapper, chip, run.mapping, before.traffic);
+    CHECK(placed.hops_before == 928624);
+    CHECK(placed.mapping.cores == as);
+  }
+  CHECK(place(Mapper::kSequential, chip, run.mapping, before.traffic).hops_after == 928624);
   // From the result of one the other may start.
   ReplayResult moved = replay(run.network, chip, greedy.mapping, run.spikes, options);
   CHECK(place_annealed(chip, greedy.mapping, moved.traffic, {}).hops_after <= greedy.hops_after);
