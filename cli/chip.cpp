@@ -46,7 +46,10 @@ CommandLine command_line() {
       "mapping", options::value<std::string>(), "read the mapping from this JSON file")(
       "save-mapping", options::value<std::string>(), "write the mapping to this JSON file")(
       "layers-in-turn", "layers that do not fit together run one after the other, with reloads")(
-      "mapper", text("sequential"), "sequential, greedy or anneal; several with commas")(
+      "mapper", text("sequential"),
+      "sequential, greedy, anneal; or what to minimise: time, energy, edp, traffic; several with "
+      "commas")("mapper-budget", options::value<double>()->default_value(MapperOptions().budget_s),
+                "seconds of work a search may take (nominal: equal budgets, equal mappings)")(
       "update", text("all"), "neurons updated in a step: all or touched")(
       "unsupported", text("refuse"), "what no core can do: refuse, or leave it to a host")(
       "weight-bits", number(8), "bits of a weight")(
@@ -149,6 +152,9 @@ TracePricing pricing_of(const Values& values) {
   pricing.job = common_job(values);
   add_sets(values, pricing);
   pricing.sweep = sweep_keys(values);
+  pricing.job.mapper_budget_s = values["mapper-budget"].as<double>();
+  if (!(pricing.job.mapper_budget_s > 0 && pricing.job.mapper_budget_s <= 86400))
+    throw usage_error("--mapper-budget must be above 0 and at most 86400 seconds");
   pricing.chips = split_list(values["chip"].as<std::string>(), "--chip");
   if (values.count("dense"))
     pricing.dense = split_list(values["dense"].as<std::string>(), "--dense");

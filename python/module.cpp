@@ -225,6 +225,7 @@ struct ChipSettings {
   std::string trace, network, spikes;
   Words chips, sets, dense;
   std::vector<std::pair<std::string, Words>> sweep;
+  double mapper_budget_s = MapperOptions().budget_s;
   std::string mapping, save_mapping, mapper, level, update, html, counters, timeline;
   bool host = false, check = false, in_turn = false;
   int64_t weight_bits = 8, value_bits = 32, samples = 0, steps = 0, threads = 0;
@@ -269,6 +270,7 @@ TracePricing pricing_of(const ChipSettings& s) {
   job.mapping = s.mapping;
   job.save_mapping = s.save_mapping;
   job.mapper = named<Mapper>(kMapperNames, s.mapper, "mapper");
+  job.mapper_budget_s = s.mapper_budget_s;
   job.level = named<Level>(kLevelNames, s.level, "level");
   job.lower.update = named<UpdateRule>(kUpdateRuleNames, s.update, "update");
   job.html = s.html;
@@ -601,6 +603,7 @@ PYBIND11_MODULE(_core, module) {
   settings(chip, "mapping", &ChipSettings::mapping);
   settings(chip, "save_mapping", &ChipSettings::save_mapping);
   settings(chip, "mapper", &ChipSettings::mapper);
+  settings(chip, "mapper_budget", &ChipSettings::mapper_budget_s);
   settings(chip, "level", &ChipSettings::level);
   settings(chip, "update", &ChipSettings::update);
   settings(chip, "html", &ChipSettings::html);

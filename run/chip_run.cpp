@@ -25,25 +25,11 @@ ReplayOptions replay_options(const ChipJob& job) {
 }
 
 // The mapping, and what a placement gained.
-Placement map_network(const ChipJob& job, const ChipNetwork& network, const ChipSpec& chip,
-                      const ChipSpikes& spikes) {
-  Placement placed;
-  placed.hops_before = placed.hops_after = -1;
-  if (!job.mapping.empty()) {
-    placed.mapping = load_mapping(job.mapping, network, chip);
-    check_capacity(network, chip, placed.mapping);
-    return placed;
-  }
-  placed.mapping = map_sequential(network, chip);
-  check_capacity(network, chip, placed.mapping);
-  if (job.mapper == Mapper::kSequential) return placed;
-  ReplayOptions options;
-  options.level = Level::kCounts;
-  options.threads = job.threads;
-  options.keep_core_traffic = true;
-  const ReplayResult counts = replay(network, chip, placed.mapping, spikes, options);
-  placed = place(job.mapper, chip, placed.mapping, counts.traffic);
-  // A core's contents move as a whole; what it holds is what it held, what it sends may not be.
+Placement map_job(const ChipJob& job, const ChipNetwork& network, const ChipSpec& chip,
+                  const ChipSpikes& spikes) {
+  if (job.mapping.empty())
+    return map_network(network, chip, spikes, {job.mapper, job.mapper_budget_s, job.threads});
+  Placement placed{load_mapping(job.mapping, network, chip), -1, -1};
   check_capacity(network, chip, placed.mapping);
   return placed;
 }
@@ -150,7 +136,7 @@ ChipRun run_chip_job(const ChipJob& job, const Graph& graph) {
   const ChipSpikes& spikes = replayed.spikes;
   const std::vector<int64_t>& sample_steps = replayed.sample_steps;
   if (job.in_turn) return run_in_turn(job, lowered, chip, spikes, sample_steps);
-  const Placement placed = map_network(job, lowered.network, chip, spikes);
+  const Placement placed = map_job(job, lowered.network, chip, spikes);
   const ReplayResult result =
       replay(lowered.network, chip, placed.mapping, spikes, replay_options(job));
   if (!job.timeline.empty()) write_timeline(job, lowered.network, chip, placed.mapping, spikes);

@@ -22,6 +22,7 @@ struct ChipJob {
   std::string title;                                                             // of the page
   std::string chip;
   Mapper mapper = Mapper::kSequential;
+  double mapper_budget_s = MapperOptions().budget_s;
   std::vector<std::string> sets;                              // "noc.link_ns_per_flit=0.5"
   std::vector<std::pair<std::string, std::string>> settings;  // of the sweep; on top of `sets`
   Level level = Level::kBottleneck;

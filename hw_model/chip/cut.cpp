@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "hw_model/chip/cut.hpp"
 #include "hw_model/chip/mapper.hpp"
 
 namespace spikeloom {
@@ -13,12 +14,6 @@ int64_t ceil_div(int64_t a, int64_t b) {
 int64_t bytes_for(int64_t count, int64_t bits) {
   return (count * bits + 7) / 8;
 }
-
-// Channels x height x width of the largest box of a cut.
-struct BlockShape {
-  int64_t channels = 1, height = 1, width = 1;
-  int64_t neurons() const noexcept { return channels * height * width; }
-};
 
 // Upper bounds of what a box of this shape needs, in closed form.
 struct ShapeNeed {
@@ -64,11 +59,6 @@ Heard heard_by(const ChipNetwork& network, const Projection& projection, const B
   return heard;
 }
 
-// Is `other` this population, or does it share its cores?
-bool lives_with(const ChipNetwork& network, size_t population, size_t other) {
-  return other == population || network.populations[other].beside == static_cast<int>(population);
-}
-
 // Of a population and of all beside it.
 ShapeNeed need_of(const ChipNetwork& network, const ChipSpec& chip, size_t population,
                   const BlockShape& shape) {
@@ -104,14 +94,6 @@ std::vector<int64_t> halvings(int64_t n) {
   std::vector<int64_t> sizes = {n};
   while (sizes.back() > 1) sizes.push_back((sizes.back() + 1) / 2);
   return sizes;
-}
-
-bool keeps_tokens_together(const ChipNetwork& network, size_t population) {
-  return std::any_of(
-      network.projections.begin(), network.projections.end(), [&](const Projection& projection) {
-        return lives_with(network, population, static_cast<size_t>(projection.target)) &&
-               std::holds_alternative<AttentionSynapses>(projection.synapses);
-      });
 }
 
 BlockShape best_shape(const ChipNetwork& network, const ChipSpec& chip, size_t population) {
@@ -158,12 +140,13 @@ struct CutBox {
   CoreNeed need;
 };
 
-std::vector<CutBox> cut(const ChipNetwork& network, const ChipSpec& chip) {
+std::vector<CutBox> cut(const ChipNetwork& network, const ChipSpec& chip,
+                        const std::vector<BlockShape>& shapes) {
   std::vector<CutBox> boxes;
   for (size_t p = 0; p < network.populations.size(); ++p) {
     const ChipPopulation& population = network.populations[p];
     if (population.beside >= 0) continue;
-    const BlockShape shape = best_shape(network, chip, p);
+    const BlockShape& shape = shapes[p];
     for (const Range channels : parts(population.channels, shape.channels)) {
       for (const Range y : parts(population.height, shape.height)) {
         for (const Range x : parts(population.width, shape.width)) {
@@ -189,9 +172,38 @@ bool fits(const CoreLimits& limits, const CoreNeed& a, const CoreNeed& b) {
 
 }  // namespace
 
+bool lives_with(const ChipNetwork& network, size_t population, size_t other) {
+  return other == population || network.populations[other].beside == static_cast<int>(population);
+}
+
+bool keeps_tokens_together(const ChipNetwork& network, size_t population) {
+  return std::any_of(
+      network.projections.begin(), network.projections.end(), [&](const Projection& projection) {
+        return lives_with(network, population, static_cast<size_t>(projection.target)) &&
+               std::holds_alternative<AttentionSynapses>(projection.synapses);
+      });
+}
+
+int64_t boxes_of(const ChipPopulation& population, const BlockShape& shape) {
+  return ceil_div(population.channels, shape.channels) * ceil_div(population.height, shape.height) *
+         ceil_div(population.width, shape.width);
+}
+
+std::vector<BlockShape> fewest_boxes(const ChipNetwork& network, const ChipSpec& chip) {
+  std::vector<BlockShape> shapes(network.populations.size());
+  for (size_t p = 0; p < shapes.size(); ++p)
+    if (network.populations[p].beside < 0) shapes[p] = best_shape(network, chip, p);
+  return shapes;
+}
+
 Mapping map_sequential(const ChipNetwork& network, const ChipSpec& chip) {
   check_network(network);
-  const std::vector<CutBox> boxes = cut(network, chip);
+  return map_shapes(network, chip, fewest_boxes(network, chip));
+}
+
+Mapping map_shapes(const ChipNetwork& network, const ChipSpec& chip,
+                   const std::vector<BlockShape>& shapes) {
+  const std::vector<CutBox> boxes = cut(network, chip, shapes);
   const int64_t per_chip = chip.usable_cores.value_or(chip.cores_per_chip());
   const int64_t usable = per_chip * chip.chips();
   const bool share = static_cast<int64_t>(boxes.size()) > usable;

@@ -3,7 +3,7 @@
 //
 // Cutting: per population the split into channel blocks and rectangles of pixels that needs the
 // fewest cores under the chip's limits; among equals the one whose cores hear the fewest source
-// neurons. Placing changes cores, never boxes.
+// neurons. Placing changes cores, never boxes. Spreading cuts finer than capacity asks for.
 
 #include <cstdint>
 #include <string_view>
@@ -15,9 +15,10 @@
 
 namespace spikeloom {
 
-// Where boxes go: in their order, or from there as traffic says.
-enum class Mapper : uint8_t { kSequential, kGreedy, kAnneal };
-inline constexpr const char* kMapperNames[] = {"sequential", "greedy", "anneal"};
+// Where boxes go: in their order, or from there as traffic says; or what is to be the least.
+enum class Mapper : uint8_t { kSequential, kGreedy, kAnneal, kTime, kEnergy, kEdp, kTraffic };
+inline constexpr const char* kMapperNames[] = {"sequential", "greedy", "anneal", "time",
+                                               "energy",     "edp",    "traffic"};
 constexpr const char* name_of(Mapper mapper) noexcept {
   return kMapperNames[static_cast<size_t>(mapper)];
 }
@@ -56,8 +57,27 @@ struct AnnealingOptions {
 Placement place_annealed(const ChipSpec& chip, const Mapping& mapping,
                          const std::vector<Traffic>& traffic, const AnnealingOptions& options);
 
-// As `mapper` does; in their order nothing moves.
+// As `mapper` does; in their order, and by those that minimise, nothing moves.
 Placement place(Mapper mapper, const ChipSpec& chip, const Mapping& mapping,
                 const std::vector<Traffic>& traffic);
+
+struct MapperOptions {
+  Mapper kind = Mapper::kSequential;
+  // Work of a search, in what one thread replays in a second on an ordinary machine. It is counted
+  // in packets, not by a clock: equal budgets give equal mappings.
+  double budget_s = 3;
+  int threads = 1;  // no result depends on them
+};
+
+// The mapping of a kind, checked against the chip's capacity. The kinds from kTime on take the
+// cheapest by the replay itself, at level bottleneck: of the three older kinds', and of the network
+// spread over more cores. Spreading starts from the fewest cores and cuts, again and again, the
+// population of the most loaded core along the axis that lowers the steps' load the most for each
+// core it takes; the load of a step is the 8-norm over the cores of the time each is busy, in samples
+// spread over the trace. kTime: the time of all steps; kEnergy: joules, static power included; kEdp:
+// their product; kTraffic: hops. Networks that share cores are not spread.
+// Throws Error(kCapacity) as map_sequential() and check_capacity().
+Placement map_network(const ChipNetwork& network, const ChipSpec& chip, const ChipSpikes& spikes,
+                      const MapperOptions& options);
 
 }  // namespace spikeloom

@@ -267,7 +267,11 @@ Placement place_annealed(const ChipSpec& chip, const Mapping& mapping,
 Placement place(Mapper mapper, const ChipSpec& chip, const Mapping& mapping,
                 const std::vector<Traffic>& traffic) {
   switch (mapper) {
-    case Mapper::kSequential: break;
+    case Mapper::kSequential:
+    case Mapper::kTime:
+    case Mapper::kEnergy:
+    case Mapper::kEdp:
+    case Mapper::kTraffic: break;
     case Mapper::kGreedy: return place_greedy(chip, mapping, traffic);
     case Mapper::kAnneal: return place_annealed(chip, mapping, traffic, {});
   }

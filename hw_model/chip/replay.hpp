@@ -156,6 +156,11 @@ ChipPower power_of(const ChipSpec& chip, const ReplayResult& result);
 // Joules of one row of by_core or by_layer.
 double energy_of_row(const std::vector<PricedOp>& ops, const int64_t* counts);
 
+// Shorter than that no mapping makes the steps of this result: the work of neurons and synapses, on
+// the busier side, spread evenly over all cores, and the barriers or ticks. Packets, links, layers
+// that cannot be split and uneven steps are left out, so that it may be out of reach.
+double time_bound_ns(const ChipSpec& chip, const ReplayResult& result);
+
 // Weakest evidence among the constants the result's energy and time rest on, and names of
 // operations that happened but have no price.
 char weakest_evidence(const ChipSpec& chip, const ReplayResult& result);

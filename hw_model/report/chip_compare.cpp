@@ -234,7 +234,7 @@ ChipReport chips_of(const std::vector<NamedReport>& reports) {
   for (size_t r = 0; r < reports.size(); ++r) {
     const Reader read(reports[r]);
     const std::string version = read.text("/schema_version");
-    if (version != "1.1" && version != "1.2" && version != "1.3")
+    if (version != "1.1" && version != "1.2" && version != "1.3" && version != "1.4")
       read.fail("/schema_version", "is unknown");
     for (size_t i = 0; i < read.list("/runs").size(); ++i) {
       ChipRun run = read_run(read, "/runs/" + std::to_string(i));

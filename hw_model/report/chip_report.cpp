@@ -314,6 +314,7 @@ ChipRun price_run(const LoweredNetwork& lowered, const ChipSpec& chip, const Rep
   } else {
     const double seconds = run.totals.time_ns * kSecondsPerNs;
     run.latency_s = seconds / static_cast<double>(run.samples);
+    run.bound_s = time_bound_ns(chip, result) * kSecondsPerNs / static_cast<double>(run.samples);
     run.step_s = seconds / static_cast<double>(run.steps);
     run.throughput = seconds > 0 ? static_cast<double>(run.samples) / seconds : 0;
     if (!chip.power.static_w && !chip.power.static_w_per_core)
@@ -334,7 +335,7 @@ void per_inference(ChipRun& run, int64_t inferences) {
   const double share = static_cast<double>(run.samples) / static_cast<double>(inferences);
   for (ChipEnergy::Term& term : run.dynamic) term.joules *= share;
   for (double* figure : {&run.dynamic_j, &run.static_j, &run.idle_j, &run.sync_j, &run.host_j,
-                         &run.total_j, &run.latency_s, &run.break_even.macs})
+                         &run.total_j, &run.latency_s, &run.bound_s, &run.break_even.macs})
     *figure *= share;
   run.throughput /= share;
   run.samples = inferences;

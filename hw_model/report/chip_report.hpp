@@ -109,6 +109,7 @@ struct ChipRun {
   std::vector<ChipEnergy::Term> dynamic;  // by category
   double dynamic_j = 0, static_j = 0, idle_j = 0, sync_j = 0, host_j = 0, total_j = 0;
   double latency_s = 0, step_s = 0, throughput = 0;  // throughput: inferences per second
+  double bound_s = 0;      // no mapping makes the latency shorter; 0: not known
   double utilisation = 0;  // busy time of the cores in use, over the length of the run
   StepResult totals;       // over the whole run
   int64_t overruns = 0;

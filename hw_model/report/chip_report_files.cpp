@@ -142,6 +142,7 @@ Json run_json(const ChipRun& run) {
   json["synaptic_work"] = {{"on_chip", run.coverage.on_chip}, {"priced", run.coverage.priced}};
   const auto timed = [&](double value) { return run.known.time ? Json(value) : Json(); };
   json["time_per_inference"] = {{"latency_s", timed(run.latency_s)},
+                                {"bound_s", run.bound_s > 0 ? timed(run.bound_s) : Json()},
                                 {"step_s", timed(run.step_s)},
                                 {"inferences_per_s", timed(run.throughput)},
                                 {"critical", run.critical},
@@ -198,7 +199,7 @@ std::string chip_json(const ChipReport& report) {
          {"unpriced", row.unpriced}});
   }
   return dump_json({{"kind", "chip"},
-                    {"schema_version", "1.3"},
+                    {"schema_version", "1.4"},
                     {"trace", report.trace},
                     {"recording", recording_json(report.recording)},
                     {"signature", report.signature},

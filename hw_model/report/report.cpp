@@ -217,7 +217,7 @@ nlohmann::json to_json(const Report& report) {
   const auto& totals = executed.totals;
   Json json;
   json["schema"] = "spikeloom-report";
-  json["schema_version"] = "1.9";
+  json["schema_version"] = "1.10";
   json["tool"] = {{"name", "spikeloom"}, {"version", in.version}, {"generator", in.generator}};
   json["outcome"] = name_of(report.verdict.outcome);
   json["verdict"] = report.verdict.lines();

@@ -11,7 +11,7 @@ from . import _core, _settings
 from ._errors import UsageError
 
 _WORDS = ("mapping", "save_mapping", "html", "counters", "timeline")
-_OTHERS = ("mapper", "level", "update", "check", "weight_bits", "value_bits", "samples", "threads")
+_OTHERS = ("mapper", "mapper_budget", "level", "update", "check", "weight_bits", "value_bits", "samples", "threads")
 
 
 class ChipResult:
