@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "core/error.hpp"
 #include "core/memory_limit.hpp"
+#include "run/sample_loop.hpp"
 #include "run/watched_arrays.hpp"
 #include "sim/counts/neurobench.hpp"
 #include "sim/graph/fuse.hpp"
@@ -136,8 +138,10 @@ MemoryNeed memory_need(const Graph& graph, const MemoryPlan& plan) {
   }
   const auto arrays = watched_arrays(executed, plan.features, plan.membranes, {});
   keep_arrays(executed, arrays, options);
-  for (const WatchedArray& array : arrays)
-    need.watched += bytes_of(array.row) * static_cast<double>(plan.sample_steps);
+  double row_bytes = 0;  // of the arrays
+  for (const WatchedArray& array : arrays) row_bytes += bytes_of(array.row);
+  const auto steps = static_cast<double>(plan.sample_steps);
+  need.watched += row_bytes * steps;
   const auto session = static_cast<double>(
       layout_of(executed, plan.device != kReferenceDevice, std::move(options)).session_bytes());
   const double frames = static_cast<double>(plan.sample_bytes);
@@ -153,8 +157,18 @@ MemoryNeed memory_need(const Graph& graph, const MemoryPlan& plan) {
     need.loading = std::max(need.loading, kOverhead + sizes.stored + packed + session + frames);
   }
   need.weights = kOverhead + sizes.packed;
-  need.sessions = static_cast<double>(plan.batch) * session;
-  need.samples = static_cast<double>(plan.batch + 1) * frames;
+  double batch = static_cast<double>(plan.batch);
+  need.sessions = batch * session;
+  if (plan.aside) {  // each with all its spikes
+    double step_bytes = row_bytes;
+    for (const Population& population : populations_of(executed))
+      step_bytes +=
+          8 * static_cast<double>(population.rows() * words_for(channels_of(population.shape)));
+    const double each = session + step_bytes * steps;
+    batch = std::clamp(std::floor(static_cast<double>(kMostBytesAside) / each), 1.0, batch);
+    need.sessions = batch > 1 ? batch * each : session;
+  }
+  need.samples = (batch + 1) * frames;
   if (plan.records) need.trace = recorder_bytes(executed, plan.recorded_rows);
   return need;
 }

@@ -19,7 +19,8 @@ struct MemoryPlan {
   std::vector<std::string> features, membranes;  // arrays that are written, by name
   Device device;
   Precision precision = Precision::kF32;
-  int64_t batch = 1;         // sessions side by side
+  int64_t batch = 1;         // sessions side by side, at most
+  bool aside = false;        // of several chunks each: as sample_loop.hpp limits them
   int64_t sample_bytes = 0;  // of one sample's frames
   int64_t file_bytes = 0;    // of the weights' file, in memory while it is read; 0: random weights
   bool fuses = false, calibrates = false, rounds_weights = false;

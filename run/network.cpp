@@ -81,8 +81,11 @@ MemoryPlan memory_plan(const Experiment& experiment, const DatasetInfo& data, co
   // Windows side by side are as many as have room, and what was read to tell the dimensions is in
   // memory already.
   if (tokens) return plan;
-  const bool alone = !plan.options.whole_samples;
-  plan.batch = alone ? 1 : std::min(plan.batch, std::max<int64_t>(data.size, 1));
+  plan.batch = std::min(plan.batch, std::max<int64_t>(data.size, 1));
+  if (!plan.options.whole_samples) {
+    plan.aside = !plan.neurobench;
+    if (!plan.aside) plan.batch = 1;
+  }
   plan.sample_bytes = static_cast<int64_t>(sizeof(float)) * data.frames * data.channels *
                       std::max<int64_t>(data.height, 1) * std::max<int64_t>(data.width, 1);
   if (!experiment.weights.path.empty()) {

@@ -103,8 +103,8 @@ class SpikingRun {
       if (watches_ && not_finite_.empty()) not_finite_ = FiniteWatch::find(session);
     };
     calls.end = [this](int64_t index, const Sample& sample) { end(index, sample); };
-    // Whoever looks into sessions sees samples one after the other: nobody does with tokens.
-    if (source_.windows != nullptr) {
+    // Whoever looks into sessions sees samples one after the other.
+    if (!neurobench_ && (source_.windows != nullptr || !watches_)) {
       keep_aside(calls, logits_node_, populations_, arrays_,
                  [this](const SpikeChunk& chunk, Observed& kept) { hand_on(chunk, kept); });
     }

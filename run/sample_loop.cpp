@@ -132,9 +132,10 @@ class Loop {
     const int64_t batch = std::clamp<int64_t>(options_.batch, 1, std::max<int64_t>(size_, 1));
     if (in_one_chunk_) return batch;
     if (!callbacks_.aside.keep) return 1;
-    constexpr int64_t kMostBytes = int64_t{256} << 20;
-    const int64_t bytes = callbacks_.aside.step_bytes(*sessions_[0]) * options_.longest;
-    return std::clamp<int64_t>(kMostBytes / std::max<int64_t>(bytes, 1), 1, batch);
+    const Session& session = *sessions_[0];
+    const int64_t bytes =
+        session.plan().session_bytes() + callbacks_.aside.step_bytes(session) * options_.longest;
+    return std::clamp<int64_t>(kMostBytesAside / std::max<int64_t>(bytes, 1), 1, batch);
   }
 
   void load(int64_t first, int64_t count) {

@@ -29,6 +29,10 @@ constexpr int64_t kMaxChunkSteps = 32;
 // chunk.
 constexpr int64_t kMaxSequenceChunk = 1024;
 
+// Samples of several chunks that run side by side are as many as take no more than this, in
+// sessions and in what waits for its turn; at least one.
+constexpr int64_t kMostBytesAside = int64_t{256} << 20;
+
 struct LoopCallbacks {
   std::function<void(int64_t index, const Sample&)> begin;
   // After every chunk that brought steps out.

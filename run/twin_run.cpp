@@ -105,6 +105,7 @@ MemoryPlan twin_memory(const Experiment& experiment, const Source& source, int64
   MemoryPlan plan = memory_plan(experiment, source.info(), twin);
   plan.options = twin_options(experiment, dense_steps, twin);
   if (source.windows == nullptr) plan.keeps = ZeroCounter::watched;
+  if (plan.aside) plan.batch = 1, plan.aside = false;  // one after the other
   plan.neurobench = false;
   plan.features.clear();
   plan.membranes.clear();

@@ -106,8 +106,9 @@ RunOptions usual() {
 // A report without what differs from run to run, whatever ran.
 nlohmann::json lasting(const fs::path& folder) {
   nlohmann::json report = load_json(folder / "report.json");
-  for (const char* key : {"wall_seconds", "peak_memory_bytes", "config_sha256"})
+  for (const char* key : {"wall_seconds", "peak_memory_bytes", "config_sha256", "threads", "batch"})
     report["provenance"].erase(key);
+  for (const char* key : {"threads", "batch"}) report["config"]["run"].erase(key);
   report["config"]["output"].erase("dir");
   report.erase("config_sha256");
   return report;
@@ -217,6 +218,25 @@ TEST_CASE("runs in threads of one process give what they give alone") {
     INFO(kAll[i]);
     REQUIRE(faults[i] == "");
     check_equal(alone[i], together[i]);
+  }
+}
+
+TEST_CASE("samples of several chunks are the same side by side and one after the other") {
+  const Data data;
+  std::string text = kImages;
+  const std::string_view steps = "time_steps = 2";
+  text.replace(text.find(steps), steps.size(), "time_steps = 37");  // the second chunk is short
+  const auto run = [&](int threads, int64_t batch) {
+    Experiment e =
+        data.experiment(text, "out" + std::to_string(threads) + "x" + std::to_string(batch));
+    e.run.threads = threads;
+    e.run.batch = batch;
+    return run_experiment(e, usual());
+  };
+  const RunResult alone = run(1, 1);
+  for (const auto& [threads, batch] : {std::pair{1, 4}, {2, 2}, {2, 5}, {3, 4}}) {
+    INFO(threads << " threads, " << batch << " samples in flight");
+    check_equal(run(threads, batch), alone);
   }
 }
 
