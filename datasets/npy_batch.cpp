@@ -96,32 +96,42 @@ class NpyBatch final : public Dataset {
                   "sample " + std::to_string(index) + " of " + std::to_string(info_.size));
     }
     const int64_t stored = window_.first + index;
-    const Tensor planes = to_f32(window_values_.size() > 0 ? part_of(window_values_, index, 1)
-                                                           : file_.part(stored, 1));
-    const bool vectors = info_.height == 0;
-    Sample sample{Tensor(vectors ? Shape{info_.frames, info_.channels}
-                                 : Shape{info_.frames, info_.height, info_.width, info_.channels}),
-                  -1};
-    const auto from = planes.f32();
-    const auto to = sample.frames.f32();
-    if (!all_finite(from)) {
+    Tensor planes =
+        window_values_.size() > 0 ? part_of(window_values_, index, 1) : file_.part(stored, 1);
+    if (planes.dtype() != DType::kF32) planes = to_f32(planes);
+    if (!all_finite(planes.f32())) {
       throw Error(ErrorCode::kData, path_.string() + ": sample " + std::to_string(stored) +
                                         " has a value that is not finite in float32");
     }
-    const auto channels = static_cast<size_t>(info_.channels);
-    const auto pixels = static_cast<size_t>(vectors ? 1 : info_.height * info_.width);
-    const float* value = from.data();
-    for (float* frame = to.data(); frame != to.data() + to.size(); frame += pixels * channels) {
-      for (size_t c = 0; c < channels; ++c) {
-        for (size_t pixel = 0; pixel < pixels; ++pixel, ++value)
-          frame[pixel * channels + c] = normaliser_.given() ? normaliser_.apply(*value, c) : *value;
-      }
-    }
+    Sample sample{channels_last(planes), -1};
     if (!labels_.empty()) sample.label = labels_[static_cast<size_t>(index)];
     return sample;
   }
 
  private:
+  // The one copy of a sample.
+  Tensor channels_last(const Tensor& planes) const {
+    const bool vectors = info_.height == 0;
+    Shape shape = vectors ? Shape{info_.frames, info_.channels}
+                          : Shape{info_.frames, info_.height, info_.width, info_.channels};
+    const int64_t channels = info_.channels, pixels = vectors ? 1 : info_.height * info_.width;
+    Tensor frames(std::move(shape));
+    const float* from = planes.f32().data();
+    float* const end = frames.f32().data() + frames.size();
+    for (float* frame = frames.f32().data(); frame != end; frame += pixels * channels) {
+      for (int64_t c = 0; c < channels; ++c, from += pixels) {
+        if (normaliser_.given()) {
+          for (int64_t pixel = 0; pixel < pixels; ++pixel)
+            frame[pixel * channels + c] = normaliser_.apply(from[pixel], static_cast<size_t>(c));
+        } else {
+          for (int64_t pixel = 0; pixel < pixels; ++pixel)
+            frame[pixel * channels + c] = from[pixel];
+        }
+      }
+    }
+    return frames;
+  }
+
   std::filesystem::path path_;
   NpyFile file_;
   SampleWindow window_;
