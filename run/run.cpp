@@ -93,7 +93,7 @@ RunState first_state(const RunSetup& setup, const Network& network, bool resume)
   state.statistics = OpCounter(network.model.graph).statistics();
   state.signature = Signature(network.model.graph).hashes();
   if (experiment.neurobench)
-    state.neurobench = NeuroBenchCounter(network.model.graph, network.model.weights).counts();
+    state.neurobench = NeuroBenchCounter::none(network.model.graph, network.model.weights);
   start_twin(setup, state);
   if (resume && setup.chip != nullptr && !experiment.trace.is_whole() &&
       fs::exists(checkpoint_path(experiment.output.dir))) {

@@ -28,30 +28,30 @@ bool sees_whole_sequences(const Graph& graph) {
   });
 }
 
-// Weights of one layer as 0 and 1: by [input channel within its group][tap y, x], how many of the
-// group's output channels they reach. `ones`: every weight counts.
+// Weights of one layer as 0 and 1: by [tap y, x][input channel], how many of the group's output
+// channels they reach. `ones`: every weight counts.
 std::vector<int32_t> reach_of_taps(const Conv2d& conv, const Tensor& weight, bool ones) {
   const int64_t per_group = conv.in_channels / conv.groups, taps = conv.kernel.area();
   const int64_t outputs = conv.out_channels / conv.groups;
-  std::vector<int32_t> reach(static_cast<size_t>(conv.in_channels * taps));
-  const auto values = weight.f32();
+  if (ones)
+    return std::vector<int32_t>(static_cast<size_t>(conv.in_channels * taps),
+                                static_cast<int32_t>(outputs));
+  std::vector<int32_t> stored(static_cast<size_t>(conv.in_channels * taps)), reach(stored.size());
+  const float* value = weight.f32().data();
   for (int64_t o = 0; o < conv.out_channels; ++o) {
-    const int64_t group = o / outputs;
-    for (int64_t i = 0; i < per_group; ++i) {
-      for (int64_t t = 0; t < taps; ++t) {
-        const bool counts =
-            ones || values[static_cast<size_t>((o * per_group + i) * taps + t)] != 0;
-        reach[static_cast<size_t>((group * per_group + i) * taps + t)] += counts;
-      }
-    }
+    int32_t* of_group = stored.data() + o / outputs * per_group * taps;
+    for (int64_t i = 0; i < per_group * taps; ++i) of_group[i] += *value++ != 0;
   }
+  for (int64_t c = 0; c < conv.in_channels; ++c)
+    for (int64_t t = 0; t < taps; ++t)
+      reach[static_cast<size_t>(t * conv.in_channels + c)] =
+          stored[static_cast<size_t>(c * taps + t)];
   return reach;
 }
 
 // Fan-out of every input element of a convolution: the taps that land on an existing output.
 std::vector<int32_t> conv_fanout(const Conv2d& conv, const Shape& in, const Shape& out,
                                  const std::vector<int32_t>& reach) {
-  const int64_t taps = conv.kernel.area();
   const WindowAxis along_y = conv.along_y(), along_x = conv.along_x();
   std::vector<int32_t> fanout(static_cast<size_t>(element_count(in)));
   for (int64_t y = 0; y < in[0]; ++y) {
@@ -60,10 +60,8 @@ std::vector<int32_t> conv_fanout(const Conv2d& conv, const Shape& in, const Shap
       for (int64_t ky = 0; ky < conv.kernel.y; ++ky) {
         for (int64_t kx = 0; kx < conv.kernel.x; ++kx) {
           if (!along_y.lands(y, ky, out[0]) || !along_x.lands(x, kx, out[1])) continue;
-          const size_t tap = static_cast<size_t>(ky * conv.kernel.x + kx);
-          for (int64_t c = 0; c < conv.in_channels; ++c) {
-            at[c] += reach[static_cast<size_t>(c * taps) + tap];
-          }
+          const int32_t* tap = reach.data() + (ky * conv.kernel.x + kx) * conv.in_channels;
+          for (int64_t c = 0; c < conv.in_channels; ++c) at[c] += tap[c];
         }
       }
     }
@@ -166,8 +164,8 @@ int64_t NeuroBenchCounter::bytes(const Graph& graph) {
   int64_t elements = 0;
   for (const Node& node : graph.nodes()) {
     const auto* conv = step_conv_in(node);
-    if (neurons_in(node) != nullptr) {
-      elements += element_count(node.shape) * kMostNeuronStates;
+    if (const auto* neuron = neurons_in(node)) {
+      elements += element_count(node.shape) * std::ssize(neuron->spec.row().states);
     } else if (conv != nullptr) {
       elements += conv->kernel() * conv->in_channels;
     } else if (layer_of(node.op).pointwise) {
@@ -179,14 +177,29 @@ int64_t NeuroBenchCounter::bytes(const Graph& graph) {
   return elements * static_cast<int64_t>(sizeof(int32_t));
 }
 
+NeuroBenchCounts NeuroBenchCounter::none(const Graph& graph, const Weights& weights) {
+  NeuroBenchCounts counts;
+  counts.parameters = parameter_count(graph);
+  counts.footprint_bytes = footprint_of(graph, weights);
+  for (const Node& node : graph.nodes()) {
+    if (!is_layer(node.op)) continue;
+    const Tensor& weight = weights.at(parameters_of(node.op)[0].name).data;
+    NeuroBenchLayer count;
+    count.name = node.name;
+    count.weights = weight.size();
+    count.zero_weights = std::count(weight.f32().begin(), weight.f32().end(), 0.0f);
+    counts.layers.push_back(count);
+  }
+  return counts;
+}
+
 NeuroBenchCounter::NeuroBenchCounter(const Graph& graph, const Weights& weights)
-    : whole_sequences_(sees_whole_sequences(graph)) {
-  counts_.parameters = parameter_count(graph);
-  counts_.footprint_bytes = footprint_of(graph, weights);
+    : counts_(none(graph, weights)), whole_sequences_(sees_whole_sequences(graph)) {
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
     if (const auto* neuron = neurons_in(node)) {
-      const auto states = static_cast<size_t>(element_count(node.shape)) * kMostNeuronStates;
+      const auto states =
+          static_cast<size_t>(element_count(node.shape)) * neuron->spec.row().states.size();
       membranes_.push_back(
           {node.inputs, neuron->spec,
            coefficients_of(neuron->spec, node.shape, channels_of(node.shape), weights),
@@ -194,11 +207,6 @@ NeuroBenchCounter::NeuroBenchCounter(const Graph& graph, const Weights& weights)
     }
     if (!is_layer(node.op)) continue;
     const Tensor& weight = weights.at(parameters_of(node.op)[0].name).data;
-    NeuroBenchLayer count;
-    count.name = node.name;
-    count.weights = weight.size();
-    count.zero_weights = std::count(weight.f32().begin(), weight.f32().end(), 0.0f);
-    counts_.layers.push_back(count);
     Layer layer;
     layer.input = node.inputs[0];
     layer.is_static = node.is_static;

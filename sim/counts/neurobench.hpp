@@ -51,7 +51,9 @@ class NeuroBenchCounter {
   // What a counter of this network holds, in bytes.
   static int64_t bytes(const Graph& graph);
 
-  // `weights`: as compiled.
+  // Of no sample; `weights`: as compiled.
+  static NeuroBenchCounts none(const Graph& graph, const Weights& weights);
+
   NeuroBenchCounter(const Graph& graph, const Weights& weights);
   void begin_sample();
   // After run_chunk(). Counts layers side by side.
