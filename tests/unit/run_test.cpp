@@ -106,9 +106,8 @@ RunOptions usual() {
 // A report without what differs from run to run, whatever ran.
 nlohmann::json lasting(const fs::path& folder) {
   nlohmann::json report = load_json(folder / "report.json");
-  for (const char* key : {"wall_seconds", "peak_memory_bytes", "config_sha256", "threads", "batch"})
+  for (const char* key : {"wall_seconds", "peak_memory_bytes", "config_sha256"})
     report["provenance"].erase(key);
-  for (const char* key : {"threads", "batch"}) report["config"]["run"].erase(key);
   report["config"]["output"].erase("dir");
   report.erase("config_sha256");
   return report;
