@@ -4,6 +4,7 @@
 
 #include "models/ann/gpt.hpp"
 #include "models/ann/kwt.hpp"
+#include "models/ann/resnet.hpp"
 #include "models/ann/rwkv4.hpp"
 #include "models/layers/layers.hpp"
 #include "models/lmuformer/lmuformer.hpp"
@@ -24,6 +25,7 @@ const std::vector<Family>& families() {
       spikeformer_family(),  //
       ms_resnet_family(),    //
       nir_family(),          //
+      resnet_family(),       //
       rwkv4_family(),        //
       spikegpt_family(),     //
       spikegpt_classifier_family(),

@@ -89,8 +89,9 @@ struct Family {
   std::string_view title = {};  // "SpikeGPT"
   std::string_view about = {};  // "SpikeGPT", in words for `spikeloom list`
   SampleKind sample = SampleKind::kImage;
-  bool spikes = true;                      // false: a dense network to stand beside spiking ones
-  std::string_view length_key = {};        // that says how many steps, or positions, a sample has
+  bool spikes = true;  // false: a dense network to stand beside spiking ones
+  // That says how many steps, or positions, a sample has; "": tokens, or one step.
+  std::string_view length_key = {};
   std::string_view preset_key = "preset";  // of [model], that chooses one
   std::vector<FamilyPreset> presets = {};  // none: there is no such key
   std::string_view default_preset = {};    // "": none

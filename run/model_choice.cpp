@@ -195,6 +195,10 @@ void check_fits(const ModelChoice& model, const DatasetInfo& data, const ErrorAt
   const Family& family = *model.family;
   const ModelShape shape = model.shape();
   const std::string length_key = dotted(family.length_key);
+  if (data.frames > 1 && family.length_key.empty()) {
+    throw error_at("dataset.path", fmt::format("{} reads one frame, but every sample has {}",
+                                               family.name, data.frames));
+  }
   if (data.frames > 1 && shape.steps != 0 && data.frames != shape.steps) {
     throw error_at(length_key,
                    fmt::format("is {}, but every sample has {} frames", shape.steps, data.frames));
