@@ -63,7 +63,7 @@ TEST_CASE("report.json carries the agreed keys") {
   }
   CHECK(report.at("config").at("model").at("time_steps") == 4);
   CHECK(report.at("verdict").at(0).get<std::string>().starts_with("MIXED"));
-  CHECK(report.at("schema_version") == "1.9");
+  CHECK(report.at("schema_version") == "1.10");
 
   ReportInput input = example_input();
   input.accuracy.known = false;
